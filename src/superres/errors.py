@@ -1,0 +1,80 @@
+"""The error tree: every message says what was asked and what was found, and carries a hint."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SuperresError(Exception):
+    """The root of all errors that superres raises on purpose.
+
+    Args:
+        message: What was asked and what was found, with numbers, in one line.
+        hint: The next thing that the user can do, in one line.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}"
+
+
+class ArgumentError(SuperresError, ValueError):
+    """An argument is out of its range, or two arguments contradict each other."""
+
+
+class UnknownNameError(ArgumentError):
+    """A name (of a model, backend, recipe or key) is not among the known ones."""
+
+
+class PictureError(SuperresError, ValueError):
+    """A picture file cannot be read: corrupt, empty, too large, or of no known format."""
+
+
+class OutputError(SuperresError, OSError):
+    """An output cannot be written, or stands already and may not be overwritten."""
+
+    def __str__(self) -> str:  # OSError would print its arguments as [Errno message] hint
+        return SuperresError.__str__(self)
+
+
+class ModelError(SuperresError, ValueError):
+    """A model file, its card or its weights are missing, damaged or do not fit together."""
+
+
+class BackendError(SuperresError, RuntimeError):
+    """A backend is not installed, or failed while it ran a network."""
+
+
+class OutOfMemoryError(BackendError, MemoryError):
+    """A backend ran out of memory; a smaller tile may fit."""
+
+
+class NumericalError(BackendError):
+    """A network answered with NaN, Inf, or one constant for an input that varies."""
+
+
+class DataError(SuperresError, ValueError):
+    """Training data is missing, unreadable, or does not fit the recipe."""
+
+
+class RecipeError(SuperresError, ValueError):
+    """A recipe has an unknown key, a bad value, or extends what does not exist."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Build the error for a name that is not known, with the nearest known one in its hint.
+
+    Args:
+        kind: What the name stands for, as a noun ("model", "backend").
+        name: The name that was asked for.
+        known: All names that would have done.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+    return UnknownNameError(f"there is no {kind} named {name!r}", hint)

@@ -1,0 +1,97 @@
+"""A picture in memory: what its channels mean, its depth, and the one place where it is rounded.
+
+Pixels are (H, W, C) arrays of uint8, uint16 or float32. Unit pixels are float32 with black at 0
+and white at 1; networks read and write those, unclamped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.errors import ArgumentError
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+Depth = Literal["uint8", "uint16", "float32"]
+WHITE: dict[Depth, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+
+# ITU-R BT.601, studio range on a 0-255 scale; MATLAB's rgb2ycbcr, and the field's tables, use it.
+LUMA_WEIGHTS = (65.481, 128.553, 24.966)
+LUMA_OFFSET = 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the channels of a picture mean: grey or RGB, with or without alpha as the last one."""
+
+    colour: Literal["grey", "rgb"]
+    alpha: bool
+
+    @property
+    def colour_channels(self) -> int:
+        """The number of channels before alpha: 1 or 3."""
+        return 1 if self.colour == "grey" else 3
+
+    @property
+    def channels(self) -> int:
+        """The number of all channels, 1 to 4."""
+        return self.colour_channels + int(self.alpha)
+
+    @staticmethod
+    def of(channels: int) -> Layout:
+        """Return the layout that an array of 1 to 4 channels has by convention.
+
+        Raises:
+            ArgumentError: `channels` is not 1, 2, 3 or 4.
+        """
+        if channels not in (1, 2, 3, 4):
+            raise ArgumentError(
+                f"a picture has 1 to 4 channels (grey, grey+alpha, RGB, RGBA), got {channels}",
+                "pass bands of other pictures one at a time, as (H, W) arrays",
+            )
+        return Layout("grey" if channels < 3 else "rgb", channels in (2, 4))
+
+
+def depth_of(pixels: NDArray[np.generic]) -> Depth:
+    """Return the depth of an array from its dtype, never from its values.
+
+    Raises:
+        ArgumentError: The dtype is not uint8, uint16 or float32.
+    """
+    name = pixels.dtype.name
+    if name == "uint8" or name == "uint16" or name == "float32":
+        return name
+    raise ArgumentError(
+        f"pixels must be uint8, uint16 or float32, got {name}",
+        "convert with .astype(); floats hold black at 0 and white at 1",
+    )
+
+
+def to_unit(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return pixels of any depth as float32 with black at 0 and white at 1; shape is kept."""
+    depth = depth_of(pixels)
+    if depth == "float32":
+        return pixels.astype(np.float32, copy=False)
+    return pixels.astype(np.float32) * np.float32(1.0 / WHITE[depth])
+
+
+def from_unit(unit: NDArray[np.float32], depth: Depth) -> Pixels:
+    """Return unit pixels at a depth: clamped and rounded to nearest for integers, kept for floats.
+
+    Float pictures may lie outside [0, 1] (they are measurements), so they are not clamped.
+    """
+    if depth == "float32":
+        return unit.astype(np.float32, copy=False)
+    scaled = np.rint(np.clip(unit, 0.0, 1.0) * np.float32(WHITE[depth]))
+    return scaled.astype(np.uint8 if depth == "uint8" else np.uint16)
+
+
+def luma(rgb: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return the studio-range luma (H, W), 16 to 235, of RGB pixels (H, W, 3) on a 0-255 scale.
+
+    Y = 65.481 R + 128.553 G + 24.966 B + 16 with R, G, B in [0, 1] (ITU-R BT.601), unrounded.
+    """
+    return rgb.astype(np.float64) @ (np.array(LUMA_WEIGHTS) / 255.0) + LUMA_OFFSET

@@ -1,0 +1,53 @@
+"""What a backend is: something that runs a network on tiles, and the facts a planner needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Precision = Literal["fp32", "bf16", "fp16"]
+PrecisionRequest = Literal["auto", "fp32", "bf16", "fp16"]
+Notice = Callable[[str], None]  # called with one line for each fallback that the user must know of
+
+
+@dataclass(frozen=True, slots=True)
+class BackendFacts:
+    """What the planner needs to know of an opened backend.
+
+    Attributes:
+        name: `openvino`, `torch` or `onnxruntime`.
+        device: Where it runs, in the backend's own words ("CPU", "cuda:0").
+        precision: The number format that the network is computed in.
+        best_tile: Tile edge in input pixels, halo included, that runs fastest.
+        bytes_per_px: Memory that a run takes for each input pixel of a tile.
+        free_bytes: Memory that is free on the device now.
+    """
+
+    name: str
+    device: str
+    precision: Precision
+    best_tile: int
+    bytes_per_px: int
+    free_bytes: int
+
+
+class Backend(Protocol):
+    """Runs one network. It never resizes, clamps or guesses."""
+
+    @property
+    def facts(self) -> BackendFacts:
+        """The facts of this backend with this network."""
+        ...
+
+    def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network on (N, C, h, w) and return (N, C, s*h, s*w), both float32.
+
+        Raises:
+            OutOfMemoryError: A smaller tile may fit.
+            BackendError: The runtime failed otherwise.
+        """
+        ...

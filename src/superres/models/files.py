@@ -1,0 +1,155 @@
+"""Where a model's card is found in its files, read without torch, onnx or any runtime."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from superres.errors import ModelError
+from superres.models.card import CARD_KEY, Card, parse_card
+
+SUFFIXES = (".safetensors", ".onnx")
+_MAX_HEADER_BYTES = 64 * 2**20  # a hostile header must not fill the memory
+_MAX_CARD_BYTES = 2**20
+_METADATA_PROPS = 14  # field number in onnx.proto's ModelProto
+_NO_CARD_HINT = "superres writes cards: train or export the model with it"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model on disk: its card and the one or two files that hold its weights.
+
+    Attributes:
+        card: What the model needs.
+        onnx: The graph with weights, for OpenVINO and ONNX Runtime; None if there is none.
+        safetensors: The weights alone, for torch; None if there is none.
+    """
+
+    card: Card
+    onnx: Path | None
+    safetensors: Path | None
+
+
+def read_card(path: Path) -> Card:
+    """Read the card out of a `.safetensors` or `.onnx` file.
+
+    Raises:
+        ModelError: The file is missing, of another kind, damaged, or has no card.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ModelError(
+            f"{path} is no model file: its name ends in {path.suffix or 'nothing'!r}",
+            "model files end in .safetensors or .onnx; pickles (.pth, .pt) are not read here",
+        )
+    try:
+        with path.open("rb") as file:
+            text = _safetensors_card(file, path) if path.suffix == ".safetensors" else _onnx_card(file, path)
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror or error}", "check the path and its permissions"
+        ) from error
+    if text is None:
+        raise ModelError(f"{path} carries no card", _NO_CARD_HINT)
+    return parse_card(text, str(path))
+
+
+def open_model_file(path: Path) -> ModelFile:
+    """Read a model file's card and find its twin of the other format beside it.
+
+    Raises:
+        ModelError: See `read_card`.
+    """
+    card = read_card(path)
+    files = {path.suffix: path}
+    for suffix in SUFFIXES:
+        twin = path.with_suffix(suffix)
+        # A twin counts only if it holds the same weights, or a stale export would be run unseen.
+        if suffix not in files and twin.exists() and _same_weights(card, read_card(twin)):
+            files[suffix] = twin
+    return ModelFile(card, files.get(".onnx"), files.get(".safetensors"))
+
+
+def _same_weights(a: Card, b: Card) -> bool:
+    return a.weights_sha256 != "" and a.weights_sha256 == b.weights_sha256
+
+
+def _safetensors_card(file: BinaryIO, path: Path) -> str | None:
+    """Return the card's text from the header: 8 bytes of length, then JSON."""
+    start = file.read(8)
+    length: int = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+    if not 2 <= length <= _MAX_HEADER_BYTES:
+        raise _damaged(path, f"its header claims {length} bytes")
+    try:
+        header = json.loads(file.read(length))
+        metadata = header.get("__metadata__", {})
+        card = metadata.get(CARD_KEY)
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise _damaged(path, "its header is not JSON") from error
+    return card if isinstance(card, str) else None
+
+
+def _onnx_card(file: BinaryIO, path: Path) -> str | None:
+    """Return the card's text from ModelProto.metadata_props, seeking over the graph."""
+    for number, size in _protobuf_fields(file, path):
+        if number != _METADATA_PROPS:
+            file.seek(size, 1)
+        elif size > _MAX_CARD_BYTES:
+            raise _damaged(path, f"a metadata entry claims {size} bytes")
+        else:
+            entry = file.read(size)
+            key, value = _string_pair(entry, path)
+            if key == CARD_KEY:
+                return value
+    return None
+
+
+def _string_pair(entry: bytes, path: Path) -> tuple[str, str]:
+    """Decode a StringStringEntryProto: field 1 is the key, field 2 the value."""
+    import io  # cheap, and used nowhere else
+
+    strings = {1: "", 2: ""}
+    stream = io.BytesIO(entry)
+    for number, size in _protobuf_fields(stream, path):
+        strings[number] = stream.read(size).decode("utf-8", errors="replace")
+    return strings[1], strings[2]
+
+
+def _protobuf_fields(file: BinaryIO, path: Path) -> Iterator[tuple[int, int]]:
+    """Yield (field number, payload size) of each length-delimited field.
+
+    The caller must read or skip the payload. Format: https://protobuf.dev/programming-guides/encoding
+    """
+    while (key := _varint(file)) is not None:
+        number, wire = key >> 3, key & 7
+        if wire == 2:
+            size = _varint(file)
+            if size is None:
+                raise _damaged(path, "it ends inside a field")
+            yield number, size
+        elif wire == 0:
+            _varint(file)
+        elif wire in (1, 5):
+            file.seek(8 if wire == 1 else 4, 1)
+        else:
+            raise _damaged(path, f"it holds a field of unknown type {wire}")
+
+
+def _varint(file: BinaryIO) -> int | None:
+    """Read one base-128 number; None at the end of the file or where it is longer than 64 bits."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = file.read(1)
+        if not byte:
+            return None
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    return None
+
+
+def _damaged(path: Path, what: str) -> ModelError:
+    return ModelError(f"{path} is damaged: {what}", "fetch or export the file again")
