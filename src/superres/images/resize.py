@@ -22,6 +22,9 @@ Rounding = Literal["none", "uint8-each-pass"]
 Floats = NDArray[np.float64]
 
 _GATHER_BYTES = 1 << 19  # a pass works on pieces of about this size, so that they stay in the cache
+# OpenBLAS starts its threads for products of more multiplications than this. For products as thin
+# as ours that never pays, and where a network keeps the cores busy it costs tenfold.
+_PRODUCT_LIMIT = 1 << 18
 
 
 def _nearest(x: Floats) -> Floats:
@@ -311,7 +314,11 @@ def _stack(
         flat = rows.reshape(rows.shape[0], -1)
         while done < len(bands) and bands[done].stop <= received:
             band = bands[done]
-            result = band.matrix @ flat[band.start - first : band.stop - first]
+            result = np.empty((len(band.matrix), flat.shape[1]), dtype=np.float32)
+            step = max(1, _PRODUCT_LIMIT // band.matrix.size)
+            for left in range(0, flat.shape[1], step):
+                source = flat[band.start - first : band.stop - first, left : left + step]
+                np.matmul(band.matrix, source, out=result[:, left : left + step])
             yield result.reshape(-1, *tail)
             done += 1
         # A kernel of one tap skips rows when it shrinks: the next one may not have come yet.
@@ -342,7 +349,9 @@ def _widths(
         column = 0
         for band, matrix in zip(bands, matrices, strict=True):
             end = column + matrix.shape[1]
-            source = flat[:, band.start * channels : band.stop * channels]
-            np.matmul(source, matrix, out=result[:, column:end])
+            step = max(1, _PRODUCT_LIMIT // matrix.size)
+            for top in range(0, rows, step):
+                source = flat[top : top + step, band.start * channels : band.stop * channels]
+                np.matmul(source, matrix, out=result[top : top + step, column:end])
             column = end
         yield result.reshape(rows, out_size[1], *block.shape[2:])
