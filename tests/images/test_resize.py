@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from superres.errors import ArgumentError, UnknownNameError
-from superres.images.resize import axis_weights, resize, resize_rows
+from superres.images.resize import resize, resize_rows
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "shared" / "data" / "benchmarks"
 KERNELS = ("nearest", "bilinear", "bicubic", "lanczos3")
@@ -100,15 +100,6 @@ def test_nearest_doubles_each_pixel_and_halving_takes_pixels_that_exist():
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_a_resize_to_its_own_size_changes_nothing(kernel: str):
     np.testing.assert_array_equal(resize(ramp(5), size=(5, 5), kernel=kernel), ramp(5))
-
-
-def test_weights_are_trimmed_to_the_taps_that_count():
-    indices, weights = axis_weights(
-        8, 4, scale=0.5, kernel="bicubic", antialias=True, border="mirror"
-    )
-    assert indices.shape == weights.shape == (4, 8)
-    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
-    assert indices.tolist()[0] == [2, 1, 0, 0, 1, 2, 3, 4]
 
 
 def test_borders_differ_at_the_edge_and_nowhere_else():

@@ -1,116 +1,22 @@
-"""How a picture is resized by a fixed kernel: MATLAB's imresize, whole or row by row.
-
-`axis_weights` is the one description of a resize along one axis; the functions here and the
-batched one for tensors in `degrade.downscale` only apply it.
-"""
+"""How a picture is resized by a fixed kernel, as MATLAB's imresize does: whole, or row by row."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, unknown_name
+from superres.images.kernels import Band, Border, Kernel, axis_bands, axis_weights, target_size
 
-Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos3"]
-Border = Literal["mirror", "clamp"]
 Rounding = Literal["none", "uint8-each-pass"]
-Floats = NDArray[np.float64]
 
 _GATHER_BYTES = 1 << 19  # a pass works on pieces of about this size, so that they stay in the cache
 # OpenBLAS starts its threads for products of more multiplications than this. For products as thin
 # as ours that never pays, and where a network keeps the cores busy it costs tenfold.
 _PRODUCT_LIMIT = 1 << 18
-
-
-def _nearest(x: Floats) -> Floats:
-    return ((x >= -0.5) & (x < 0.5)).astype(np.float64)
-
-
-def _bilinear(x: Floats) -> Floats:
-    return np.maximum(1.0 - np.abs(x), 0.0)
-
-
-def _bicubic(x: Floats) -> Floats:
-    # R. G. Keys, "Cubic convolution interpolation for digital image processing", 1981, a = -0.5.
-    d = np.abs(x)
-    near = (1.5 * d - 2.5) * d * d + 1.0
-    far = ((-0.5 * d + 2.5) * d - 4.0) * d + 2.0
-    return np.where(d <= 1.0, near, np.where(d <= 2.0, far, 0.0))
-
-
-def _lanczos3(x: Floats) -> Floats:
-    return np.where(np.abs(x) < 3.0, np.sinc(x) * np.sinc(x / 3.0), 0.0)
-
-
-_KERNELS: dict[str, tuple[Callable[[Floats], Floats], float]] = {  # the kernel, its whole width
-    "nearest": (_nearest, 1.0),
-    "bilinear": (_bilinear, 2.0),
-    "bicubic": (_bicubic, 4.0),
-    "lanczos3": (_lanczos3, 6.0),
-}
-
-
-def axis_weights(
-    in_length: int,
-    out_length: int,
-    *,
-    scale: float,
-    kernel: Kernel,
-    antialias: bool,
-    border: Border,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Describe a resize along one axis: which input samples make an output sample, in what parts.
-
-    Pixel centres lie at half-integers, so both pictures cover the same area.
-
-    Args:
-        in_length: Samples of the input.
-        out_length: Samples of the output.
-        scale: Output samples over input samples. It need not be `out_length / in_length`: when a
-            picture of 7 is halved, 4 samples are made at a scale of 0.5.
-        kernel: The interpolation kernel.
-        antialias: Whether the kernel is widened by 1/scale when the picture shrinks. `nearest`
-            never is: it would no longer take one sample.
-        border: What lies beyond the edge: the picture mirrored, or its last sample.
-
-    Returns:
-        Indices and weights, both (out_length, taps); the weights of each output sum to 1.
-
-    Raises:
-        ArgumentError: A length or the scale is not positive, or a name is unknown.
-    """
-    if in_length < 1 or out_length < 1 or not (scale > 0.0 and math.isfinite(scale)):
-        raise ArgumentError(
-            f"cannot resize {in_length} samples to {out_length} at a scale of {scale}",
-            "lengths must be at least 1 and the scale a positive number",
-        )
-    if kernel not in _KERNELS:
-        raise unknown_name("kernel", kernel, _KERNELS)
-    if border not in ("mirror", "clamp"):
-        raise unknown_name("border", border, ("mirror", "clamp"))
-    shape, width = _KERNELS[kernel]
-    shrink = scale if antialias and scale < 1.0 and kernel != "nearest" else 1.0
-    width /= shrink
-
-    centres = (np.arange(out_length, dtype=np.float64) + 0.5) / scale - 0.5
-    # One-based as in MATLAB's floor(u - width / 2), so that ties fall on the same side.
-    first = np.floor(centres + 1.0 - width / 2.0).astype(np.int64) - 1
-    indices = first[:, None] + np.arange(math.ceil(width) + 2)
-    weights = shape((centres[:, None] - indices) * shrink)
-    weights /= weights.sum(axis=1, keepdims=True)
-    used = weights.any(axis=0)
-    indices, weights = indices[:, used], weights[:, used]
-    if border == "mirror":
-        folded = indices % (2 * in_length)
-        indices = np.minimum(folded, 2 * in_length - 1 - folded)
-    else:
-        indices = np.clip(indices, 0, in_length - 1)
-    return indices, weights
 
 
 def resize(
@@ -154,7 +60,7 @@ def resize(
     if rounding not in ("none", "uint8-each-pass"):
         raise unknown_name("rounding", rounding, ("none", "uint8-each-pass"))
     in_size = (image.shape[0], image.shape[1])
-    out_size, scales = _target(in_size, scale, size)
+    out_size, scales = target_size(in_size, scale, size)
     result = image.astype(np.float64)
     for axis in sorted((0, 1), key=lambda axis: scales[axis]):
         indices, weights = axis_weights(
@@ -172,31 +78,9 @@ def resize(
     return np.ascontiguousarray(result)
 
 
-def _target(
-    in_size: tuple[int, int], scale: float | None, size: tuple[int, int] | None
-) -> tuple[tuple[int, int], tuple[float, float]]:
-    """Return the output's size and the scales along both axes."""
-    if (scale is None) == (size is None):
-        raise ArgumentError(
-            f"resize needs exactly one of scale and size, got scale={scale} and size={size}",
-            "pass scale=0.5, or size=(height, width)",
-        )
-    if size is not None:
-        if len(size) != 2 or min(size) < 1:
-            raise ArgumentError(
-                f"size must be (height, width) of at least 1 px each, got {size}",
-                "pass size=(height, width)",
-            )
-        return (int(size[0]), int(size[1])), (size[0] / in_size[0], size[1] / in_size[1])
-    assert scale is not None
-    if not (scale > 0.0 and math.isfinite(scale)):
-        raise ArgumentError(
-            f"scale must be a positive number, got {scale}", "pass 0.5 to halve, 2 to double"
-        )
-    return (math.ceil(in_size[0] * scale), math.ceil(in_size[1] * scale)), (scale, scale)
-
-
-def _gather(image: Floats, indices: NDArray[np.int64], weights: Floats) -> Floats:
+def _gather(
+    image: NDArray[np.float64], indices: NDArray[np.int64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Apply weights along the first axis, always in the order of the taps, so that ties repeat."""
     rows = np.ascontiguousarray(image).reshape(image.shape[0], -1)
     result = np.empty((len(indices), rows.shape[1]))
@@ -208,34 +92,6 @@ def _gather(image: Floats, indices: NDArray[np.int64], weights: Floats) -> Float
         for tap in range(1, indices.shape[1]):
             total += rows[indices[piece, tap]] * weights[piece, tap, None]
     return result.reshape(len(indices), *image.shape[1:])
-
-
-@dataclass(frozen=True, slots=True)
-class _Band:
-    """A run of neighbouring outputs: the inputs [start, stop) make them by a dense matrix."""
-
-    start: int
-    stop: int
-    matrix: NDArray[np.float32]  # (outputs, stop - start)
-
-
-def _bands(in_length: int, out_length: int, kernel: Kernel, border: Border) -> list[_Band]:
-    """Cut an axis into bands, so that each is one small matrix product instead of a gather."""
-    scale = out_length / in_length
-    indices, weights = axis_weights(
-        in_length, out_length, scale=scale, kernel=kernel, antialias=True, border=border
-    )
-    # Longer bands mean fewer calls but more zeros in the matrix; about two kernels is a balance.
-    length = int(np.clip(2 * indices.shape[1] * scale, 8, 64))
-    bands: list[_Band] = []
-    for first in range(0, out_length, length):
-        taps, parts = indices[first : first + length], weights[first : first + length]
-        start, stop = int(taps.min()), int(taps.max()) + 1
-        matrix = np.zeros((len(taps), stop - start))
-        # add.at, because a tap beyond the border is folded onto one within
-        np.add.at(matrix, (np.arange(len(taps))[:, None], taps - start), parts)
-        bands.append(_Band(start, stop, matrix.astype(np.float32)))
-    return bands
 
 
 def resize_rows(
@@ -264,14 +120,29 @@ def resize_rows(
     Raises:
         ArgumentError: A size is not positive, or the blocks do not make up `in_size`.
     """
-    vertical = _bands(in_size[0], out_size[0], kernel, border)
-    horizontal = _bands(in_size[1], out_size[1], kernel, border)
+    vertical = _row_bands(in_size[0], out_size[0], kernel, border)
+    horizontal = _row_bands(in_size[1], out_size[1], kernel, border)
     narrows = out_size[1] <= in_size[1]  # then the width goes first: fewer samples are left
     checked = _checked(blocks, in_size)
     if narrows:
         yield from _stack(_widths(checked, horizontal, in_size, out_size), vertical)
     else:
         yield from _widths(_stack(checked, vertical), horizontal, in_size, out_size)
+
+
+def _row_bands(in_length: int, out_length: int, kernel: Kernel, border: Border) -> list[Band]:
+    """Return the bands of an antialiased resize of one axis to a given length."""
+    return axis_bands(
+        in_length,
+        out_length,
+        scale=out_length / in_length,
+        kernel=kernel,
+        antialias=True,
+        border=border,
+        # Longer bands mean fewer calls but more zeros. One output of a bicubic touches 4 inputs, or
+        # 4 in / out where it shrinks; these lengths make a band touch about three times as many.
+        length=int(np.clip(8 * out_length // in_length, 8, 64)),
+    )
 
 
 def _checked(
@@ -296,7 +167,7 @@ def _checked(
 
 
 def _stack(
-    blocks: Iterable[NDArray[np.float32]], bands: list[_Band]
+    blocks: Iterable[NDArray[np.float32]], bands: list[Band]
 ) -> Iterator[NDArray[np.float32]]:
     """Resize the height: hold the rows that bands still to come need, and no others."""
     # Mirrored rows at the lower edge reach back, so what a later band needs is a running minimum.
@@ -314,11 +185,12 @@ def _stack(
         flat = rows.reshape(rows.shape[0], -1)
         while done < len(bands) and bands[done].stop <= received:
             band = bands[done]
-            result = np.empty((len(band.matrix), flat.shape[1]), dtype=np.float32)
-            step = max(1, _PRODUCT_LIMIT // band.matrix.size)
+            matrix = band.matrix.astype(np.float32)
+            result = np.empty((len(matrix), flat.shape[1]), dtype=np.float32)
+            step = max(1, _PRODUCT_LIMIT // matrix.size)
             for left in range(0, flat.shape[1], step):
                 source = flat[band.start - first : band.stop - first, left : left + step]
-                np.matmul(band.matrix, source, out=result[:, left : left + step])
+                np.matmul(matrix, source, out=result[:, left : left + step])
             yield result.reshape(-1, *tail)
             done += 1
         # A kernel of one tap skips rows when it shrinks: the next one may not have come yet.
@@ -329,7 +201,7 @@ def _stack(
 
 def _widths(
     blocks: Iterable[NDArray[np.float32]],
-    bands: list[_Band],
+    bands: list[Band],
     in_size: tuple[int, int],
     out_size: tuple[int, int],
 ) -> Iterator[NDArray[np.float32]]:
@@ -343,7 +215,7 @@ def _widths(
         if not matrices:
             # Channels are interleaved: with an identity in each weight they need no copies.
             identity = np.eye(channels, dtype=np.float32)
-            matrices = [np.kron(band.matrix.T, identity) for band in bands]
+            matrices = [np.kron(band.matrix.T.astype(np.float32), identity) for band in bands]
         flat = np.ascontiguousarray(block).reshape(rows, -1)
         result = np.empty((rows, out_size[1] * channels), dtype=np.float32)
         column = 0
