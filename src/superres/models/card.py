@@ -61,7 +61,7 @@ class Card(_Strict):
     format: Literal[1] = 1
     name: str
     architecture: str
-    config: dict[str, bool | int | float | str]
+    config: dict[str, bool | int | float | str | tuple[int, ...]]
     scale: int = Field(ge=1, le=16)
     channels: Literal[1, 3] = 3
     halo: int = Field(ge=0, le=4096)

@@ -47,10 +47,15 @@ def read_card(path: Path) -> Card:
         )
     try:
         with path.open("rb") as file:
-            text = _safetensors_card(file, path) if path.suffix == ".safetensors" else _onnx_card(file, path)
+            text = (
+                _safetensors_card(file, path)
+                if path.suffix == ".safetensors"
+                else _onnx_card(file, path)
+            )
     except OSError as error:
         raise ModelError(
-            f"{path} cannot be read: {error.strerror or error}", "check the path and its permissions"
+            f"{path} cannot be read: {error.strerror or error}",
+            "check the path and its permissions",
         ) from error
     if text is None:
         raise ModelError(f"{path} carries no card", _NO_CARD_HINT)

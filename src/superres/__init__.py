@@ -1,0 +1,56 @@
+"""superres makes pictures bigger and sharper with deep networks, and loses nothing they carried.
+
+The names below are loaded at their first use, so that importing the package costs no more than
+numpy does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from superres.version import __version__
+
+if TYPE_CHECKING:
+    from superres.enlarge_file import Report, enlarge
+    from superres.errors import SuperresError
+    from superres.images.resize import resize
+    from superres.metrics import Protocol, psnr, ssim
+    from superres.upscaler import Upscaler, load, upscale
+
+__all__ = [
+    "Protocol",
+    "Report",
+    "SuperresError",
+    "Upscaler",
+    "__version__",
+    "enlarge",
+    "load",
+    "psnr",
+    "resize",
+    "ssim",
+    "upscale",
+]
+
+_HOMES = {
+    "Protocol": "superres.metrics",
+    "Report": "superres.enlarge_file",
+    "SuperresError": "superres.errors",
+    "Upscaler": "superres.upscaler",
+    "enlarge": "superres.enlarge_file",
+    "load": "superres.upscaler",
+    "psnr": "superres.metrics",
+    "resize": "superres.images.resize",
+    "ssim": "superres.metrics",
+    "upscale": "superres.upscaler",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'superres' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,75 @@
+"""Patches of a step: aligned random crops of small and large, flipped and turned alike."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from superres.data.resident import ResidentPairs
+
+
+def draw_patches(
+    pairs: ResidentPairs, *, patch: int, batch: int, seed: int, step: int
+) -> tuple[Tensor, Tensor]:
+    """Draw the patches of one step; they depend on the seed and the step alone.
+
+    Nothing is remembered between steps, so a run that goes on after a stop sees the patches that
+    an unbroken run would have seen. Pictures are drawn in proportion to their area, so that every
+    pixel is equally likely.
+
+    Args:
+        pairs: The pictures.
+        patch: Edge of the small patch in pixels.
+        batch: Number of patches.
+        seed: The run's seed.
+        step: The step's number.
+
+    Returns:
+        Small (B, C, patch, patch) and large (B, C, scale*patch, scale*patch) in [0, 1], float32,
+        in channels-last memory layout, on the pairs' device.
+    """
+    device = pairs.small.device
+    # Drawn on the CPU, whose generator gives the same numbers on every machine.
+    generator = torch.Generator().manual_seed((seed << 32) ^ step)
+    places = torch.rand((batch, 4), generator=generator, dtype=torch.float64)
+    sizes = pairs.sizes.cpu()
+    ends = sizes.prod(1).cumsum(0)
+    chosen = torch.searchsorted(ends, (places[:, 0] * ends[-1]).long(), right=True)
+    rooms = sizes[chosen] - patch + 1
+    corners = (places[:, 1:3] * rooms).long()
+    symmetry = (places[:, 3] * 8).long()
+
+    small = _gather(
+        pairs.small, pairs.starts.cpu()[chosen], sizes[chosen, 1], corners, symmetry, patch
+    )
+    s = pairs.scale
+    large = _gather(
+        pairs.large,
+        pairs.starts.cpu()[chosen] * s * s,
+        sizes[chosen, 1] * s,
+        corners * s,
+        symmetry,
+        patch * s,
+    )
+    return small.to(device), large.to(device)
+
+
+def _gather(
+    pixels: Tensor, starts: Tensor, widths: Tensor, corners: Tensor, symmetry: Tensor, patch: int
+) -> Tensor:
+    """Return (B, C, patch, patch) in [0, 1]; flips and turns are made in the indices."""
+    device = pixels.device
+    starts, widths, corners, symmetry = (
+        value.to(device).view(-1, 1, 1) if value.ndim == 1 else value.to(device)
+        for value in (starts, widths, corners, symmetry)
+    )
+    line = torch.arange(patch, device=device)
+    rows, columns = line.view(1, -1, 1), line.view(1, 1, -1)
+    turned = (symmetry & 4) > 0
+    y = torch.where(turned, columns, rows)
+    x = torch.where(turned, rows, columns)
+    y = torch.where((symmetry & 1) > 0, patch - 1 - y, y)
+    x = torch.where((symmetry & 2) > 0, patch - 1 - x, x)
+    index = starts + (y + corners[:, 0].view(-1, 1, 1)) * widths + x + corners[:, 1].view(-1, 1, 1)
+    patches_BHWC = pixels[index.reshape(-1)].reshape(*index.shape, -1)
+    return patches_BHWC.permute(0, 3, 1, 2).float().div_(255.0)

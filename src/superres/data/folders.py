@@ -1,0 +1,93 @@
+"""Which pictures lie in the folders and packs that the user named."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from superres.errors import DataError
+
+PICTURE_SUFFIXES = frozenset({".avif", ".heic", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
+PACK_SUFFIX = ".zip"
+_MAX_MEMBER_BYTES = 512 * 2**20  # a hostile pack must not fill the memory
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSource:
+    """Where one picture lies: a file, or a member of a pack.
+
+    Attributes:
+        path: The picture, or the pack that holds it.
+        member: Its name inside the pack; "" for a file.
+    """
+
+    path: Path
+    member: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.member}" if self.member else str(self.path)
+
+    def data(self) -> Path | bytes:
+        """Return what `images.read.open_picture` takes.
+
+        Raises:
+            DataError: The pack is damaged, or the member is larger than 512 MiB.
+        """
+        if not self.member:
+            return self.path
+        try:
+            with zipfile.ZipFile(self.path) as pack:
+                if pack.getinfo(self.member).file_size > _MAX_MEMBER_BYTES:
+                    raise DataError(f"{self} is larger than 512 MiB", "pack it again in crops")
+                return pack.read(self.member)
+        except (zipfile.BadZipFile, KeyError, OSError) as error:
+            raise DataError(f"{self} cannot be read: {error}", "pack the pictures again") from error
+
+
+def find_pictures(places: Sequence[Path]) -> list[PictureSource]:
+    """Return the pictures in folders (with their subfolders), packs and single files, sorted.
+
+    Raises:
+        DataError: A place does not exist, is no pack or picture, or there is none at all.
+    """
+    found = [source for place in places for source in _pictures_at(place)]
+    if not found:
+        listed = ", ".join(map(str, places)) or "no folder"
+        raise DataError(
+            f"no pictures in {listed}",
+            f"name folders or packs of {', '.join(sorted(PICTURE_SUFFIXES))} files",
+        )
+    return found
+
+
+def _pictures_at(place: Path) -> Iterator[PictureSource]:
+    if place.is_dir():
+        for path in sorted(place.rglob("*")):
+            if path.suffix.lower() == PACK_SUFFIX:
+                yield from _members(path)
+            elif path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith("."):
+                yield PictureSource(path)
+    elif not place.exists():
+        raise DataError(f"{place} does not exist", "check the path")
+    elif place.suffix.lower() == PACK_SUFFIX:
+        yield from _members(place)
+    elif place.suffix.lower() in PICTURE_SUFFIXES:
+        yield PictureSource(place)
+    else:
+        raise DataError(
+            f"{place} is neither a folder, a pack ({PACK_SUFFIX}) nor a picture",
+            f"pictures end in {', '.join(sorted(PICTURE_SUFFIXES))}",
+        )
+
+
+def _members(path: Path) -> Iterator[PictureSource]:
+    try:
+        with zipfile.ZipFile(path) as pack:
+            names = sorted(pack.namelist())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{path} is no readable pack: {error}", "pack it again") from error
+    for name in names:
+        if Path(name).suffix.lower() in PICTURE_SUFFIXES:
+            yield PictureSource(path, name)

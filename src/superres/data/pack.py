@@ -1,0 +1,175 @@
+"""Packs: pictures cropped and re-encoded into a few files of a bounded size, so data can travel.
+
+A pack is an uncompressed zip of pictures and a `manifest.json` that names where each came from;
+any zip program opens it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.data.folders import PictureSource, find_pictures
+from superres.errors import ArgumentError, DataError, SuperresError
+from superres.images.read import Picture, open_picture, read_pixels
+from superres.images.write import WriteOptions, write_picture
+from superres.whole import replacing
+
+MANIFEST_NAME = "manifest.json"
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same pictures give the same bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PackOptions:
+    """How pictures are cropped and stored.
+
+    Attributes:
+        max_bytes: Largest pack; more pictures go into further packs, `NAME-001.zip` and so on.
+        crop: Largest edge of a crop in pixels; larger pictures are cut into a grid of crops.
+        smallest: Crops with a shorter edge are left out.
+        format: `avif`, `webp`, `png` or `jpeg`.
+        quality: Quality of lossy formats, 1 to 100.
+    """
+
+    max_bytes: int = 45 * 2**20
+    crop: int = 1024
+    smallest: int = 192
+    format: str = "avif"
+    quality: int = 90
+
+    def __post_init__(self) -> None:
+        if self.max_bytes < 2**16 or self.crop < self.smallest or self.smallest < 1:
+            raise ArgumentError(
+                f"packs of {self.max_bytes} bytes with crops of {self.smallest} to {self.crop} px "
+                "cannot be made",
+                "packs take at least 65536 bytes, and crop must not be below smallest",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PackReport:
+    """What was packed."""
+
+    packs: tuple[Path, ...]
+    pictures: int
+    crops: int
+    bytes: int
+
+
+def pack(
+    places: Sequence[Path],
+    target: Path,
+    options: PackOptions,
+    *,
+    notice: Callable[[str], None],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PackReport:
+    """Crop pictures and store them in one or more packs.
+
+    Args:
+        places: Folders and pictures.
+        target: The pack to write, a `.zip`; further ones are numbered beside it.
+        options: How pictures are cropped and stored.
+        notice: Called with one line for each picture that is left out.
+        progress: Called with the pictures done and all pictures.
+
+    Raises:
+        DataError: No picture could be packed.
+        OutputError: A pack cannot be written.
+    """
+    sources = find_pictures(places)
+    shards = _Shards(target, options.max_bytes)
+    used = 0
+    for number, source in enumerate(sources):
+        before = shards.crops
+        try:
+            picture = open_picture(source.data())
+            for place, crop in _grid(read_pixels(picture), options):
+                shards.add(_encode(crop, picture, options), source, place, options.format)
+        except SuperresError as error:
+            notice(f"left out: {source}: {error.message}")
+        used += shards.crops > before
+        progress(number + 1, len(sources))
+    if not shards.crops:
+        raise DataError(
+            f"none of {len(sources)} pictures could be packed",
+            f"they need an edge of at least {options.smallest} px",
+        )
+    packs = shards.finish()
+    return PackReport(packs, used, shards.crops, sum(path.stat().st_size for path in packs))
+
+
+class _Shards:
+    """Collects encoded crops and writes a pack each time that one is full."""
+
+    def __init__(self, target: Path, max_bytes: int) -> None:
+        self._target = target
+        self._max_bytes = max_bytes
+        self._waiting: list[tuple[str, bytes, str]] = []
+        self._waiting_bytes = 0
+        self._written: list[Path] = []
+        self.crops = 0
+
+    def add(self, data: bytes, source: PictureSource, place: str, suffix: str) -> None:
+        """Add one encoded crop; the pack is written first if it would grow too large."""
+        size = len(data) + 512  # the zip's own entries, and the manifest's line
+        if self._waiting and self._waiting_bytes + size > self._max_bytes:
+            self._write()
+        origin = f"{source} {place}"
+        self._waiting.append((f"{self.crops:06d}.{suffix}", data, origin))
+        self._waiting_bytes += size
+        self.crops += 1
+
+    def finish(self) -> tuple[Path, ...]:
+        """Write what waits and return all packs."""
+        if self._waiting:
+            self._write()
+        return tuple(self._written)
+
+    def _write(self) -> None:
+        number = len(self._written)
+        name = self._target.name if number == 0 else f"{self._target.stem}-{number:03d}.zip"
+        path = self._target.with_name(name)
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            origins = {name: origin for name, _, origin in self._waiting}
+            manifest = json.dumps(origins, indent=1, ensure_ascii=False)
+            archive.writestr(zipfile.ZipInfo(MANIFEST_NAME, _FIXED_TIME), manifest)
+            for member, data, _ in self._waiting:
+                archive.writestr(zipfile.ZipInfo(member, _FIXED_TIME), data)
+        self._written.append(path)
+        self._waiting, self._waiting_bytes = [], 0
+
+
+def _grid(
+    pixels: NDArray[np.generic], options: PackOptions
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """Yield ("+x+y", crop) over a picture, row by row; colour channels alone."""
+    height, width = pixels.shape[:2]
+    for y in range(0, height, options.crop):
+        for x in range(0, width, options.crop):
+            crop = pixels[y : y + options.crop, x : x + options.crop]
+            if min(crop.shape[:2]) >= options.smallest:
+                yield f"+{x}+{y}", np.ascontiguousarray(crop)
+
+
+def _encode(crop: NDArray[np.generic], picture: Picture, options: PackOptions) -> bytes:
+    stream = io.BytesIO()
+    write_picture(
+        stream,
+        [crop],
+        height=crop.shape[0],
+        width=crop.shape[1],
+        layout=picture.layout,
+        depth=picture.depth,
+        metadata=picture.metadata,
+        format=options.format,
+        options=WriteOptions(quality=options.quality),
+    )
+    return stream.getvalue()

@@ -1,0 +1,119 @@
+"""All pixels in memory: pairs of large and small pictures as two flat tensors on the device.
+
+A step then costs two gathers and no decoding, so the data never waits, on a CPU or a GPU.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from superres.data.folders import PictureSource
+from superres.degrade.downscale import downscale_uint8
+from superres.errors import DataError, SuperresError
+from superres.frame import WHITE, depth_of
+from superres.images.read import open_picture, read_pixels
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentPairs:
+    """Pictures of one scale, end to end, row by row.
+
+    Attributes:
+        small: (sum of h * w, C) uint8.
+        large: (sum of scale*h * scale*w, C) uint8.
+        sizes: (pictures, 2) int64, height and width of each small picture.
+        starts: (pictures,) int64, first pixel of each small picture in `small`; times scale**2
+            it is the first pixel of the large one in `large`.
+        scale: Large size over small size.
+    """
+
+    small: Tensor
+    large: Tensor
+    sizes: Tensor
+    starts: Tensor
+    scale: int
+
+
+def load_resident(
+    sources: Sequence[PictureSource],
+    *,
+    scale: int,
+    channels: int,
+    smallest: int,
+    device: torch.device,
+    notice: Callable[[str], None],
+) -> ResidentPairs:
+    """Decode all pictures, make the small ones, and put both on the device.
+
+    Args:
+        sources: The large pictures.
+        scale: How much smaller the small ones are made, by our MATLAB-compatible bicubic.
+        channels: 3 for RGB (grey pictures are repeated), 1 for grey (RGB ones are averaged).
+        smallest: Small pictures with a shorter edge are left out, and said so.
+        device: Where the pixels shall lie.
+        notice: Called with one line for each picture that is left out.
+
+    Raises:
+        DataError: No picture is large enough.
+    """
+    kept_small: list[Tensor] = []
+    kept_large: list[Tensor] = []
+    sizes: list[tuple[int, int]] = []
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        ahead = iter(pool.map(lambda source: _decode(source, channels), sources))
+        for source in sources:
+            large = next(ahead)
+            if isinstance(large, SuperresError):
+                notice(f"left out: {source}: {large.message}")
+                continue
+            height, width = large.shape[0] // scale, large.shape[1] // scale
+            if min(height, width) < smallest:
+                notice(f"left out: {source}: {large.shape[1]} x {large.shape[0]} px is too small")
+                continue
+            large_HWC = torch.from_numpy(large[: height * scale, : width * scale]).to(device)
+            small_HWC = downscale_uint8(large_HWC, scale)
+            kept_large.append(large_HWC.reshape(-1, channels))
+            kept_small.append(small_HWC.reshape(-1, channels))
+            sizes.append((height, width))
+    if not sizes:
+        raise DataError(
+            f"none of {len(sources)} pictures can be trained on: small ones need an edge of at "
+            f"least {smallest} px, so large ones {smallest * scale} px",
+            "give larger pictures, or a smaller patch in the recipe",
+        )
+    counts = [height * width for height, width in sizes]
+    return ResidentPairs(
+        small=torch.cat(kept_small),
+        large=torch.cat(kept_large),
+        sizes=torch.tensor(sizes, dtype=torch.int64, device=device),
+        starts=torch.tensor(
+            [0, *itertools.accumulate(counts[:-1])], dtype=torch.int64, device=device
+        ),
+        scale=scale,
+    )
+
+
+def _decode(source: PictureSource, channels: int) -> NDArray[np.uint8] | SuperresError:
+    """Return (H, W, channels) 8-bit pixels, or the error if one damaged file is to be skipped."""
+    try:
+        picture = open_picture(source.data())
+        pixels = read_pixels(picture)[..., : picture.layout.colour_channels]
+    except SuperresError as error:
+        return error
+    depth = depth_of(pixels)
+    if depth != "uint8":
+        unit = np.clip(pixels.astype(np.float32) / WHITE[depth], 0, 1)
+        pixels = np.rint(unit * 255.0).astype(np.uint8)
+    if channels == 3 and pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    elif channels == 1 and pixels.shape[2] == 3:
+        pixels = np.rint(pixels.mean(axis=2, keepdims=True)).astype(np.uint8)
+    return np.ascontiguousarray(pixels, dtype=np.uint8)

@@ -1,0 +1,257 @@
+"""One picture file in, one larger file out, and a report: the main path, readable top to bottom."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres import zoo
+from superres.errors import OutputError
+from superres.frame import from_unit, to_unit
+from superres.images.read import MAX_PIXELS, Picture, open_picture
+from superres.images.write import WriteOptions, write_picture
+from superres.infer.backend import PrecisionRequest
+from superres.infer.overlap import prefetch
+from superres.upscaler import Route, RunOptions, Upscaler, plan_route
+
+Progress = Callable[[int, int], None]  # called with the rows written and all rows
+_QUEUE_BLOCKS = 2  # blocks that wait between reading, running and writing
+
+
+@dataclass(frozen=True, slots=True)
+class EnlargeOptions:
+    """What to make of a picture file, and how.
+
+    Attributes:
+        model: A family (`default`), a model (`default-x4`) or a model file.
+        scale: How much larger; or
+        size: (height, width) of the result. With neither, the model's largest scale.
+        tile: Tile edge in input pixels; None lets the planner choose.
+        ensemble: Average over the eight flips and turns.
+        alpha: Enlarge alpha by the network, or by bicubic resizing.
+        profile: Keep the ICC profile, or convert to sRGB.
+        backend: `auto`, `openvino`, `torch` or `onnxruntime`.
+        precision: `auto`, `fp32`, `bf16` or `fp16`.
+        device: `auto` or a device in the backend's words.
+        threads: CPU threads; None takes all cores.
+        max_pixels: Largest picture, in input and in output pixels, that is taken on.
+        format: Format of the result; None goes by the target's name.
+        quality: Quality of lossy formats, 1 to 100; None takes each format's default.
+        overwrite: Whether an existing target may be replaced.
+    """
+
+    model: str = zoo.DEFAULT
+    scale: float | None = None
+    size: tuple[int, int] | None = None
+    tile: int | None = None
+    ensemble: bool = False
+    alpha: Literal["network", "resize"] = "network"
+    profile: Literal["keep", "srgb"] = "keep"
+    backend: str = "auto"
+    precision: PrecisionRequest = "auto"
+    device: str = "auto"
+    threads: int | None = None
+    max_pixels: int | None = None
+    format: str | None = None
+    quality: int | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done to one file.
+
+    Attributes:
+        source: The input's path, or "-".
+        target: The output's path, or "-".
+        model: The model that was asked for.
+        scale: Output width over input width.
+        input_size: (height, width).
+        output_size: (height, width).
+        backend: What ran the network; "" if none was needed.
+        device: Where it ran.
+        precision: The number format it ran in, at the end.
+        tile: Tile edge in input pixels, at the end.
+        seconds: Wall time, from opening the input to the finished output.
+        notes: What was converted, could not be kept, or fell back.
+    """
+
+    source: str
+    target: str
+    model: str
+    scale: float
+    input_size: tuple[int, int]
+    output_size: tuple[int, int]
+    backend: str
+    device: str
+    precision: str
+    tile: int
+    seconds: float
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON's own types."""
+        return dataclasses.asdict(self)
+
+
+class Enlarger:
+    """Enlarges files with one set of options; keeps networks open between them.
+
+    Args:
+        options: What to make and how.
+        notice: Called with one line for each choice and fallback.
+    """
+
+    def __init__(self, options: EnlargeOptions, notice: Callable[[str], None]) -> None:
+        self._options = options
+        self._said: list[str] = []
+
+        def remember(line: str) -> None:
+            self._said.append(line)
+            notice(line)
+
+        run = RunOptions(
+            tile=options.tile,
+            ensemble=options.ensemble,
+            alpha=options.alpha,
+            backend=options.backend,
+            precision=options.precision,
+            device=options.device,
+            threads=options.threads,
+        )
+        self._upscaler = Upscaler(options.model, run, remember)
+
+    def enlarge(
+        self, source: Path | bytes, target: Path | BinaryIO, *, progress: Progress | None = None
+    ) -> Report:
+        """Enlarge one file.
+
+        Args:
+            source: The picture's path, or its bytes.
+            target: The path to write, or a binary stream; a path appears whole or not at all.
+            progress: Called with the rows written and all rows.
+
+        Returns:
+            What was done.
+
+        Raises:
+            PictureError: The input is no picture, damaged, too large or of several pages.
+            OutputError: The target is the input, exists, or cannot be written.
+            ArgumentError: Scale, size or format cannot be.
+            BackendError: The network failed, also in fp32; nothing is written.
+        """
+        began, options = time.perf_counter(), self._options
+        self._said.clear()
+        max_pixels = options.max_pixels or MAX_PIXELS
+        _check_target(source, target, options.overwrite)
+        picture = open_picture(source, max_pixels=max_pixels, profile=options.profile)
+        size = (picture.height, picture.width)
+        route = plan_route(size, self._upscaler.offered, options.scale, options.size)
+        _check_size(route.target, max_pixels)
+        rows = self._rows(picture, route)
+        notes = write_picture(
+            target,
+            _counted(rows, route.target[0], progress),
+            height=route.target[0],
+            width=route.target[1],
+            layout=picture.layout,
+            depth=picture.depth,
+            metadata=picture.metadata,
+            format=options.format or (picture.format if not isinstance(target, Path) else None),
+            options=WriteOptions()
+            if options.quality is None
+            else WriteOptions(quality=options.quality),
+        )
+        facts = self._upscaler.facts(route)
+        return Report(
+            source=str(source) if isinstance(source, Path) else "-",
+            target=str(target) if isinstance(target, Path) else "-",
+            model=options.model,
+            scale=route.target[1] / picture.width,
+            input_size=size,
+            output_size=route.target,
+            backend=facts.name if facts else "",
+            device=facts.device if facts else "",
+            precision=facts.precision if facts else "",
+            tile=self._upscaler.engine(route.passes[0]).tile if facts else 0,
+            seconds=time.perf_counter() - began,
+            notes=(*picture.notes, *self._said, *notes),
+        )
+
+    def _rows(self, picture: Picture, route: Route) -> Iterator[NDArray[Any]]:
+        """Read, run and round in two threads; the caller's thread encodes and writes."""
+        size = (picture.height, picture.width)
+        small = prefetch((to_unit(block) for block in picture.rows()), depth=_QUEUE_BLOCKS)
+        large = self._upscaler.rows(small, size, picture.layout, route)
+        return prefetch((from_unit(block, picture.depth) for block in large), depth=_QUEUE_BLOCKS)
+
+
+def enlarge(
+    source: str | Path,
+    target: str | Path,
+    *,
+    scale: float | None = None,
+    size: tuple[int, int] | None = None,
+    model: str = zoo.DEFAULT,
+    overwrite: bool = False,
+) -> Report:
+    """Enlarge one picture file, keeping depth, alpha, profile and tags.
+
+    Args:
+        source: The picture.
+        target: The file to write; its suffix names the format.
+        scale: How much larger, any number above 0; or
+        size: (height, width) of the result. With neither, the model's largest scale.
+        model: A family (`default`), a model (`default-x4`) or a model file.
+        overwrite: Whether an existing target may be replaced.
+
+    Returns:
+        What was done.
+
+    Raises:
+        SuperresError: See `Enlarger.enlarge`.
+    """
+    options = EnlargeOptions(model=model, scale=scale, size=size, overwrite=overwrite)
+    return Enlarger(options, _silent).enlarge(Path(source), Path(target))
+
+
+def _silent(_: str) -> None:
+    """Drop a line; the report's notes hold it too."""
+
+
+def _check_target(source: Path | bytes, target: Path | BinaryIO, overwrite: bool) -> None:
+    if not isinstance(target, Path):
+        return
+    if isinstance(source, Path) and target.exists() and source.exists() and target.samefile(source):
+        raise OutputError(f"{target} is the input itself", "name another output, or use --suffix")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists already", "use --overwrite or --skip-existing")
+    if not target.parent.is_dir():
+        raise OutputError(f"the folder {target.parent} does not exist", "make it first")
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise OutputError(
+            f"the result would be {size[1]}x{size[0]}, {size[0] * size[1]:,} pixels, "
+            f"the cap is {max_pixels:,}",
+            "ask for a smaller scale, or raise --max-pixels",
+        )
+
+
+def _counted(
+    blocks: Iterator[NDArray[Any]], total: int, progress: Progress | None
+) -> Iterator[NDArray[np.generic]]:
+    done = 0
+    for block in blocks:
+        yield block
+        done += len(block)
+        if progress:
+            progress(done, total)

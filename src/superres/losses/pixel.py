@@ -1,0 +1,23 @@
+"""Losses that compare pixel with pixel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def l1(restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
+    """Return the mean absolute difference."""
+    return functional.l1_loss(restored_BCHW, truth_BCHW)
+
+
+def l2(restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
+    """Return the mean squared difference."""
+    return functional.mse_loss(restored_BCHW, truth_BCHW)
+
+
+def charbonnier(restored_BCHW: Tensor, truth_BCHW: Tensor, *, epsilon: float = 1e-3) -> Tensor:
+    """Return the mean of sqrt(d**2 + epsilon**2), a smooth L1 (Lai et al., CVPR 2017, eq. 2)."""
+    difference_BCHW = restored_BCHW - truth_BCHW
+    return torch.sqrt(difference_BCHW.square() + epsilon**2).mean()

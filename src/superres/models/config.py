@@ -1,0 +1,50 @@
+"""What every network's config has: scale and channels, and the needs that its card will state."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from superres.errors import ArgumentError
+
+
+class NetworkConfig(BaseModel):
+    """Shape of a network; subclasses add their own fields, and say what the network needs.
+
+    Attributes:
+        scale: Output size over input size, along each axis.
+        channels: Channels of input and output: 1 (grey) or 3 (RGB).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    scale: int = Field(default=4, ge=1, le=16)
+    channels: int = Field(default=3, ge=1, le=3)
+
+    @property
+    def halo(self) -> int:
+        """Input pixels that one output pixel sees beyond its own on each side."""
+        raise AssertionError(f"{type(self).__name__} must say its halo")
+
+    @property
+    def multiple_of(self) -> int:
+        """Input height and width must be multiples of this."""
+        return 1
+
+    @property
+    def minimum(self) -> int:
+        """Smallest input height and width."""
+        return 1
+
+    def build(self) -> nn.Module:
+        """Return the network with fresh weights."""
+        raise AssertionError(f"{type(self).__name__} must build its network")
+
+
+def refuse_scale(architecture: str, scale: int, allowed: tuple[int, ...]) -> None:
+    """Raise ArgumentError if an architecture does not have a scale."""
+    if scale not in allowed:
+        raise ArgumentError(
+            f"{architecture} enlarges by {', '.join(map(str, allowed))}, got scale {scale}",
+            f"choose one of {', '.join(map(str, allowed))}",
+        )

@@ -1,0 +1,54 @@
+"""SRCNN: bicubic enlargement, then three convolutions at the large size.
+
+Dong et al., TPAMI 2016, arXiv:1501.00092, the 9-5-5 form of its tables (57 K parameters on luma).
+Departs from it: RGB, where the paper trains luma alone; the enlargement is part of the network, as
+a fixed transposed convolution, and the convolutions are padded.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from superres.models.bicubic_upsample import BicubicUpsample
+from superres.models.config import NetworkConfig
+
+
+class SrcnnConfig(NetworkConfig):
+    """Shape of an SRCNN; kernel sizes are in output pixels.
+
+    Attributes:
+        features: Channels after the first and the second convolution.
+        kernels: Sizes of the three kernels, odd.
+    """
+
+    features: tuple[int, int] = (64, 32)
+    kernels: tuple[int, int, int] = (9, 5, 5)
+
+    @property
+    def halo(self) -> int:
+        """The large-size radius in input pixels, rounded up, and the bicubic kernel's two."""
+        radius = sum(size // 2 for size in self.kernels)
+        return -(-radius // self.scale) + 2
+
+    def build(self) -> Srcnn:
+        """Return the network with fresh weights."""
+        return Srcnn(self)
+
+
+class Srcnn(nn.Module):
+    """The network; see the module's docstring."""
+
+    def __init__(self, config: SrcnnConfig) -> None:
+        super().__init__()
+        (wide, narrow), (first, second, third) = config.features, config.kernels
+        self.enlarge = BicubicUpsample(config.channels, config.scale)
+        self.extract = nn.Conv2d(config.channels, wide, first, padding=first // 2)
+        self.map = nn.Conv2d(wide, narrow, second, padding=second // 2)
+        self.reconstruct = nn.Conv2d(narrow, config.channels, third, padding=third // 2)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        large_BCHW = self.enlarge(x_BCHW)
+        f_BFHW = functional.relu(self.extract(large_BCHW))
+        return self.reconstruct(functional.relu(self.map(f_BFHW)))

@@ -1,0 +1,325 @@
+"""A loaded model and what it does to pixels: any layout, any target size, whole or row by row."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres import zoo
+from superres.errors import ArgumentError
+from superres.frame import Layout, Pixels, depth_of, from_unit, to_unit
+from superres.images.bleed import bleed_rows
+from superres.images.resize import resize_rows
+from superres.infer.backend import Backend, BackendFacts, Notice, PrecisionRequest
+from superres.infer.engine import Engine
+from superres.infer.open_backend import open_backend
+from superres.models.files import ModelFile
+
+Unit = NDArray[np.float32]
+Size = tuple[int, int]  # (height, width)
+
+_MAX_PASSES = 3  # x4 three times is x64; more is a typing error, not a wish
+_BLOCK_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How networks are run; see docs/upscale.md.
+
+    Attributes:
+        tile: Tile edge in input pixels; None lets the planner choose.
+        ensemble: Average over the eight flips and turns (slower by eight, a little sharper).
+        alpha: Enlarge alpha by the network, or by bicubic resizing.
+        backend: `auto`, `openvino`, `torch` or `onnxruntime`.
+        precision: `auto`, `fp32`, `bf16` or `fp16`.
+        device: `auto` or a device in the backend's words.
+        threads: CPU threads; None takes all cores.
+    """
+
+    tile: int | None = None
+    ensemble: bool = False
+    alpha: Literal["network", "resize"] = "network"
+    backend: str = "auto"
+    precision: PrecisionRequest = "auto"
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a picture gets from its size to the target's.
+
+    Attributes:
+        passes: Scales of the networks, in order; empty if the target is not larger.
+        target: (height, width) of the result; a resize ends the route if the passes overshoot.
+    """
+
+    passes: tuple[int, ...]
+    target: Size
+
+
+def plan_route(
+    size: Size, offered: tuple[int, ...], scale: float | None, target: Size | None
+) -> Route:
+    """Choose the passes: the next larger network, or the largest one and then again.
+
+    Args:
+        size: (height, width) of the picture.
+        offered: Scales of the networks there are.
+        scale: The scale that is wanted; or
+        target: the (height, width) that is wanted. With neither, the largest network runs once.
+
+    Raises:
+        ArgumentError: Both are given, one is not positive, or it would take over three passes.
+    """
+    if scale is not None and target is not None:
+        raise ArgumentError(
+            f"a scale ({scale}) and a size ({target[1]}x{target[0]}) exclude each other",
+            "pass one of them",
+        )
+    if target is None:
+        wanted = max(offered) if scale is None else scale
+        if not (wanted > 0 and math.isfinite(wanted)):
+            raise ArgumentError(f"the scale must be above 0, got {scale}", "try a scale of 4")
+        target = (max(1, round(size[0] * wanted)), max(1, round(size[1] * wanted)))
+    if min(target) < 1:
+        raise ArgumentError(
+            f"the size must be at least 1x1, got {target[1]}x{target[0]}", "pass WIDTHxHEIGHT"
+        )
+    needed = max(target[0] / size[0], target[1] / size[1])
+    passes: list[int] = []
+    while needed > 1.0:
+        if len(passes) == _MAX_PASSES:
+            raise ArgumentError(
+                f"enlarging {size[1]}x{size[0]} to {target[1]}x{target[0]} takes over "
+                f"{_MAX_PASSES} passes of x{max(offered)}",
+                f"the largest scale is {max(offered) ** _MAX_PASSES}",
+            )
+        passes.append(min((s for s in offered if s >= needed), default=max(offered)))
+        needed /= passes[-1]
+    return Route(tuple(passes), target)
+
+
+class Upscaler:
+    """A model name with its opened networks; made once, used for many pictures.
+
+    Args:
+        model: A family (`default`), a model (`default-x4`) or a model file.
+        options: How networks are run.
+        notice: Called with one line for each choice and fallback.
+    """
+
+    def __init__(self, model: str, options: RunOptions, notice: Notice) -> None:
+        self.model = model
+        self.offered = zoo.scales(model)
+        self._options = options
+        self._notice = notice
+        self._engines: dict[int, Engine] = {}
+
+    def engine(self, scale: int) -> Engine:
+        """Return the engine of one scale, opened at its first use.
+
+        Raises:
+            ModelError: Its weights cannot be used.
+            BackendError: No backend can run it.
+        """
+        if scale not in self._engines:
+            found = zoo.find(self.model, scale=scale)
+            # The choice is the same for every scale, so it is told once.
+            notice = self._notice if not self._engines else _silent
+            backend = self._open(found, self._options.precision, notice)
+            self._engines[scale] = Engine(
+                found.card,
+                backend,
+                tile=self._options.tile,
+                ensemble=self._options.ensemble,
+                fallback=lambda: self._open(found, "fp32", self._notice),
+                notice=self._notice,
+            )
+        return self._engines[scale]
+
+    def _open(self, model: ModelFile, precision: PrecisionRequest, notice: Notice) -> Backend:
+        options = self._options
+        return open_backend(
+            model,
+            backend=options.backend,
+            precision=precision,
+            device=options.device,
+            threads=options.threads,
+            notice=notice,
+        )
+
+    def facts(self, route: Route) -> BackendFacts | None:
+        """Return the facts of the backend that a route begins on; None if it has no pass."""
+        return self.engine(route.passes[0]).facts if route.passes else None
+
+    def rows(
+        self, blocks: Iterable[Unit], size: Size, layout: Layout, route: Route
+    ) -> Iterator[Unit]:
+        """Enlarge a picture that comes in blocks of rows.
+
+        Args:
+            blocks: (h, W, C) unit pixels from top to bottom.
+            size: (height, width) of the whole picture.
+            layout: What the channels mean.
+            route: The passes and the target size.
+
+        Yields:
+            (h, target width, C) unit pixels, unclamped, from top to bottom.
+        """
+        if not layout.alpha:
+            yield from self._colour_rows(blocks, size, route)
+            return
+        halo = max((self.engine(scale).card.halo for scale in route.passes), default=2)
+        bled, source = itertools.tee(bleed_rows(blocks, halo))
+        colour = self._colour_rows((block[..., :-1] for block in bled), size, route)
+        alpha_blocks = (block[..., -1:] for block in source)
+        if self._options.alpha == "network":
+            alpha = self._colour_rows(alpha_blocks, size, route)
+        else:
+            alpha = resize_rows(alpha_blocks, in_size=size, out_size=route.target)
+        yield from _joined(colour, alpha)
+
+    def _colour_rows(self, blocks: Iterable[Unit], size: Size, route: Route) -> Iterator[Unit]:
+        """Enlarge grey or RGB blocks through all passes of a route, then to its exact size."""
+        for scale in route.passes:
+            engine = self.engine(scale)
+            blocks = _through(engine, blocks, size)
+            size = (size[0] * scale, size[1] * scale)
+        if size != route.target:
+            blocks = resize_rows(blocks, in_size=size, out_size=route.target)
+        return iter(blocks)
+
+    def __call__(
+        self,
+        pixels: NDArray[np.generic],
+        *,
+        scale: float | None = None,
+        size: Size | None = None,
+    ) -> Pixels:
+        """Enlarge an array.
+
+        Args:
+            pixels: (H, W) or (H, W, C) of uint8, uint16 or float32 in [0, 1]; C as in
+                `Layout.of`: grey, grey+alpha, RGB or RGBA.
+            scale: How much larger; or
+            size: the (height, width) of the result. With neither, the model's own scale.
+
+        Returns:
+            The enlarged picture, same dtype and number of axes.
+
+        Raises:
+            ArgumentError: The array is empty, of another shape or dtype, or the scale is bad.
+        """
+        if pixels.ndim not in (2, 3) or pixels.size == 0:
+            raise ArgumentError(
+                f"a picture is (H, W) or (H, W, C) and not empty, got shape {pixels.shape}",
+                "pass the pictures of a batch one at a time",
+            )
+        depth = depth_of(pixels)
+        block = pixels[..., None] if pixels.ndim == 2 else pixels
+        layout = Layout.of(block.shape[2])
+        whole: Size = (block.shape[0], block.shape[1])
+        route = plan_route(whole, self.offered, scale, size)
+        small = (to_unit(block[y : y + _BLOCK_ROWS]) for y in range(0, whole[0], _BLOCK_ROWS))
+        rows = [from_unit(unit, depth) for unit in self.rows(small, whole, layout, route)]
+        large = np.concatenate(rows)
+        return large[..., 0] if pixels.ndim == 2 else large
+
+
+def load(
+    model: str = zoo.DEFAULT,
+    *,
+    scale: int | None = None,
+    backend: str = "auto",
+    precision: PrecisionRequest = "auto",
+    tile: int | Literal["auto"] = "auto",
+    device: str = "auto",
+    notice: Callable[[str], None] | None = None,
+) -> Upscaler:
+    """Load a model once, to call it on many arrays.
+
+    Args:
+        model: A family (`default`), a model (`default-x4`) or a `.onnx` or `.safetensors` file.
+        scale: The scale to load of a family; None keeps all of them at hand.
+        backend: `auto`, `openvino`, `torch` or `onnxruntime`.
+        precision: `auto`, `fp32`, `bf16` or `fp16`.
+        tile: Tile edge in input pixels, or `auto`.
+        device: `auto` or a device in the backend's words.
+        notice: Called with one line for each choice and fallback; None keeps quiet.
+
+    Returns:
+        A callable: `large = load("default", scale=4)(small)`.
+
+    Raises:
+        UnknownNameError: There is no such model or backend.
+        ModelError: The model's file cannot be used.
+    """
+    name = model if scale is None else zoo.find(model, scale=scale).card.name
+    if scale is not None and model.endswith((".onnx", ".safetensors")):
+        name = model
+    options = RunOptions(
+        tile=None if tile == "auto" else tile, backend=backend, precision=precision, device=device
+    )
+    return Upscaler(name, options, notice or _silent)
+
+
+def upscale(
+    pixels: NDArray[np.generic],
+    *,
+    scale: float | None = None,
+    size: Size | None = None,
+    model: str = zoo.DEFAULT,
+) -> Pixels:
+    """Enlarge one array with a model of the package; `load` is cheaper for many.
+
+    Args:
+        pixels: See `Upscaler.__call__`.
+        scale: How much larger, any number above 0; 4 if there is no size either.
+        size: (height, width) of the result, in place of a scale.
+        model: A family, a model or a model file.
+
+    Returns:
+        The enlarged picture, same dtype and number of axes.
+    """
+    return load(model)(pixels, scale=scale, size=size)
+
+
+def _silent(_: str) -> None:
+    """Drop a line that the caller did not ask for."""
+
+
+def _through(engine: Engine, blocks: Iterable[Unit], size: Size) -> Iterator[Unit]:
+    """Run blocks through one network; grey ones through an RGB network as three equal channels."""
+    blocks = iter(blocks)
+    first = next(blocks)
+    blocks = itertools.chain((first,), blocks)
+    channels, wanted = first.shape[2], engine.card.channels
+    if channels == wanted:
+        return engine.enlarge_rows(blocks, height=size[0], width=size[1])
+    if channels == 1:
+        tripled = (np.repeat(block, wanted, axis=2) for block in blocks)
+        large = engine.enlarge_rows(tripled, height=size[0], width=size[1])
+        return (block.mean(axis=2, keepdims=True) for block in large)
+    raise ArgumentError(
+        f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",
+        "use an RGB model for colour pictures",
+    )
+
+
+def _joined(colour: Iterator[Unit], alpha: Iterator[Unit]) -> Iterator[Unit]:
+    """Join two streams of row blocks along the channels, whatever heights the blocks have."""
+    waiting: list[Unit] = []
+    for block in colour:
+        while sum(map(len, waiting)) < len(block):
+            waiting.append(next(alpha))
+        ready = np.concatenate(waiting)
+        # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any depth.
+        yield np.concatenate((block, ready[: len(block)].clip(0.0, 1.0)), axis=2)
+        waiting = [ready[len(block) :]]
