@@ -9,6 +9,19 @@ from torch.nn import functional
 _RADIUS = 2  # a cubic at any sub-pixel phase touches at most two neighbours on each side
 
 
+def bicubic_reach(phase: int, scale: int) -> tuple[int, int]:
+    """Return how many input pixels before and after its own an output pixel is made of.
+
+    Args:
+        phase: Which of the `scale` output pixels of its input pixel it is, from 0.
+        scale: Output size over input size.
+    """
+    offset = 2 * phase + 1 - scale  # of its centre from the input pixel's, in 1/(2 scale)
+    if offset == 0:
+        return 0, 0
+    return (2, 1) if offset < 0 else (1, 2)
+
+
 class BicubicUpsample(nn.Module):
     """Keys' cubic (a = -0.5, TASSP 1981) with clamped borders, as one fixed convolution per phase.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from superres.models.bicubic_upsample import BicubicUpsample
+from superres.models.bicubic_upsample import BicubicUpsample, bicubic_reach
 from superres.models.config import NetworkConfig
 
 
@@ -27,9 +27,14 @@ class SrcnnConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """The large-size radius in input pixels, rounded up, and the bicubic kernel's two."""
+        """The farthest input pixel over all phases of an output pixel."""
         radius = sum(size // 2 for size in self.kernels)
-        return -(-radius // self.scale) + 2
+        seen = (divmod(p, self.scale) for p in range(-radius, self.scale + radius))
+        return max(
+            max(-(pixel - behind), pixel + ahead)
+            for pixel, phase in seen
+            for behind, ahead in [bicubic_reach(phase, self.scale)]
+        )
 
     def build(self) -> Srcnn:
         """Return the network with fresh weights."""

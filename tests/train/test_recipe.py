@@ -1,0 +1,78 @@
+"""Recipes: what is read, what is extended, and what is refused by name."""
+
+import pytest
+
+from superres.errors import RecipeError, UnknownNameError
+from superres.models.catalog import network_config
+from superres.train.recipe import built_in_recipes, load_recipe, to_toml
+
+
+@pytest.mark.parametrize("name", sorted(built_in_recipes()))
+def test_every_built_in_recipe_builds_its_network(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    network_config(recipe.network.architecture, recipe.network.config).build()
+
+
+def test_a_recipe_takes_what_it_does_not_say_from_the_one_it_extends():
+    base, over = load_recipe("default-x4"), load_recipe("default-x2")
+    assert over.network.config["scale"] == 2
+    assert over.network.config["blocks"] == base.network.config["blocks"]
+    assert over.data.sources == base.data.sources
+
+
+def test_a_recipe_written_out_reads_back_equal(tmp_path):
+    recipe = load_recipe("default-x2")
+    path = tmp_path / "copy.toml"
+    path.write_text(to_toml(recipe), encoding="utf-8")
+    assert load_recipe(str(path)) == recipe
+
+
+def test_quotes_and_backslashes_survive_the_round_trip(tmp_path):
+    recipe = load_recipe("default-x4").model_copy(update={"licence": 'a "b" \\ c\nd\x07é'})
+    path = tmp_path / "copy.toml"
+    path.write_text(to_toml(recipe), encoding="utf-8")
+    assert load_recipe(str(path)) == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("extends = 'default-x4'\nnmae = 'a'", "name"),
+        ("extends = 'default-x4'\n[optimizer]\nrat = 1", "rate"),
+        ("extends = 'default-x44'", "default-x4"),
+    ],
+)
+def test_an_unknown_key_or_recipe_names_the_nearest(tmp_path, text, near):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(UnknownNameError, match=f"did you mean '{near}'"):
+        load_recipe(str(path))
+
+
+def test_a_value_out_of_range_names_its_place(tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text("extends = 'default-x4'\n[data]\nbatch = 0")
+    with pytest.raises(RecipeError, match=r"data\.batch"):
+        load_recipe(str(path))
+
+
+def test_a_recipe_that_extends_itself_is_refused(tmp_path):
+    a, b = tmp_path / "a.toml", tmp_path / "b.toml"
+    a.write_text(f"extends = {str(b)!r}")
+    b.write_text(f"extends = {str(a)!r}")
+    with pytest.raises(RecipeError, match="extends itself"):
+        load_recipe(str(a))
+
+
+@pytest.mark.parametrize("text", ["= 3", "name = "])
+def test_broken_toml_is_refused(tmp_path, text):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match="is not TOML"):
+        load_recipe(str(path))
+
+
+def test_a_missing_recipe_file_says_so(tmp_path):
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(str(tmp_path / "none.toml"))
