@@ -39,7 +39,7 @@ def test_luma_is_not_rounded():
     restored = ZEROS.copy()
     restored[..., 2] = 1  # 24.966 / 255 of a level: rounding would make it nothing
     expected = 20 * math.log10(255 / (24.966 / 255))
-    assert psnr(restored, ZEROS) == pytest.approx(expected, abs=1e-6)
+    assert psnr(restored, ZEROS) == pytest.approx(expected, abs=1e-4)  # single precision
 
 
 def test_the_mean_runs_over_all_channels_together():

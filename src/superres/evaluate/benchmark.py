@@ -1,0 +1,236 @@
+"""How well an enlarger restores a set of pictures whose truth is known."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.data.folders import PICTURE_SUFFIXES
+from superres.errors import ArgumentError, DataError
+from superres.frame import WHITE, Depth, Layout, depth_of
+from superres.images.read import open_picture, read_pixels
+from superres.images.resize import resize
+from superres.metrics import Protocol, psnr, ssim
+
+Enlarger = Callable[[NDArray[np.generic]], NDArray[np.generic]]  # (H, W, C), dtype kept
+SmallOrigin = Literal["published", "made"]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureScore:
+    """How well one picture was restored.
+
+    Attributes:
+        name: The picture's file name without its ending.
+        psnr_db: Peak signal-to-noise ratio; infinite where nothing differs.
+        ssim: Structural similarity.
+        seconds: What the enlarger took.
+    """
+
+    name: str
+    psnr_db: float
+    ssim: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """How well a set was restored, and all that is needed to take the scores again.
+
+    Attributes:
+        name: The set's name: that of its folder.
+        scale: Large size over small size.
+        protocol: How the scores were taken.
+        small: Whether the small pictures were those published with the set, or were made here.
+        pictures: One score each, by name.
+    """
+
+    name: str
+    scale: int
+    protocol: Protocol
+    small: SmallOrigin
+    pictures: tuple[PictureScore, ...]
+
+    @property
+    def psnr_db(self) -> float:
+        """The mean of the pictures' ratios, as the literature takes it."""
+        return statistics.fmean(picture.psnr_db for picture in self.pictures)
+
+    @property
+    def ssim(self) -> float:
+        """The mean of the pictures' similarities."""
+        return statistics.fmean(picture.ssim for picture in self.pictures)
+
+    @property
+    def seconds(self) -> float:
+        """What the enlarger took for the whole set."""
+        return sum(picture.seconds for picture in self.pictures)
+
+
+def evaluate(
+    enlarger: Enlarger,
+    folder: Path,
+    *,
+    scale: int,
+    protocol: Protocol,
+    progress: Callable[[PictureScore], None] | None = None,
+) -> SetResult:
+    """Enlarge the small pictures of a set and compare them with the truth.
+
+    Truths lie in `folder/HR`, or in the folder itself. Small pictures are those in
+    `folder/LR_x{scale}` if it exists. Otherwise they are made by today's MATLAB bicubic from the
+    truth, cropped to a multiple of the scale, and rounded to the truth's depth. Alpha is left out.
+
+    Args:
+        enlarger: Takes (H, W, C) and returns (scale*H, scale*W, C) of the same dtype.
+        folder: The set.
+        scale: Large size over small size.
+        protocol: How scores are taken; the literature's border is the scale.
+        progress: Called after each picture with its score.
+
+    Raises:
+        DataError: There are no pictures, a small one is missing, or a pair's sizes do not fit.
+        PictureError: A picture cannot be read.
+    """
+    if scale < 1:
+        raise ArgumentError(f"the scale must be at least 1, got {scale}", "try 2, 3 or 4")
+    truths, smalls = _pairs(folder, scale)
+    scores: list[PictureScore] = []
+    for index, path in enumerate(truths):
+        truth = _read(path)
+        if smalls:
+            small = _read(smalls[index])
+            truth = _fitting(truth, small, scale, path)
+        else:
+            truth = _cropped(truth, scale, path)
+            small = _at_depth(resize(truth, scale=1.0 / scale), depth_of(truth))
+        scores.append(_score(enlarger, small, truth, protocol, path.stem))
+        if progress:
+            progress(scores[-1])
+    origin: SmallOrigin = "published" if smalls else "made"
+    return SetResult(folder.resolve().name, scale, protocol, origin, tuple(scores))
+
+
+def bicubic(scale: int) -> Enlarger:
+    """Return the enlarger that every network has to beat: MATLAB's bicubic."""
+
+    def enlarge(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+        return _at_depth(resize(pixels, scale=scale), depth_of(pixels))
+
+    return enlarge
+
+
+def count_pictures(folder: Path) -> int:
+    """Return how many pictures a set holds, for a progress bar.
+
+    Raises:
+        DataError: There are none.
+    """
+    return len(_truths(folder))
+
+
+def _truths(folder: Path) -> list[Path]:
+    """Return the paths of a set's truths, by name."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder", "name the folder of a set, such as Set5")
+    large = folder / "HR"
+    return _pictures(large if large.is_dir() else folder)
+
+
+def _pairs(folder: Path, scale: int) -> tuple[list[Path], list[Path]]:
+    """Return the paths of the truths, and of their small pictures if they were published."""
+    truths = _truths(folder)
+    published = folder / f"LR_x{scale}"
+    if not published.is_dir():
+        return truths, []
+    by_stem = {path.stem: path for path in _pictures(published)}
+    smalls: list[Path] = []
+    for path in truths:
+        small = by_stem.get(path.stem) or by_stem.get(f"{path.stem}x{scale}")
+        if small is None:
+            raise DataError(
+                f"{published} holds {len(by_stem)} small pictures, but none for {path.name}",
+                "complete the folder, or move it away to have small pictures made",
+            )
+        smalls.append(small)
+    return truths, smalls
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+    )
+    if not found:
+        raise DataError(
+            f"no pictures in {folder}",
+            "a set is a folder of pictures, or one with HR (and perhaps LR_x2, LR_x3, LR_x4) in it",
+        )
+    return found
+
+
+def _read(path: Path) -> NDArray[np.generic]:
+    """Return the colours of a picture, (H, W, 1) or (H, W, 3), in its own depth."""
+    pixels = read_pixels(open_picture(path))
+    return pixels[..., : Layout.of(pixels.shape[2]).colour_channels]
+
+
+def _cropped(truth: NDArray[np.generic], scale: int, path: Path) -> NDArray[np.generic]:
+    """Cut the truth to a multiple of the scale, from the top left, as the published sets were."""
+    height, width = truth.shape[0] // scale * scale, truth.shape[1] // scale * scale
+    if min(height, width) == 0:
+        raise DataError(
+            f"{path} of {truth.shape[0]}×{truth.shape[1]} cannot be made {scale} times smaller",
+            "leave it out of the set",
+        )
+    return truth[:height, :width]
+
+
+def _fitting(
+    truth: NDArray[np.generic], small: NDArray[np.generic], scale: int, path: Path
+) -> NDArray[np.generic]:
+    """Cut the truth to what the published small picture shows."""
+    height, width = small.shape[0] * scale, small.shape[1] * scale
+    if not (0 <= truth.shape[0] - height < scale and 0 <= truth.shape[1] - width < scale):
+        raise DataError(
+            f"{path} is {truth.shape[0]}×{truth.shape[1]}, but its small picture of "
+            f"{small.shape[0]}×{small.shape[1]} makes {height}×{width} at ×{scale}",
+            "check that both are of the same picture and scale",
+        )
+    return truth[:height, :width]
+
+
+def _score(
+    enlarger: Enlarger,
+    small: NDArray[np.generic],
+    truth: NDArray[np.generic],
+    protocol: Protocol,
+    name: str,
+) -> PictureScore:
+    start = time.perf_counter()
+    restored = enlarger(small)
+    seconds = time.perf_counter() - start
+    try:
+        return PictureScore(
+            name,
+            psnr(restored, truth, protocol=protocol),
+            ssim(restored, truth, protocol=protocol),
+            seconds,
+        )
+    except ArgumentError as error:
+        raise DataError(f"{name}: {error.message}", error.hint) from error
+
+
+def _at_depth(values: NDArray[np.float64], depth: Depth) -> NDArray[np.generic]:
+    """Return resized values of a picture at its depth: rounded as MATLAB does, halves up."""
+    if depth == "float32":
+        return values.astype(np.float32)
+    return np.floor(np.clip(values, 0.0, WHITE[depth]) + 0.5).astype(depth)

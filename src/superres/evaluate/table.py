@@ -1,0 +1,100 @@
+"""How the scores of an evaluation are shown: as tables for people, as JSON for machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from superres.evaluate.benchmark import SetResult
+
+_SMALL = {
+    "published": "small pictures as published",
+    "made": "small pictures made by MATLAB's bicubic, antialiased, mirrored borders, rounded",
+}
+
+
+def summary_table(results: Sequence[SetResult], *, model: str) -> str:
+    """Return one line a set, under a header with the protocol.
+
+    Args:
+        results: All of one scale and protocol.
+        model: The name of what enlarged the pictures.
+    """
+    rows = [
+        (
+            result.name,
+            str(len(result.pictures)),
+            f"{result.psnr_db:.3f}",
+            f"{result.ssim:.4f}",
+            f"{result.seconds / len(result.pictures):.3f}",
+        )
+        for result in results
+    ]
+    heading = ("set", "pictures", "PSNR (dB)", "SSIM", "s a picture")
+    return "\n".join([_header(results, model), *_aligned([heading, *rows])])
+
+
+def picture_table(result: SetResult, *, model: str) -> str:
+    """Return one line a picture of a set, the mean last, under a header with the protocol."""
+    rows = [
+        (score.name, f"{score.psnr_db:.3f}", f"{score.ssim:.4f}", f"{score.seconds:.3f}")
+        for score in result.pictures
+    ]
+    mean = (
+        f"mean of {len(rows)}",
+        f"{result.psnr_db:.3f}",
+        f"{result.ssim:.4f}",
+        f"{result.seconds / len(rows):.3f}",
+    )
+    heading = ("picture", "PSNR (dB)", "SSIM", "s")
+    return "\n".join([_header([result], model), *_aligned([heading, *rows, mean])])
+
+
+def to_json(results: Sequence[SetResult], *, model: str) -> dict[str, object]:
+    """Return everything as plain values; an infinite PSNR is null, as JSON has no other word."""
+    return {
+        "model": model,
+        "sets": [
+            {
+                "set": result.name,
+                "scale": result.scale,
+                "protocol": dataclasses.asdict(result.protocol)
+                | {"description": result.protocol.describe()},
+                "small": result.small,
+                "psnr_db": _finite(result.psnr_db),
+                "ssim": result.ssim,
+                "seconds": result.seconds,
+                "pictures": [
+                    dataclasses.asdict(score) | {"psnr_db": _finite(score.psnr_db)}
+                    for score in result.pictures
+                ],
+            }
+            for result in results
+        ],
+    }
+
+
+def _header(results: Sequence[SetResult], model: str) -> str:
+    lines = [f"{model} ×{results[0].scale}: PSNR and SSIM on {results[0].protocol.describe()}"]
+    for small, words in _SMALL.items():
+        names = [result.name for result in results if result.small == small]
+        if names:
+            lines.append(f"{', '.join(names)}: {words}")
+    return "\n".join(lines)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines: the first column to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
