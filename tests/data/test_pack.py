@@ -1,0 +1,80 @@
+"""Packs: what goes in can be trained on, sizes hold, and the same pictures give the same bytes."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import pyvips
+
+from superres.data.folders import find_pictures
+from superres.data.pack import PackOptions, pack
+from superres.errors import ArgumentError, DataError
+from superres.images.read import open_picture, read_pixels
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        pixels = rng.integers(0, 256, (50, 90, 3), np.uint8)
+        pyvips.Image.new_from_array(pixels).write_to_file(str(folder / f"{index}.png"))
+    return folder
+
+
+LOSSLESS = PackOptions(crop=40, smallest=10, format="png")
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+def test_crops_come_back_as_they_went_in(tmp_path, pictures):
+    report = pack([pictures], tmp_path / "p.zip", LOSSLESS, notice=quiet)
+    assert (report.pictures, report.crops) == (3, 18)
+    first, second, *_ = find_pictures(report.packs)
+    whole = read_pixels(open_picture(pictures / "0.png"))
+    np.testing.assert_array_equal(read_pixels(open_picture(first.data())), whole[:40, :40])
+    np.testing.assert_array_equal(read_pixels(open_picture(second.data())), whole[:40, 40:80])
+
+
+def test_the_manifest_names_each_crops_origin(tmp_path, pictures):
+    pack([pictures], tmp_path / "p.zip", LOSSLESS, notice=quiet)
+    with zipfile.ZipFile(tmp_path / "p.zip") as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    assert manifest["000001.png"].endswith("0.png +40+0")
+
+
+def test_packs_stay_under_their_size_and_are_numbered(tmp_path, pictures):
+    small = PackOptions(crop=90, smallest=10, format="png", max_bytes=2**16)
+    pack([pictures] * 8, tmp_path / "p.zip", small, notice=quiet)
+    packs = sorted(tmp_path.glob("p*.zip"))
+    assert len(packs) > 1
+    assert all(path.stat().st_size <= 2**16 for path in packs)
+    assert len(find_pictures(packs)) == 24
+
+
+def test_the_same_pictures_give_the_same_bytes(tmp_path, pictures):
+    for name in ("a", "b"):
+        pack([pictures], tmp_path / f"{name}.zip", LOSSLESS, notice=quiet)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_a_damaged_picture_is_left_out_and_named(tmp_path, pictures):
+    (pictures / "bad.png").write_bytes(b"no")
+    said: list[str] = []
+    assert pack([pictures], tmp_path / "p.zip", LOSSLESS, notice=said.append).pictures == 3
+    assert any("bad.png" in line for line in said)
+
+
+def test_pictures_that_are_all_too_small_are_an_error(tmp_path, pictures):
+    with pytest.raises(DataError, match="none of 3"):
+        pack([pictures], tmp_path / "p.zip", PackOptions(), notice=quiet)
+    assert not (tmp_path / "p.zip").exists()
+
+
+def test_impossible_options_are_refused():
+    with pytest.raises(ArgumentError):
+        PackOptions(max_bytes=10)
