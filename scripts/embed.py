@@ -1,0 +1,75 @@
+"""Put the model of a finished training run into the package: fp16, both formats, scores, hashes.
+
+    python scripts/embed.py runs/default-x4/model.safetensors --set DIR/Set5 --set DIR/Set14
+
+Scores are taken of the very files that are embedded, as users run them: in fp32 on OpenVINO.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+from superres.evaluate.benchmark import evaluate
+from superres.infer.export import export_onnx
+from superres.metrics import Protocol
+from superres.models.card import Card, Score
+from superres.models.checkpoint import load_network, save_network
+from superres.upscaler import load
+from superres.whole import write_whole
+from superres.zoo import MANIFEST_NAME, weights_folder
+
+MAX_BYTES = 3 * 2**20  # of an embedded file
+
+
+def scored(card: Card, file: Path, sets: list[Path]) -> Card:
+    """Return the card with the scores of a model file on some benchmark sets."""
+    enlarge = load(str(file), precision="fp32")
+    protocol = Protocol(channels="luma", border=card.scale)
+    results = [evaluate(enlarge, one, scale=card.scale, protocol=protocol) for one in sets]
+    scores = tuple(
+        Score(
+            set=result.name,
+            psnr_db=round(result.psnr_db, 3),
+            ssim=round(result.ssim, 4),
+            protocol=protocol.describe(),
+        )
+        for result in results
+    )
+    return card.model_copy(update={"scores": scores})
+
+
+def main() -> None:
+    """Embed one model and renew the manifest."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--set", type=Path, action="append", default=[], dest="sets")
+    arguments = parser.parse_args()
+
+    folder = weights_folder()
+    _, trained = load_network(arguments.model)
+    with tempfile.TemporaryDirectory() as scratch:
+        half = Path(scratch) / f"{trained.name}.safetensors"
+        network, _ = load_network(arguments.model)
+        save_network(network, trained, half, half=True)
+        network, card = load_network(half)  # its weights are rounded to fp16 now
+        export_onnx(network, card, half.with_suffix(".onnx"))
+        card = scored(card, half.with_suffix(".onnx"), arguments.sets)
+        save_network(network, card, folder / half.name, half=True)
+        export_onnx(network, card, folder / f"{card.name}.onnx")
+
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".onnx"))
+    for path in files:
+        if path.stat().st_size > MAX_BYTES:
+            raise SystemExit(f"{path.name} has {path.stat().st_size} bytes, over {MAX_BYTES}")
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    write_whole(folder / MANIFEST_NAME, (json.dumps(hashes, indent=1) + "\n").encode())
+    for score in card.scores:
+        print(f"{card.name}  {score.set}  {score.psnr_db:.3f} dB  {score.ssim:.4f}")
+
+
+if __name__ == "__main__":
+    main()
