@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine:
+#   make demo   installs superres and enlarges the pictures of examples/ into out/
+#   make test   installs what a developer needs and runs every check
+# Both work in .venv, and a second run installs nothing again.
+
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN := .venv/Scripts
+else
+PYTHON ?= python3
+BIN := .venv/bin
+endif
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
+
+USER_STAMP := .venv/installed
+DEV_STAMP := .venv/installed-dev
+# A developer's install is editable, so it is never stale, and the demo must not replace it.
+DEMO_STAMP := $(if $(wildcard $(DEV_STAMP)),$(DEV_STAMP),$(USER_STAMP))
+
+.PHONY: demo test clean
+
+demo: $(DEMO_STAMP)
+	$(BIN)/superres upscale examples -o out -s 4 --overwrite
+	@echo
+	@echo "Look at the pictures in out/ beside those in examples/."
+	@echo "Now your own:  $(BIN)/superres upscale YOUR_PICTURE"
+
+test: $(DEV_STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv out
+
+.venv/pyvenv.cfg:
+	$(PYTHON) -m venv .venv
+
+$(USER_STAMP): $(SOURCES) | .venv/pyvenv.cfg
+	$(PIP) .
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml constraints/cpu.txt | .venv/pyvenv.cfg
+	$(PIP) -c constraints/cpu.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,118 @@
+"""The verb `evaluate`: how close a model comes to the truth on sets of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from superres.cli.output import show, show_json
+from superres.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from superres.evaluate.benchmark import Enlarger
+    from superres.upscaler import RunOptions
+
+BICUBIC = "bicubic"  # what every network has to beat is asked for like one
+
+
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A name (see: superres models), a file, or bicubic."),
+    ],
+    more_sets: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="More sets.", show_default=False)
+    ] = None,
+    sets: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--set",
+            metavar="DIR",
+            help="A folder of pictures, or one with HR and perhaps LR_x4 in it.",
+        ),
+    ] = None,
+    scale: Annotated[int, typer.Option("--scale", "-s", min=1, help="How much larger.")] = 4,
+    channels: Annotated[Literal["luma", "rgb"], typer.Option(help="What is compared.")] = "luma",
+    border: Annotated[
+        int | None, typer.Option(min=0, help="Output pixels left out at each edge. [the scale]")
+    ] = None,
+    pictures: Annotated[bool, typer.Option("--pictures", help="One line a picture.")] = False,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", "-x", help="Mean of 8 turned and flipped runs.")
+    ] = False,
+    tile: Annotated[
+        int, typer.Option("--tile", "-t", min=0, help="Tile edge in input pixels; 0 chooses.")
+    ] = 0,
+    backend: Annotated[str, typer.Option(help="openvino, torch, onnxruntime, or auto.")] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The number format.")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [all]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure PSNR and SSIM on benchmark sets, by the protocol of the literature.
+
+    \b
+    Examples:
+      superres evaluate default --set Set5 --set Set14 --scale 4
+      superres evaluate bicubic --set Set5 --scale 2 --pictures
+    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    folders = [*(sets or ()), *(more_sets or ())]
+    if not folders:
+        raise ArgumentError("no set is given", "name a folder of pictures with --set")
+
+    from superres.cli.progress import BatchProgress
+    from superres.evaluate import table
+    from superres.evaluate.benchmark import count_pictures
+    from superres.evaluate.benchmark import evaluate as measure
+    from superres.metrics import Protocol
+    from superres.upscaler import RunOptions
+
+    options = RunOptions(
+        tile=tile or None,
+        ensemble=ensemble,
+        backend=backend,
+        precision=precision,
+        device=device,
+        threads=threads,
+    )
+    protocol = Protocol(channels=channels, border=scale if border is None else border)
+    with BatchProgress(sum(count_pictures(folder) for folder in folders)) as progress:
+        enlarger = _enlarger(model, scale, options, progress.notice)
+        results = [
+            measure(
+                enlarger,
+                folder,
+                scale=scale,
+                protocol=protocol,
+                progress=lambda score, folder=folder: progress.finish_file(
+                    f"{folder.name} {score.name}"
+                ),
+            )
+            for folder in folders
+        ]
+    if as_json:
+        show_json(table.to_json(results, model=model))
+    elif pictures:
+        show("\n\n".join(table.picture_table(result, model=model) for result in results))
+    else:
+        show(table.summary_table(results, model=model))
+
+
+def _enlarger(
+    model: str, scale: int, options: RunOptions, notice: Callable[[str], None]
+) -> Enlarger:
+    """Return what enlarges arrays by the scale."""
+    if model == BICUBIC:
+        from superres.evaluate.benchmark import bicubic
+
+        return bicubic(scale)
+    from superres.upscaler import Upscaler
+
+    upscaler = Upscaler(model, options, notice)
+    return lambda pixels: upscaler(pixels, scale=scale)

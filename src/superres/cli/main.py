@@ -1,0 +1,123 @@
+"""The command `superres`: its verbs, its exit codes, and the two lines that every error becomes."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from superres.cli.doctor import doctor
+from superres.cli.evaluate import evaluate
+from superres.cli.models import models
+from superres.cli.output import complain, complain_of, survive_any_file_name
+from superres.cli.pack import pack
+from superres.cli.train import train
+from superres.cli.upscale import upscale
+from superres.errors import ArgumentError, SuperresError
+
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+# Every typer hands on BadParameter; its parent is the class of all wrong usage, and stands in
+# click or inside typer, depending on the release.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="superres",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's help takes 0.1 s more to start
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (upscale, doctor, evaluate, train, pack):
+    app.command()(verb)
+app.add_typer(models)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from superres import __version__
+
+        print(f"superres {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def superres(
+    context: typer.Context,
+    version: Annotated[  # its callback does the work
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Make pictures bigger and sharper with deep networks.
+
+    \b
+    Example:
+      superres upscale photo.jpg
+      superres upscale holiday/ -o larger/ --recursive -s 2
+    """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: What stands after `superres`.
+
+    Returns:
+        The exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted.
+    """
+    try:
+        code = typer.main.get_command(app).main(arguments, "superres", standalone_mode=False)
+        sys.stdout.flush()
+    except ArgumentError as error:
+        complain_of(error)
+        return WRONG_USAGE
+    except SuperresError as error:
+        complain_of(error)
+        return FAILED
+    except _UsageError as error:
+        complain(*_wrong_usage(error))
+        return WRONG_USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED  # some releases of typer raise, others return it
+    except BrokenPipeError:
+        # The reader went away, which is its right. Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    if code == INTERRUPTED:
+        complain(
+            "interrupted",
+            "what is finished stands; upscale --skip-existing or train --resume goes on from there",
+        )
+    return code if isinstance(code, int) else DONE
+
+
+def run() -> None:
+    """Run the command line of this process and end it; the entry point of `superres`."""
+    survive_any_file_name()
+    # A job manager's polite kill must leave no partial output either.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main(sys.argv[1:]))
+
+
+def _wrong_usage(error: Exception) -> tuple[str, str]:
+    """Return message and hint for an error of typer's own."""
+    # Any: these attributes are the same in all releases of typer, their classes are not.
+    context: Any = getattr(error, "ctx", None)
+    path = context.command_path if context else "superres"
+    if context and hasattr(error, "possibilities"):
+        unknown = str(getattr(error, "option_name", ""))
+        known = [option for parameter in context.command.params for option in parameter.opts]
+        near = difflib.get_close_matches(unknown, [*known, "--help"], n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"{path} --help lists the options"
+        return f"there is no option {unknown}", hint
+    message = str(getattr(error, "format_message", error.__str__)())
+    message, _, suggestion = message.partition(" Did you mean ")
+    hint = f"did you mean {suggestion}" if suggestion else f"{path} --help shows how it is used"
+    return message[:1].lower() + message[1:].rstrip("."), hint

@@ -1,0 +1,118 @@
+"""The verb `models`: which models there are, and what the card of one says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from superres.cli.output import show, show_json, show_table
+
+if TYPE_CHECKING:
+    from superres.models.card import Card
+    from superres.models.files import ModelFile
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+models = typer.Typer(
+    name="models",
+    help="""List models, or show the card of one.
+
+    \b
+    Examples:
+      superres models
+      superres models info default-x4
+      superres models info runs/mine/model.safetensors --json
+    """,
+    rich_markup_mode=None,
+)
+
+
+@models.callback(invoke_without_command=True)
+def _all(context: typer.Context, as_json: AsJson = False) -> None:
+    if context.invoked_subcommand is None:
+        list_models(as_json)
+
+
+@models.command("list")
+def list_models(as_json: AsJson = False) -> None:
+    """List the models that can be used by name."""
+    from superres.zoo import known
+
+    found = known()
+    if as_json:
+        show_json([_as_json(model) for model in found])
+        return
+    rows = [
+        (
+            card.name,
+            f"×{card.scale}",
+            card.architecture,
+            f"{card.parameters:,}",
+            _scores(card),
+            card.licence,
+        )
+        for card in (model.card for model in found)
+    ]
+    show_table(
+        ("name", "scale", "network", "parameters", "PSNR in dB", "licence"), rows, right=" r r"
+    )
+
+
+@models.command("info")
+def show_model(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A model's name or file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a model's card says: needs, training, data, licence and scores."""
+    from superres.zoo import find
+
+    model = find(name)
+    if as_json:
+        show_json(_as_json(model))
+        return
+    for key, value in _facts(model):
+        show(f"{key:<14}{value}")
+
+
+def _facts(model: ModelFile) -> list[tuple[str, str]]:
+    """Return the card as lines of a name and its value."""
+    card, training = model.card, model.card.training
+    config = ", ".join(f"{key} {value}" for key, value in card.config.items())
+    facts = [
+        ("name", card.name),
+        ("scale", f"×{card.scale}"),
+        ("network", f"{card.architecture} ({config})"),
+        ("parameters", f"{card.parameters:,}"),
+        ("channels", str(card.channels)),
+        ("halo", f"{card.halo} input px"),
+        ("smallest", f"{card.minimum} × {card.minimum} px, multiples of {card.multiple_of}"),
+        ("licence", card.licence or "not stated"),
+        ("trained", f"{training.steps:,} steps, {training.minutes:g} min"),
+        ("started from", training.started_from),
+        ("degradation", training.degradation),
+        *(("data", f"{source.name} ({source.licence})") for source in training.data),
+        *(
+            (
+                "score",
+                f"{score.set}: {score.psnr_db:.2f} dB, SSIM {score.ssim:.4f}; {score.protocol}",
+            )
+            for score in card.scores
+        ),
+        ("weights", card.weights_sha256),
+        ("made by", f"superres {card.superres_version}" if card.superres_version else ""),
+        *(("file", str(file)) for file in (model.onnx, model.safetensors) if file),
+    ]
+    return [(key, value) for key, value in facts if value]
+
+
+def _scores(card: Card) -> str:
+    return ", ".join(f"{score.set} {score.psnr_db:.2f}" for score in card.scores)
+
+
+def _as_json(model: ModelFile) -> dict[str, Any]:  # Any: as JSON takes it
+    files = {"onnx": model.onnx, "safetensors": model.safetensors}
+    return {
+        **model.card.model_dump(mode="json"),
+        "files": {kind: str(path) for kind, path in files.items() if path},
+    }

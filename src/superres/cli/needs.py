@@ -1,0 +1,31 @@
+"""What a verb needs beyond the light install, and how to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from superres.errors import BackendError
+
+
+@contextmanager
+def needs(verb: str, extra: str) -> Generator[None]:
+    """Turn a missing package, inside the block's imports, into an error that names its extra.
+
+    Args:
+        verb: The verb that needs it.
+        extra: The extra of superres that brings it.
+
+    Raises:
+        BackendError: A package of others is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "superres"):
+            raise
+        raise BackendError(
+            f"superres {verb} needs the package {package}, which is not installed",
+            f"pip install 'superres[{extra}]'",
+        ) from error

@@ -1,0 +1,76 @@
+"""How results and words leave the program: results to stdout, words to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from superres.errors import SuperresError
+
+
+def show(line: str) -> None:
+    """Print one line of a result to stdout."""
+    print(line)
+
+
+def say(line: str) -> None:
+    """Print one line of words to stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def error_lines(message: str, hint: str) -> tuple[str, str]:
+    """Return the two lines that an error is shown as."""
+    return f"error: {_one_line(message)}", f"hint: {_one_line(hint)}"
+
+
+def complain(message: str, hint: str) -> None:
+    """Print an error to stderr in its two lines."""
+    for line in error_lines(message, hint):
+        say(line)
+
+
+def complain_of(error: SuperresError) -> None:
+    """Print one of our errors to stderr in its two lines."""
+    complain(error.message, error.hint)
+
+
+def show_json(value: object) -> None:
+    """Print a value to stdout as JSON, in ASCII so that every pipe can carry it."""
+    print(json.dumps(value, indent=2, default=str))
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
+    """Print aligned columns to stdout.
+
+    Args:
+        header: The columns' names.
+        rows: The cells of each row, as many as the header has.
+        right: One character a column: `r` aligns it to the right, anything else to the left.
+    """
+    table = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    for row in table:
+        cells = [
+            cell.rjust(width) if right[column : column + 1] == "r" else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        show("  ".join(cells).rstrip())
+
+
+def survive_any_file_name() -> None:
+    """Let stdout and stderr carry names that their encoding cannot, instead of raising.
+
+    File names on POSIX are bytes, and pipes on Windows have a small code page.
+    """
+    errors = "surrogateescape" if os.name == "posix" else "backslashreplace"
+    for stream in (sys.stdout, sys.stderr):
+        # Absent under pythonw, and another class where a test or a host program put its own.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors=errors)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,73 @@
+"""The verb `pack`: folders of pictures in, a few files that can travel out."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from superres.cli.output import say, show, show_json
+
+_BYTES_PER_MB = 2**20
+
+
+def pack(
+    places: Annotated[
+        list[Path], typer.Argument(metavar="DIR", help="Folders, packs and pictures.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The pack, a .zip; further ones are numbered beside it.",
+        ),
+    ],
+    max_mb: Annotated[int, typer.Option("--max-mb", min=1, help="Largest pack in MiB.")] = 45,
+    crop: Annotated[
+        int, typer.Option(min=1, help="Largest edge; larger pictures are cut into crops.")
+    ] = 1024,
+    smallest: Annotated[
+        int, typer.Option(min=1, help="Crops with a shorter edge are left out.")
+    ] = 192,
+    format: Annotated[
+        Literal["avif", "webp", "png", "jpeg"], typer.Option("--format", "-f", help="Of the crops.")
+    ] = "avif",
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of lossy formats.")] = 90,
+    as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
+) -> None:
+    """Pack training pictures into files of a bounded size, which `train` reads as they are.
+
+    \b
+    Example:
+      superres pack photographs/ drawings/ -o pictures.zip --max-mb 45
+    """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
+    from superres.cli.progress import BatchProgress
+    from superres.data.pack import PackOptions
+    from superres.data.pack import pack as make
+
+    options = PackOptions(
+        max_bytes=max_mb * _BYTES_PER_MB,
+        crop=crop,
+        smallest=smallest,
+        format=format,
+        quality=quality,
+    )
+    with BatchProgress(1) as progress:
+        report = make(
+            places,
+            output,
+            options,
+            notice=progress.say,
+            progress=lambda done, total: progress.step(f"{done}/{total} pictures", done, total),
+        )
+    if as_json:
+        show_json(dataclasses.asdict(report))
+    else:
+        for path in report.packs:
+            show(str(path))
+    megabytes = report.bytes / _BYTES_PER_MB
+    say(f"{report.crops:,} crops of {report.pictures:,} pictures in {megabytes:.1f} MiB")

@@ -1,0 +1,275 @@
+"""Which picture goes where: from the inputs of a command line to a list of jobs.
+
+Two results never share a name, also where the file system ignores case, and the same inputs always
+give the same names.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from superres.data.folders import PICTURE_SUFFIXES
+from superres.errors import ArgumentError, PictureError
+
+PIPE: Final = "-"  # stdin or stdout
+Place = Path | Literal["-"]
+
+WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"})
+FALLBACK = ".png"  # it holds whatever a picture may carry, bar floats
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One picture to enlarge.
+
+    Attributes:
+        path: The file.
+        below: Where its result stands below the output folder: the mirrored part of the tree.
+        scanned: Whether it was found in a folder, rather than named by the user.
+    """
+
+    path: Path
+    below: Path
+    scanned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture and the file that its result goes to; either may be a pipe."""
+
+    source: Place
+    target: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a command line asks for.
+
+    Attributes:
+        jobs: What to do, in order.
+        empty: The folders among the inputs that held no picture.
+    """
+
+    jobs: tuple[Job, ...]
+    empty: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a result is named after its source.
+
+    Attributes:
+        suffix: What is added to the stem, such as `_x4`.
+        ending: The ending to use, such as `.png`; None keeps the source's, where that can be
+            written.
+    """
+
+    suffix: str
+    ending: str | None
+
+    def name(self, source: Path, insert: str = "") -> str:
+        """Return the result's file name, with `insert` between the stem and the suffix."""
+        return f"{source.stem}{insert}{self.suffix}{self.ending_of(source)}"
+
+    def ending_of(self, source: Path) -> str:
+        """Return the ending of the result's name."""
+        if self.ending is not None:
+            return self.ending
+        return source.suffix if source.suffix.lower() in WRITABLE else FALLBACK
+
+
+def make_plan(
+    inputs: Sequence[str], output: str | None, naming: Naming, *, recursive: bool
+) -> Plan:
+    """Turn inputs and an output, as they stand on the command line, into jobs.
+
+    The output is a folder if it exists as one, ends in a slash or has no ending, and also if there
+    is a folder or more than one file to enlarge; otherwise it is a file.
+
+    Args:
+        inputs: Files and folders, or `-` alone for stdin.
+        output: A file, a folder, `-` for stdout, or None to put each result beside its input.
+        naming: How results are named.
+        recursive: Whether folders inside folders are searched too.
+
+    Raises:
+        ArgumentError: Inputs and output do not fit together.
+        PictureError: A folder cannot be listed.
+    """
+    if PIPE in inputs and len(inputs) > 1:
+        raise ArgumentError(
+            f"stdin and {len(inputs) - 1} other inputs were given", "use - as the only input"
+        )
+    single = len(inputs) == 1 and not Path(inputs[0]).is_dir()
+    if output == PIPE and not single:
+        raise ArgumentError(
+            "only one picture can go to stdout, and the inputs may be more",
+            "name one picture, or a folder with -o",
+        )
+    folder = Path(output) if output not in (None, PIPE) and _is_folder(output, single) else None
+    if inputs[0] == PIPE:
+        return Plan((Job(PIPE, _stdin_target(output, folder, naming)),), ())
+    if output == PIPE:
+        return Plan((Job(Path(inputs[0]), PIPE),), ())
+    if output is not None and folder is None:
+        return Plan((Job(Path(inputs[0]), Path(output)),), ())
+    paths = [Path(text) for text in inputs]
+    sources, empty = find_sources(paths, recursive=recursive, without=folder)
+    return Plan(tuple(plan_jobs(sources, naming, folder)), tuple(empty))
+
+
+def find_sources(
+    inputs: Sequence[Path], *, recursive: bool, without: Path | None = None
+) -> tuple[list[Source], list[Path]]:
+    """List the pictures that the inputs stand for, each once, in a fixed order.
+
+    A lone folder is mirrored into the output folder itself; of several inputs, each folder keeps
+    its own name there, as with `cp -r`.
+
+    Args:
+        inputs: Files and folders. A file need not exist: it fails when its turn comes.
+        recursive: Whether folders inside folders are searched too.
+        without: A folder that is not searched where it lies inside an input: the output folder.
+
+    Returns:
+        The pictures, and the folders among the inputs that held none.
+    """
+    found: dict[str, Source] = {}
+    empty: list[Path] = []
+    for given in inputs:
+        if given.is_dir():
+            top = Path() if len(inputs) == 1 else Path(given.resolve().name)
+            pictures = list(_pictures_in(given, recursive=recursive, without=without))
+            if not pictures:
+                empty.append(given)
+            for path in pictures:
+                below = top / path.parent.relative_to(given)
+                found.setdefault(os.path.realpath(path), Source(path, below, scanned=True))
+        else:
+            # Naming a file outweighs finding it, or a result of an earlier run could not be named.
+            found[os.path.realpath(given)] = Source(given, Path(), scanned=False)
+    return list(found.values()), empty
+
+
+def plan_jobs(sources: Sequence[Source], naming: Naming, folder: Path | None) -> list[Job]:
+    """Give each source a target of its own.
+
+    Where several would share one, the source that already ends as the target does keeps the plain
+    name, or else the first does; the others carry their ending in it: `a_x4.png`, `a_jpg_x4.png`.
+
+    Args:
+        sources: The pictures, as `find_sources` lists them.
+        naming: How results are named.
+        folder: The output folder; None puts each result beside its source.
+
+    Returns:
+        The jobs, in the order of the sources. Scanned pictures that are the target of another
+        source are left out: they are results of an earlier run.
+    """
+    maker = {
+        path_key(target): source.path
+        for source, target in zip(sources, choose_targets(sources, naming, folder), strict=True)
+    }
+    fresh = [
+        source
+        for source in sources
+        if not source.scanned or maker.get(path_key(source.path), source.path) == source.path
+    ]
+    targets = choose_targets(fresh, naming, folder)
+    return [Job(source.path, target) for source, target in zip(fresh, targets, strict=True)]
+
+
+def path_key(path: Path) -> str:
+    """Return what two paths share if they may be one file, on any file system."""
+    return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+
+
+def _is_folder(output: str, single: bool) -> bool:
+    """Say whether an output is meant as a folder, where a `single` picture could be a file."""
+    path = Path(output)
+    if path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix:
+        return True
+    if single:
+        return False
+    if path.exists() or path.suffix.lower() in PICTURE_SUFFIXES:
+        raise ArgumentError(
+            f"{output} is one file, and the inputs may be more", "name a folder with -o"
+        )
+    return True
+
+
+def _stdin_target(output: str | None, folder: Path | None, naming: Naming) -> Place:
+    if folder:
+        return folder / naming.name(Path("stdin"))
+    return PIPE if output is None or output == PIPE else Path(output)
+
+
+def _pictures_in(folder: Path, *, recursive: bool, without: Path | None) -> Iterator[Path]:
+    excluded = os.path.realpath(without) if without else None
+    for at, folders, files in os.walk(folder, onerror=_cannot_list):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if recursive
+            and not name.startswith(".")
+            and os.path.realpath(os.path.join(at, name)) != excluded
+        )
+        # Hidden files are other programs' notes, such as the ._*.png of macOS.
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES:
+                yield Path(at, name)
+
+
+def _cannot_list(error: OSError) -> None:
+    raise PictureError(
+        f"the folder {error.filename} cannot be listed: {error.strerror}",
+        "check its permissions, or name its pictures one by one",
+    ) from error
+
+
+def choose_targets(sources: Sequence[Source], naming: Naming, folder: Path | None) -> list[Path]:
+    """Choose a target for each source, apart from all others; see `plan_jobs`."""
+    places = [folder / source.below if folder else source.path.parent for source in sources]
+    plain = [
+        place / naming.name(source.path) for place, source in zip(places, sources, strict=True)
+    ]
+    rivals: dict[str, list[int]] = {}
+    for index, target in enumerate(plain):
+        rivals.setdefault(path_key(target), []).append(index)
+    keepers = {_keeper(indices, sources, naming) for indices in rivals.values()}
+    taken = set(rivals)
+    targets: list[Path] = []
+    for index, (place, source) in enumerate(zip(places, sources, strict=True)):
+        target = plain[index]
+        if index not in keepers:
+            candidates = (
+                place / naming.name(source.path, insert) for insert in _inserts(source.path)
+            )
+            target = next(path for path in candidates if path_key(path) not in taken)
+            taken.add(path_key(target))
+        targets.append(target)
+    return targets
+
+
+def _keeper(indices: Sequence[int], sources: Sequence[Source], naming: Naming) -> int:
+    """Return which of the rivals for one name gets it."""
+    same_ending = [
+        index
+        for index in indices
+        if sources[index].path.suffix.lower() == naming.ending_of(sources[index].path).lower()
+    ]
+    return (same_ending or indices)[0]
+
+
+def _inserts(source: Path) -> Iterator[str]:
+    """Yield what may stand between stem and suffix to set a name apart: `_jpg`, `_jpg_2`, ..."""
+    ending = source.suffix.lower().replace(".", "_")
+    yield ending or "_1"
+    for number in itertools.count(2):
+        yield f"{ending}_{number}"
