@@ -1,0 +1,1 @@
+"""Runs networks on pictures of any size: tiles, backends, number formats."""

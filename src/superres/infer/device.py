@@ -1,0 +1,44 @@
+"""What a user means by the name of a device, before any backend is asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from superres.errors import unknown_name
+
+DeviceKind = Literal["auto", "cpu", "gpu", "cuda", "mps", "npu"]
+_KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
+_FORM = re.compile(r"(?:(?P<kind>[a-z]+)[:.]?)?(?P<index>\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device as the user named it.
+
+    Attributes:
+        kind: `gpu` is any maker's; `cuda`, `mps` and `npu` are one maker's.
+        index: Which one of several; None leaves it to the backend. 0 is an index like others.
+    """
+
+    kind: DeviceKind
+    index: int | None = None
+
+    def __str__(self) -> str:
+        return self.kind if self.index is None else f"{self.kind}:{self.index}"
+
+
+def parse_device(name: str) -> Device:
+    """Read `auto`, `cpu`, `gpu`, `gpu:1`, `GPU.1`, `cuda:0`, `mps`, `npu` or a GPU's bare number.
+
+    Raises:
+        UnknownNameError: The name is none of these.
+    """
+    found = _FORM.fullmatch(name.strip().lower())
+    if found and found[0]:
+        index = None if found["index"] is None else int(found["index"])
+        for kind in _KINDS:
+            if kind == (found["kind"] or "gpu"):
+                return Device(kind, index)
+    raise unknown_name("device", name, (*_KINDS, "gpu:0", "cuda:0"))

@@ -1,0 +1,310 @@
+"""The engine: runs a network over a picture of any size, tile by tile, row of tiles by row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.errors import ArgumentError, ModelError, NumericalError, OutOfMemoryError
+from superres.infer import tiling
+from superres.infer.backend import Backend, BackendFacts, Notice
+from superres.infer.ensemble import run_ensemble
+from superres.infer.guard import fault
+from superres.infer.tiling import Span
+from superres.infer.window import RowWindow
+from superres.models.card import Card
+
+Unit = NDArray[np.float32]
+
+# Tiles are joined to batches up to so many pixels: it keeps a GPU busy with small tiles, and
+# takes no more memory than a tile of 256 x 256 does.
+_BATCH_PX = 256**2
+_FREE_SHARE = 0.5  # of the free memory; the rest is for strips, files and other programs
+_YIELD_BYTES = 8 * 2**20  # strips leave in pieces, so that they are free once these are written
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A batch of tiles in one row of tiles.
+
+    Attributes:
+        row: Where the row of tiles lies; a row that is begun again is another object.
+        columns: Where the tiles lie along the width.
+        tiles: (N, C, h, w) pixels; N may be larger than the number of columns.
+    """
+
+    row: Span
+    columns: tuple[Span, ...]
+    tiles: Unit
+
+
+class Engine:
+    """One network, opened and ready for pictures of any size.
+
+    Memory depends on the tile: the tile's own, two rows of tiles of output, and a row of input.
+    An out-of-memory error halves the tile, for all that follows. An answer that cannot be right
+    is asked for once more in fp32, which the rest of the picture then runs in.
+
+    Args:
+        card: What the network needs.
+        backend: What runs it.
+        tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
+        ensemble: Average over the eight flips and quarter turns.
+        fallback: Opens the same network in fp32; None if there is no such way.
+        notice: Called with one line for each fallback.
+
+    Raises:
+        ArgumentError: `tile` is below 1.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        backend: Backend,
+        *,
+        tile: int | None = None,
+        ensemble: bool = False,
+        fallback: Callable[[], Backend] | None,
+        notice: Notice,
+    ) -> None:
+        if tile is not None and tile < 1:
+            raise ArgumentError(f"the tile must be at least 1 pixel, got {tile}", "try 256")
+        self.card = card
+        self._asked = backend
+        self._backend = backend
+        self._exact: Backend | None = None
+        self._ensemble = ensemble
+        self._fallback = fallback
+        self._notice = notice
+        self._limit = _first_limit(card, backend.facts, tile, notice)
+        self._batch_px = _BATCH_PX
+        self._running = 0
+        # One worker: several pictures may be under way (colour and alpha are), one network runs.
+        self._worker = ThreadPoolExecutor(1, "superres-network")
+
+    @property
+    def facts(self) -> BackendFacts:
+        """The facts of the backend that ran last, or would run next."""
+        return self._backend.facts
+
+    @property
+    def tile(self) -> int:
+        """Edge of the largest tile in input pixels, halo included; long tiles have its area."""
+        return self._limit
+
+    def enlarge(self, frame: Unit) -> Unit:
+        """Enlarge a whole picture.
+
+        Args:
+            frame: (H, W, C) float32 in [0, 1], C as on the card.
+
+        Returns:
+            (s*H, s*W, C) float32, unclamped.
+
+        Raises:
+            ArgumentError, NumericalError, OutOfMemoryError, BackendError: See `enlarge_rows`.
+        """
+        height, width = frame.shape[:2]
+        scale = self.card.scale
+        large = np.empty((scale * height, scale * width, self.card.channels), np.float32)
+        done = 0
+        for block in self.enlarge_rows((frame,), height=height, width=width):
+            large[done : done + len(block)] = block
+            done += len(block)
+        return large
+
+    def enlarge_rows(self, blocks: Iterable[Unit], *, height: int, width: int) -> Iterator[Unit]:
+        """Enlarge a picture that comes in blocks of rows, with bounded memory.
+
+        The network runs in a thread, one batch of tiles ahead of the consumer; the blocks are
+        pulled, and the tiles joined, in the consumer's own.
+
+        Args:
+            blocks: (h, W, C) float32 in [0, 1] from top to bottom, any h, C as on the card.
+            height: Height of the whole picture.
+            width: Its width.
+
+        Yields:
+            (h', s*W, C) float32 from top to bottom, unclamped.
+
+        Raises:
+            ArgumentError: The blocks do not make up a picture of that size and the card's
+                channels.
+            NumericalError: The network answers with NaN, Inf or a constant, also in fp32, or the
+                picture holds NaN or Inf itself.
+            OutOfMemoryError: Not even the smallest tile fits.
+            BackendError: The backend failed otherwise.
+        """
+        if height < 1 or width < 1:
+            raise ArgumentError(
+                f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
+            )
+        if self._running == 0:
+            self._backend = self._asked  # a fallback lasts for one picture
+        self._running += 1
+        try:
+            window = RowWindow(blocks, height=height, width=width, channels=self.card.channels)
+            shape = (self.card.scale * width, self.card.channels)
+            strip = np.empty((0, *shape), np.float32)
+            row = None
+            for job, answer_NCHW in self._answers(window, height, width):
+                if job.row is not row:
+                    row = job.row
+                    rows = self.card.scale * (row.core_stop - row.core_start)
+                    strip = np.empty((rows, *shape), np.float32)
+                _place(job, answer_NCHW, strip, self.card.scale)
+                if job.columns[-1].core_stop == width:
+                    del answer_NCHW
+                    yield from _pieces(strip)
+                    strip = strip[:0].copy()  # lets the pixels go before the next strip is made
+        finally:
+            self._running -= 1
+
+    def _answers(self, window: RowWindow, height: int, width: int) -> Generator[tuple[_Job, Unit]]:
+        """Run all tiles; after an out-of-memory error, their row is begun again."""
+        jobs = self._jobs(window, (height, width), 0)
+        flying: list[tuple[_Job, Future[Unit]]] = []
+
+        def launch() -> None:
+            job = next(jobs, None)
+            if job is not None:
+                flying.append((job, self._worker.submit(self._checked, job.tiles)))
+
+        try:
+            launch()
+            while flying:
+                job, future = flying[0]
+                try:
+                    answer_NCHW = future.result()
+                except OutOfMemoryError as error:
+                    self._shrink(job.tiles.shape, error)
+                    jobs = self._jobs(window, (height, width), job.row.core_start)
+                    flying.clear()
+                    launch()
+                    continue
+                flying.clear()
+                launch()
+                yield job, answer_NCHW
+                del answer_NCHW
+        finally:
+            wait([future for _, future in flying])
+
+    def _jobs(self, window: RowWindow, size: tuple[int, int], done: int) -> Generator[_Job]:
+        """Cut the tiles of all rows from `done` on."""
+        height, width = size
+        edges = tiling.tile_shape(height, width, self.card, self._limit)
+        padded = tiling.padded_length(width, self.card)
+        columns = tiling.spans(width, edges[1], self.card)
+        while done < height:
+            row = tiling.next_span(done, height, edges[0], self.card)
+            band_CHW = window.take(row.start, row.stop).transpose(2, 0, 1)
+            if padded != width:
+                band_CHW = band_CHW[:, :, tiling.mirrored(0, padded, width)]
+            for batch in tiling.batches(columns, self._batch_px // math.prod(edges)):
+                tiles_NCHW = np.stack([band_CHW[:, :, span.start : span.stop] for span in batch])
+                # A batch may be filled up with copies of its last tile.
+                distinct = tuple(dict.fromkeys(batch))
+                yield _Job(row, distinct, np.ascontiguousarray(tiles_NCHW))
+            done = row.core_stop
+
+    def _checked(self, tiles_NCHW: Unit) -> Unit:
+        """Run tiles; if the answer cannot be right, run them once more in fp32."""
+        answer_NCHW = self._run(self._backend, tiles_NCHW)
+        wrong = fault(tiles_NCHW, answer_NCHW)
+        if wrong is None:
+            return answer_NCHW
+        if not np.isfinite(tiles_NCHW).all():
+            raise NumericalError(
+                f"model {self.card.name} answered {wrong}: the picture itself holds NaN or Inf",
+                "replace missing values in the picture before it is enlarged",
+            )
+        facts = self._backend.facts
+        if facts.precision == "fp32" or self._fallback is None:
+            raise self._numerical_error(wrong, facts)
+        self._notice(
+            f"model {self.card.name} answered {wrong} in {facts.precision} on {facts.device}; "
+            "the rest of the picture runs in fp32"
+        )
+        self._exact = self._exact or self._fallback()
+        self._backend = self._exact
+        answer_NCHW = self._run(self._exact, tiles_NCHW)
+        wrong = fault(tiles_NCHW, answer_NCHW)
+        if wrong is not None:
+            raise self._numerical_error(wrong, self._exact.facts)
+        return answer_NCHW
+
+    def _numerical_error(self, wrong: str, facts: BackendFacts) -> NumericalError:
+        return NumericalError(
+            f"model {self.card.name} answered {wrong} in {facts.precision} on {facts.device} "
+            f"({facts.name})",
+            "try another --backend or --device, or --precision fp32; the weights may be damaged",
+        )
+
+    def _run(self, backend: Backend, tiles_NCHW: Unit) -> Unit:
+        """Run tiles on a backend, as they are or as an ensemble, and check the answer's shape."""
+        run = backend.run
+        answer_NCHW = run_ensemble(run, tiles_NCHW) if self._ensemble else run(tiles_NCHW)
+        count, channels, height, width = tiles_NCHW.shape
+        expected = (count, channels, self.card.scale * height, self.card.scale * width)
+        if answer_NCHW.shape != expected:
+            raise ModelError(
+                f"model {self.card.name} made {answer_NCHW.shape} of {tiles_NCHW.shape}, its card "
+                f"promises {expected}",
+                "the card does not fit the network; export the model again",
+            )
+        return answer_NCHW
+
+    def _shrink(self, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
+        """Run single tiles in place of batches, or halve the tile; raise if it is the smallest."""
+        count, _, height, width = shape
+        if count > 1:
+            self._batch_px = 0
+            self._notice(f"out of memory with {count} tiles at once: going on one by one")
+            return
+        edge, least = math.isqrt(height * width), tiling.least_tile(self.card)
+        if edge <= least:
+            raise OutOfMemoryError(
+                f"not even a tile of {width}x{height} pixels fits into memory: {error.message}",
+                "close other programs, or use another --device",
+            ) from error
+        self._limit = max(edge // 2, least)
+        self._notice(f"out of memory with a tile of {edge} pixels: going on with {self._limit}")
+
+
+def _first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notice) -> int:
+    """Return the edge of the largest tile: as asked, or as fast as the free memory allows."""
+    least = tiling.least_tile(card)
+    if tile is not None:
+        if tile < least:
+            notice(f"model {card.name} needs a tile of at least {least} pixels, not {tile}")
+        return max(tile, least)
+    fits = math.isqrt(int(facts.free_bytes * _FREE_SHARE) // max(1, facts.bytes_per_px))
+    if fits < facts.best_tile:
+        notice(
+            f"{facts.free_bytes / 2**20:.0f} MiB are free on {facts.device}: "
+            f"the tile is {max(fits, least)} pixels, not {facts.best_tile}"
+        )
+    return max(min(fits, facts.best_tile), least)
+
+
+def _place(job: _Job, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
+    """Copy the cores of an answer's tiles into the strip."""
+    row = job.row
+    top, bottom = scale * (row.core_start - row.start), scale * (row.core_stop - row.start)
+    for span, tile_CHW in zip(job.columns, answer_NCHW, strict=False):
+        left, right = scale * (span.core_start - span.start), scale * (span.core_stop - span.start)
+        target = strip[:, scale * span.core_start : scale * span.core_stop]
+        for channel, pixels in enumerate(tile_CHW):
+            # Plane by plane: numpy copies a transposed whole at half the speed.
+            target[..., channel] = pixels[top:bottom, left:right]
+
+
+def _pieces(strip: Unit) -> Iterator[Unit]:
+    rows = max(1, _YIELD_BYTES // max(1, strip[0].nbytes))
+    for first in range(0, len(strip), rows):
+        yield strip[first : first + rows]

@@ -1,0 +1,155 @@
+"""Writes a torch network as .onnx, with its card, for runtimes that need no torch."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import nn
+
+from superres.errors import ModelError
+from superres.models.card import CARD_KEY, Card
+from superres.version import __version__
+from superres.whole import write_whole
+
+INPUT, OUTPUT = "small", "large"
+_export = cast("Any", torch.onnx).export  # these two have incomplete types
+_check_model = cast("Any", onnx.checker).check_model
+_OPSET = 18  # the oldest that torch's exporter writes as it is; OpenCV's dnn reads it
+_HALF_MAX = float(np.finfo(np.float16).max)
+_NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
+
+
+def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True) -> None:
+    """Write a network and its card as .onnx, whole or not at all.
+
+    Batch, height and width stay open. The same network and card give the same bytes.
+
+    Args:
+        network: The network, on any device; it is run on the CPU in fp32.
+        card: What goes into the metadata, unchanged.
+        path: The file to write.
+        half: Store weights as fp16, each cast to fp32 before its use: half the size, and any
+            runtime computes in what it likes.
+
+    Raises:
+        ModelError: An operation has no ONNX form, a size got fixed on the way, or a weight is
+            beyond fp16's range.
+        OutputError: The file cannot be written.
+    """
+    model = _translate(network, card)
+    _strip(model)
+    if half:
+        _store_half(model, {name for name, _ in network.named_parameters()}, card)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = CARD_KEY, card.model_dump_json()
+    model.producer_name, model.producer_version = "superres", __version__
+    model.graph.name = card.name
+    _check_model(model, full_check=True)
+    write_whole(path, model.SerializeToString(deterministic=True))
+
+
+def _translate(network: nn.Module, card: Card) -> onnx.ModelProto:
+    """Trace the network with open sizes."""
+    # Sizes that differ from each other and from 1, or the tracer takes them for one number.
+    height = card.multiple_of * math.ceil(max(card.minimum, 8) / card.multiple_of)
+    sample = torch.zeros(2, card.channels, height, height + card.multiple_of)
+    sizes = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    training = network.training
+    try:
+        with _quiet():
+            program = _export(
+                network.cpu().float().eval(),
+                (sample,),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                opset_version=_OPSET,
+                dynamic_shapes=(sizes,),
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter's errors have no common root below Exception
+        raise ModelError(
+            f"model {card.name} cannot be written as ONNX: {str(error).strip().splitlines()[0]}",
+            "its network uses an operation or a shape that the exporter does not follow",
+        ) from error
+    finally:
+        network.train(training).to(device)
+    model: onnx.ModelProto = program.model_proto
+    _check_open_sizes(model, card)
+    return model
+
+
+def _check_open_sizes(model: onnx.ModelProto, card: Card) -> None:
+    axes = model.graph.input[0].type.tensor_type.shape.dim
+    for name, axis in zip(("batch", "height", "width"), (axes[0], axes[2], axes[3]), strict=True):
+        if not axis.dim_param:
+            raise ModelError(
+                f"the {name} of model {card.name} got fixed to {axis.dim_value} in its ONNX form",
+                "its forward() turns a size into a Python number; keep to tensor operations",
+            )
+        axis.dim_param = name
+    large = model.graph.output[0].type.tensor_type.shape.dim
+    for axis, name in ((large[0], "batch"), (large[2], "large_height"), (large[3], "large_width")):
+        axis.Clear()
+        axis.dim_param = name
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what the tracer notes of the machine it ran on: paths of sources, lines of code."""
+    graph = model.graph
+    del graph.value_info[:]  # symbols of inner sizes; every runtime derives them anew
+    del model.metadata_props[:]
+    del graph.metadata_props[:]
+    for part in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
+def _store_half(model: onnx.ModelProto, names: set[str], card: Card) -> None:
+    """Store the initializers of these names as fp16, each followed by a cast to fp32."""
+    casts: list[onnx.NodeProto] = []
+    for initializer in model.graph.initializer:
+        if initializer.name not in names or initializer.data_type != onnx.TensorProto.FLOAT:
+            continue
+        name, values = initializer.name, numpy_helper.to_array(initializer)
+        if not np.abs(values).max(initial=0.0) <= _HALF_MAX:
+            raise ModelError(
+                f"weight {name} of model {card.name} reaches {np.abs(values).max():g}, fp16 ends "
+                f"at {_HALF_MAX:g}",
+                "export with half=False",
+            )
+        stored = f"{name}.half"
+        initializer.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(
+            helper.make_node("Cast", [stored], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT)
+        )
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep the exporter's talk of missing packages and of its own old ways off the terminal."""
+    levels = {name: logging.getLogger(name).level for name in _NOISY_LOGGERS}
+    try:
+        for name in levels:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

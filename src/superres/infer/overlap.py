@@ -1,0 +1,64 @@
+"""Runs an iterator ahead in a thread, so that reading, running and writing overlap."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: BaseException
+
+
+class _End:
+    """Marks the end of the items."""
+
+
+def prefetch(iterable: Iterable[T], depth: int) -> Iterator[T]:
+    """Yield the items of an iterable, which a thread fetches ahead of the consumer.
+
+    At most `depth` items wait at a time. The iterable's exceptions are raised here, at the place
+    of the item that failed. If the consumer stops early (closes or drops this iterator), the
+    thread ends after the item it is at and closes the iterable if that is a generator; both are
+    waited for. Nothing is fetched before the first item is asked for.
+
+    Args:
+        iterable: Any iterable; from then on only the thread touches it.
+        depth: Items that may wait, at least 1.
+    """
+    items: queue.SimpleQueue[T | _Failure | _End] = queue.SimpleQueue()
+    slots = threading.Semaphore(depth)
+    stopped = threading.Event()
+
+    def fetch() -> None:
+        try:
+            iterator = iter(iterable)
+            # The slot is taken before the item is made: a waiting thread holds no item.
+            while slots.acquire() and not stopped.is_set():
+                items.put(next(iterator))
+            if isinstance(iterator, Generator):
+                iterator.close()  # in the thread that ran it
+        except StopIteration:
+            items.put(_End())
+        except BaseException as error:  # the consumer raises it
+            items.put(_Failure(error))
+
+    thread = threading.Thread(target=fetch, name="superres-prefetch", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := items.get(), _End):
+            if isinstance(item, _Failure):
+                raise item.error
+            slots.release()
+            yield cast("T", item)
+            del item  # or it would live on while the next one is made
+    finally:
+        stopped.set()
+        slots.release()
+        thread.join()

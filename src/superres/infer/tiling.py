@@ -1,0 +1,143 @@
+"""Where the tiles of a picture lie, planned from nothing but the card and a limit.
+
+The plan is made for the padded picture: its sizes raised to the card's minimum and multiple by
+mirroring at the bottom and the right. Along each axis the tiles are of one length, begin at
+multiples of `multiple_of` and overlap; the last is shifted inwards until it ends with the picture.
+Each answers for its core: what lies at least a halo from those of its ends that are no picture's
+edge. Cores follow one another without gap or overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.models.card import Card
+
+# The output of one row of tiles is held whole, and a second one while the first is written. At
+# 20 000 output pixels in a row this leaves rows of tiles of 133 input pixels at scale 4.
+STRIP_BYTES = 128 * 2**20
+_LEAST_CORE = 16  # smaller cores spend nearly all their time on halo
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One tile along one axis, in input pixels of the padded picture.
+
+    Attributes:
+        start: First pixel that the tile sees.
+        stop: One past the last pixel that the tile sees.
+        core_start: First pixel that the tile answers for.
+        core_stop: One past the last pixel that the tile answers for, never beyond the picture.
+    """
+
+    start: int
+    stop: int
+    core_start: int
+    core_stop: int
+
+
+def padded_length(length: int, card: Card) -> int:
+    """Return a picture's length along one axis, raised to what the network takes."""
+    return _round_up(max(length, card.minimum), card.multiple_of)
+
+
+def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
+    """Return which pixels stand at start..stop of a picture mirrored beyond its end.
+
+    The edge pixel is repeated (… 1 0 | 0 1 2 | 2 1 0 | 0 1 …), as in the house's resize.
+    """
+    place = np.arange(start, stop) % (2 * length)
+    return np.minimum(place, 2 * length - 1 - place)
+
+
+def least_tile(card: Card) -> int:
+    """Return the smallest tile edge, halo included, that is worth running."""
+    # Two multiples at least: rows mirrored beyond the end then mirror rows of the last tile.
+    core = _round_up(max(_LEAST_CORE, 2 * card.multiple_of), card.multiple_of)
+    return max(padded_length(1, card), 2 * _halo(card) + core)
+
+
+def tile_shape(height: int, width: int, card: Card, limit: int) -> tuple[int, int]:
+    """Choose the one shape of all tiles of a picture.
+
+    Args:
+        height: Height of the picture in input pixels.
+        width: Width of the picture.
+        card: What the network needs.
+        limit: The largest tile has limit x limit pixels, halo included; a long picture gets long
+            tiles of the same area.
+
+    Returns:
+        (height, width) of a tile, at most the padded picture's.
+    """
+    limit = max(limit, least_tile(card))
+    padded = padded_length(height, card), padded_length(width, card)
+    rows = min(limit**2 // min(padded[1], limit), _strip_limit(width, card))
+    edge = _equal_edge(padded[0], rows, card)
+    return edge, _equal_edge(padded[1], limit**2 // edge, card)
+
+
+def next_span(done: int, length: int, edge: int, card: Card) -> Span:
+    """Return the tile that answers for the pixels from `done` on, which end another's core.
+
+    Args:
+        done: Pixels that earlier tiles answer for; 0 at first.
+        length: The picture's length along the axis.
+        edge: Length of the tiles.
+        card: What the network needs.
+    """
+    halo, padded = _halo(card), padded_length(length, card)
+    start = max(0, min(_round_down(done - halo, card.multiple_of), padded - edge))
+    stop = start + edge
+    return Span(start, stop, done, length if stop == padded else min(length, stop - halo))
+
+
+def spans(length: int, edge: int, card: Card) -> tuple[Span, ...]:
+    """Return all tiles along one axis."""
+    found: list[Span] = []
+    done = 0
+    while done < length:
+        found.append(next_span(done, length, edge, card))
+        done = found[-1].core_stop
+    return tuple(found)
+
+
+def batches(columns: tuple[Span, ...], largest: int) -> tuple[tuple[Span, ...], ...]:
+    """Group the tiles of a row into batches of one size, the last filled up with its last tile."""
+    count = math.ceil(len(columns) / max(1, largest))
+    size = math.ceil(len(columns) / count)
+    groups = [columns[first : first + size] for first in range(0, len(columns), size)]
+    return tuple(group + (group[-1],) * (size - len(group)) for group in groups)
+
+
+def _equal_edge(padded: int, limit: int, card: Card) -> int:
+    """Return the length that as many tiles as the limit asks for all have."""
+    multiple, margin = card.multiple_of, 2 * _halo(card)
+    limit = max(_round_down(limit, multiple), least_tile(card))
+    if padded <= limit:
+        return padded
+    count = math.ceil((padded - margin) / (limit - margin))
+    return margin + _round_up(math.ceil((padded - margin) / count), multiple)
+
+
+def _strip_limit(width: int, card: Card) -> int:
+    """Return the longest tile whose row of tiles keeps to STRIP_BYTES of float32 output."""
+    row_bytes = width * card.channels * card.scale**2 * 4
+    return STRIP_BYTES // row_bytes + 2 * _halo(card)
+
+
+def _halo(card: Card) -> int:
+    """Return the halo that keeps the next tile's start on a multiple."""
+    return _round_up(card.halo, card.multiple_of)
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _round_down(value: int, multiple: int) -> int:
+    return value // multiple * multiple

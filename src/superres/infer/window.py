@@ -1,0 +1,77 @@
+"""The rows of a streaming picture that tiles still need, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.errors import ArgumentError
+from superres.infer.tiling import mirrored
+
+
+class RowWindow:
+    """Pulls blocks of rows as they are needed and forgets rows that are done.
+
+    Args:
+        blocks: (h, W, C) float32 arrays, from top to bottom.
+        height: Height of the whole picture.
+        width: Its width.
+        channels: Its channels.
+    """
+
+    def __init__(
+        self, blocks: Iterable[NDArray[np.float32]], *, height: int, width: int, channels: int
+    ) -> None:
+        self._blocks = iter(blocks)
+        self._height = height
+        self._shape = (width, channels)
+        self._rows = np.empty((0, width, channels), np.float32)
+        self._first = 0  # which row of the picture self._rows begins with
+
+    def take(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return rows start..stop, mirrored beyond the picture's end, and forget those above.
+
+        A later call may not start above `start`.
+
+        Raises:
+            ArgumentError: The blocks end early, go on too long, or are of another shape or type.
+        """
+        start_kept = min(start, self._height)
+        self._rows = self._rows[start_kept - self._first :]
+        self._first = start_kept
+        self._pull(min(stop, self._height))
+        return self._rows[mirrored(start, stop, self._height) - self._first]
+
+    def _pull(self, stop: int) -> None:
+        pieces, have = [self._rows], self._first + len(self._rows)
+        while have < stop:
+            block = next(self._blocks, None)
+            if block is None:
+                raise ArgumentError(
+                    f"the picture should have {self._height} rows, it ended after {have}",
+                    "pass blocks that hold every row once",
+                )
+            self._check(block, have)
+            pieces.append(block)
+            have += len(block)
+        if len(pieces) > 1:
+            self._rows = np.concatenate(pieces)
+            # Running the reader to its end lets it close its file, and complain if it must.
+            if have == self._height and (block := next(self._blocks, None)) is not None:
+                self._check(block, have)
+
+    def _check(self, block: NDArray[np.float32], have: int) -> None:
+        if block.ndim != 3 or block.shape[1:] != self._shape or block.dtype != np.float32:
+            raise ArgumentError(
+                f"rows must be (h, {self._shape[0]}, {self._shape[1]}) float32, "
+                f"got {block.shape} {block.dtype}",
+                "convert pixels with superres.frame.to_unit, and split alpha off",
+            )
+        if have + len(block) > self._height:
+            raise ArgumentError(
+                f"the picture should have {self._height} rows, blocks go on to row "
+                f"{have + len(block)}",
+                "pass the height of the whole picture",
+            )
