@@ -26,7 +26,9 @@ def peers(model: ModelFile, threads: int) -> dict[str, Callable[[], Run]]:
         "ncnn fp32": ("ncnn", lambda: _ncnn(model, threads, half=False)),
         "ncnn with its bf16 storage": ("ncnn", lambda: _ncnn(model, threads, half=True)),
     }
-    return {name: open for name, (package, open) in table.items() if importlib.util.find_spec(package)}
+    return {
+        name: open for name, (package, open) in table.items() if importlib.util.find_spec(package)
+    }
 
 
 def _torch(model: ModelFile, threads: int) -> Run:
@@ -117,7 +119,9 @@ def write_lean_for_ncnn(path: Path, folder: Path) -> tuple[Path, Path]:
         weight, bias = state[f"{prefix}.weight"], state[f"{prefix}.bias"]
         values = [f"0={weight.shape[0]}", "1=3", "4=1", "5=1", f"6={weight.size}", f"9={int(relu)}"]
         layer("Convolution", [source], [target], *values)
-        data.extend(struct.pack("<I", 0) + weight.astype("<f4").tobytes() + bias.astype("<f4").tobytes())
+        data.extend(
+            struct.pack("<I", 0) + weight.astype("<f4").tobytes() + bias.astype("<f4").tobytes()
+        )
 
     def fork(source: str) -> tuple[str, str]:
         layer("Split", [source], [f"{source}_a", f"{source}_b"])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from superres.errors import ArgumentError, ModelError, unknown_name
 from superres.models.files import SUFFIXES, ModelFile, open_model_file
 
 DEFAULT = "default"
 MANIFEST_NAME = "manifest.json"
+_MANIFEST = TypeAdapter(dict[str, str])
 _WITH_SCALE = re.compile(r"(?P<family>.+)-x(?P<scale>\d+)")
 
 
@@ -22,13 +24,12 @@ def weights_folder() -> Path:
     return Path(str(resources.files("superres") / "weights"))
 
 
-@cache
-def _manifest(folder: Path) -> dict[str, str]:
+def _manifest() -> dict[str, str]:
     """Return the SHA-256 of each embedded file by its name."""
-    path = folder / MANIFEST_NAME
+    path = weights_folder() / MANIFEST_NAME
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        return _MANIFEST.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
         raise ModelError(
             f"the list of embedded models cannot be read: {error}", "install superres again"
         ) from error
@@ -40,8 +41,8 @@ def known() -> list[ModelFile]:
     Raises:
         ModelError: A file of the package is missing or damaged.
     """
-    names = sorted({Path(name).stem for name in _manifest(weights_folder())})
-    return [_embedded(name) for name in names]
+    names = sorted({Path(name).stem for name in _manifest()})
+    return [open_embedded(name) for name in names]
 
 
 def find(name: str, *, scale: int | None = None) -> ModelFile:
@@ -60,7 +61,7 @@ def find(name: str, *, scale: int | None = None) -> ModelFile:
     if name.endswith(SUFFIXES) or "/" in name or "\\" in name:
         model = open_model_file(Path(name))
     else:
-        model = _embedded(_full_name(name, scale))
+        model = open_embedded(_full_name(name, scale))
     if scale is not None and model.card.scale != scale:
         raise ArgumentError(
             f"model {name} enlarges by {model.card.scale}, asked was {scale}",
@@ -79,7 +80,7 @@ def scales(name: str) -> tuple[int, ...]:
     family = tuple(
         sorted(
             int(match["scale"])
-            for file in {Path(one).stem for one in _manifest(weights_folder())}
+            for file in {Path(one).stem for one in _manifest()}
             if (match := _WITH_SCALE.fullmatch(file)) and match["family"] == name
         )
     )
@@ -87,7 +88,7 @@ def scales(name: str) -> tuple[int, ...]:
 
 
 def _full_name(name: str, scale: int | None) -> str:
-    names = {Path(file).stem for file in _manifest(weights_folder())}
+    names = {Path(file).stem for file in _manifest()}
     if name in names:
         return name
     families = {match["family"] for one in names if (match := _WITH_SCALE.fullmatch(one))}
@@ -101,12 +102,16 @@ def _full_name(name: str, scale: int | None) -> str:
 
 
 @cache
-def _embedded(name: str) -> ModelFile:
-    """Open an embedded model after a check of its hashes."""
+def open_embedded(name: str) -> ModelFile:
+    """Open an embedded model after a check of its hashes, once in a process.
+
+    Raises:
+        ModelError: A file is missing or damaged.
+    """
     folder = weights_folder()
-    files = [file for file in _manifest(folder) if Path(file).stem == name]
+    files = [file for file in _manifest() if Path(file).stem == name]
     for file in files:
-        check_hash(folder / file, _manifest(folder)[file])
+        check_hash(folder / file, _manifest()[file])
     return open_model_file(folder / files[0])
 
 

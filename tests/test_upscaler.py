@@ -1,0 +1,157 @@
+"""Arrays through a model: routes, layouts, depths, sizes, and what is refused."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+import superres
+from superres.errors import ArgumentError, UnknownNameError
+from superres.frame import Layout
+from superres.images.resize import resize
+from superres.infer.export import export_onnx
+from superres.models.catalog import network_config
+from superres.models.checkpoint import card_for, load_network, save_network
+from superres.upscaler import RunOptions, Upscaler, plan_route
+
+OFFERED = (2, 3, 4)
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Return the path of a tiny untrained ×2 model."""
+    torch.manual_seed(0)
+    config = {"scale": 2, "features": 8, "blocks": 1}
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_network(network_config("lean", config).build(), card_for("tiny", "lean", config), path)
+    network, card = load_network(path)
+    export_onnx(network, card, path.with_suffix(".onnx"), half=False)
+    return str(path.with_suffix(".onnx"))
+
+
+@pytest.fixture(scope="module")
+def upscaler(tiny):
+    return Upscaler(tiny, RunOptions(precision="fp32"), quiet)
+
+
+@pytest.mark.parametrize(
+    ("scale", "passes"),
+    [(1.5, (2,)), (2, (2,)), (2.1, (3,)), (4, (4,)), (4.5, (4, 2)), (8, (4, 2)), (16, (4, 4)),
+     (0.5, ()), (1, ())],
+)  # fmt: skip
+def test_a_route_takes_the_next_larger_network_or_the_largest_again(scale, passes):
+    route = plan_route((100, 60), OFFERED, scale, None)
+    assert route.passes == passes
+    assert route.target == (round(100 * scale), round(60 * scale))
+
+
+def test_a_target_of_another_shape_is_reached_by_its_larger_ratio():
+    assert plan_route((100, 100), OFFERED, None, (150, 310)).passes == (4,)
+
+
+def test_without_a_wish_the_largest_network_runs_once():
+    assert plan_route((10, 10), OFFERED, None, None).target == (40, 40)
+
+
+@pytest.mark.parametrize(
+    ("scale", "size", "found"),
+    [(2, (5, 5), "exclude"), (0, None, "above 0"), (float("nan"), None, "above 0"),
+     (None, (0, 5), "at least 1x1"), (65, None, "passes")],
+)  # fmt: skip
+def test_impossible_routes_are_refused(scale, size, found):
+    with pytest.raises(ArgumentError, match=found):
+        plan_route((10, 10), OFFERED, scale, size)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 2), (9, 7, 3), (9, 7, 4), (1, 1)])
+def test_dtype_axes_and_channels_come_back(upscaler, dtype, shape):
+    pixels = np.random.default_rng(0).random(shape)
+    pixels = pixels.astype(dtype) if dtype == np.float32 else (pixels * 200).astype(dtype)
+    large = upscaler(pixels)
+    assert large.dtype == dtype
+    assert large.shape == (2 * shape[0], 2 * shape[1], *shape[2:])
+
+
+@pytest.mark.parametrize("size", [(18, 14), (13, 20), (5, 4), (40, 9)])
+def test_any_size_can_be_asked_for(upscaler, size):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 4), np.uint8)
+    assert upscaler(pixels, size=size).shape == (*size, 4)
+
+
+def test_alpha_is_enlarged_as_a_grey_picture_is(upscaler):
+    rng = np.random.default_rng(0)
+    pixels = rng.random((20, 30, 4), dtype=np.float32)
+    large = upscaler(pixels)
+    alone = upscaler(pixels[..., 3]).clip(0, 1)
+    np.testing.assert_allclose(large[..., 3], alone, atol=1e-6)
+
+
+def test_alpha_can_be_resized_instead(tiny):
+    cheap = Upscaler(tiny, RunOptions(precision="fp32", alpha="resize"), quiet)
+    pixels = np.random.default_rng(0).random((20, 30, 2), dtype=np.float32)
+    expected = resize(pixels[..., 1], scale=2).clip(0, 1)
+    np.testing.assert_allclose(cheap(pixels)[..., 1], expected, atol=1e-5)
+
+
+def test_black_under_transparent_pixels_does_not_darken_the_edge(upscaler):
+    pixels = np.zeros((24, 24, 4), np.float32)
+    pixels[6:18, 6:18] = (0.8, 0.7, 0.6, 1.0)
+    whole = np.broadcast_to(np.float32((0.8, 0.7, 0.6)), (24, 24, 3))
+    edge = (slice(12, 36), slice(12, 36))
+    np.testing.assert_allclose(upscaler(pixels)[edge][..., :3], upscaler(whole)[edge], atol=1e-6)
+
+
+def test_rows_joined_are_the_whole_whatever_the_blocks(upscaler):
+    pixels = np.random.default_rng(0).random((41, 23, 4), dtype=np.float32)
+    route = plan_route((41, 23), (2,), 1.7, None)
+
+    def run(heights: list[int]) -> np.ndarray:
+        blocks = np.split(pixels, list(itertools.accumulate(heights))[:-1])
+        return np.concatenate(list(upscaler.rows(blocks, (41, 23), Layout.of(4), route)))
+
+    np.testing.assert_allclose(run([41]), run([1] * 41), atol=1e-6)
+    np.testing.assert_allclose(run([41]), run([30, 4, 7]), atol=1e-6)
+
+
+def test_the_default_model_makes_no_subpixel_shift():
+    """Made small again, the output lies where the input lay: no gradient explains the rest."""
+    rng = np.random.default_rng(0)
+    smooth = resize(rng.random((12, 12)), scale=6).clip(0, 1)  # 72 x 72, without aliases
+    small = np.repeat(smooth[..., None], 3, 2).astype(np.float32)
+    again = resize(superres.upscale(small, scale=4), scale=0.25).mean(2)
+    inner = (slice(8, -8), slice(8, -8))
+    rest = (again - small.mean(2))[inner].ravel()
+    dy, dx = (g[inner].ravel() for g in np.gradient(small.mean(2)))
+    shift, *_ = np.linalg.lstsq(np.stack((dy, dx), 1), -rest, rcond=None)
+    assert np.abs(shift).max() < 0.01  # input pixels
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_the_default_model_does_not_tint_flat_colour(level):
+    flat = np.full((48, 48, 3), level, np.uint8)
+    wrong = np.abs(superres.upscale(flat, scale=4).astype(int) - level)
+    halo = 4 * 18
+    assert wrong[halo:-halo, halo:-halo].max() <= 1
+    assert wrong.max() <= 2  # near the edge, where the convolutions see padding
+
+
+def test_scales_beyond_the_largest_network_run_it_again():
+    small = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
+    assert superres.upscale(small, size=(50, 40)).shape == (50, 40, 3)
+
+
+def test_an_unknown_model_names_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean 'default'"):
+        superres.load("defautl")
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((0, 4)), np.zeros(3), np.zeros((2, 2, 2, 2))])
+def test_arrays_that_are_no_picture_are_refused(upscaler, pixels):
+    with pytest.raises(ArgumentError, match="got shape"):
+        upscaler(pixels.astype(np.uint8))
