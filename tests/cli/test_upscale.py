@@ -148,8 +148,8 @@ def test_wrong_usage_is_told_in_two_lines_and_computes_nothing(words, capsys, mo
 
 
 def test_an_unknown_format_names_the_nearest_one(capsys):
-    assert main(["upscale", "a.png", "-f", "jpgg"]) == 2
-    assert "did you mean 'jpg'?" in capsys.readouterr().err
+    assert main(["upscale", "a.png", "-f", "jpgeg"]) == 2
+    assert "did you mean 'jpeg'?" in capsys.readouterr().err
 
 
 def test_an_unknown_name_is_wrong_usage_and_ends_the_batch(capsys):

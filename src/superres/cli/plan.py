@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from superres.data.folders import PICTURE_SUFFIXES
 from superres.errors import ArgumentError, PictureError
+from superres.images.formats import SUFFIXES
 
 PIPE: Final = "-"  # stdin or stdout
 Place = Path | Literal["-"]
 
-WRITABLE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"})
+# What is taken out of folders. A file that is named is tried whatever its name ends in.
+PICTURE_SUFFIXES = frozenset({*SUFFIXES, ".heic", ".heif"})
 FALLBACK = ".png"  # it holds whatever a picture may carry, bar floats
 
 
@@ -81,7 +82,7 @@ class Naming:
         """Return the ending of the result's name."""
         if self.ending is not None:
             return self.ending
-        return source.suffix if source.suffix.lower() in WRITABLE else FALLBACK
+        return source.suffix if source.suffix.lower() in SUFFIXES else FALLBACK
 
 
 def make_plan(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from superres.cli.output import say, show_json
-from superres.errors import ArgumentError, unknown_name
+from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
     from superres.cli.jobs import Existing, Outcome
@@ -175,7 +175,8 @@ def _refuse(*rules: tuple[str, str, bool]) -> None:
 
 def _naming(options: EnlargeOptions, suffix: str | None) -> Naming:
     """Return how results are named: `_x4`, `_x1.5` or `_1920x1080`, unless the user says."""
-    from superres.cli.plan import WRITABLE, Naming
+    from superres.cli.plan import Naming
+    from superres.images.formats import output_format
     from superres.zoo import scales
 
     if suffix is None and options.size:
@@ -191,10 +192,7 @@ def _naming(options: EnlargeOptions, suffix: str | None) -> Naming:
     )
     if options.format is None:
         return Naming(suffix, None)
-    ending = f".{options.format.lower().removeprefix('.')}"
-    if ending not in WRITABLE:
-        raise unknown_name("format", options.format, [known[1:] for known in WRITABLE])
-    return Naming(suffix, ending)
+    return Naming(suffix, output_format(options.format).suffixes[0])
 
 
 def _check_pipes(plan: Plan, as_json: bool) -> None:

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from superres.cli.main import main
+from superres.models.card import Card, DataSource, Score, Training
+from superres.models.files import ModelFile
+
+CARD = Card(
+    name="tiny-x3",
+    architecture="espcn",
+    config={"scale": 3, "features": 8},
+    scale=3,
+    halo=4,
+    parameters=12345,
+    licence="CC0-1.0",
+    training=Training(
+        data=(DataSource(name="Drawings", licence="CC0-1.0"),), steps=2000, minutes=1.5
+    ),
+    scores=(Score(set="Set5", psnr_db=30.125, ssim=0.875, protocol="luma, border 3 px"),),
+    weights_sha256="ab" * 32,
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ModelFile(CARD, onnx=Path("w/tiny-x3.onnx"), safetensors=None)
+    monkeypatch.setattr("superres.zoo.known", lambda: [model])
+    monkeypatch.setattr("superres.zoo.find", lambda name, scale=None: model)
+
+
+@pytest.mark.parametrize("words", [["models"], ["models", "list"]])
+def test_models_are_listed_with_their_needs_and_scores(words, capsys):
+    assert main(words) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["name", "scale", "network"]
+    assert row.split() == ["tiny-x3", "×3", "espcn", "12,345", "Set5", "30.12", "CC0-1.0"]
+
+
+@pytest.mark.parametrize("words", [["models", "--json"], ["models", "list", "--json"]])
+def test_the_list_as_json_holds_the_cards(words, capsys):
+    assert main(words) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["scores"][0]["psnr_db"] == 30.125
+    assert told["files"] == {"onnx": str(Path("w/tiny-x3.onnx"))}
+
+
+def test_the_card_is_shown_line_by_line_without_what_is_empty(capsys):
+    assert main(["models", "info", "tiny-x3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "halo          4 input px" in lines
+    assert "data          Drawings (CC0-1.0)" in lines
+    assert "score         Set5: 30.12 dB, SSIM 0.8750; luma, border 3 px" in lines
+    assert not any(line.startswith("started from") for line in lines)
+
+
+def test_the_card_as_json_is_the_card(capsys):
+    assert main(["models", "info", "tiny-x3", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    del told["files"]
+    assert Card.model_validate(told) == CARD
