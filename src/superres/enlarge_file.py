@@ -165,9 +165,7 @@ class Enlarger:
             depth=picture.depth,
             metadata=picture.metadata,
             format=options.format or (picture.format if not isinstance(target, Path) else None),
-            options=WriteOptions()
-            if options.quality is None
-            else WriteOptions(quality=options.quality),
+            options=WriteOptions(quality=options.quality),
         )
         facts = self._upscaler.facts(route)
         return Report(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from superres.errors import ArgumentError
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+Pixels = NDArray[np.uint8 | np.uint16 | np.float32]
 Depth = Literal["uint8", "uint16", "float32"]
 WHITE: dict[Depth, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
@@ -86,7 +86,7 @@ def from_unit(unit: NDArray[np.float32], depth: Depth) -> Pixels:
     if depth == "float32":
         return unit.astype(np.float32, copy=False)
     scaled = np.rint(np.clip(unit, 0.0, 1.0) * np.float32(WHITE[depth]))
-    return scaled.astype(np.uint8 if depth == "uint8" else np.uint16)
+    return scaled.astype(np.uint8) if depth == "uint8" else scaled.astype(np.uint16)
 
 
 def luma(rgb: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -228,8 +228,8 @@ class Upscaler:
         whole: Size = (block.shape[0], block.shape[1])
         route = plan_route(whole, self.offered, scale, size)
         small = (to_unit(block[y : y + _BLOCK_ROWS]) for y in range(0, whole[0], _BLOCK_ROWS))
-        rows = [from_unit(unit, depth) for unit in self.rows(small, whole, layout, route)]
-        large = np.concatenate(rows)
+        units = self.rows(small, whole, layout, route)
+        large: Pixels = np.concatenate([from_unit(unit, depth) for unit in units])
         return large[..., 0] if pixels.ndim == 2 else large
 
 

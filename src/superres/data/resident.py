@@ -68,9 +68,8 @@ def load_resident(
     kept_large: list[Tensor] = []
     sizes: list[tuple[int, int]] = []
     with ThreadPoolExecutor(max_workers=4) as pool:
-        ahead = iter(pool.map(lambda source: _decode(source, channels), sources))
-        for source in sources:
-            large = next(ahead)
+        decoded = pool.map(_decode, sources, itertools.repeat(channels))
+        for source, large in zip(sources, decoded, strict=False):
             if isinstance(large, SuperresError):
                 notice(f"left out: {source}: {large.message}")
                 continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -12,5 +14,6 @@ def fourier_l1(restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
     It weighs fine detail, which L1 on pixels averages away (Sun et al., ICCV 2023,
     arXiv:2302.13800, train with 0.05 of it beside L1).
     """
-    spectrum_BCHW = torch.fft.rfft2(restored_BCHW.float() - truth_BCHW.float())
+    difference_BCHW = restored_BCHW.float() - truth_BCHW.float()
+    spectrum_BCHW = cast("Tensor", torch.fft.rfft2(difference_BCHW))  # untyped in torch
     return torch.view_as_real(spectrum_BCHW).abs().mean()

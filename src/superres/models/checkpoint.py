@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from superres.errors import ModelError
@@ -65,7 +65,7 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
     """
     card = read_card(path)
     try:
-        weights = load_file(path)
+        weights = load(path.read_bytes())
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} is damaged: {error}", "fetch or train the file again") from error
     if card.weights_sha256 and card.weights_sha256 != (found := hash_weights(weights)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -63,8 +64,10 @@ def load_state(
         ModelError: The file is damaged or belongs to another network.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            note = json.loads((file.metadata() or {}).get(_STATE_KEY, "null"))
+        # Any: safetensors leaves the file's methods untyped.
+        with cast("Any", safe_open)(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            note = json.loads(metadata.get(_STATE_KEY, "null"))
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         progress = Progress(int(note["step"]), float(note["elapsed_s"]), str(note["recipe_sha256"]))
         network.load_state_dict(_under("network.", tensors))

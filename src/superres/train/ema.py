@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -34,5 +32,5 @@ class WeightAverage:
         latest = [
             current[name] for name, value in self.weights.items() if value.is_floating_point()
         ]
-        # torch's own type stub leaves the foreach functions untyped.
-        cast("None", torch._foreach_lerp_(averaged, latest, 1.0 - decay))
+        for mean, value in zip(averaged, latest, strict=True):
+            mean.lerp_(value, 1.0 - decay)

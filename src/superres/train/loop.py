@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from superres.data.crops import draw_patches
@@ -129,7 +130,8 @@ def train(
         notice=notice,
     )
 
-    network = network.to(fabric.device, memory_format=torch.channels_last)
+    network.to(device=fabric.device)
+    cast("Any", network).to(memory_format=torch.channels_last)  # no overload in torch says it
     optimizer = _optimizer(network, recipe)
     average = WeightAverage(network, recipe.optimizer.ema)
     at = Progress(0, 0.0, _hash(recipe))
@@ -182,7 +184,7 @@ def _follow(
     rates = [group["lr"] for group in _full_rates(recipe, run.optimizer)]
     clock, step = _Clock(at.elapsed_s), at.step
     saved_s = validated_s = at.elapsed_s
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     words = ""
     while (done := run.budget.done(step, clock.elapsed_s)) < 1.0:
         before = time.monotonic()
@@ -206,7 +208,8 @@ def _follow(
         run.average.update(run.network, step)
         step += 1
         for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + value.detach()  # still on the device: no wait
+            # Summed on the device, so that a GPU is not waited for.
+            sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         if step % run.options.log_every == 0:
             means = {name: float(value) / run.options.log_every for name, value in sums.items()}
             refuse_nan(means, step)

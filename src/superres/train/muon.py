@@ -102,11 +102,10 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     Five Newton-Schulz steps of a quintic in bf16, which matrix units run fast.
     """
     a, b, c = _NEWTON_SCHULZ
-    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = wide.bfloat16()
-    x = x / (x.norm() + 1e-7)
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = (matrix.t() if tall else matrix).bfloat16()
+    x = x / (x.square().sum().sqrt() + 1e-7)
     for _ in range(_NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
+        gram = x @ x.t()
         x = a * x + (b * gram + c * gram @ gram) @ x
-    x = x.to(matrix.dtype)
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+    return (x.t() if tall else x).to(matrix.dtype)

@@ -6,7 +6,7 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -174,10 +174,14 @@ def _read(name: str) -> Table:
 def _merged(under: Table, over: Table) -> Table:
     result = dict(under)
     for key, value in over.items():
-        below = result.get(key)
-        both_tables = isinstance(value, dict) and isinstance(below, dict)
-        result[key] = _merged(below, value) if both_tables else value
+        below, above = _table(result.get(key)), _table(value)
+        result[key] = value if below is None or above is None else _merged(below, above)
     return result
+
+
+def _table(value: object) -> Table | None:
+    """Return a value that is a table as one, anything else as None."""
+    return cast("Table", value) if isinstance(value, dict) else None
 
 
 def _refuse_unknown_keys(table: Table, section: type[BaseModel], where: str) -> None:
@@ -186,22 +190,23 @@ def _refuse_unknown_keys(table: Table, section: type[BaseModel], where: str) -> 
         if key not in section.model_fields:
             raise unknown_name(f"key in {where}", key, section.model_fields)
         annotation = section.model_fields[key].annotation
+        nested = _table(value)
         if (
-            isinstance(value, dict)
+            nested is not None
             and isinstance(annotation, type)
             and issubclass(annotation, BaseModel)
         ):
-            _refuse_unknown_keys(value, annotation, f"{where} [{key}]")
+            _refuse_unknown_keys(nested, annotation, f"{where} [{key}]")
 
 
 def _write_table(table: Table, prefix: str, lines: list[str]) -> None:
-    plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
-    for key, value in plain.items():
-        lines.append(f"{key} = {_toml_value(value)}")
+    tables = {key: inner for key, value in table.items() if (inner := _table(value)) is not None}
     for key, value in table.items():
-        if isinstance(value, dict):
-            lines.extend(("", f"[{prefix}{key}]"))
-            _write_table(value, f"{prefix}{key}.", lines)
+        if key not in tables:
+            lines.append(f"{key} = {_toml_value(value)}")
+    for key, inner in tables.items():
+        lines.extend(("", f"[{prefix}{key}]"))
+        _write_table(inner, f"{prefix}{key}.", lines)
 
 
 def _toml_value(value: object) -> str:
@@ -210,7 +215,7 @@ def _toml_value(value: object) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)  # TOML's basic strings escape as JSON's do
     if isinstance(value, (tuple, list)):
-        return f"[{', '.join(_toml_value(item) for item in value)}]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + " }"
+        return f"[{', '.join(map(_toml_value, cast('tuple[object]', value)))}]"
+    if (table := _table(value)) is not None:
+        return "{ " + ", ".join(f"{k} = {_toml_value(v)}" for k, v in table.items()) + " }"
     return repr(value)

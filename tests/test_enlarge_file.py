@@ -1,0 +1,176 @@
+"""Picture files from end to end: what they carry, what is refused, and what a stop leaves."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+
+import superres
+from superres.enlarge_file import EnlargeOptions, Enlarger
+from superres.errors import NumericalError, OutputError, PictureError
+from superres.frame import Layout, depth_of
+from superres.images.metadata import Metadata
+from superres.images.read import open_picture, read_pixels
+from superres.images.write import write_picture
+
+NOTHING = Metadata(None, None, None, None)
+
+
+def save(path, pixels, metadata=NOTHING):
+    write_picture(
+        path, [pixels], height=pixels.shape[0], width=pixels.shape[1],
+        layout=Layout.of(pixels.shape[2]), depth=depth_of(pixels), metadata=metadata,
+    )  # fmt: skip
+    return path
+
+
+def noise(*shape, dtype=np.uint8):
+    values = np.random.default_rng(0).random(shape)
+    return values.astype(dtype) if dtype == np.float32 else (values * 250).astype(dtype)
+
+
+def enlarger(**options) -> Enlarger:
+    return Enlarger(EnlargeOptions(**{"precision": "fp32", **options}), lambda line: None)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_depth_and_layout_come_out_as_they_went_in(tmp_path, channels, dtype):
+    source = save(tmp_path / "in.tif", noise(11, 9, channels, dtype=dtype))
+    enlarger().enlarge(source, tmp_path / "out.tif")
+    result = open_picture(tmp_path / "out.tif")
+    assert (result.height, result.width) == (44, 36)
+    assert result.layout == Layout.of(channels)
+    assert result.depth == np.dtype(dtype).name
+
+
+def test_the_file_holds_what_the_array_call_returns(tmp_path):
+    pixels = noise(70, 90, 4)
+    source = save(tmp_path / "in.png", pixels)
+    enlarger().enlarge(source, tmp_path / "out.png")
+    expected = superres.load(precision="fp32")(pixels, scale=4)
+    np.testing.assert_array_equal(read_pixels(open_picture(tmp_path / "out.png")), expected)
+
+
+def test_small_tiles_give_the_same_file_as_large_ones(tmp_path):
+    source = save(tmp_path / "in.png", noise(100, 131, 3))
+    for tile in (48, 512):
+        enlarger(tile=tile).enlarge(source, tmp_path / f"{tile}.png")
+    one, two = (read_pixels(open_picture(tmp_path / f"{t}.png")) for t in (48, 512))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_resolution_and_xmp_are_carried_over(tmp_path):
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'></x:xmpmeta>"
+    source = save(tmp_path / "in.png", noise(9, 9, 3), Metadata(None, None, xmp, (300.0, 300.0)))
+    enlarger().enlarge(source, tmp_path / "out.png")
+    metadata = open_picture(tmp_path / "out.png").metadata
+    assert metadata.xmp == xmp
+    assert metadata.dpi == pytest.approx((300, 300), abs=0.1)
+
+
+@pytest.mark.parametrize("size", [(20, 33), (9, 9), (5, 4), (100, 37)])
+def test_any_target_size_is_met_exactly(tmp_path, size):
+    source = save(tmp_path / "in.png", noise(9, 9, 3))
+    report = enlarger(size=size).enlarge(source, tmp_path / "out.png")
+    result = open_picture(tmp_path / "out.png")
+    assert (result.height, result.width) == size == report.output_size
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 1), (40, 1, 4)])
+def test_pictures_of_one_pixel_or_one_line_are_enlarged(tmp_path, shape):
+    source = save(tmp_path / "in.png", noise(*shape))
+    report = enlarger().enlarge(source, tmp_path / "out.png")
+    assert report.output_size == (4 * shape[0], 4 * shape[1])
+
+
+def test_bytes_in_and_a_stream_out(tmp_path):
+    source = save(tmp_path / "in.webp", noise(9, 9, 3)).read_bytes()
+    stream = io.BytesIO()
+    report = enlarger().enlarge(source, stream)
+    assert (report.source, report.target) == ("-", "-")
+    result = open_picture(stream.getvalue())
+    assert (result.format, result.height) == ("webp", 36)
+
+
+def test_progress_counts_up_to_all_rows(tmp_path):
+    source = save(tmp_path / "in.png", noise(300, 20, 3))
+    seen: list[tuple[int, int]] = []
+    enlarger(tile=64).enlarge(source, tmp_path / "o.png", progress=lambda d, n: seen.append((d, n)))
+    assert seen[-1] == (1200, 1200)
+    assert all(a < b for (a, _), (b, _) in itertools.pairwise(seen))
+
+
+def test_an_existing_output_is_kept_unless_overwriting_is_asked_for(tmp_path):
+    source = save(tmp_path / "in.png", noise(5, 5, 3))
+    target = tmp_path / "out.png"
+    target.write_bytes(b"mine")
+    with pytest.raises(OutputError, match="exists already"):
+        enlarger().enlarge(source, target)
+    assert target.read_bytes() == b"mine"
+    enlarger(overwrite=True).enlarge(source, target)
+    assert open_picture(target).height == 20
+
+
+def test_the_input_is_never_overwritten(tmp_path):
+    source = save(tmp_path / "in.png", noise(5, 5, 3))
+    before = source.read_bytes()
+    with pytest.raises(OutputError, match="is the input itself"):
+        enlarger(overwrite=True).enlarge(source, tmp_path / "." / "in.png")
+    assert source.read_bytes() == before
+
+
+def test_a_result_beyond_the_pixel_cap_is_refused_before_any_work(tmp_path):
+    source = save(tmp_path / "in.png", noise(30, 30, 3))
+    with pytest.raises(OutputError, match="the cap is 5,000"):
+        enlarger(max_pixels=5000).enlarge(source, tmp_path / "out.png")
+    with pytest.raises(PictureError):
+        enlarger(max_pixels=500).enlarge(source, tmp_path / "out.png")
+
+
+def test_a_file_damaged_halfway_leaves_no_output(tmp_path):
+    source = save(tmp_path / "in.png", noise(400, 300, 3))
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) // 2])
+    with pytest.raises(PictureError):
+        enlarger().enlarge(source, tmp_path / "out.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_a_network_that_answers_nan_leaves_no_output(tmp_path, monkeypatch):
+    from superres.infer.openvino_backend import OpenVinoBackend
+
+    whole = OpenVinoBackend.run
+    monkeypatch.setattr(
+        OpenVinoBackend, "run", lambda self, tiles: np.full_like(whole(self, tiles), np.nan)
+    )
+    source = save(tmp_path / "in.png", noise(20, 20, 3))
+    with pytest.raises(NumericalError, match="fp32"):
+        enlarger().enlarge(source, tmp_path / "out.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_an_interrupt_in_the_middle_leaves_no_output(tmp_path):
+    source = save(tmp_path / "in.png", noise(300, 50, 3))
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enlarger(tile=64).enlarge(source, tmp_path / "out.png", progress=interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_the_report_says_what_ran(tmp_path):
+    source = save(tmp_path / "in.png", noise(20, 30, 3))
+    report = enlarger(scale=2.5).enlarge(source, tmp_path / "out.png")
+    assert report.scale == 2.5
+    assert (report.backend, report.precision) == ("openvino", "fp32")
+    assert report.to_dict()["input_size"] == (20, 30)
+
+
+def test_enlarge_takes_plain_strings(tmp_path):
+    save(tmp_path / "in.png", noise(5, 6, 3))
+    report = superres.enlarge(str(tmp_path / "in.png"), str(tmp_path / "á b.png"), scale=2)
+    assert report.output_size == (10, 12)
