@@ -16,6 +16,11 @@ from superres.train.schedule import Budget
 CARD = Card(name="mine-x4", architecture="lean", config={"scale": 4}, scale=4, halo=18)
 
 
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
     """What the training loop was called with; the loop itself does not run."""

@@ -1,0 +1,121 @@
+"""The whole command, with real pictures, the embedded model and the default backend."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+
+import superres
+from superres.cli.main import main
+
+RUN = "from superres.cli.main import run; run()"
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(superres.__file__).parents[1]))
+
+
+def soft_picture(height: int, width: int) -> pyvips.Image:
+    """Return an RGB picture of soft noise, so that enlarging it and shrinking it back agree."""
+    noise = np.random.default_rng(7).integers(40, 215, (height // 4 + 2, width // 4 + 2, 3))
+    image = pyvips.Image.new_from_array(noise.astype(np.uint8)).resize(4, kernel="cubic")
+    return image.crop(0, 0, width, height).cast("uchar").copy(interpretation="srgb")
+
+
+def size(path: str) -> tuple[int, int]:
+    image = pyvips.Image.new_from_file(path)
+    return image.height, image.width
+
+
+def test_a_tree_of_formats_is_enlarged_and_made_small_again_gives_the_input(capsys):
+    Path("in/deep").mkdir(parents=True)
+    original = soft_picture(24, 33)
+    original.write_to_file("in/été.png")
+    original.write_to_file("in/deep/b.jpg", Q=98)
+    assert main(["upscale", "in", "-o", "out", "--recursive"]) == 0
+    assert capsys.readouterr().out.split() == [
+        str(Path("out/été_x4.png")),
+        str(Path("out/deep/b_x4.jpg")),
+    ]
+    assert size("out/deep/b_x4.jpg") == (96, 132)
+    large = pyvips.Image.new_from_file("out/été_x4.png").numpy()
+    small = superres.resize(large, scale=0.25)
+    assert np.abs(small - original.numpy()).mean() < 3.0
+
+
+def test_an_exact_size_is_met(capsys):
+    soft_picture(20, 30).write_to_file("a.png")
+    assert main(["upscale", "a.png", "--size", "77x41", "-o", "b.webp", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["files"]
+    assert told["output_size"] == [41, 77]
+    assert size("b.webp") == (41, 77)
+
+
+def test_damaged_files_fail_by_name_and_leave_nothing_behind(capsys):
+    Path("in").mkdir()
+    soft_picture(20, 30).write_to_file("in/a.png")
+    whole = Path("in/a.png").read_bytes()
+    Path("in/cut.png").write_bytes(whole[: len(whole) // 2])
+    Path("in/empty.png").write_bytes(b"")
+    Path("in/text.png").write_text("I am no picture.")
+    assert main(["upscale", "in", "-o", "out"]) == 1
+    err = capsys.readouterr().err
+    for name in ("cut.png", "empty.png", "text.png"):
+        assert any(line.startswith("error: ") and name in line for line in err.splitlines())
+    assert "Traceback" not in err
+    assert os.listdir("out") == ["a_x4.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [("-n defualt", "default"), ("--backend opnvino", "openvino"), ("--device cpuu", "cpu")],
+)
+def test_unknown_names_are_wrong_usage_and_name_the_nearest(words, nearest, capsys):
+    soft_picture(8, 8).write_to_file("a.png")
+    assert main(["upscale", "a.png", *words.split()]) == 2
+    assert f"did you mean '{nearest}'?" in capsys.readouterr().err
+    assert os.listdir() == ["a.png"]
+
+
+def test_a_pipe_carries_a_picture_in_and_a_larger_one_out():
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "upscale", "-"],
+        input=soft_picture(9, 11).write_to_buffer(".png"),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    image = pyvips.Image.new_from_buffer(done.stdout, "")
+    assert (image.height, image.width) == (36, 44)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_with_130_and_leaves_nothing(kind):
+    soft_picture(1600, 1600).write_to_file("in.png")
+    Path("out").mkdir()
+    # Where tests run in the background, children would ignore the interrupt.
+    code = f"import signal; signal.signal({int(kind)}, signal.default_int_handler); {RUN}"
+    words = ["upscale", "in.png", "-o", "out/large.png", "--precision", "fp32", "-t", "64"]
+    with subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.PIPE) as run:
+        deadline = time.monotonic() + 60
+        while not os.listdir("out") and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert os.listdir("out"), "the temporary stands beside the target"
+        run.send_signal(kind)
+        _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert b"Traceback" not in err
+    assert err.splitlines()[-2] == b"error: interrupted"
+    assert os.listdir("out") == []
