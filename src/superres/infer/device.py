@@ -10,7 +10,7 @@ from superres.errors import unknown_name
 
 DeviceKind = Literal["auto", "cpu", "gpu", "cuda", "mps", "npu"]
 _KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
-_FORM = re.compile(r"(?:(?P<kind>[a-z]+)[:.]?)?(?P<index>\d+)?")
+_FORM = re.compile(r"(?P<kind>[a-z]+)(?:[:.](?P<index>\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,9 @@ def parse_device(name: str) -> Device:
     Raises:
         UnknownNameError: The name is none of these.
     """
-    found = _FORM.fullmatch(name.strip().lower())
-    if found and found[0]:
-        index = None if found["index"] is None else int(found["index"])
-        for kind in _KINDS:
-            if kind == (found["kind"] or "gpu"):
-                return Device(kind, index)
+    name = name.strip().lower()
+    found = _FORM.fullmatch(f"gpu:{name}" if name.isdecimal() else name)
+    for kind in _KINDS:
+        if found and kind == found["kind"]:
+            return Device(kind, None if found["index"] is None else int(found["index"]))
     raise unknown_name("device", name, (*_KINDS, "gpu:0", "cuda:0"))

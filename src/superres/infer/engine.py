@@ -305,6 +305,9 @@ def _place(job: _Job, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
 
 
 def _pieces(strip: Unit) -> Iterator[Unit]:
+    """Cut a strip into blocks of rows, which let it go when the last one is taken."""
     rows = max(1, _YIELD_BYTES // max(1, strip[0].nbytes))
-    for first in range(0, len(strip), rows):
+    last = (len(strip) - 1) // rows * rows
+    for first in range(0, last, rows):
         yield strip[first : first + rows]
+    yield strip[last:].copy()  # a consumer holds the last block while the next strip fills

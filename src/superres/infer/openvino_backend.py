@@ -92,7 +92,9 @@ class OpenVinoBackend:
             # OpenVINO writes into an array of ours, so that it is nobody else's afterwards.
             large_NCHW = np.empty((count, channels, scale * height, scale * width), np.float32)
             request.set_output_tensor(ov.Tensor(large_NCHW, shared_memory=True))
-            small = ov.Tensor(np.ascontiguousarray(tiles_NCHW), shared_memory=True)
+            # It only reads, but takes no array that may not be written to.
+            small_NCHW = np.require(tiles_NCHW, np.float32, ("C", "W"))
+            small = ov.Tensor(small_NCHW, shared_memory=True)
             request.infer({0: small}, share_inputs=True)
         except (RuntimeError, MemoryError) as error:
             raise _translated(error, self._device, tiles_NCHW.shape) from error
