@@ -12,6 +12,7 @@ import typer
 
 from superres.cli.doctor import doctor
 from superres.cli.evaluate import evaluate
+from superres.cli.export import export
 from superres.cli.models import models
 from superres.cli.output import complain, complain_of, survive_any_file_name
 from superres.cli.pack import pack
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich's help takes 0.1 s more to start
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (upscale, doctor, evaluate, train, pack):
+for verb in (upscale, doctor, evaluate, train, pack, export):
     app.command()(verb)
 app.add_typer(models)
 

@@ -72,14 +72,21 @@ def open_model_file(path: Path) -> ModelFile:
     files = {path.suffix: path}
     for suffix in SUFFIXES:
         twin = path.with_suffix(suffix)
-        # A twin counts only if it holds the same weights, or a stale export would be run unseen.
-        if suffix not in files and twin.exists() and _same_weights(card, read_card(twin)):
+        if suffix not in files and twin.exists() and _is_twin(card, twin):
             files[suffix] = twin
     return ModelFile(card, files.get(".onnx"), files.get(".safetensors"))
 
 
-def _same_weights(a: Card, b: Card) -> bool:
-    return a.weights_sha256 != "" and a.weights_sha256 == b.weights_sha256
+def _is_twin(card: Card, path: Path) -> bool:
+    """Say whether a file beside a model holds the same weights; a stale export does not.
+
+    A file that is no model of ours was not asked for, so it is no error here.
+    """
+    try:
+        other = read_card(path)
+    except ModelError:
+        return False
+    return card.weights_sha256 != "" and card.weights_sha256 == other.weights_sha256
 
 
 def _safetensors_card(file: BinaryIO, path: Path) -> str | None:
