@@ -10,7 +10,6 @@ from fake_backends import random_picture
 
 from superres.errors import BackendError, ModelError
 from superres.images.resize import resize
-from superres.infer.device import parse_device
 from superres.infer.engine import Engine
 from superres.infer.open_backend import BACKENDS, open_backend
 from superres.infer.precision import native_bf16
@@ -160,20 +159,14 @@ def test_a_damaged_graph_is_a_model_error(model_file, backend, tmp_path):
         open_backend(damaged, backend=backend, device="cpu", notice=lambda _: None)
 
 
-def test_openvino_keeps_a_few_compiled_shapes_only(model_file):
+def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, monkeypatch):
     from superres.infer import openvino_backend
 
-    opened = openvino_backend.OpenVinoBackend(
-        model_file("espcn").onnx,
-        model_file("espcn").card,
-        precision="fp32",
-        device=parse_device("cpu"),
-        threads=1,
-        notice=pytest.fail,
-    )
-    for edge in range(8, 20):
+    opened = open_engine(model_file("espcn"), "openvino")._backend
+    monkeypatch.setattr(openvino_backend, "_CACHED_PX", 2000)
+    for edge in (8, 9, 10, 30, 31, 70, 20, 8):
         opened.run(np.zeros((1, 3, edge, edge), np.float32))
-    assert len(opened._requests) == openvino_backend._COMPILED_SHAPES
+    assert [shape[2] for shape in opened._requests] == [20, 8]
 
 
 @NATIVE

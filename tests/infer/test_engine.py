@@ -136,6 +136,16 @@ def test_out_of_memory_with_the_smallest_tile_is_an_error():
         engine.enlarge(random_picture(100, 100))
 
 
+def test_no_room_for_rows_of_the_picture_is_an_error_of_ours():
+    def blocks():
+        raise MemoryError("Unable to allocate 9 TiB")
+        yield
+
+    engine, _ = open_engine(make_card(), FakeBackend(abs))
+    with pytest.raises(OutOfMemoryError, match="beside the network: Unable to allocate 9 TiB"):
+        list(engine.enlarge_rows(blocks(), height=9, width=9))
+
+
 def test_little_free_memory_makes_the_tile_smaller_and_says_so():
     card = make_card(halo=2)
     backend = FakeBackend(blur_and_repeat(card), best_tile=512, free_bytes=2 * 100 * 40**2)

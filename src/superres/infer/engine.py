@@ -162,6 +162,13 @@ class Engine:
                     del answer_NCHW
                     yield from _pieces(strip)
                     strip = strip[:0].copy()  # lets the pixels go before the next strip is made
+        except OutOfMemoryError:
+            raise
+        except MemoryError as error:  # numpy's, for rows of input or output
+            raise OutOfMemoryError(
+                f"out of memory beside the network: {error}",
+                "close other programs, or use a smaller --tile",
+            ) from error
         finally:
             self._running -= 1
 
@@ -190,7 +197,7 @@ class Engine:
                 flying.clear()
                 launch()
                 yield job, answer_NCHW
-                del answer_NCHW
+                del job, future, answer_NCHW  # or they would live until the next answer is there
         finally:
             wait([future for _, future in flying])
 

@@ -64,7 +64,7 @@ class OnnxBackend:
         choose_precision(precision, (), "ONNX Runtime", notice)
         provider, settings = _provider(device)
         options = ort.SessionOptions()
-        options.log_severity_level = 3  # errors; its warnings tell users nothing they can act on
+        options.log_severity_level = 4  # its errors are raised as well, and told by us
         if threads is not None:
             options.intra_op_num_threads = threads
         chosen: list[str | tuple[str, dict[str, str]]] = [(provider, settings)]

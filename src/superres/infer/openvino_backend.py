@@ -20,10 +20,12 @@ from superres.models.card import Card
 
 _read = cast("Any", ov.Core).read_model  # its types are incomplete
 
-_COMPILED_SHAPES = 6  # tiles of one picture have one shape; an ensemble adds the turned one
 # Measured on two cores with a network of 18 convolutions of 64 channels: from 96 to 512 pixels
 # the time for a pixel differs by 5%, so halo decides, and larger tiles take memory for nothing.
 _BEST_TILE = 512
+# Compiled shapes keep their working memory. Tiles of one picture have one shape, an ensemble adds
+# the turned one; small pictures of many sizes may keep more.
+_CACHED_PX = 2 * _BEST_TILE**2
 _PROBE = 64  # edge of the shape that memory is estimated with
 _LIVE_TENSORS = 3  # a layer's input and output, and a residual kept for later
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -97,6 +99,7 @@ class OpenVinoBackend:
             small = ov.Tensor(small_NCHW, shared_memory=True)
             request.infer({0: small}, share_inputs=True)
         except (RuntimeError, MemoryError) as error:
+            self._requests.clear()  # or a smaller tile would find the memory taken
             raise _translated(error, self._device, tiles_NCHW.shape) from error
         return large_NCHW
 
@@ -105,7 +108,7 @@ class OpenVinoBackend:
         if shape in self._requests:
             self._requests.move_to_end(shape)
             return self._requests[shape]
-        while len(self._requests) >= _COMPILED_SHAPES:
+        while self._requests and sum(map(_pixels, self._requests)) + _pixels(shape) > _CACHED_PX:
             self._requests.popitem(last=False)
         self._model.reshape(list(shape))
         compiled = self._core.compile_model(self._model, self._device, self._hints())
@@ -183,6 +186,10 @@ def _native_precisions(core: ov.Core, device: str) -> tuple[Precision, ...]:
     else:
         halves = (("FP16", "fp16"), ("BF16", "bf16"))
     return tuple(precision for name, precision in halves if name in able)
+
+
+def _pixels(shape: tuple[int, ...]) -> int:
+    return shape[0] * shape[2] * shape[3]
 
 
 def _translated(error: Exception, device: str, shape: tuple[int, ...]) -> BackendError:
