@@ -11,7 +11,7 @@ import superres
 from superres.cli.main import main
 from superres.errors import ArgumentError, ModelError
 
-VERBS = ("upscale", "models", "doctor", "evaluate", "train", "pack")
+VERBS = ("upscale", "models", "doctor", "evaluate", "train", "pack", "export")
 RUN = "from superres.cli.main import run; run()"
 
 

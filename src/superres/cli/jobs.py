@@ -62,7 +62,7 @@ def run_jobs(
     sources = {path_key(job.source) for job in jobs if isinstance(job.source, Path)}
     for job in jobs:
         outcome = _run(job, enlarger, existing, sources, progress)
-        progress.finish_file(str(job.source))
+        progress.finish_file(_name(job.source))
         yield outcome
 
 
@@ -74,7 +74,7 @@ def _run(
             if existing == "skip" and job.target.exists():
                 return Outcome("skipped", job)
             _check_target(job.target, existing, sources)
-        name = job.source.name if isinstance(job.source, Path) else "stdin"
+        name = _name(job.source)
         report = enlarger.enlarge(
             _opened_source(job.source),
             _opened_target(job.target),
@@ -114,6 +114,10 @@ def _check_target(target: Path, existing: Existing, sources: set[str]) -> None:
             f"the folder {target.parent} cannot be made: {error.strerror}",
             "check its path and permissions, or name another output with -o",
         ) from error
+
+
+def _name(source: Place) -> str:
+    return source.name if isinstance(source, Path) else "stdin"
 
 
 def _opened_source(source: Place) -> Path | bytes:

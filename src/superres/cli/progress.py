@@ -50,7 +50,7 @@ class BatchProgress:
         part = done / total if total else 1.0
         if not self.visible or self._finished + part >= self._files:
             return
-        progress, task = self._bar = self._bar or self._open()
+        progress, task = self._bar = self._bar or self._open(name)
         progress.update(task, description=name, completed=self._finished + part)
 
     def finish_file(self, name: str) -> None:
@@ -92,7 +92,7 @@ class BatchProgress:
             console = self._bar[0].console
             console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
 
-    def _open(self) -> tuple[Progress, TaskID]:
+    def _open(self, name: str) -> tuple[Progress, TaskID]:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -107,5 +107,6 @@ class BatchProgress:
             redirect_stdout=False,
             redirect_stderr=False,
         )
+        task = progress.add_task(name, total=self._files)
         progress.start()
-        return progress, progress.add_task("", total=self._files)
+        return progress, task
