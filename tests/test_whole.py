@@ -1,9 +1,11 @@
 """Files that appear whole or not at all."""
 
+import os
+
 import pytest
 
 from superres.errors import OutputError
-from superres.whole import replacing, write_whole
+from superres.whole import blaming, replacing, write_whole
 
 
 def test_the_bytes_arrive_and_nothing_else_is_left(tmp_path):
@@ -29,5 +31,33 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 def test_a_full_disk_is_an_output_error_that_names_the_target(tmp_path):
-    with pytest.raises(OutputError, match="No space"), replacing(tmp_path / "file"):
-        raise OSError(28, "No space left on device")
+    target = tmp_path / "file"
+    with pytest.raises(OutputError, match=r"file cannot be written: No space"), replacing(target):  # noqa: SIM117
+        with blaming(target):
+            raise OSError(28, "No space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_block_raises_comes_through_as_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "file"):
+        (tmp_path / "none").read_bytes()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_the_targets_place_is_refused(tmp_path):
+    with pytest.raises(OutputError, match="is a folder"):
+        write_whole(tmp_path, b"")
+
+
+def test_a_name_of_the_longest_length_can_be_written(tmp_path):
+    write_whole(tmp_path / ("é" * 127), b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["é" * 127]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_link_stays_a_link_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real")
+    write_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"

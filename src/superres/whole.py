@@ -1,57 +1,111 @@
-"""Files that appear whole or not at all: written beside the target, flushed to disk, renamed."""
+"""Files that appear whole or not at all: written beside their place, flushed to disk, renamed."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from superres.errors import OutputError
 
+_MAX_NAME_BYTES = 255
+
 
 @contextmanager
-def replacing(path: Path) -> Generator[Path]:
-    """Give a temporary path beside `path`; it takes the name `path` if the block ends well.
+def replacing(target: Path) -> Generator[Path]:
+    """Lend a temporary path beside a target; it takes the target's name if the block ends well.
 
-    If the block raises, also on an interrupt, the temporary is removed and `path` is untouched.
+    If the block raises, also on an interrupt, the temporary is removed and the target was never
+    touched. A symbolic link stays one, and what it points to is replaced.
+
+    Args:
+        target: Where the content belongs.
+
+    Yields:
+        The path to write to: an empty file, hidden and marked as unfinished.
 
     Raises:
-        OutputError: The folder does not exist or cannot be written, or the disk is full.
+        OutputError: The folder is missing or closed, the disk is full, or the target is no file.
+            What the block itself raises comes through as it is.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    place = Path(os.path.realpath(target)) if target.is_symlink() else target
+    if place.exists() and not place.is_file():
+        raise OutputError(
+            f"{target} is a folder or device, not a file",
+            "name a file to write, or - for standard output",
+        )
+    path = _temporary_name(place)
+    with blaming(target):
+        # Not tempfile's 0600: a result has the permissions that any new file has.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-        if (
-            os.name == "posix"
-        ):  # a folder can be flushed there; the rename then outlives a power cut
-            _flush(path.parent)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, OutputError):
-            raise OutputError(
-                f"{path} cannot be written: {error.strerror or error}",
-                "check that its folder exists, may be written to and has room",
-            ) from error
+        yield path
+        with blaming(target):
+            _flush(path)
+            path.replace(place)
+    except BaseException:
+        with suppress(OSError):  # the error on its way out matters more
+            path.unlink(missing_ok=True)
         raise
+    _flush_folder(place.parent)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(target: Path, data: bytes) -> None:
     """Write bytes to a file, whole or not at all.
 
     Raises:
         OutputError: See `replacing`.
     """
-    with replacing(path) as temporary:
+    with replacing(target) as temporary, blaming(target):
         temporary.write_bytes(data)
 
 
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+def unwritable(name: str, reason: str) -> OutputError:
+    """Build the error for an output that cannot be written."""
+    return OutputError(
+        f"{name} cannot be written: {reason}",
+        "check free space and permissions of its folder, or write elsewhere",
+    )
+
+
+@contextmanager
+def blaming(target: Path) -> Generator[None]:
+    """Turn the system's errors into ours, which name the target and not its temporary.
+
+    Raises:
+        OutputError: The block raised an OSError.
+    """
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise unwritable(str(target), error.strerror or str(error)) from error
+
+
+def _temporary_name(place: Path) -> Path:
+    """Return a free name that is hidden and shows whose unfinished file it is."""
+    ending = f".superres-{secrets.token_hex(4)}.part"
+    name = place.name
+    while len(os.fsencode(f".{name}{ending}")) > _MAX_NAME_BYTES:
+        name = name[:-1]
+    return place.with_name(f".{name}{ending}")
+
+
+def _flush(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name survive a power cut, where folders can be flushed."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):  # some network file systems cannot; the file is in place either way
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -20,7 +20,7 @@ from superres.data.folders import PictureSource, find_pictures
 from superres.errors import ArgumentError, DataError, SuperresError
 from superres.images.read import Picture, open_picture, read_pixels
 from superres.images.write import WriteOptions, write_picture
-from superres.whole import replacing
+from superres.whole import blaming, replacing
 
 MANIFEST_NAME = "manifest.json"
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same pictures give the same bytes
@@ -137,7 +137,11 @@ class _Shards:
         number = len(self._written)
         name = self._target.name if number == 0 else f"{self._target.stem}-{number:03d}.zip"
         path = self._target.with_name(name)
-        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with (
+            replacing(path) as temporary,
+            blaming(path),
+            zipfile.ZipFile(temporary, "w") as archive,
+        ):
             origins = {name: origin for name, _, origin in self._waiting}
             manifest = json.dumps(origins, indent=1, ensure_ascii=False)
             archive.writestr(zipfile.ZipInfo(MANIFEST_NAME, _FIXED_TIME), manifest)
