@@ -123,6 +123,22 @@ def test_a_reader_that_goes_away_gets_no_complaint():
     assert done.returncode == 1
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's full device")
+def test_a_full_disk_below_stdout_is_told_in_two_lines():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, "doctor", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the output: No space left on device\nhint: ")
+    assert len(done.stderr.splitlines()) == 2
+
+
 @pytest.mark.skipif(os.name != "posix", reason="file names are bytes on POSIX alone")
 def test_a_file_name_that_is_no_text_is_told_without_a_traceback(tmp_path):
     name = os.fsdecode(b"\xff\xfe.png")

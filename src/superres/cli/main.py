@@ -87,9 +87,14 @@ def main(arguments: list[str]) -> int:
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED  # some releases of typer raise, others return it
-    except BrokenPipeError:
-        # The reader went away, which is its right. Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader went away, which is its right
+        _drop_stdout()
+        return FAILED
+    except OSError as error:
+        if error.filename is None:  # it was stdout that could not be written
+            _drop_stdout()
+        where = error.filename or "the output"
+        complain(f"{where}: {error.strerror}", "check the path, its permissions and the free space")
         return FAILED
     if code == INTERRUPTED:
         complain(
@@ -105,6 +110,11 @@ def run() -> None:
     # A job manager's polite kill must leave no partial output either.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
+
+
+def _drop_stdout() -> None:
+    """Send what is still to be flushed nowhere, or Python would complain of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _wrong_usage(error: Exception) -> tuple[str, str]:
