@@ -162,6 +162,39 @@ def test_an_interrupt_in_the_middle_leaves_no_output(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
+def test_an_interrupt_waits_for_a_tile_and_not_for_a_row_of_them(tmp_path, monkeypatch):
+    from superres.infer.openvino_backend import OpenVinoBackend
+
+    whole, runs = OpenVinoBackend.run, []
+
+    def count(self, tiles):
+        runs.append(tiles.shape)
+        return whole(self, tiles)
+
+    monkeypatch.setattr(OpenVinoBackend, "run", count)
+    source = save(tmp_path / "in.png", noise(300, 2000, 3))
+
+    def interrupt(done: int, total: int) -> None:
+        runs.clear()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enlarger(tile=96).enlarge(source, tmp_path / "out.png", progress=interrupt)
+    assert len(runs) <= 3  # of 35 in a row
+
+
+def test_a_picture_after_an_interrupted_one_is_whole(tmp_path):
+    source = save(tmp_path / "in.png", noise(200, 50, 3))
+    one = enlarger(tile=64)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        one.enlarge(source, tmp_path / "out.png", progress=interrupt)
+    assert one.enlarge(source, tmp_path / "out.png").output_size == (800, 200)
+
+
 def test_the_report_says_what_ran(tmp_path):
     source = save(tmp_path / "in.png", noise(20, 30, 3))
     report = enlarger(scale=2.5).enlarge(source, tmp_path / "out.png")

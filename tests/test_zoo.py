@@ -58,6 +58,12 @@ def test_an_unknown_name_names_the_nearest():
         zoo.find("defaul-x4")
 
 
+@pytest.mark.parametrize("name", ["x.pth", "model.ckpt"])
+def test_a_pickle_is_told_apart_from_a_misspelt_name(name):
+    with pytest.raises(ModelError, match="pickles"):
+        zoo.find(name)
+
+
 def test_changed_weights_are_refused(copied):
     path = copied / "default-x4.onnx"
     data = bytearray(path.read_bytes())

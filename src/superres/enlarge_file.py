@@ -188,7 +188,8 @@ class Enlarger:
         size = (picture.height, picture.width)
         small = prefetch((to_unit(block) for block in picture.rows()), depth=_QUEUE_BLOCKS)
         large = self._upscaler.rows(small, size, picture.layout, route)
-        return prefetch((from_unit(block, picture.depth) for block in large), depth=_QUEUE_BLOCKS)
+        rounded = (from_unit(block, picture.depth) for block in large)
+        return prefetch(rounded, depth=_QUEUE_BLOCKS, on_stop=self._upscaler.stop)
 
 
 def enlarge(

@@ -155,6 +155,11 @@ class Upscaler:
             notice=notice,
         )
 
+    def stop(self) -> None:
+        """Cut short what is under way, because its consumer has gone; any thread may call it."""
+        for engine in self._engines.values():
+            engine.stop()
+
     def facts(self, route: Route) -> BackendFacts | None:
         """Return the facts of the backend that a route begins on; None if it has no pass."""
         return self.engine(route.passes[0]).facts if route.passes else None

@@ -15,6 +15,7 @@ from superres.models.files import SUFFIXES, ModelFile, open_model_file
 
 DEFAULT = "default"
 MANIFEST_NAME = "manifest.json"
+_PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".bin")  # are told apart from a misspelt name
 _MANIFEST = TypeAdapter(dict[str, str])
 _WITH_SCALE = re.compile(r"(?P<family>.+)-x(?P<scale>\d+)")
 
@@ -58,7 +59,7 @@ def find(name: str, *, scale: int | None = None) -> ModelFile:
         ArgumentError: The model has another scale than the one wanted.
         ModelError: Its file is missing, damaged, or has the wrong hash.
     """
-    if name.endswith(SUFFIXES) or "/" in name or "\\" in name:
+    if Path(name).suffix in (*SUFFIXES, *_PICKLES) or "/" in name or "\\" in name:
         model = open_model_file(Path(name))
     else:
         model = open_embedded(_full_name(name, scale))

@@ -253,6 +253,15 @@ def test_stdin_goes_to_stdout_byte_by_byte(capsysbinary, monkeypatch):
     assert capsysbinary.readouterr().out == b"\xff\x00piped"
 
 
+def test_an_endless_pipe_is_not_read_to_its_end(capsys, monkeypatch):
+    monkeypatch.setattr("superres.cli.jobs._MAX_PIPED_BYTES", 1000)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x" * 10_000)))
+    assert main(["upscale", "-"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "came in on stdin" in err
+
+
 def test_a_picture_is_not_printed_to_a_terminal(monkeypatch, capsys):
     put("a.png")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)

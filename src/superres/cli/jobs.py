@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from superres.cli.plan import PIPE, Job, Place, path_key
-from superres.errors import OutputError, SuperresError, UnknownNameError
+from superres.errors import OutputError, PictureError, SuperresError, UnknownNameError
 
 if TYPE_CHECKING:
     from superres.cli.progress import BatchProgress
     from superres.enlarge_file import Enlarger, Report
 
+_MAX_PIPED_BYTES = 2**31  # a pipe is read into memory whole
 Existing = Literal["refuse", "replace", "skip"]
 
 
@@ -121,7 +122,15 @@ def _name(source: Place) -> str:
 
 
 def _opened_source(source: Place) -> Path | bytes:
-    return source if isinstance(source, Path) else sys.stdin.buffer.read()
+    if isinstance(source, Path):
+        return source
+    data = sys.stdin.buffer.read(_MAX_PIPED_BYTES + 1)
+    if len(data) > _MAX_PIPED_BYTES:
+        raise PictureError(
+            f"more than {_MAX_PIPED_BYTES / 2**30:g} GiB came in on stdin",
+            "save the picture to a file, which is read piece by piece",
+        )
+    return data
 
 
 def _opened_target(target: Place) -> Path | BinaryIO:

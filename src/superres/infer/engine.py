@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ class Engine:
         self._limit = _first_limit(card, backend.facts, tile, notice)
         self._batch_px = _BATCH_PX
         self._running = 0
+        self._stopped = threading.Event()
         # One worker: several pictures may be under way (colour and alpha are), one network runs.
         self._worker = ThreadPoolExecutor(1, "superres-network")
 
@@ -96,6 +98,13 @@ class Engine:
     def tile(self) -> int:
         """Edge of the largest tile in input pixels, halo included; long tiles have its area."""
         return self._limit
+
+    def stop(self) -> None:
+        """End the pictures under way after the batch of tiles that is running; any thread may.
+
+        Their iterators end early, as if the picture were shorter: for consumers that have gone.
+        """
+        self._stopped.set()
 
     def enlarge(self, frame: Unit) -> Unit:
         """Enlarge a whole picture.
@@ -146,6 +155,7 @@ class Engine:
             )
         if self._running == 0:
             self._backend = self._asked  # a fallback lasts for one picture
+            self._stopped.clear()
         self._running += 1
         try:
             window = RowWindow(blocks, height=height, width=width, channels=self.card.channels)
@@ -184,7 +194,7 @@ class Engine:
 
         try:
             launch()
-            while flying:
+            while flying and not self._stopped.is_set():
                 job, future = flying[0]
                 try:
                     answer_NCHW = future.result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -20,7 +20,9 @@ class _End:
     """Marks the end of the items."""
 
 
-def prefetch(iterable: Iterable[T], depth: int) -> Iterator[T]:
+def prefetch(
+    iterable: Iterable[T], depth: int, *, on_stop: Callable[[], None] | None = None
+) -> Iterator[T]:
     """Yield the items of an iterable, which a thread fetches ahead of the consumer.
 
     At most `depth` items wait at a time. The iterable's exceptions are raised here, at the place
@@ -31,6 +33,7 @@ def prefetch(iterable: Iterable[T], depth: int) -> Iterator[T]:
     Args:
         iterable: Any iterable; from then on only the thread touches it.
         depth: Items that may wait, at least 1.
+        on_stop: Called at the end, before the thread is waited for; lets a slow item be cut short.
     """
     items: queue.SimpleQueue[T | _Failure | _End] = queue.SimpleQueue()
     slots = threading.Semaphore(depth)
@@ -61,4 +64,6 @@ def prefetch(iterable: Iterable[T], depth: int) -> Iterator[T]:
     finally:
         stopped.set()
         slots.release()
+        if on_stop:
+            on_stop()
         thread.join()
