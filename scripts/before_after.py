@@ -1,6 +1,6 @@
 """Make the README's picture: crops of two examples, enlarged by bicubic and by the default model.
 
-    python scripts/before_after.py docs/images/before_after.png
+Run as `python scripts/before_after.py docs/images/before_after.png`.
 """
 
 from __future__ import annotations
