@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from superres.frame import Depth, Layout
 from superres.images.carrier import Carrier, CarrierError
+from superres.images.iptc import wrap_iptc
 from superres.images.metadata import KEEP_FLAGS, MM_PER_INCH, Metadata, set_blob
 from superres.images.reserved import stand_in
 
@@ -107,11 +108,12 @@ def encode(path: Path, rows: Iterable[NDArray[Any]], encoding: Encoding) -> None
 def _described(image: pyvips.Image, encoding: Encoding) -> pyvips.Image:
     """Say what the channels mean, and attach the metadata."""
     metadata = encoding.metadata
+    iptc = metadata.iptc and wrap_iptc(metadata.iptc)
     image = image.copy(interpretation=_INTERPRETATIONS[encoding.layout.colour, encoding.depth])
     for name, data in (
         ("icc-profile-data", metadata.icc),
         ("xmp-data", metadata.xmp),
-        ("iptc-data", metadata.iptc),
+        ("iptc-data", iptc),
         ("exif-data", stand_in(encoding.reserve) if encoding.reserve else None),
     ):
         if data:

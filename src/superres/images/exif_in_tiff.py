@@ -1,6 +1,7 @@
-"""EXIF in TIFF files, where it is no block but tags among the picture's own: out and in.
+"""EXIF and IPTC in TIFF files, as tags among the picture's own: out and in.
 
-libvips leaves these tags alone, so they are read from the file and added to the finished one.
+libvips passes over EXIF tags and writes a quarter of IPTC, so both are read from the file and
+added to the finished one here.
 """
 
 from __future__ import annotations
@@ -10,24 +11,28 @@ import struct
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from superres.images.exif import EXIF_POINTER, GPS_POINTER
+from superres.images.exif import EXIF_POINTER, GPS_POINTER, RESOLUTION_UNIT
 from superres.images.tags import (
     LONG,
     LONG8,
+    SHORT,
+    UNDEFINED,
     Field,
     Header,
     TagError,
     add_to_first_directory,
+    overwrite_field,
     point_header,
     read_directory,
     read_field,
     read_header,
     read_numbers,
+    read_value,
     write_directory,
 )
 
 DESCRIPTION = 0x010E
-_INTEROPERABILITY_POINTER = 0xA005
+_INTEROPERABILITY_POINTER, _IPTC = 0xA005, 0x83BB
 # Tags of the main directory that describe the picture: camera, software, time, people, Windows'
 # titles. The others say how pixels are stored, and are true of one file alone.
 _CAMERA_AND_PEOPLE = (DESCRIPTION, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
@@ -70,25 +75,56 @@ def exif_of_tiff(stream: BinaryIO) -> tuple[bytes | None, bool]:
     return block.getvalue(), structural
 
 
-def add_exif_to_tiff(stream: BinaryIO, exif: bytes) -> None:
-    """Give a finished TIFF the tags of an EXIF block.
+def iptc_of_tiff(stream: BinaryIO) -> bytes | None:
+    """Return the IPTC record of a TIFF's first picture, None if there is none.
+
+    Raises:
+        TagError: The file's directory is damaged.
+    """
+    header = read_header(stream)
+    slot = read_directory(stream, header, header.first).slots.get(_IPTC)
+    return read_value(stream, slot) if slot else None
+
+
+def add_to_tiff(stream: BinaryIO, *, exif: bytes | None, iptc: bytes | None) -> None:
+    """Give a finished TIFF the tags of an EXIF block, and an IPTC record.
 
     Args:
         stream: The file, open for reading and writing.
         exif: The block.
+        iptc: The record, bare.
 
     Raises:
         TagError: The block is damaged, or the file has no room below 4 GB.
     """
-    block = io.BytesIO(exif)
-    source, target = read_header(block), read_header(stream)
-    slots = read_directory(block, source, source.first).slots
-    fields = _copy(block, source, _DESCRIPTIVE, target.order)
-    for pointer in (EXIF_POINTER, GPS_POINTER):
-        at = read_numbers(block, source, slots.get(pointer))
-        if at:
-            fields[pointer] = _copy_directory(block, source, int(at[0]), stream, target)
+    target = read_header(stream)
+    fields: dict[int, Field] = {}
+    if exif:
+        block = io.BytesIO(exif)
+        source = read_header(block)
+        slots = read_directory(block, source, source.first).slots
+        fields = _copy(block, source, _DESCRIPTIVE, target.order)
+        for pointer in (EXIF_POINTER, GPS_POINTER):
+            at = read_numbers(block, source, slots.get(pointer))
+            if at:
+                fields[pointer] = _copy_directory(block, source, int(at[0]), stream, target)
+    if iptc:
+        fields[_IPTC] = Field(UNDEFINED, len(iptc), iptc)
     add_to_first_directory(stream, target, fields)
+
+
+def forget_tiff_resolution(stream: BinaryIO) -> None:
+    """Take the unit from the resolution that libvips makes up, so that it says 1:1 and no more.
+
+    Args:
+        stream: The file, open for reading and writing.
+
+    Raises:
+        TagError: The file's directory is damaged.
+    """
+    header = read_header(stream)
+    no_unit = Field(SHORT, 1, struct.pack(header.order + "H", 1))
+    overwrite_field(stream, header, RESOLUTION_UNIT, no_unit)
 
 
 def _copy(

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.frame import Depth, Layout, from_unit, to_unit
-from superres.images.exif import fit_exif, new_exif
+from superres.images.exif import fit_exif, new_exif, settle_exif
 from superres.images.formats import OutputFormat
+from superres.images.iptc import MAX_JPEG_IPTC_BYTES
 from superres.images.levels import placed_high
 from superres.images.metadata import Metadata, fit_xmp, icc_space
 from superres.images.reserved import MAX_RESERVED_BYTES
@@ -61,6 +62,9 @@ def held_metadata(
     if iptc and not kind.iptc:
         notes.append(f"IPTC is not kept: {kind.title} holds none")
         iptc = None
+    if iptc and kind.name == "jpeg" and len(iptc) > MAX_JPEG_IPTC_BYTES:
+        notes.append(f"IPTC of {len(iptc):,} bytes is not kept: {MAX_JPEG_IPTC_BYTES:,} fit")
+        iptc = None
     return Metadata(icc=icc, exif=exif, xmp=xmp, dpi=metadata.dpi, iptc=iptc), tuple(notes)
 
 
@@ -102,7 +106,7 @@ def _held_exif(
     exif, dpi, notes = metadata.exif, metadata.dpi, ()
     if exif:
         try:
-            exif = fit_exif(exif, height=height, width=width, dpi=dpi)
+            exif = fit_exif(settle_exif(exif), height=height, width=width, dpi=dpi)
         except TagError as error:
             exif, notes = None, (f"EXIF is damaged ({error}) and not kept",)
     if exif and kind.name != "tiff" and len(exif) > MAX_RESERVED_BYTES:

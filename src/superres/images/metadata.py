@@ -9,10 +9,12 @@ from typing import Any, cast
 import pyvips
 
 from superres.images.exif import exif_dpi, settle_exif
+from superres.images.iptc import unwrap_iptc
 from superres.images.tags import TagError
 
 MM_PER_INCH = 25.4
 KEEP_FLAGS = {"exif": 1, "xmp": 2, "iptc": 4, "icc": 8}  # libvips' flags of what a saver writes
+_ICC_HEADER_BYTES = 128
 # Both ways of writing a property in XMP: as an attribute and as an element.
 _XMP_PROPERTY = rb"""(\b(?:%(names)s)(?:\s*=\s*["']|\s*>\s*))\d+(\s*["']|\s*</(?:%(names)s)\s*>)"""
 _ORIENTATION_NAMES = b"tiff:Orientation"
@@ -29,7 +31,7 @@ class Metadata:
         exif: The EXIF block, from its II or MM on; its orientation is 1, its thumbnail is gone.
         xmp: The XMP packet; its orientation is 1.
         dpi: Horizontal and vertical pixels per inch.
-        iptc: The IPTC record; JPEG and TIFF alone hold it.
+        iptc: The IPTC record, bare; JPEG and TIFF alone hold it.
     """
 
     icc: bytes | None = None
@@ -46,6 +48,7 @@ def collect_metadata(
     exif: bytes | None,
     xmp: bytes | None,
     dpi: tuple[float, float] | None,
+    iptc: bytes | None,
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Gather what libvips read of a file and what was read beside it.
 
@@ -55,6 +58,7 @@ def collect_metadata(
         exif: The EXIF block as the file holds it.
         xmp: The XMP packet, if it was found without libvips.
         dpi: The resolution, if it was found without libvips.
+        iptc: The IPTC record, if it was found without libvips.
 
     Returns:
         The metadata, true of the upright picture, and notes on what was damaged.
@@ -69,7 +73,7 @@ def collect_metadata(
             exif = None
     if dpi is None and image.get_typeof("resolution-unit"):
         dpi = image.xres * MM_PER_INCH, image.yres * MM_PER_INCH
-    xmp = xmp or blob(image, "xmp-data")
+    xmp, iptc = xmp or blob(image, "xmp-data"), iptc or blob(image, "iptc-data")
     if blob(image, "gainmap-data"):
         notes.append("the HDR gain map is not kept")
     return Metadata(
@@ -77,7 +81,7 @@ def collect_metadata(
         exif=exif,
         xmp=None if xmp is None else _set_xmp_numbers(xmp, _ORIENTATION_NAMES, 1),
         dpi=_clean_dpi(dpi),
-        iptc=blob(image, "iptc-data"),
+        iptc=iptc and unwrap_iptc(iptc),
     ), tuple(notes)
 
 
@@ -100,9 +104,16 @@ def set_blob(image: pyvips.Image, field: str, data: bytes) -> None:
     image.set_type(pyvips.GValue.blob_type, field, cast("Any", data))
 
 
+def profile_of(image: pyvips.Image) -> bytes | None:
+    """Return an image's ICC profile without the padding that some programs leave behind it."""
+    icc = blob(image, "icc-profile-data")
+    return icc[: int.from_bytes(icc[:4], "big")] if icc and icc_space(icc) else icc
+
+
 def icc_space(icc: bytes) -> str:
     """Return which colours an ICC profile is for ("RGB", "GRAY", "CMYK"); "" if it is damaged."""
-    if len(icc) < 132 or icc[36:40] != b"acsp":
+    stated_bytes = int.from_bytes(icc[:4], "big")
+    if icc[36:40] != b"acsp" or not _ICC_HEADER_BYTES < stated_bytes <= len(icc):
         return ""
     return icc[16:20].decode("ascii", errors="replace").strip()
 

@@ -21,7 +21,7 @@ from superres.images.exif import exif_orientation
 from superres.images.kinds import HEAD_BYTES, Kind, animation_error, kind_of, pages_error
 from superres.images.levels import full_range, nearest_straight
 from superres.images.library import UNREAD, prepare_library, reason_of
-from superres.images.metadata import Metadata, blob, collect_metadata
+from superres.images.metadata import Metadata, blob, collect_metadata, profile_of
 from superres.images.png_chunks import read_png_facts
 from superres.images.tags import TagError
 from superres.images.tiff_facts import Alpha, read_tiff_facts
@@ -44,6 +44,7 @@ class _Facts:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     alpha: Alpha | None = None
+    iptc: bytes | None = None
     profile: bool = False
     notes: tuple[str, ...] = ()
 
@@ -145,7 +146,7 @@ def open_picture(
     try:
         image = _load(source, kind, "sequential")
         _check_header(image, kind, name, max_pixels)
-        icc = blob(image, "icc-profile-data")
+        icc = profile_of(image)
         colour = plan_colour(image, name, icc=icc, alpha=facts.alpha, profile=profile)
         # Building the conversion checks the profile; no pixel is decoded yet.
         convert_colour(image, colour)
@@ -153,7 +154,7 @@ def open_picture(
         raise _unreadable(name, kind, reason_of(error)) from error
     exif = facts.exif or (None if kind == "tiff" else blob(image, "exif-data"))
     metadata, notes = collect_metadata(
-        image, icc=colour.icc, exif=exif, xmp=facts.xmp, dpi=facts.dpi
+        image, icc=colour.icc, exif=exif, xmp=facts.xmp, dpi=facts.dpi, iptc=facts.iptc
     )
     if facts.profile and not icc:  # libvips passes over profiles that do not fit the pixels
         notes = (*notes, "its ICC profile does not fit and is not kept")
@@ -243,7 +244,7 @@ def _facts(stream: BinaryIO, kind: Kind, name: str) -> _Facts:
         raise _unreadable(name, kind, str(error)) from error
     if tiff.pages > 1:
         raise pages_error(name, tiff.pages)
-    return _Facts(exif=tiff.exif, alpha=tiff.alpha, notes=tiff.notes)
+    return _Facts(exif=tiff.exif, alpha=tiff.alpha, iptc=tiff.iptc, notes=tiff.notes)
 
 
 def _check_header(image: pyvips.Image, kind: Kind, name: str, max_pixels: int) -> None:

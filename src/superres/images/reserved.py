@@ -74,6 +74,15 @@ def append_png_xmp(path: Path, xmp: bytes) -> None:
         file.write(_chunks(None, xmp) + _LAST_CHUNK)
 
 
+def forget_png_resolution(path: Path) -> None:
+    """Take the unit from the resolution that libvips makes up, so that it says 1:1 and no more."""
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        start = data.find(b"pHYs", 0, max(0, data.find(b"IDAT")))
+        if start >= 0:
+            chunk = data[start : start + 12] + b"\0"
+            data[start : start + 17] = chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
 def _padded(xmp: bytes | None, spare: int) -> bytes:
     return (xmp or b"") + b" " * spare
 

@@ -19,7 +19,7 @@ _KIND_BYTES = dict(
 _SWAP_UNIT = {5: 4, 10: 4}  # rationals are two longs
 _MAX_ENTRIES = 4096
 _MAX_VALUE_BYTES = 16 * 2**20
-SHORT, LONG, RATIONAL, LONG8 = 3, 4, 5, 16
+SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 3, 4, 5, 7, 16
 
 
 class TagError(ValueError):
@@ -254,6 +254,18 @@ def add_to_first_directory(stream: BinaryIO, header: Header, extra: Mapping[int,
         fields[tag] = Field(slot.kind, slot.count, cell, placed=True)
     at = write_directory(stream, header, fields | dict(extra), directory.next)
     point_header(stream, header, at)
+
+
+def overwrite_field(stream: BinaryIO, header: Header, tag: int, field: Field) -> None:
+    """Replace a value of the first directory by one of the same type and count, if it is there.
+
+    Raises:
+        TagError: The directory is damaged.
+    """
+    slot = read_directory(stream, header, header.first).slots.get(tag)
+    if slot and (slot.kind, slot.count) == (field.kind, field.count):
+        stream.seek(slot.value_at)
+        stream.write(field.data)
 
 
 def _append(stream: BinaryIO, data: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from superres.images.exif_in_tiff import exif_of_tiff
+from superres.images.exif_in_tiff import exif_of_tiff, iptc_of_tiff
 from superres.images.tags import (
     Directory,
     Header,
@@ -31,12 +31,14 @@ class TiffFacts:
         pages: Number of pictures, without reduced copies and masks.
         alpha: What the channels after the colours are.
         exif: Its EXIF tags as a block, None if there are none.
+        iptc: Its IPTC record, None if there is none.
         notes: What it carries that will not be kept.
     """
 
     pages: int
     alpha: Alpha
     exif: bytes | None
+    iptc: bytes | None
     notes: tuple[str, ...]
 
 
@@ -61,7 +63,8 @@ def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
             notes.append("the TIFF's description is not kept: it lays out pixels of the old size")
     except TagError as error:
         notes.append(f"the TIFF's EXIF tags are damaged ({error}) and not kept")
-    return TiffFacts(pages, _alpha(stream, header, first), exif, tuple(notes))
+    alpha = _alpha(stream, header, first)
+    return TiffFacts(pages, alpha, exif, iptc_of_tiff(stream), tuple(notes))
 
 
 def _count_pages(stream: BinaryIO, header: Header, first: Directory) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from superres.errors import ArgumentError, OutputError
 from superres.frame import Depth, Layout, depth_of
 from superres.images.encode import Encoding, encode
-from superres.images.exif_in_tiff import add_exif_to_tiff
+from superres.images.exif_in_tiff import add_to_tiff, forget_tiff_resolution
 from superres.images.formats import OutputFormat, format_of, output_format
 from superres.images.holding import Notes, held_depth, held_layout, held_metadata, held_pixels
 from superres.images.library import prepare_library, reason_of
@@ -24,6 +24,7 @@ from superres.images.reserved import (
     append_png_xmp,
     fill,
     fill_png,
+    forget_png_resolution,
     png_room,
 )
 from superres.images.tags import TagError
@@ -104,8 +105,7 @@ def write_picture(
         layout=pushed,
         depth=pushed_depth,
         bits=bits,
-        # TIFF keeps EXIF as tags, and in PNG libvips' XMP is no standard one; both come later.
-        metadata=replace(held, exif=None, xmp=None if kind.name == "png" else held.xmp),
+        metadata=_left_to_libvips(kind, held),
         reserve=reserve,
         quality=options.quality or kind.quality,
         lossless=_lossless(kind, options),
@@ -117,8 +117,9 @@ def write_picture(
         try:
             encode(path, rows, encoding)
         except pyvips.Error as error:
-            raise unwritable(target, reason_of(error)) from error
-        late_notes = _add_exif_and_xmp(path, kind, held, reserve)
+            reason = reason_of(error, otherwise="its encoder gave no reason")
+            raise unwritable(target, reason) from error
+        late_notes = _finish(path, kind, held, reserve)
     return (*layout_notes, *depth_notes, *metadata_notes, *late_notes)
 
 
@@ -179,6 +180,16 @@ def _checked(
         )
 
 
+def _left_to_libvips(kind: OutputFormat, held: Metadata) -> Metadata:
+    """Return what libvips writes as it should be; the rest is put into the finished file."""
+    return replace(
+        held,
+        exif=None,
+        xmp=None if kind.name == "png" else held.xmp,
+        iptc=None if kind.name == "tiff" else held.iptc,
+    )
+
+
 def _reserve(kind: OutputFormat, held: Metadata) -> int:
     """Return how much room is asked for in the file while libvips writes it."""
     if kind.name == "tiff":
@@ -189,22 +200,30 @@ def _reserve(kind: OutputFormat, held: Metadata) -> int:
     return room if room <= MAX_RESERVED_BYTES else png_room(held.exif, None)
 
 
-def _add_exif_and_xmp(path: Path, kind: OutputFormat, held: Metadata, reserve: int) -> Notes:
+def _finish(path: Path, kind: OutputFormat, held: Metadata, reserve: int) -> Notes:
     """Put into the finished file what libvips would have spoilt; note what finds no room."""
+    if kind.name == "tiff":
+        return _finish_tiff(path, held)
     exif, xmp = held.exif, held.xmp
-    no_room = ("EXIF is not kept: this libvips left no room for it",)
-    if kind.name == "tiff" and exif:
-        try:
-            with path.open("r+b") as file:
-                add_exif_to_tiff(file, exif)
-        except TagError as error:
-            return (f"EXIF is not kept: {error}",)
-    elif kind.name == "png":
-        late = xmp is not None and png_room(exif, xmp) > MAX_RESERVED_BYTES
-        if late and xmp:
+    if kind.name == "png":
+        if held.dpi is None:
+            forget_png_resolution(path)
+        if xmp and png_room(exif, xmp) > MAX_RESERVED_BYTES:
             append_png_xmp(path, xmp)
-        if reserve and not fill_png(path, exif, None if late else xmp):
-            return no_room
-    elif reserve and exif and not fill(path, exif):
-        return no_room
+            xmp = None
+        done = not reserve or fill_png(path, exif, xmp)
+    else:
+        done = not exif or fill(path, exif)
+    return () if done else ("EXIF and XMP are not kept: this libvips left no room for them",)
+
+
+def _finish_tiff(path: Path, held: Metadata) -> Notes:
+    try:
+        with path.open("r+b") as file:
+            if held.dpi is None:
+                forget_tiff_resolution(file)
+            if held.exif or held.iptc:
+                add_to_tiff(file, exif=held.exif, iptc=held.iptc)
+    except TagError as error:
+        return (f"EXIF and IPTC are not kept: {error}",)
     return ()
