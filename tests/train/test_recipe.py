@@ -57,6 +57,21 @@ def test_a_value_out_of_range_names_its_place(tmp_path):
         load_recipe(str(path))
 
 
+def test_a_budget_of_steps_replaces_one_of_minutes(tmp_path):
+    path = tmp_path / "short.toml"
+    path.write_text("extends = 'default-x4'\n[budget]\nsteps = 7")
+    budget = load_recipe(str(path)).budget
+    assert (budget.steps, budget.minutes) == (7, None)
+
+
+@pytest.mark.parametrize("text", ["steps = 7\nminutes = 3", ""])
+def test_a_budget_of_both_or_neither_is_refused(tmp_path, text):
+    path = tmp_path / "bad.toml"
+    path.write_text(f"extends = 'default-x4'\n[budget]\n{text}")
+    with pytest.raises(RecipeError, match="budget"):
+        load_recipe(str(path))
+
+
 def test_a_recipe_that_extends_itself_is_refused(tmp_path):
     a, b = tmp_path / "a.toml", tmp_path / "b.toml"
     a.write_text(f"extends = {str(b)!r}")

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from superres.errors import RecipeError, unknown_name
 from superres.models.card import DataSource
@@ -87,6 +87,12 @@ class BudgetSection(_Section):
     steps: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0)
 
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> BudgetSection:
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError("a budget is steps or minutes, one of them")
+        return self
+
 
 class Recipe(_Section):
     """Everything a training run needs, apart from where the pictures lie on this machine.
@@ -153,7 +159,14 @@ def _resolve(name: str, seen: tuple[str, ...]) -> Table:
         )
     table = _read(name)
     parent = table.pop("extends", None)
-    return table if parent is None else _merged(_resolve(str(parent), (*seen, name)), table)
+    if parent is None:
+        return table
+    merged = _merged(_resolve(str(parent), (*seen, name)), table)
+    if "budget" in table:
+        merged["budget"] = table[
+            "budget"
+        ]  # its two keys exclude each other: one replaces the other
+    return merged
 
 
 def _read(name: str) -> Table:
