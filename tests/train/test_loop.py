@@ -138,6 +138,13 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path, pictures, recipe):
         train(other, options(pictures, tmp_path / "run", steps=1, resume=True), notice=quiet)
 
 
+def test_a_run_that_failed_before_its_first_step_can_be_begun_again(tmp_path, pictures, recipe):
+    with pytest.raises(DataError):
+        train(recipe, options(tmp_path / "none", tmp_path / "run", steps=1), notice=quiet)
+    other = recipe.model_copy(update={"seed": 5})
+    assert train(other, options(pictures, tmp_path / "run", steps=1), notice=quiet).steps == 1
+
+
 def test_a_damaged_checkpoint_says_so(tmp_path, pictures, recipe):
     train(recipe, options(pictures, tmp_path / "run", steps=2), notice=quiet)
     (tmp_path / "run" / "state.safetensors").write_bytes(b"junk")
@@ -153,6 +160,16 @@ def test_a_loss_that_becomes_nan_is_named_with_its_step(tmp_path, pictures, reci
             options(pictures, tmp_path / "run"),
             notice=quiet,
         )
+
+
+def test_a_device_that_is_not_there_is_named_before_any_work(tmp_path, pictures, recipe):
+    run = options(pictures, tmp_path / "run", device="gpu")
+    with pytest.raises(ArgumentError, match="no device to train on named 'gpu'"):
+        train(recipe, run, notice=quiet)
+    if not torch.cuda.is_available():
+        run = options(pictures, tmp_path / "run2", device="cuda")
+        with pytest.raises(BackendError, match="finds no device cuda"):
+            train(recipe, run, notice=quiet)
 
 
 def test_pictures_smaller_than_a_patch_are_left_out_and_said_so(tmp_path, pictures, recipe):

@@ -17,13 +17,14 @@ from torch.optim import Optimizer
 from superres.data.crops import draw_patches
 from superres.data.folders import find_pictures
 from superres.data.resident import ResidentPairs, load_resident
-from superres.errors import ArgumentError
+from superres.errors import ArgumentError, BackendError, unknown_name
+from superres.infer.precision import native_bf16
 from superres.models.card import Card, Training
 from superres.models.catalog import network_config
 from superres.models.checkpoint import card_for, save_network
 from superres.train.checkpoint import Progress, load_state, save_state
 from superres.train.ema import WeightAverage
-from superres.train.journal import Journal
+from superres.train.journal import LOG_NAME, Journal
 from superres.train.muon import Muon, split_parameters
 from superres.train.objective import loss_terms, refuse_nan
 from superres.train.recipe import Recipe, to_toml
@@ -276,15 +277,23 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> Muon:
 
 def _fabric(recipe: Recipe, device: str, notice: Callable[[str], None]) -> Fabric:
     """Open the device in the recipe's precision; bf16 only where the hardware has it."""
-    from superres.infer.precision import native_bf16
-
-    accelerator = device
-    if device == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device not in ("cpu", "cuda", "mps"):
-        raise ArgumentError(f"there is no device {device!r}", "use auto, cpu, cuda or mps")
-    native = native_bf16() if accelerator == "cpu" else torch.cuda.is_bf16_supported()
-    half = recipe.precision == "bf16" or (recipe.precision == "auto" and native)
+    there = {  # in the order in which `auto` takes them
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device not in ("auto", *there):
+        raise unknown_name("device to train on", device, ("auto", *there))
+    accelerator = next(name for name in there if there[name]) if device == "auto" else device
+    if not there[accelerator]:
+        raise BackendError(
+            f"torch {torch.__version__} finds no device {accelerator} here",
+            "train with --device auto, or install a torch built for your GPU",
+        )
+    native = {"cpu": native_bf16, "cuda": torch.cuda.is_bf16_supported}.get(accelerator)
+    half = recipe.precision == "bf16" or (
+        recipe.precision == "auto" and native is not None and native()
+    )
     notice(f"training on {accelerator} in {'bf16' if half else 'fp32'}")
     return Fabric(accelerator=accelerator, devices=1, precision="bf16-mixed" if half else "32-true")
 
@@ -295,12 +304,14 @@ def _claim_folder(recipe: Recipe, options: RunOptions) -> Path:
     options.folder.mkdir(parents=True, exist_ok=True)
     recipe_path = options.folder / RECIPE_NAME
     text = to_toml(recipe)
-    if recipe_path.exists():
+    # A recipe alone is left by a run that ended before its first step.
+    traces = (STATE_NAME, MODEL_NAME, LOG_NAME)
+    if any((options.folder / name).exists() for name in traces):
         if not options.resume:
             raise ArgumentError(
                 f"{options.folder} holds a run already", "go on with --resume, or name a new folder"
             )
-        if recipe_path.read_text(encoding="utf-8") != text:
+        if not recipe_path.exists() or recipe_path.read_text(encoding="utf-8") != text:
             raise ArgumentError(
                 f"{options.folder} holds a run of another recipe than {recipe.name} as it is now",
                 f"go on with {recipe_path}, or name a new folder",
