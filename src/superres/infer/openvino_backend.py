@@ -21,8 +21,8 @@ from superres.models.card import Card
 _read = cast("Any", ov.Core).read_model  # its types are incomplete
 
 # Measured on two cores with a network of 18 convolutions of 64 channels: from 96 to 512 pixels
-# the time for a pixel differs by 5%, so halo decides, and larger tiles take memory for nothing.
-_BEST_TILE = 512
+# the time for a pixel differs by 5%, so halo decides; larger tiles take memory for little.
+_BEST_TILE = 640
 # Compiled shapes keep their working memory. Tiles of one picture have one shape, an ensemble adds
 # the turned one; small pictures of many sizes may keep more.
 _CACHED_PX = 2 * _BEST_TILE**2

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from superres.models.card import Card
 
 # The output of one row of tiles is held whole, and a second one while the first is written. At
-# 20 000 output pixels in a row this leaves rows of tiles of 133 input pixels at scale 4.
-STRIP_BYTES = 128 * 2**20
+# 20 000 output pixels in a row this leaves rows of tiles of 209 input pixels at scale 4.
+STRIP_BYTES = 192 * 2**20
 _LEAST_CORE = 16  # smaller cores spend nearly all their time on halo
 
 
