@@ -20,7 +20,7 @@ from superres.images.colour import Colour, Profile, convert_colour, plan_colour
 from superres.images.exif import exif_orientation
 from superres.images.kinds import HEAD_BYTES, Kind, animation_error, kind_of, pages_error
 from superres.images.levels import full_range, nearest_straight
-from superres.images.library import UNREAD, prepare_library, reason_of
+from superres.images.libvips import UNREAD, prepare_library, reason_of
 from superres.images.metadata import Metadata, blob, collect_metadata, profile_of
 from superres.images.png_chunks import read_png_facts
 from superres.images.tags import TagError

@@ -17,7 +17,7 @@ from superres.images.encode import Encoding, encode
 from superres.images.exif_in_tiff import add_to_tiff, forget_tiff_resolution
 from superres.images.formats import OutputFormat, format_of, output_format
 from superres.images.holding import Notes, held_depth, held_layout, held_metadata, held_pixels
-from superres.images.library import prepare_library, reason_of
+from superres.images.libvips import prepare_library, reason_of
 from superres.images.metadata import Metadata
 from superres.images.reserved import (
     MAX_RESERVED_BYTES,
