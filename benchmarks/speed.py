@@ -29,6 +29,10 @@ import numpy as np
 from peers import peers
 from superres import zoo
 from superres.enlarge_file import EnlargeOptions, Enlarger
+from superres.frame import Layout
+from superres.images.metadata import Metadata
+from superres.images.resize import resize
+from superres.images.write import write_picture
 from superres.infer.open_backend import open_backend
 from superres.infer.precision import describe_cpu
 
@@ -104,11 +108,6 @@ def overhead(threads: int) -> dict[str, Any]:
 
 def _write_png(path: Path, rng: np.random.Generator, height: int, width: int) -> None:
     """Write a picture with the spectrum of a photograph; noise would not compress like one."""
-    from superres.frame import Layout
-    from superres.images.metadata import Metadata
-    from superres.images.resize import resize
-    from superres.images.write import write_picture
-
     total = np.zeros((height, width, 3))
     for octave in (8, 32, 128, 512):
         coarse = rng.standard_normal((octave, octave * width // height, 3))

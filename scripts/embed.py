@@ -50,10 +50,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     folder = weights_folder()
-    _, trained = load_network(arguments.model)
+    network, trained = load_network(arguments.model)
     with tempfile.TemporaryDirectory() as scratch:
         half = Path(scratch) / f"{trained.name}.safetensors"
-        network, _ = load_network(arguments.model)
         save_network(network, trained, half, half=True)
         network, card = load_network(half)  # its weights are rounded to fp16 now
         export_onnx(network, card, half.with_suffix(".onnx"))

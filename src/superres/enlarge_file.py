@@ -17,7 +17,7 @@ from superres.errors import OutputError
 from superres.frame import from_unit, to_unit
 from superres.images.read import MAX_PIXELS, Picture, open_picture
 from superres.images.write import WriteOptions, write_picture
-from superres.infer.backend import PrecisionRequest
+from superres.infer.backend import PrecisionRequest, no_notice
 from superres.infer.overlap import prefetch
 from superres.upscaler import Route, RunOptions, Upscaler, plan_route
 
@@ -218,11 +218,7 @@ def enlarge(
         SuperresError: See `Enlarger.enlarge`.
     """
     options = EnlargeOptions(model=model, scale=scale, size=size, overwrite=overwrite)
-    return Enlarger(options, _silent).enlarge(Path(source), Path(target))
-
-
-def _silent(_: str) -> None:
-    """Drop a line; the report's notes hold it too."""
+    return Enlarger(options, no_notice).enlarge(Path(source), Path(target))
 
 
 def _check_target(source: Path | bytes, target: Path | BinaryIO, overwrite: bool) -> None:

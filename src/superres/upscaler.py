@@ -16,7 +16,13 @@ from superres.errors import ArgumentError
 from superres.frame import Layout, Pixels, depth_of, from_unit, to_unit
 from superres.images.bleed import bleed_rows
 from superres.images.resize import resize_rows
-from superres.infer.backend import Backend, BackendFacts, Notice, PrecisionRequest
+from superres.infer.backend import (
+    Backend,
+    BackendFacts,
+    Notice,
+    PrecisionRequest,
+    no_notice,
+)
 from superres.infer.engine import Engine
 from superres.infer.open_backend import open_backend
 from superres.models.files import ModelFile
@@ -113,11 +119,21 @@ class Upscaler:
         model: A family (`default`), a model (`default-x4`) or a model file.
         options: How networks are run.
         notice: Called with one line for each choice and fallback.
+        scale: The one scale to use of a family; None keeps all of them at hand.
+
+    Raises:
+        UnknownNameError: There is no such model.
+        ArgumentError: It has no such scale.
+        ModelError: Its file cannot be used.
     """
 
-    def __init__(self, model: str, options: RunOptions, notice: Notice) -> None:
+    def __init__(
+        self, model: str, options: RunOptions, notice: Notice, scale: int | None = None
+    ) -> None:
         self.model = model
-        self.offered = zoo.scales(model)
+        self.offered = (
+            zoo.scales(model) if scale is None else (zoo.find(model, scale=scale).card.scale,)
+        )
         self._options = options
         self._notice = notice
         self._engines: dict[int, Engine] = {}
@@ -132,7 +148,7 @@ class Upscaler:
         if scale not in self._engines:
             found = zoo.find(self.model, scale=scale)
             # The choice is the same for every scale, so it is told once.
-            notice = self._notice if not self._engines else _silent
+            notice = self._notice if not self._engines else no_notice
             backend = self._open(found, self._options.precision, notice)
             self._engines[scale] = Engine(
                 found.card,
@@ -266,13 +282,10 @@ def load(
         UnknownNameError: There is no such model or backend.
         ModelError: The model's file cannot be used.
     """
-    name = model if scale is None else zoo.find(model, scale=scale).card.name
-    if scale is not None and model.endswith((".onnx", ".safetensors")):
-        name = model
     options = RunOptions(
         tile=None if tile == "auto" else tile, backend=backend, precision=precision, device=device
     )
-    return Upscaler(name, options, notice or _silent)
+    return Upscaler(model, options, notice or no_notice, scale)
 
 
 def upscale(
@@ -294,10 +307,6 @@ def upscale(
         The enlarged picture, same dtype and number of axes.
     """
     return load(model)(pixels, scale=scale, size=size)
-
-
-def _silent(_: str) -> None:
-    """Drop a line that the caller did not ask for."""
 
 
 def _through(engine: Engine, blocks: Iterable[Unit], size: Size) -> Iterator[Unit]:

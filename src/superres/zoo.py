@@ -78,23 +78,25 @@ def scales(name: str) -> tuple[int, ...]:
         UnknownNameError: No model has this name.
         ModelError: See `find`.
     """
-    family = tuple(
-        sorted(
-            int(match["scale"])
-            for file in {Path(one).stem for one in _manifest()}
-            if (match := _WITH_SCALE.fullmatch(file)) and match["family"] == name
-        )
-    )
-    return family or (find(name).card.scale,)
+    return _families().get(name) or (find(name).card.scale,)
+
+
+def _families() -> dict[str, tuple[int, ...]]:
+    """Return the scales of each embedded family, ascending."""
+    found: dict[str, set[int]] = {}
+    for file in _manifest():
+        if match := _WITH_SCALE.fullmatch(Path(file).stem):
+            found.setdefault(match["family"], set()).add(int(match["scale"]))
+    return {family: tuple(sorted(offered)) for family, offered in found.items()}
 
 
 def _full_name(name: str, scale: int | None) -> str:
     names = {Path(file).stem for file in _manifest()}
     if name in names:
         return name
-    families = {match["family"] for one in names if (match := _WITH_SCALE.fullmatch(one))}
+    families = _families()
     if name not in families:
-        raise unknown_name("model", name, names | families)
+        raise unknown_name("model", name, {*names, *families})
     full = f"{name}-x{scale or 4}"
     if full not in names:
         offered = ", ".join(sorted(one for one in names if one.startswith(f"{name}-x")))
@@ -109,11 +111,11 @@ def open_embedded(name: str) -> ModelFile:
     Raises:
         ModelError: A file is missing or damaged.
     """
-    folder = weights_folder()
-    files = [file for file in _manifest() if Path(file).stem == name]
-    for file in files:
-        check_hash(folder / file, _manifest()[file])
-    return open_model_file(folder / files[0])
+    hashes = {file: sha for file, sha in _manifest().items() if Path(file).stem == name}
+    paths = [weights_folder() / file for file in hashes]
+    for path in paths:
+        check_hash(path, hashes[path.name])
+    return open_model_file(paths[0])
 
 
 def check_hash(path: Path, expected: str) -> None:

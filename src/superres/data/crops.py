@@ -29,30 +29,27 @@ def draw_patches(
         Small (B, C, patch, patch) and large (B, C, scale*patch, scale*patch) in [0, 1], float32,
         in channels-last memory layout, on the pairs' device.
     """
-    device = pairs.small.device
     # Drawn by numpy, which mixes seed and step well and gives the same numbers on every machine;
     # torch's generators look at 32 bits of a seed.
     places = torch.from_numpy(np.random.default_rng((seed, step)).random((batch, 4)))
-    sizes = pairs.sizes.cpu()
+    sizes = pairs.sizes
     ends = sizes.prod(1).cumsum(0)
     chosen = torch.searchsorted(ends, (places[:, 0] * ends[-1]).long(), right=True)
     rooms = sizes[chosen] - patch + 1
     corners = (places[:, 1:3] * rooms).long()
     symmetry = (places[:, 3] * 8).long()
 
-    small = _gather(
-        pairs.small, pairs.starts.cpu()[chosen], sizes[chosen, 1], corners, symmetry, patch
-    )
+    small = _gather(pairs.small, pairs.starts[chosen], sizes[chosen, 1], corners, symmetry, patch)
     s = pairs.scale
     large = _gather(
         pairs.large,
-        pairs.starts.cpu()[chosen] * s * s,
+        pairs.starts[chosen] * s * s,
         sizes[chosen, 1] * s,
         corners * s,
         symmetry,
         patch * s,
     )
-    return small.to(device), large.to(device)
+    return small, large
 
 
 def _gather(

@@ -18,7 +18,7 @@ from torch import Tensor
 from superres.data.folders import PictureSource
 from superres.degrade.downscale import downscale_uint8
 from superres.errors import DataError, SuperresError
-from superres.frame import WHITE, depth_of
+from superres.frame import from_unit, to_unit
 from superres.images.read import open_picture, read_pixels
 
 
@@ -29,7 +29,8 @@ class ResidentPairs:
     Attributes:
         small: (sum of h * w, C) uint8.
         large: (sum of scale*h * scale*w, C) uint8.
-        sizes: (pictures, 2) int64, height and width of each small picture.
+        sizes: (pictures, 2) int64, height and width of each small picture; like `starts` on the
+            CPU, where patches are drawn.
         starts: (pictures,) int64, first pixel of each small picture in `small`; times scale**2
             it is the first pixel of the large one in `large`.
         scale: Large size over small size.
@@ -92,10 +93,8 @@ def load_resident(
     return ResidentPairs(
         small=torch.cat(kept_small),
         large=torch.cat(kept_large),
-        sizes=torch.tensor(sizes, dtype=torch.int64, device=device),
-        starts=torch.tensor(
-            [0, *itertools.accumulate(counts[:-1])], dtype=torch.int64, device=device
-        ),
+        sizes=torch.tensor(sizes, dtype=torch.int64),
+        starts=torch.tensor([0, *itertools.accumulate(counts[:-1])], dtype=torch.int64),
         scale=scale,
     )
 
@@ -107,10 +106,8 @@ def _decode(source: PictureSource, channels: int) -> NDArray[np.uint8] | Superre
         pixels = read_pixels(picture)[..., : picture.layout.colour_channels]
     except SuperresError as error:
         return error
-    depth = depth_of(pixels)
-    if depth != "uint8":
-        unit = np.clip(pixels.astype(np.float32) / WHITE[depth], 0, 1)
-        pixels = np.rint(unit * 255.0).astype(np.uint8)
+    if picture.depth != "uint8":
+        pixels = from_unit(to_unit(pixels), "uint8")
     if channels == 3 and pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     elif channels == 1 and pixels.shape[2] == 3:

@@ -14,6 +14,10 @@ PrecisionRequest = Literal["auto", "fp32", "bf16", "fp16"]
 Notice = Callable[[str], None]  # called with one line for each fallback that the user must know of
 
 
+def no_notice(_: str) -> None:
+    """Drop a line that the caller did not ask for."""
+
+
 @dataclass(frozen=True, slots=True)
 class BackendFacts:
     """What the planner needs to know of an opened backend.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from collections.abc import Iterator
@@ -121,8 +122,6 @@ def _onnx_card(file: BinaryIO, path: Path) -> str | None:
 
 def _string_pair(entry: bytes, path: Path) -> tuple[str, str]:
     """Decode a StringStringEntryProto: field 1 is the key, field 2 the value."""
-    import io  # cheap, and used nowhere else
-
     strings = {1: "", 2: ""}
     stream = io.BytesIO(entry)
     for number, size in _protobuf_fields(stream, path):

@@ -27,12 +27,10 @@ class Progress:
     Attributes:
         step: Steps taken.
         elapsed_s: Seconds of training so far, over all resumptions.
-        recipe_sha256: Hash of the resolved recipe; a run goes on only with its own.
     """
 
     step: int
     elapsed_s: float
-    recipe_sha256: str
 
 
 def save_state(
@@ -45,13 +43,7 @@ def save_state(
         for key, value in optimizer.state[parameter].items():
             tensors[f"optimizer.{index}.{key}"] = value
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    note = json.dumps(
-        {
-            "step": progress.step,
-            "elapsed_s": progress.elapsed_s,
-            "recipe_sha256": progress.recipe_sha256,
-        }
-    )
+    note = json.dumps({"step": progress.step, "elapsed_s": progress.elapsed_s})
     write_whole(path, save(plain, metadata={_STATE_KEY: note}))
 
 
@@ -69,7 +61,7 @@ def load_state(
             metadata: dict[str, str] = file.metadata() or {}
             note = json.loads(metadata.get(_STATE_KEY, "null"))
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        progress = Progress(int(note["step"]), float(note["elapsed_s"]), str(note["recipe_sha256"]))
+        progress = Progress(int(note["step"]), float(note["elapsed_s"]))
         network.load_state_dict(_under("network.", tensors))
         average.weights = {
             name: _under("average.", tensors)[name].to(value.device)

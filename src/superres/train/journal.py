@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from torch.utils.tensorboard.writer import SummaryWriter
+
+from superres.frame import Pixels
 
 LOG_NAME = "log.jsonl"
 
@@ -40,7 +40,7 @@ class Journal:
         for name, value in values.items():
             self._events.add_scalar(name, value, step)
 
-    def picture(self, step: int, name: str, pixels: NDArray[np.uint8]) -> None:
+    def picture(self, step: int, name: str, pixels: Pixels) -> None:
         """Write one (H, W, C) picture of one step."""
         self._events.add_image(name, pixels, step, dataformats="HWC")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,7 +134,7 @@ def train(
     cast("Any", network).to(memory_format=torch.channels_last)  # no overload in torch says it
     optimizer = _optimizer(network, recipe)
     average = WeightAverage(network, recipe.optimizer.ema)
-    at = Progress(0, 0.0, _hash(recipe))
+    at = Progress(0, 0.0)
     if options.resume and state_path.exists():
         at = load_state(state_path, network, average, optimizer)
         notice(f"going on from step {at.step}, {at.elapsed_s / 60:.1f} min")
@@ -182,7 +181,12 @@ def _follow(
     """Take steps until the budget is spent; return the final progress and the seconds of data."""
     recipe, state_path = run.recipe, run.options.folder / STATE_NAME
     forward, optimizer = run.fabric.setup(run.network, run.optimizer)
-    rates = [group["lr"] for group in _full_rates(recipe, run.optimizer)]
+    # Not the groups' own `lr`, which may be that of a resumed step.
+    wanted = recipe.optimizer
+    rates = [
+        wanted.matrix_rate if group["orthogonal"] else wanted.rate
+        for group in run.optimizer.param_groups
+    ]
     clock, step = _Clock(at.elapsed_s), at.step
     saved_s = validated_s = at.elapsed_s
     sums: dict[str, Tensor] = {}
@@ -226,9 +230,9 @@ def _follow(
             progress(done, words)
             validated_s = clock.elapsed_s
         if now - saved_s >= run.options.save_every_s:
-            _save(run, Progress(step, clock.elapsed_s, at.recipe_sha256), state_path)
+            _save(run, Progress(step, clock.elapsed_s), state_path)
             saved_s = clock.elapsed_s
-    end = Progress(step, clock.elapsed_s, at.recipe_sha256)
+    end = Progress(step, clock.elapsed_s)
     _save(run, end, state_path)
     if run.options.validation:
         progress(1.0, _validate(run, step, journal))
@@ -255,15 +259,6 @@ def _validate(run: _Run, step: int, journal: Journal) -> str:
     run.network.load_state_dict(current)
     journal.scalars(step, scores)
     return f"step {step}  " + "  ".join(f"{name} {value:.3f} dB" for name, value in scores.items())
-
-
-def _full_rates(recipe: Recipe, optimizer: Optimizer) -> list[dict[str, float]]:
-    """Return each group's full rate; the groups' own `lr` may be that of a resumed step."""
-    wanted = recipe.optimizer
-    return [
-        {"lr": wanted.matrix_rate if group.get("orthogonal") else wanted.rate}
-        for group in optimizer.param_groups
-    ]
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> Muon:
@@ -318,7 +313,3 @@ def _claim_folder(recipe: Recipe, options: RunOptions) -> Path:
             )
     write_whole(recipe_path, text.encode())
     return state_path
-
-
-def _hash(recipe: Recipe) -> str:
-    return hashlib.sha256(to_toml(recipe).encode()).hexdigest()

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from superres.evaluate.benchmark import evaluate
-from superres.frame import from_unit, to_unit
+from superres.frame import Pixels, from_unit, to_unit
 from superres.metrics.protocol import Protocol
 
 
 def validate(
     network: nn.Module, folder: Path, *, scale: int, device: torch.device
-) -> tuple[float, NDArray[np.uint8]]:
+) -> tuple[float, Pixels]:
     """Score a network on a folder by the field's protocol: luma PSNR, `scale` pixels cropped.
 
     Args:
@@ -26,25 +26,21 @@ def validate(
         device: Where the network lies.
 
     Returns:
-        The mean PSNR in dB, and the last picture that was restored, (H, W, 3).
+        The mean PSNR in dB, and the last picture that was restored, (H, W, 3) or (H, W, 1).
     """
-    shown = np.zeros((1, 1, 3), np.uint8)
+    shown: Pixels = np.zeros((1, 1, 3), np.uint8)
 
     def enlarger(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
         nonlocal shown
-        grey = pixels.ndim == 2 or pixels.shape[2] == 1
-        unit = to_unit(pixels).reshape(*pixels.shape[:2], -1)
-        x_BCHW = torch.from_numpy(np.repeat(unit, 3, axis=2) if grey else unit)
-        x_BCHW = x_BCHW.permute(2, 0, 1)[None].to(device, memory_format=torch.channels_last)
+        grey = pixels.shape[2] == 1
+        unit = np.repeat(to_unit(pixels), 3, axis=2) if grey else to_unit(pixels)
+        x_BCHW = torch.from_numpy(unit).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            y_BCHW: torch.Tensor = network(x_BCHW)
-        large = np.asarray(from_unit(y_BCHW[0].float().permute(1, 2, 0).cpu().numpy(), "uint8"))
-        shown = large.astype(np.uint8)
-        return (
-            large.mean(axis=2).round().astype(np.uint8).reshape(*large.shape[:2], *pixels.shape[2:])
-            if grey
-            else large
-        )
+            y_BCHW: torch.Tensor = network(x_BCHW.to(device, memory_format=torch.channels_last))
+        large = y_BCHW[0].float().permute(1, 2, 0).cpu().numpy()
+        # A grey picture is the mean before rounding, as `Upscaler` makes it.
+        shown = from_unit(large.mean(axis=2, keepdims=True) if grey else large, "uint8")
+        return shown
 
     result = evaluate(
         enlarger, folder, scale=scale, protocol=Protocol(channels="luma", border=scale)
