@@ -1,0 +1,97 @@
+"""The verb `degrade`: large pictures in, the small ones that training sees of them out."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from superres.cli.needs import needs
+from superres.cli.output import say, show_json
+from superres.errors import ArgumentError, OutputError, PictureError
+
+
+def degrade(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A picture or a folder of them.")],
+    target: Annotated[
+        str, typer.Argument(metavar="OUT", help="A file, or a folder, where results are PNG.")
+    ],
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="NAME", help="real, bsrgan, bicubic or a TOML file.")
+    ] = "real",
+    scale: Annotated[
+        int, typer.Option("--scale", "-s", min=1, max=16, help="How much smaller.")
+    ] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other flaws.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Also folders in folders; the tree is mirrored.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
+) -> None:
+    """Write what training sees: pictures made small, blurred, noisy and compressed.
+
+    \b
+    Examples:
+      superres degrade photo.jpg small.png
+      superres degrade photo.jpg other.png --seed 1
+      superres degrade holiday/ small/ --recipe bsrgan --scale 2
+    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    if "-" in (source, target):
+        raise ArgumentError("degrade reads and writes files, got -", "name a file or a folder")
+
+    from superres.cli.plan import FALLBACK, Naming, make_plan, path_key
+    from superres.cli.progress import BatchProgress
+
+    with needs("degrade", "torch"):
+        from superres.degrade.degrade_file import degrade_file
+        from superres.degrade.load import load_degradation
+
+    config = load_degradation(recipe)
+    plan = make_plan([source], target, Naming("", FALLBACK), recursive=recursive)
+    sources = {path_key(Path(job.source)) for job in plan.jobs}
+    files: list[dict[str, object]] = []
+    with BatchProgress(len(plan.jobs)) as progress:
+        for folder in plan.empty:
+            progress.complain(f"{folder} holds no pictures", "--recursive looks in its folders too")
+        for job in plan.jobs:
+            large, small = Path(job.source), Path(job.target)
+            try:
+                _prepare_target(small, is_input=path_key(small) in sources, overwrite=overwrite)
+                report = degrade_file(large, small, config, scale=scale, seed=seed)
+            except (OutputError, PictureError) as error:
+                progress.complain(error.message, error.hint)
+                names = {"source": str(large), "target": str(small)}
+                told = {"error": error.message, "hint": error.hint}
+                files.append({"status": "failed", **names, **told})
+            else:
+                files.append({"status": "done", **dataclasses.asdict(report)})
+                for note in report.notes:
+                    progress.say(f"note: {large}: {note}")
+                if not as_json:
+                    progress.show(str(small))
+            progress.finish_file(large.name)
+    done = sum(file["status"] == "done" for file in files)
+    failed = len(files) - done
+    if as_json:
+        show_json({"files": files, "done": done, "failed": failed})
+    say(f"{done} done, {failed} failed ({recipe}, ×{scale}, seed {seed})")
+    if failed or plan.empty:
+        raise typer.Exit(1)
+
+
+def _prepare_target(target: Path, *, is_input: bool, overwrite: bool) -> None:
+    """Refuse what must not be overwritten, before anything is computed, and make the folder."""
+    if is_input:
+        raise OutputError(f"the output {target} is itself an input", "name another folder")
+    if target.exists() and not overwrite:
+        raise OutputError(f"the output {target} stands already", "use --overwrite or another OUT")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder {target.parent} cannot be made: {error.strerror}",
+            "check its path and permissions, or name another OUT",
+        ) from error

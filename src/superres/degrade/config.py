@@ -1,0 +1,311 @@
+"""What a degradation chain may consist of: its steps, their chances and their ranges."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _ordered(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError("a range is written as [low, high]")
+    return ends
+
+
+Chance = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+
+
+class Part(BaseModel):
+    """A table of a chain; it refuses keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Weights(Part):
+    """How often each of some choices is taken; the numbers need not sum to 1."""
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> Weights:
+        if not sum(self.model_dump().values()):
+            raise ValueError("at least one weight must be above 0")
+        return self
+
+    def draw(self, rng: np.random.Generator, count: int) -> list[str]:
+        """Return `count` names, drawn by their weights."""
+        names, weights = zip(*self.model_dump().items(), strict=True)
+        chances = np.array(weights, dtype=np.float64)
+        return [names[index] for index in rng.choice(len(names), count, p=chances / chances.sum())]
+
+
+class BlurShapes(Weights):
+    """Weights of the shapes of a blur kernel; `iso` ones are round, `aniso` ones turned ellipses.
+
+    Attributes:
+        iso: Gaussian.
+        aniso: Gaussian.
+        generalised_iso: Gaussian with another exponent: more peaked, or flatter with steeper sides.
+        generalised_aniso: The same.
+        plateau_iso: Flat in the middle, with long tails.
+        plateau_aniso: The same.
+        sinc: Ideal low pass, which rings at edges as sharpening and strong compression do.
+    """
+
+    iso: Weight = 0
+    aniso: Weight = 0
+    generalised_iso: Weight = 0
+    generalised_aniso: Weight = 0
+    plateau_iso: Weight = 0
+    plateau_aniso: Weight = 0
+    sinc: Weight = 0
+
+
+class BlurStep(Part):
+    """A convolution; each sample has its own kernel.
+
+    Attributes:
+        chance: Part of the samples that are blurred.
+        shapes: Which kernels.
+        size: Smallest and largest edge of a kernel, in pixels, odd.
+        sigma: Standard deviation along each axis, in pixels.
+        generalised: Exponents of generalised Gaussians; half are drawn below 1, half above.
+        plateau: Exponents of plateaus, likewise.
+        cutoff: Cut-off frequency of sinc kernels over the highest one that pixels hold.
+    """
+
+    kind: Literal["blur"] = "blur"
+    chance: Chance = 1.0
+    shapes: BlurShapes = BlurShapes(iso=1)
+    size: tuple[int, int] = (7, 21)
+    sigma: Range = (0.2, 3.0)
+    generalised: Range = (0.5, 4.0)
+    plateau: Range = (1.0, 2.0)
+    cutoff: Range = (0.2, 1.0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> BlurStep:
+        low, high = self.size
+        if not (3 <= low <= high <= 63 and low % 2 and high % 2):
+            raise ValueError("size is two odd numbers from 3 to 63, [smallest, largest]")
+        if self.sigma[0] < 0.05 or min(self.generalised[0], self.plateau[0]) < 0.1:
+            raise ValueError("sigma is at least 0.05 px, exponents at least 0.1")
+        if self.cutoff[0] < 0.05 or self.cutoff[1] > 1:
+            raise ValueError("cutoff lies between 0.05 and 1")
+        return self
+
+
+class ResizeKernels(Weights):
+    """Weights of the kernels of a resize; the aliased ones are not widened when they shrink."""
+
+    area: Weight = 0
+    bilinear: Weight = 0
+    bicubic: Weight = 0
+    bilinear_aliased: Weight = 0
+    bicubic_aliased: Weight = 0
+
+
+class ResizeWays(Weights):
+    """Weights of making a picture larger, making it smaller, or not."""
+
+    up: Weight = 0
+    down: Weight = 0
+    keep: Weight = 0
+
+
+class ResizeStep(Part):
+    """A change of size on the way; the small size is reached later.
+
+    Attributes:
+        ways: Up, down or not.
+        factor: Smallest factor down and largest factor up.
+        of: What the factor multiplies: the size that the picture has `now`, or the `small` one.
+        kernels: How pixels are interpolated.
+    """
+
+    kind: Literal["resize"] = "resize"
+    ways: ResizeWays
+    factor: Range
+    of: Literal["now", "small"] = "now"
+    kernels: ResizeKernels = ResizeKernels(bicubic=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> ResizeStep:
+        if not (0.05 <= self.factor[0] <= 1 <= self.factor[1] <= 8):
+            raise ValueError("factor is [from 0.05 to 1, from 1 to 8]")
+        return self
+
+
+class SmallStep(Part):
+    """The resize that reaches the small size."""
+
+    kind: Literal["small"] = "small"
+    kernels: ResizeKernels = ResizeKernels(bicubic=1)
+
+
+class NoiseKinds(Weights):
+    """Weights of what noise is like.
+
+    Attributes:
+        gaussian: As strong everywhere.
+        poisson: As strong as the root of brightness, as light itself is.
+        speckle: As strong as brightness.
+    """
+
+    gaussian: Weight = 0
+    poisson: Weight = 0
+    speckle: Weight = 0
+
+
+class NoiseColours(Weights):
+    """Weights of how the noise of the channels goes together.
+
+    Attributes:
+        colour: Each channel has its own.
+        grey: All have the same.
+        linked: Correlated at random.
+    """
+
+    colour: Weight = 0
+    grey: Weight = 0
+    linked: Weight = 0
+
+
+class NoiseStep(Part):
+    """Noise; each sample has its own kind, colour and strength.
+
+    Attributes:
+        chance: Part of the samples that get noise.
+        kinds: Which noise.
+        colours: Its colour.
+        gaussian: Standard deviation, in 8-bit levels.
+        poisson: Noise over that of a sensor that counts 255 photons at white.
+        speckle: Standard deviation at white, in 8-bit levels.
+    """
+
+    kind: Literal["noise"] = "noise"
+    chance: Chance = 1.0
+    kinds: NoiseKinds = NoiseKinds(gaussian=1)
+    colours: NoiseColours = NoiseColours(colour=1)
+    gaussian: Range = (1.0, 30.0)
+    poisson: Range = (0.05, 3.0)
+    speckle: Range = (1.0, 25.0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> NoiseStep:
+        if min(self.gaussian[0], self.poisson[0], self.speckle[0]) < 0:
+            raise ValueError("strengths of noise are at least 0")
+        return self
+
+
+class Codecs(Weights):
+    """Weights of the codecs; all but JPEG run on the CPU, and H.264 needs the extra `video`."""
+
+    jpeg: Weight = 0
+    webp: Weight = 0
+    avif: Weight = 0
+    h264: Weight = 0
+
+
+class CompressStep(Part):
+    """Lossy compression and back; each sample has its own quality.
+
+    Attributes:
+        chance: Part of the samples that are compressed.
+        codecs: Which codec.
+        quality: 1 to 100.
+        full_colour: Chance that JPEG keeps colour at full size (4:4:4); else it halves it (4:2:0).
+    """
+
+    kind: Literal["compress"] = "compress"
+    chance: Chance = 1.0
+    codecs: Codecs = Codecs(jpeg=1)
+    quality: tuple[int, int] = (30, 95)
+    full_colour: Chance = 0.0
+
+    @model_validator(mode="after")
+    def _possible(self) -> CompressStep:
+        if not 1 <= self.quality[0] <= self.quality[1] <= 100:
+            raise ValueError("quality is [low, high] from 1 to 100")
+        return self
+
+
+class SensorStep(Part):
+    """A noisy sensor that sees one colour a pixel (Bayer's mosaic), and the interpolation after it.
+
+    Attributes:
+        chance: Part of the samples that went through a sensor.
+        shot: Variance of the noise at white, in linear light, drawn evenly in its logarithm.
+        read: Standard deviation of the noise in darkness, in linear light.
+    """
+
+    kind: Literal["sensor"] = "sensor"
+    chance: Chance = 1.0
+    shot: Range = (1e-4, 1.2e-2)
+    read: Range = (5e-4, 1.5e-2)
+
+    @model_validator(mode="after")
+    def _possible(self) -> SensorStep:
+        if self.shot[0] <= 0 or self.read[0] < 0 or max(self.shot[1], self.read[1]) > 1:
+            raise ValueError("shot and read lie between 0 and 1, and shot is above 0")
+        return self
+
+
+STEP_KINDS: dict[str, type[Part]] = {
+    "blur": BlurStep,
+    "resize": ResizeStep,
+    "small": SmallStep,
+    "noise": NoiseStep,
+    "compress": CompressStep,
+    "sensor": SensorStep,
+}
+Step = Annotated[
+    BlurStep | ResizeStep | SmallStep | NoiseStep | CompressStep | SensorStep,
+    Field(discriminator="kind"),
+]
+
+
+class DegradationConfig(Part):
+    """A chain: how a large picture becomes the small one that training sees.
+
+    Attributes:
+        clean: Part of the samples that skip the chain: MATLAB's bicubic makes them small.
+        share: Samples in a row that share the order of steps, the sizes and kernels of resizes, and
+            the codec. All else is drawn for each. 1 varies most, many are fast on a GPU.
+        steps: The steps by name, in their order. One of them is of the kind `small`, and no resize
+            comes after it.
+        shuffle: Runs of steps that trade places at random; a run stays together. Resizes keep their
+            order all the same.
+    """
+
+    clean: Chance = 0.0
+    share: int = Field(default=4, ge=1, le=4096)
+    steps: dict[str, Step]
+    shuffle: tuple[tuple[str, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DegradationConfig:
+        resizes = [step.kind for step in self.steps.values() if step.kind in ("resize", "small")]
+        if resizes.count("small") != 1 or resizes[-1] != "small":
+            raise ValueError("a chain has one step of the kind small, and no resize after it")
+        shuffled = [name for run in self.shuffle for name in run]
+        if unknown := [name for name in shuffled if name not in self.steps]:
+            raise ValueError(f"shuffle names {unknown[0]!r}, which is no step")
+        if len(shuffled) != len(set(shuffled)) or not all(self.shuffle):
+            raise ValueError("shuffle names each step once, and has no empty runs")
+        return self
+
+    def order(self, rng: np.random.Generator) -> list[str]:
+        """Return the names of the steps in an order that the chain allows."""
+        names = list(self.steps)
+        order = list(names)
+        runs: list[int] = rng.permutation(len(self.shuffle)).tolist()
+        shuffled = [name for run in runs for name in self.shuffle[run]]
+        for place, name in zip(sorted(map(names.index, shuffled)), shuffled, strict=True):
+            order[place] = name
+        resizes = [name for name in names if self.steps[name].kind in ("resize", "small")]
+        for place, name in zip(sorted(map(order.index, resizes)), resizes, strict=True):
+            order[place] = name
+        return order
