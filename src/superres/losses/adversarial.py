@@ -1,0 +1,84 @@
+"""What a network and its discriminator play for: the adversarial losses, one table by name.
+
+All of them take logits of any shape: one a picture, or one a pixel. Each side's loss is the plain
+sum of its two terms, as the papers write it; some public code halves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True)
+class AdversarialLoss:
+    """The two sides of a game; both take (real logits, fake logits), in fp32, to a scalar.
+
+    Attributes:
+        generator: What the network that makes the fake pictures minimises.
+        discriminator: What the network that tells them apart minimises.
+        source: The paper.
+    """
+
+    generator: Callable[[Tensor, Tensor], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    source: str
+
+
+def _original_generator(_real: Tensor, fake: Tensor) -> Tensor:
+    """Return -log D(fake), the form that does not saturate while the discriminator is ahead."""
+    return functional.softplus(-fake).mean()
+
+
+def _original_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    return functional.softplus(-real).mean() + functional.softplus(fake).mean()
+
+
+def _least_squares_generator(_real: Tensor, fake: Tensor) -> Tensor:
+    return 0.5 * (fake - 1).square().mean()
+
+
+def _least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    return 0.5 * ((real - 1).square().mean() + fake.square().mean())
+
+
+def _hinge_generator(_real: Tensor, fake: Tensor) -> Tensor:
+    return -fake.mean()
+
+
+def _hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
+
+
+def _relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
+    return _relativistic_discriminator(fake, real)
+
+
+def _relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Ask whether real pictures look more real than fake ones do on the average."""
+    over = functional.softplus(fake.mean() - real).mean()
+    under = functional.softplus(fake - real.mean()).mean()
+    return over + under
+
+
+ADVERSARIAL: dict[str, AdversarialLoss] = {
+    "original": AdversarialLoss(
+        _original_generator, _original_discriminator, "Goodfellow et al. 2014, arXiv:1406.2661"
+    ),
+    "least_squares": AdversarialLoss(  # a = 0, b = c = 1 in the paper's equation 9
+        _least_squares_generator,
+        _least_squares_discriminator,
+        "Mao et al. 2017, arXiv:1611.04076",
+    ),
+    "hinge": AdversarialLoss(
+        _hinge_generator, _hinge_discriminator, "Lim and Ye 2017, arXiv:1705.02894"
+    ),
+    "relativistic": AdversarialLoss(  # average; as in ESRGAN, arXiv:1809.00219
+        _relativistic_generator,
+        _relativistic_discriminator,
+        "Jolicoeur-Martineau 2018, arXiv:1807.00734",
+    ),
+}

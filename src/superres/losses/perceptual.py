@@ -1,0 +1,67 @@
+"""Losses that compare what a network for naming pictures makes of them.
+
+Johnson et al., ECCV 2016, arXiv:1603.08155. Named layers of VGG16 are compared by their mean
+absolute difference, as ESRGAN does before the rectifier (Wang et al., ECCV Workshops 2018,
+arXiv:1809.00219). Departs from it: VGG16, whose last convolution is conv5_3, in place of VGG19's
+conv5_4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from superres.models.features import FeatureNetwork, load_weights
+
+
+class Perceptual(nn.Module):
+    """The weighted sum, over layers of VGG16, of the mean absolute difference of their answers.
+
+    Args:
+        layers: A weight for each layer, as `models.features` names them: `conv5_3` compares
+            before the rectifier, `relu5_3` after it.
+
+    Raises:
+        UnknownNameError: VGG16 has no layer of such a name.
+        ArgumentError: No layer is asked for.
+    """
+
+    def __init__(self, layers: Mapping[str, float]) -> None:
+        super().__init__()
+        self._weights = dict(layers)
+        self.features = FeatureNetwork("vgg16", layers)
+
+    def forward(self, restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
+        """Compare (B, C, H, W) in [0, 1], C 3 or 1; no gradient goes to the truth.
+
+        Raises:
+            ArgumentError: The pictures are too small for the layers.
+        """
+        with torch.no_grad():
+            truth: dict[str, Tensor] = self.features(truth_BCHW)
+        restored: dict[str, Tensor] = self.features(restored_BCHW)
+        terms = [
+            self._weights[layer] * (restored[layer].float() - truth[layer].float()).abs().mean()
+            for layer in restored
+        ]
+        return torch.stack(terms).sum()
+
+
+def load_perceptual(path: Path, layers: Mapping[str, float]) -> Perceptual:
+    """Build the loss with VGG16's trained weights, frozen.
+
+    Args:
+        path: The weights; `zoo.feature_weights("vgg16")` finds them.
+        layers: A weight for each layer.
+
+    Raises:
+        UnknownNameError: VGG16 has no layer of such a name.
+        ArgumentError: No layer is asked for.
+        ModelError: The file cannot be used.
+    """
+    loss = Perceptual(layers)
+    load_weights(loss, path)
+    return loss
