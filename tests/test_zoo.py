@@ -1,5 +1,6 @@
 """Names to files: families, models, files, and weights that are not what they should be."""
 
+import hashlib
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import pytest
 
 from superres import zoo
 from superres.errors import ArgumentError, ModelError, UnknownNameError
+from superres.hub import HubFile
 
 
 @pytest.fixture
@@ -59,8 +61,8 @@ def test_an_unknown_name_names_the_nearest():
 
 
 @pytest.mark.parametrize("name", ["x.pth", "model.ckpt"])
-def test_a_pickle_is_told_apart_from_a_misspelt_name(name):
-    with pytest.raises(ModelError, match="pickles"):
+def test_a_missing_file_is_told_apart_from_a_misspelt_name(name):
+    with pytest.raises(ModelError, match="cannot be read: No such file"):
         zoo.find(name)
 
 
@@ -84,3 +86,83 @@ def test_a_damaged_manifest_is_refused(copied, text):
     (copied / "manifest.json").write_text(text)
     with pytest.raises(ModelError):
         zoo.known()
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """Let the hub offer a model of two files and a feature network, in a cache without network."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    monkeypatch.setenv("SUPERRES_CACHE", str(folder))
+    monkeypatch.setenv("SUPERRES_OFFLINE", "1")
+    source = zoo.weights_folder()
+    entries = {
+        "large-x4.onnx": ("large-x4", "model", (source / "default-x4.onnx").read_bytes()),
+        "large-x4.safetensors": (
+            "large-x4",
+            "model",
+            (source / "default-x4.safetensors").read_bytes(),
+        ),
+        "eyes.safetensors": ("eyes", "features", b"features"),
+    }
+    files = tuple(
+        HubFile(
+            name=name,
+            kind=kind,
+            file=file,
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            licence="CC0-1.0",
+            source="a test",
+        )
+        for file, (name, kind, data) in entries.items()
+    )
+    monkeypatch.setattr(zoo, "hub_files", lambda: files)
+    return {file: (folder / file, data) for file, (_, _, data) in entries.items()}
+
+
+def put(hub, *names):
+    for name in names:
+        path, data = hub[name]
+        path.write_bytes(data)
+
+
+def test_a_model_of_the_hub_is_found_by_name_and_by_family(hub):
+    put(hub, "large-x4.onnx", "large-x4.safetensors")
+    for name in ("large", "large-x4"):
+        model = zoo.find(name, scale=4)
+        assert model.onnx == hub["large-x4.onnx"][0]
+        assert model.safetensors == hub["large-x4.safetensors"][0]
+    assert zoo.scales("large") == (4,)
+    assert {model.card.name for model in zoo.known()} == {"default-x2", "default-x3", "default-x4"}
+
+
+def test_a_model_of_the_hub_is_asked_for_only_when_it_is_needed(hub):
+    assert zoo.find("default-x4").card.scale == 4
+    with pytest.raises(ModelError, match=r"large-x4\.onnx .* SUPERRES_OFFLINE is set"):
+        zoo.find("large-x4")
+
+
+def test_pulling_gives_all_files_of_a_name_wherever_they_lie(hub):
+    put(hub, *hub)
+    assert zoo.pull("large-x4") == [hub["large-x4.onnx"][0], hub["large-x4.safetensors"][0]]
+    assert zoo.pull("eyes") == [hub["eyes.safetensors"][0]]
+    embedded = zoo.weights_folder()
+    assert sorted(zoo.pull("default-x4")) == sorted(embedded.glob("default-x4.*"))
+    with pytest.raises(UnknownNameError, match="did you mean 'large-x4'"):
+        zoo.pull("lage-x4")
+
+
+def test_feature_weights_are_those_of_the_cache(hub):
+    assert zoo.cached_feature_weights("eyes") is None
+    with pytest.raises(ModelError, match="SUPERRES_OFFLINE"):
+        zoo.feature_weights("eyes")
+    put(hub, "eyes.safetensors")
+    path = hub["eyes.safetensors"][0]
+    assert zoo.cached_feature_weights("eyes") == zoo.feature_weights("eyes") == path
+
+
+@pytest.mark.parametrize("name", ["eye", "large-x4"])
+def test_a_name_that_is_no_feature_network_lists_those_that_are(hub, name):
+    with pytest.raises(UnknownNameError, match="eyes"):
+        zoo.feature_weights(name)

@@ -267,7 +267,8 @@ def load(
     """Load a model once, to call it on many arrays.
 
     Args:
-        model: A family (`default`), a model (`default-x4`) or a `.onnx` or `.safetensors` file.
+        model: A family (`default`), a model (`default-x4`) or a model file: `.onnx`,
+            `.safetensors`, or weights made elsewhere (`.pth`, ncnn's `.param`).
         scale: The scale to load of a family; None keeps all of them at hand.
         backend: `auto`, `openvino`, `torch` or `onnxruntime`.
         precision: `auto`, `fp32`, `bf16` or `fp16`.

@@ -1,21 +1,26 @@
-"""From a model's name to its files: those inside the package, or any file on disk."""
+"""From a name to its files: inside the package, fetched from the hub, or anywhere on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from superres.errors import ArgumentError, ModelError, unknown_name
-from superres.models.files import SUFFIXES, ModelFile, open_model_file
+from superres.hub import HubFile, cached, fetch, hub_files
+from superres.models.files import FOREIGN_SUFFIXES, SUFFIXES, ModelFile, open_model_file
+
+if TYPE_CHECKING:
+    from superres.download import Progress
 
 DEFAULT = "default"
 MANIFEST_NAME = "manifest.json"
-_PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".bin")  # are told apart from a misspelt name
 _MANIFEST = TypeAdapter(dict[str, str])
 _WITH_SCALE = re.compile(r"(?P<family>.+)-x(?P<scale>\d+)")
 
@@ -46,23 +51,29 @@ def known() -> list[ModelFile]:
     return [open_embedded(name) for name in names]
 
 
-def find(name: str, *, scale: int | None = None) -> ModelFile:
-    """Find a model by name or file.
+def find(
+    name: str, *, scale: int | None = None, notice: Callable[[str], None] | None = None
+) -> ModelFile:
+    """Find a model by name or file; one that only the hub has is fetched.
 
     Args:
         name: `default` (a family, completed by the scale), `default-x4` (one model), or the path
-            of a `.safetensors` or `.onnx` file.
+            of a `.safetensors` or `.onnx` file, or of one that was made elsewhere (`.pth`,
+            `.safetensors`, ncnn's `.param`).
         scale: The scale that is wanted; None takes what the name says, or 4 for a family.
+        notice: Called with one line before anything is fetched; None keeps quiet.
 
     Raises:
         UnknownNameError: No model has this name.
         ArgumentError: The model has another scale than the one wanted.
-        ModelError: Its file is missing, damaged, or has the wrong hash.
+        ModelError: Its file is missing, damaged, has the wrong hash, or cannot be fetched.
     """
-    if Path(name).suffix in (*SUFFIXES, *_PICKLES) or "/" in name or "\\" in name:
+    if Path(name).suffix in (*SUFFIXES, *FOREIGN_SUFFIXES) or "/" in name or "\\" in name:
         model = open_model_file(Path(name))
     else:
-        model = open_embedded(_full_name(name, scale))
+        full = _full_name(name, scale)
+        embedded = full in {Path(file).stem for file in _manifest()}
+        model = open_embedded(full) if embedded else open_model_file(pull(full, notice=notice)[0])
     if scale is not None and model.card.scale != scale:
         raise ArgumentError(
             f"model {name} enlarges by {model.card.scale}, asked was {scale}",
@@ -81,17 +92,84 @@ def scales(name: str) -> tuple[int, ...]:
     return _families().get(name) or (find(name).card.scale,)
 
 
+def pull(
+    name: str,
+    *,
+    notice: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Return the files of a model or a feature network, after fetching those that are not here.
+
+    Args:
+        name: A name of one model, such as `default-x4`, or of a feature network.
+        notice: Called with one line before each file that is fetched; None keeps quiet.
+        progress: Called with the bytes of a file that have arrived and those that will have.
+
+    Raises:
+        UnknownNameError: Neither the package nor the hub has it.
+        ModelError: A file cannot be fetched or is another one.
+        OutputError: The cache cannot be written.
+    """
+    files = [file for file in hub_files() if file.name == name]
+    if files:
+        return [fetch(file, notice=notice or _quiet, progress=progress) for file in files]
+    embedded = [file for file in _manifest() if Path(file).stem == name]
+    if not embedded:
+        raise unknown_name("model", name, _names() | {file.name for file in hub_files()})
+    return [weights_folder() / file for file in embedded]
+
+
+def feature_weights(name: str, *, notice: Callable[[str], None] | None = None) -> Path:
+    """Return the weights of a network that losses look through, after fetching them if need be.
+
+    Args:
+        name: `vgg16` or `alexnet`.
+        notice: Called with one line before anything is fetched; None keeps quiet.
+
+    Raises:
+        UnknownNameError: There is no such network.
+        ModelError: The file cannot be fetched or is another one.
+        OutputError: The cache cannot be written.
+    """
+    return fetch(_feature_file(name), notice=notice or _quiet)
+
+
+def cached_feature_weights(name: str) -> Path | None:
+    """Return the weights of a network that losses look through if they are here, or None.
+
+    Raises:
+        UnknownNameError: There is no such network.
+        ModelError: Another file has their place in the cache.
+    """
+    return cached(_feature_file(name))
+
+
+def _feature_file(name: str) -> HubFile:
+    files = {file.name: file for file in hub_files() if file.kind == "features"}
+    if name not in files:
+        raise unknown_name("feature network", name, files)
+    return files[name]
+
+
+def _names() -> set[str]:
+    """Return the names of all models, embedded or on the hub."""
+    return {
+        *(Path(file).stem for file in _manifest()),
+        *(file.name for file in hub_files() if file.kind == "model"),
+    }
+
+
 def _families() -> dict[str, tuple[int, ...]]:
-    """Return the scales of each embedded family, ascending."""
+    """Return the scales of each family, ascending."""
     found: dict[str, set[int]] = {}
-    for file in _manifest():
-        if match := _WITH_SCALE.fullmatch(Path(file).stem):
+    for name in _names():
+        if match := _WITH_SCALE.fullmatch(name):
             found.setdefault(match["family"], set()).add(int(match["scale"]))
     return {family: tuple(sorted(offered)) for family, offered in found.items()}
 
 
 def _full_name(name: str, scale: int | None) -> str:
-    names = {Path(file).stem for file in _manifest()}
+    names = _names()
     if name in names:
         return name
     families = _families()
@@ -135,3 +213,7 @@ def check_hash(path: Path, expected: str) -> None:
             f"{path.name} has the hash {found[:12]}..., expected was {expected[:12]}...",
             "the file was changed or damaged; install superres again",
         )
+
+
+def _quiet(_: str) -> None:
+    """Say nothing of what is fetched."""

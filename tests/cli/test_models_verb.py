@@ -62,3 +62,31 @@ def test_the_card_as_json_is_the_card(capsys):
     told = json.loads(capsys.readouterr().out)
     del told["files"]
     assert Card.model_validate(told) == CARD
+
+
+@pytest.fixture
+def _pulls(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pull(name, *, notice, progress):
+        notice(f"fetching {name}")
+        progress(1, 2)
+        return [Path("cache/a.onnx"), Path("cache/a.safetensors")]
+
+    monkeypatch.setattr("superres.zoo.pull", pull)
+
+
+@pytest.mark.usefixtures("_pulls")
+def test_pulling_prints_where_the_files_lie_and_says_what_it_fetches_beside(capsys):
+    assert main(["models", "pull", "a"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [str(Path("cache/a.onnx")), str(Path("cache/a.safetensors"))]
+    assert err == "fetching a\n"
+
+
+@pytest.mark.usefixtures("_pulls")
+def test_pulling_as_json_lists_the_files(capsys):
+    assert main(["models", "pull", "a", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "name": "a",
+        "files": [str(Path("cache/a.onnx")), str(Path("cache/a.safetensors"))],
+    }

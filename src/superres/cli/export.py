@@ -14,7 +14,7 @@ from superres.errors import ModelError, OutputError
 
 def export(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model's name, or a .safetensors file.")
+        str, typer.Argument(metavar="MODEL", help="A model's name, or a file of weights.")
     ],
     output: Annotated[
         Path | None,
@@ -35,16 +35,17 @@ def export(
     Examples:
       superres export runs/mine/model.safetensors
       superres upscale photo.jpg -n runs/mine/model.onnx
+      superres export RealESRGAN_x4plus.pth
     """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
     from superres.zoo import find
 
-    source = find(model).safetensors
+    source = find(model).weights
     if source is None:
         raise ModelError(
-            f"{model} has no .safetensors file to export from",
+            f"{model} has no file of weights to export from",
             "an .onnx file is an export already; name the training run's model.safetensors",
         )
-    target = output or Path(model.removesuffix(".safetensors") + ".onnx")
+    target = output or Path(model).with_suffix(".onnx")
     if target.suffix != ".onnx":
         raise OutputError(f"{target} does not end in .onnx", "name a file such as model.onnx")
     if target.exists() and not overwrite:

@@ -1,4 +1,4 @@
-"""The verb `models`: which models there are, and what the card of one says."""
+"""The verb `models`: which models there are, what the card of one says, and where they lie."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from superres.cli.output import show, show_json, show_table
+from superres.cli.progress import BatchProgress
 
 if TYPE_CHECKING:
     from superres.models.card import Card
@@ -16,13 +17,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 models = typer.Typer(
     name="models",
-    help="""List models, or show the card of one.
+    help="""List models, show the card of one, or fetch one before it is needed.
 
     \b
     Examples:
       superres models
       superres models info default-x4
       superres models info runs/mine/model.safetensors --json
+      superres models info RealESRGAN_x4plus.pth
+      superres models pull vgg16
     """,
     rich_markup_mode=None,
 )
@@ -75,6 +78,27 @@ def show_model(
         show(f"{key:<14}{value}")
 
 
+@models.command("pull")
+def pull_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to fetch.")],
+    as_json: AsJson = False,
+) -> None:
+    """Fetch what a name stands for into the cache, and print where it lies."""
+    from superres.zoo import pull
+
+    with BatchProgress(1) as bar:
+        paths = pull(
+            name,
+            notice=bar.notice,
+            progress=lambda arrived, total: bar.step(name, arrived, total),
+        )
+    if as_json:
+        show_json({"name": name, "files": [str(path) for path in paths]})
+        return
+    for path in paths:
+        show(str(path))
+
+
 def _facts(model: ModelFile) -> list[tuple[str, str]]:
     """Return the card as lines of a name and its value."""
     card, training = model.card, model.card.training
@@ -101,7 +125,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
         ),
         ("weights", card.weights_sha256),
         ("made by", f"superres {card.superres_version}" if card.superres_version else ""),
-        *(("file", str(file)) for file in (model.onnx, model.safetensors) if file),
+        *(("file", str(file)) for file in _files(model).values()),
     ]
     return [(key, value) for key, value in facts if value]
 
@@ -111,8 +135,10 @@ def _scores(card: Card) -> str:
 
 
 def _as_json(model: ModelFile) -> dict[str, Any]:  # Any: as JSON takes it
-    files = {"onnx": model.onnx, "safetensors": model.safetensors}
-    return {
-        **model.card.model_dump(mode="json"),
-        "files": {kind: str(path) for kind, path in files.items() if path},
-    }
+    return {**model.card.model_dump(mode="json"), "files": _files(model)}
+
+
+def _files(model: ModelFile) -> dict[str, str]:
+    """Return the paths of the files that there are, by their kind."""
+    files = {"onnx": model.onnx, "safetensors": model.safetensors, "foreign": model.foreign}
+    return {kind: str(path) for kind, path in files.items() if path}

@@ -41,12 +41,12 @@ class _Choice:
 
     package: str
     install: str
-    file: Literal["onnx", "safetensors"]
+    file: Literal["onnx", "safetensors"]  # or what stands in for it; see `ModelFile.weights`
     open: Callable[[_Request, Path], Backend]
 
     def path(self, model: ModelFile) -> Path | None:
         """Return the model's file of the kind that this backend reads."""
-        return model.onnx if self.file == "onnx" else model.safetensors
+        return model.onnx if self.file == "onnx" else model.weights
 
     def installed(self) -> bool:
         """Say whether the package is there, without importing it."""
@@ -159,7 +159,7 @@ def _pick(model: ModelFile, device: Device) -> tuple[str, str]:
     if not able:
         raise BackendError(
             f"no installed backend can run model {model.card.name}, which has "
-            f"{' and '.join(p.name for p in (model.onnx, model.safetensors) if p) or 'no files'}",
+            f"{' and '.join(p.name for p in (model.onnx, model.weights) if p) or 'no files'}",
             "pip install 'superres[torch]' for .safetensors; pip install superres for .onnx",
         )
     if device.kind in ("cuda", "mps"):

@@ -81,7 +81,7 @@ class TorchBackend:
         threads: int | None,
         notice: Notice,
     ) -> TorchBackend:
-        """Load a .safetensors file and open its network.
+        """Load a file of weights and open its network.
 
         Raises:
             ModelError: The file is damaged or does not fit its card.

@@ -55,6 +55,7 @@ class Card(_Strict):
         halo: Input pixels that a tile must see beyond its own area on each side.
         multiple_of: Input height and width must be multiples of this.
         minimum: Smallest input height and width.
+        exact_halo: Whether no pixel beyond the halo has any influence, so that tiles are exact.
         weights_sha256: Hash of the weights, as `checkpoint.hash_weights` takes it; "" if unknown.
     """
 
@@ -67,6 +68,7 @@ class Card(_Strict):
     halo: int = Field(ge=0, le=4096)
     multiple_of: int = Field(default=1, ge=1, le=1024)
     minimum: int = Field(default=1, ge=1, le=4096)
+    exact_halo: bool = True
     parameters: int = Field(default=0, ge=0)
     licence: str = ""
     training: Training = Training()

@@ -9,12 +9,27 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from superres.errors import ModelError, unknown_name
+from superres.models.autoencoder import AutoencoderConfig
+from superres.models.compact import CompactConfig
 from superres.models.config import NetworkConfig
+from superres.models.convlstm_net import ConvlstmConfig
+from superres.models.drcn import DrcnConfig
+from superres.models.drrn import DrrnConfig
 from superres.models.edsr import EdsrConfig
 from superres.models.espcn import EspcnConfig
 from superres.models.fsrcnn import FsrcnnConfig
+from superres.models.lapsrn import LapsrnConfig
 from superres.models.lean import LeanConfig
+from superres.models.msrresnet import MsrresnetConfig
+from superres.models.rcan import RcanConfig
+from superres.models.rrdb import RrdbConfig
+from superres.models.span import SpanConfig
 from superres.models.srcnn import SrcnnConfig
+from superres.models.srdensenet import SrdensenetConfig
+from superres.models.srresnet import SrresnetConfig
+from superres.models.swinir import SwinirConfig
+from superres.models.unet import UnetConfig
+from superres.models.vdsr import VdsrConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,21 @@ ARCHITECTURES: dict[str, Architecture] = {
     "fsrcnn": Architecture(FsrcnnConfig, "Dong et al. 2016, arXiv:1608.00367"),
     "espcn": Architecture(EspcnConfig, "Shi et al. 2016, arXiv:1609.05158"),
     "edsr": Architecture(EdsrConfig, "Lim et al. 2017, arXiv:1707.02921"),
+    "autoencoder": Architecture(AutoencoderConfig, "Masci et al. 2011, for teaching"),
+    "convlstm": Architecture(ConvlstmConfig, "Shi et al. 2015, arXiv:1506.04214, for teaching"),
+    "unet": Architecture(UnetConfig, "Ronneberger et al. 2015, arXiv:1505.04597, for teaching"),
+    "vdsr": Architecture(VdsrConfig, "Kim et al. 2016, arXiv:1511.04587"),
+    "drcn": Architecture(DrcnConfig, "Kim et al. 2016, arXiv:1511.04491"),
+    "drrn": Architecture(DrrnConfig, "Tai et al. 2017, CVPR"),
+    "srdensenet": Architecture(SrdensenetConfig, "Tong et al. 2017, ICCV"),
+    "lapsrn": Architecture(LapsrnConfig, "Lai et al. 2017, arXiv:1704.03915"),
+    "srresnet": Architecture(SrresnetConfig, "Ledig et al. 2017, arXiv:1609.04802"),
+    "msrresnet": Architecture(MsrresnetConfig, "Wang et al. 2018, arXiv:1809.00219"),
+    "rrdb": Architecture(RrdbConfig, "Wang et al. 2018, arXiv:1809.00219, arXiv:2107.10833"),
+    "compact": Architecture(CompactConfig, "Wang et al. 2021, arXiv:2107.10833"),
+    "rcan": Architecture(RcanConfig, "Zhang et al. 2018, arXiv:1807.02758"),
+    "swinir": Architecture(SwinirConfig, "Liang et al. 2021, arXiv:2108.10257"),
+    "span": Architecture(SpanConfig, "Wan et al. 2024, arXiv:2311.12770"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Networks to and from .safetensors files that carry their card. No pickles."""
+"""Networks from files of weights, and to .safetensors files that carry their card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from superres.errors import ModelError
 from superres.models.card import CARD_KEY, Card
 from superres.models.catalog import network_config
-from superres.models.files import read_card
+from superres.models.config import NetworkConfig
+from superres.models.files import is_foreign, read_card
 from superres.whole import write_whole
 
 
@@ -53,32 +54,29 @@ def save_network(network: nn.Module, card: Card, path: Path, *, half: bool = Fal
 
 
 def load_network(path: Path) -> tuple[nn.Module, Card]:
-    """Build the network that a .safetensors file describes and fill it with the file's weights.
+    """Build the network that a file of weights describes and fill it with the file's weights.
 
     Returns:
         The network in fp32 on the CPU, in evaluation mode, and its card.
 
     Raises:
         ModelError: The file is damaged, its hash is wrong, its weights do not fit its
-            architecture, or its card's needs are not the architecture's.
+            architecture, or its card's needs are not the architecture's. For files made
+            elsewhere see `models.foreign.read_foreign`.
         UnknownNameError: The card names an architecture that the catalogue does not have.
     """
-    card = read_card(path)
-    try:
-        weights = load(path.read_bytes())
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged: {error}", "fetch or train the file again") from error
+    card, weights = _read(path)
     if card.weights_sha256 and card.weights_sha256 != (found := hash_weights(weights)):
         raise ModelError(
             f"{path} has the hash {found[:12]}..., its card says {card.weights_sha256[:12]}...",
             "the file was changed or damaged; fetch it again",
         )
     config = network_config(card.architecture, card.config)
-    needs = (config.scale, config.channels, config.halo, config.multiple_of, config.minimum)
-    if needs != (card.scale, card.channels, card.halo, card.multiple_of, card.minimum):
+    needs = _needs(config)
+    if needs != card.model_dump(include=set(needs)):
         raise ModelError(
-            f"{path} has a card that contradicts {card.architecture}: (scale, channels, halo, "
-            f"multiple of, minimum) should be {needs}",
+            f"{path} has a card that contradicts {card.architecture}, which needs "
+            + ", ".join(f"{name} {value}" for name, value in needs.items()),
             "the card was edited or is of another version; export the model again",
         )
     network = config.build()
@@ -93,6 +91,19 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
     return network.float().eval(), card
 
 
+def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:
+    """Read a file's card and weights."""
+    if is_foreign(path):
+        from superres.models.foreign import read_foreign  # which is made of this file's functions
+
+        return read_foreign(path)
+    card = read_card(path)
+    try:
+        return card, load(path.read_bytes())
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is damaged: {error}", "fetch or train the file again") from error
+
+
 def card_for(name: str, architecture: str, values: Mapping[str, object]) -> Card:
     """Return the card of an untrained network: its complete config and its derived needs."""
     config = network_config(architecture, values)
@@ -101,10 +112,18 @@ def card_for(name: str, architecture: str, values: Mapping[str, object]) -> Card
             "name": name,
             "architecture": architecture,
             "config": config.model_dump(),
-            "scale": config.scale,
-            "channels": config.channels,
-            "halo": config.halo,
-            "multiple_of": config.multiple_of,
-            "minimum": config.minimum,
+            **_needs(config),
         }
     )
+
+
+def _needs(config: NetworkConfig) -> dict[str, int | bool]:
+    """Return what a card repeats of its config, for readers without torch."""
+    return {
+        "scale": config.scale,
+        "channels": config.channels,
+        "halo": config.halo,
+        "multiple_of": config.multiple_of,
+        "minimum": config.minimum,
+        "exact_halo": config.exact_halo,
+    }

@@ -36,6 +36,15 @@ class NetworkConfig(BaseModel):
         """Smallest input height and width."""
         return 1
 
+    @property
+    def exact_halo(self) -> bool:
+        """Whether no pixel beyond the halo has any influence.
+
+        Where it is False (pooling over the whole frame, long chains of windows or blocks) the halo
+        is what is enough in practice, and the tiled result is near the whole frame's, not equal.
+        """
+        return True
+
     def build(self) -> nn.Module:
         """Return the network with fresh weights."""
         raise AssertionError(f"{type(self).__name__} must build its network")

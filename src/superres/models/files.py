@@ -1,4 +1,7 @@
-"""Where a model's card is found in its files, read without torch, onnx or any runtime."""
+"""Where a model's card is found in its files, read without torch, onnx or any runtime.
+
+Only weights that were made elsewhere need torch, which tells their card from their shapes.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from superres.errors import ModelError
 from superres.models.card import CARD_KEY, Card, parse_card
 
 SUFFIXES = (".safetensors", ".onnx")
+FOREIGN_SUFFIXES = (".pth", ".pt", ".ckpt", ".param", ".bin")  # and .safetensors without a card
 _MAX_HEADER_BYTES = 64 * 2**20  # a hostile header must not fill the memory
 _MAX_CARD_BYTES = 2**20
 _METADATA_PROPS = 14  # field number in onnx.proto's ModelProto
@@ -22,17 +26,24 @@ _NO_CARD_HINT = "superres writes cards: train or export the model with it"
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model on disk: its card and the one or two files that hold its weights.
+    """A model on disk: its card and the files that hold its weights.
 
     Attributes:
         card: What the model needs.
         onnx: The graph with weights, for OpenVINO and ONNX Runtime; None if there is none.
         safetensors: The weights alone, for torch; None if there is none.
+        foreign: Weights without a card, made elsewhere, for torch; None if there are none.
     """
 
     card: Card
     onnx: Path | None
     safetensors: Path | None
+    foreign: Path | None = None
+
+    @property
+    def weights(self) -> Path | None:
+        """The file that torch loads."""
+        return self.safetensors or self.foreign
 
 
 def read_card(path: Path) -> Card:
@@ -46,36 +57,66 @@ def read_card(path: Path) -> Card:
             f"{path} is no model file: its name ends in {path.suffix or 'nothing'!r}",
             "model files end in .safetensors or .onnx; pickles (.pth, .pt) are not read here",
         )
+    text = _card_text(path)
+    if text is None:
+        raise ModelError(f"{path} carries no card", _NO_CARD_HINT)
+    return parse_card(text, str(path))
+
+
+def is_foreign(path: Path) -> bool:
+    """Say whether a file holds weights that were made elsewhere, without a card.
+
+    Raises:
+        ModelError: It is a .safetensors file that is missing or damaged.
+    """
+    if path.suffix == ".safetensors":
+        return _card_text(path) is None
+    return path.suffix in FOREIGN_SUFFIXES
+
+
+def _card_text(path: Path) -> str | None:
+    """Return a file's card as it is written there; None if it has none."""
     try:
         with path.open("rb") as file:
-            text = (
-                _safetensors_card(file, path)
-                if path.suffix == ".safetensors"
-                else _onnx_card(file, path)
-            )
+            if path.suffix == ".safetensors":
+                return _safetensors_card(file, path)
+            return _onnx_card(file, path)
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror or error}",
             "check the path and its permissions",
         ) from error
-    if text is None:
-        raise ModelError(f"{path} carries no card", _NO_CARD_HINT)
-    return parse_card(text, str(path))
 
 
 def open_model_file(path: Path) -> ModelFile:
     """Read a model file's card and find its twin of the other format beside it.
 
     Raises:
-        ModelError: See `read_card`.
+        ModelError: See `read_card` and `models.foreign.read_foreign`.
     """
-    card = read_card(path)
-    files = {path.suffix: path}
+    foreign = is_foreign(path)
+    card = _recognised_card(path) if foreign else read_card(path)
+    files = {} if foreign else {path.suffix: path}
     for suffix in SUFFIXES:
         twin = path.with_suffix(suffix)
         if suffix not in files and twin.exists() and _is_twin(card, twin):
             files[suffix] = twin
-    return ModelFile(card, files.get(".onnx"), files.get(".safetensors"))
+    return ModelFile(card, files.get(".onnx"), files.get(".safetensors"), path if foreign else None)
+
+
+def _recognised_card(path: Path) -> Card:
+    """Return the card of weights that carry none, which takes torch to read."""
+    try:
+        from superres.models.foreign import read_foreign
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ModelError(
+            f"{path} was made elsewhere, and only torch, which is not installed, can read it",
+            "pip install 'superres[torch]', once even elsewhere: superres export makes an .onnx of "
+            "it that runs without",
+        ) from error
+    return read_foreign(path)[0]
 
 
 def _is_twin(card: Card, path: Path) -> bool:

@@ -1,0 +1,146 @@
+"""Where files lie that are not inside the package: in the cache, fetched there when asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from superres.errors import ModelError
+
+if TYPE_CHECKING:
+    from superres.download import Progress
+
+HUB = "https://github.com/superres/superres/releases/download/weights"
+TABLE_NAME = "hub.json"
+
+
+class HubFile(BaseModel):
+    """A file that can be fetched.
+
+    Attributes:
+        name: What users call it; the files of one model share it.
+        kind: Whether it is a model with a card, or a network that losses look through.
+        file: Its name on the hub and in the cache. No folders, and never a pickle.
+        bytes: Its size.
+        sha256: Its hash, in hexadecimal.
+        licence: Its licence.
+        source: Who made it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(min_length=1)
+    kind: Literal["model", "features"]
+    file: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*\.(safetensors|onnx)$")
+    bytes: int = Field(gt=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    licence: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+
+
+@cache
+def hub_files() -> tuple[HubFile, ...]:
+    """Return what the hub offers.
+
+    Raises:
+        ModelError: The package is damaged.
+    """
+    path = Path(str(resources.files("superres") / "weights" / TABLE_NAME))
+    try:
+        return TypeAdapter(tuple[HubFile, ...]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ModelError(
+            f"the list of files on the hub cannot be read: {error}", "install superres again"
+        ) from error
+
+
+def cached(file: HubFile) -> Path | None:
+    """Return where a file lies in the cache, or None if it is not there.
+
+    A file that was put there by hand is as good as one that was fetched.
+
+    Raises:
+        ModelError: Another file has its place.
+    """
+    path = cache_folder() / file.file
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror or error}", "check it and its permissions"
+        ) from error
+    if found != file.sha256:
+        raise ModelError(
+            f"{path} has the hash {found[:12]}..., expected was {file.sha256[:12]}...",
+            "the file is damaged or another one; remove it, and it will be fetched again",
+        )
+    return path
+
+
+def fetch(
+    file: HubFile, *, notice: Callable[[str], None], progress: Progress | None = None
+) -> Path:
+    """Return where a file lies in the cache, after fetching it if it is not there.
+
+    `SUPERRES_HUB` names another server than the project's own. With `SUPERRES_OFFLINE=1` nothing
+    is fetched.
+
+    Args:
+        file: The file.
+        notice: Called with one line before anything is fetched.
+        progress: Called with the bytes that have arrived and those that will have.
+
+    Raises:
+        ArgumentError: The address in `SUPERRES_HUB` is not http or https.
+        ModelError: It cannot be fetched, or another file has its place in the cache.
+        OutputError: The cache cannot be written.
+    """
+    if path := cached(file):
+        return path
+    # It brings ssl and an HTTP client, for which a run that fetches nothing need not wait.
+    from superres.download import Wanted, by_hand, download
+
+    base = os.environ.get("SUPERRES_HUB") or HUB
+    wanted = Wanted(
+        url=f"{base.rstrip('/')}/{file.file}",
+        target=cache_folder() / file.file,
+        size_bytes=file.bytes,
+        sha256=file.sha256,
+    )
+    if os.environ.get("SUPERRES_OFFLINE", "0") not in ("", "0"):
+        raise by_hand(wanted, "SUPERRES_OFFLINE is set")
+    notice(f"fetching {file.file}, {file.bytes / 2**20:.1f} MiB, from {base}")
+    download(wanted, progress=progress or _silent)
+    return wanted.target
+
+
+def cache_folder() -> Path:
+    """Return the folder of fetched files; it need not exist.
+
+    `SUPERRES_CACHE` if it is set, or else a folder in the system's place for caches.
+    """
+    if own := os.environ.get("SUPERRES_CACHE"):
+        return Path(own).expanduser().absolute()
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "superres" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "superres"
+    # https://specifications.freedesktop.org/basedir-spec: a relative path there is to be ignored.
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".cache") / "superres"
+
+
+def _silent(_arrived: int, _total: int) -> None:
+    """Show no progress."""

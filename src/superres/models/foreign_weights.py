@@ -1,0 +1,101 @@
+"""How a dictionary of weights is asked what a network's size is, and how it is renamed."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from superres.errors import ModelError
+
+Weights = dict[str, Tensor]
+Rules = tuple[tuple[str, str], ...]
+
+_HINT = "the file is damaged, or of a network that only looks like a known one"
+
+
+def renamed(weights: Weights, rules: Rules) -> Weights:
+    """Rename the beginning of each weight's name by the first rule that matches it.
+
+    Args:
+        weights: The weights by name; a name that no rule matches stays.
+        rules: Pairs of a regular expression and what takes its place.
+    """
+    patterns = [(re.compile(pattern), new) for pattern, new in rules]
+    named: Weights = {}
+    for name, value in weights.items():
+        rule = next((rule for rule in patterns if rule[0].match(name)), None)
+        named[rule[0].sub(rule[1], name, count=1) if rule else name] = value
+    return named
+
+
+def count(weights: Mapping[str, Tensor], name: str, *, first: int = 0, step: int = 1) -> int:
+    """Count the weights whose names differ in one number, up to the first that is missing.
+
+    Args:
+        weights: The weights by name.
+        name: The name, with {} for the number.
+        first: Where the numbers begin.
+        step: How far they are apart.
+    """
+    numbers = itertools.count(first, step)
+    found = itertools.takewhile(lambda number: name.format(number) in weights, numbers)
+    return sum(1 for _ in found)
+
+
+def convolution(weights: Mapping[str, Tensor], name: str) -> tuple[int, int]:
+    """Return the outputs and inputs of a convolution's weight.
+
+    Raises:
+        ModelError: It is missing, or is no convolution's.
+    """
+    out, seen, _, _ = _shape(weights, name, 4)
+    return out, seen
+
+
+def matrix(weights: Mapping[str, Tensor], name: str) -> tuple[int, int]:
+    """Return the rows and columns of a weight.
+
+    Raises:
+        ModelError: It is missing, or has other axes.
+    """
+    rows, columns = _shape(weights, name, 2)
+    return rows, columns
+
+
+def edge(many: int, few: int, name: str) -> int:
+    """Return the edge of the squares of pixels that channels are shuffled to or from.
+
+    Raises:
+        ModelError: The channels make no squares.
+    """
+    found = math.isqrt(many // few)
+    if found**2 * few != many:
+        raise ModelError(
+            f"the weight {name} has {many} channels, which is no square number times {few}", _HINT
+        )
+    return found
+
+
+def shuffled_scale(weights: Mapping[str, Tensor], names: Sequence[str]) -> int:
+    """Return the product of the factors of the pixel shuffles behind these convolutions.
+
+    Raises:
+        ModelError: One is missing, is no convolution's, or is not one before a pixel shuffle.
+    """
+    return math.prod(edge(*convolution(weights, name), name) for name in names)
+
+
+def _shape(weights: Mapping[str, Tensor], name: str, axes: int) -> tuple[int, ...]:
+    value = weights.get(name)
+    if value is None:
+        raise ModelError(f"the weight {name} is missing", _HINT)
+    if value.ndim != axes or not value.numel():
+        raise ModelError(
+            f"the weight {name} has the shape {tuple(value.shape)}, expected were {axes} axes",
+            _HINT,
+        )
+    return tuple(value.shape)
