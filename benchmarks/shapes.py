@@ -15,20 +15,22 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from superres.train.journal import read_log
 from superres.train.loop import RunOptions, train
-from superres.train.recipe import Recipe, load_recipe
+from superres.train.recipe import Recipe
+from superres.train.recipe_file import load_recipe
+from superres.train.run_log import read_log
 from superres.train.schedule import Budget
 
 # What differs from the recipe default-x4. Steps are scaled so that all see as many pixels.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "8 blocks of 64": {},
-    "10 blocks of 64": {"network": {"blocks": 10}},
-    "4 blocks of 96": {"network": {"features": 96, "blocks": 4}},
-    "2 blocks of 128": {"network": {"features": 128, "blocks": 2}},
-    "8 blocks of 64, Adam at 1e-3": {"optimizer": {"name": "adam", "rate": 1e-3}},
-    "8 blocks of 64, no Fourier term": {"loss": {"fourier": 0.0}},
-    "8 blocks of 64, 8 patches of 48": {"data": {"batch": 8, "patch": 48}},
+    "14 blocks of 64": {},
+    "8 blocks of 64": {"network": {"blocks": 8}},
+    "8 blocks of 96": {"network": {"features": 96, "blocks": 8}},
+    "4 blocks of 128": {"network": {"features": 128, "blocks": 4}},
+    "14 blocks of 64, Adam at 1e-3": {"optimizer": {"name": "adam", "rate": 1e-3}},
+    "14 blocks of 64, no weight decay": {"optimizer": {"matrix_decay": 0.0}},
+    "14 blocks of 64, no Fourier term": {"loss": {"fourier": 0.0}},
+    "14 blocks of 64, 16 patches of 32": {"data": {"patch": 32}},
 }
 
 
@@ -46,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--set", type=Path, action="append", required=True, dest="sets")
-    parser.add_argument("--steps", type=int, default=700, help="of 16 patches of 32 pixels")
+    parser.add_argument("--steps", type=int, default=700, help="of 16 patches of 48 pixels")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
 
@@ -57,9 +59,9 @@ def main() -> None:
         steps = arguments.steps * pixels // (recipe.data.batch * recipe.data.patch**2)
         with tempfile.TemporaryDirectory() as folder:
             options = RunOptions(
-                tuple(arguments.data),
                 Path(folder),
-                Budget(steps=steps),
+                tuple(arguments.data),
+                budget=Budget(steps=steps),
                 validation=tuple(arguments.sets),
                 validate_every_s=1e9,
             )

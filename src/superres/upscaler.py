@@ -132,7 +132,9 @@ class Upscaler:
     ) -> None:
         self.model = model
         self.offered = (
-            zoo.scales(model) if scale is None else (zoo.find(model, scale=scale).card.scale,)
+            zoo.scales(model)
+            if scale is None
+            else (zoo.find(model, scale=scale, notice=notice).card.scale,)
         )
         self._options = options
         self._notice = notice
@@ -146,7 +148,7 @@ class Upscaler:
             BackendError: No backend can run it.
         """
         if scale not in self._engines:
-            found = zoo.find(self.model, scale=scale)
+            found = zoo.find(self.model, scale=scale, notice=self._notice)
             # The choice is the same for every scale, so it is told once.
             notice = self._notice if not self._engines else no_notice
             backend = self._open(found, self._options.precision, notice)

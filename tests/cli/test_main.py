@@ -56,7 +56,7 @@ def test_every_verb_has_help_with_an_example_on_lines_of_its_own(verb, capsys):
         (["--verison"], "there is no option --verison", "did you mean --version?"),
         (["pack", "--qqqqq"], "there is no option --qqqqq", "superres pack --help lists"),
         (["models", "info"], "missing argument 'NAME|FILE'", "superres models info --help"),
-        (["train", "x", "-o", "y"], "no data is given", "--data"),
+        (["train", "default-x4", "-o", "y"], "no data is given", "--data"),
         (["evaluate", "default"], "no set is given", "--set"),
     ],
 )

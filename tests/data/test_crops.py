@@ -88,3 +88,13 @@ def test_patches_lie_channels_last_for_the_convolutions():
     small, large = draw_patches(numbered_pairs(), patch=4, batch=2, seed=0, step=0)
     assert small.is_contiguous(memory_format=torch.channels_last)
     assert large.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_shares_of_a_batch_are_together_what_one_process_draws():
+    pairs = numbered_pairs()
+    whole = draw_patches(pairs, patch=5, batch=8, seed=7, step=3)
+    shares = [
+        draw_patches(pairs, patch=5, batch=8, seed=7, step=3, share=(part, 4)) for part in range(4)
+    ]
+    for one, parts in zip(whole, zip(*shares, strict=True), strict=True):
+        assert torch.equal(one, torch.cat(parts))

@@ -2,17 +2,24 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import pyvips
 import torch
+from lightning_fabric import Fabric
 
 from superres.errors import ArgumentError, BackendError, DataError, ModelError
+from superres.images.resize import resize
 from superres.models.checkpoint import load_network
-from superres.train.journal import read_log
+from superres.train.adversary import Adversary
+from superres.train.devices import Devices
 from superres.train.loop import RunOptions, train
-from superres.train.recipe import load_recipe
+from superres.train.recipe import AdversarialSection, Recipe
+from superres.train.recipe_file import load_recipe, to_toml
+from superres.train.run_log import read_log
 from superres.train.schedule import Budget
 
 RECIPE = """
@@ -27,6 +34,8 @@ batch = 2
 [optimizer]
 warm_up_steps = 2
 """
+
+SMALL = {"lapsrn": {"features": 4, "depth": 2}, "drcn": {"features": 4, "recursions": 2}}
 
 
 @pytest.fixture
@@ -50,8 +59,23 @@ def recipe(tmp_path):
 
 
 def options(pictures, folder, steps=12, **more) -> RunOptions:
-    plain = RunOptions((pictures,), folder, Budget(steps=steps), device="cpu", log_every=1)
+    plain = RunOptions(
+        folder, (pictures,), budget=Budget(steps=steps), devices=Devices("cpu"), log_every=1
+    )
     return dataclasses.replace(plain, **more)
+
+
+def changed(recipe, **sections):
+    """Return a recipe with some values of its sections replaced."""
+    table = recipe.model_dump()
+    for section, values in sections.items():
+        table[section] = {**table[section], **values}
+    return Recipe.model_validate(table)
+
+
+def losses_of(folder) -> list[dict[str, float]]:
+    """Return a run's log without what depends on the machine's speed."""
+    return [{k: v for k, v in line.items() if k != "samples_per_s"} for line in read_log(folder)]
 
 
 def quiet(_: str) -> None:
@@ -93,7 +117,7 @@ def test_a_run_killed_and_resumed_has_the_losses_and_weights_of_an_unbroken_one(
     with (tmp_path / "b" / "log.jsonl").open("a") as file:
         file.write('{"step": 8, "l1"')  # the kill cut a line short
     resumed = train(recipe, options(pictures, tmp_path / "b", resume=True), notice=quiet)
-    assert read_log(tmp_path / "b") == read_log(tmp_path / "a")
+    assert losses_of(tmp_path / "b") == losses_of(tmp_path / "a")
     assert resumed.card.weights_sha256 == unbroken.card.weights_sha256
 
 
@@ -119,9 +143,13 @@ def test_a_run_starts_from_the_body_of_another_model(tmp_path, pictures, recipe)
         notice=said.append,
     )
     assert "10 of 12 weights start from tiny" in " ".join(said)
+    assert "2 weights start afresh: tail.weight, tail.bias" in said
+    assert "2 weights of tiny are not used: tail.weight, tail.bias" in said
     assert second.card.training.started_from.startswith("tiny ")
     without = network.model_copy(update={"fresh": ()})
-    with pytest.raises(ModelError, match=r"the first is tail\.weight"):
+    with pytest.raises(
+        ModelError, match=r"the first is tail\.weight: 12x8x3x3 there, 27x8x3x3 here"
+    ):
         train(
             recipe.model_copy(update={"network": without}),
             options(pictures, tmp_path / "c", steps=1),
@@ -153,21 +181,19 @@ def test_a_damaged_checkpoint_says_so(tmp_path, pictures, recipe):
 
 
 def test_a_loss_that_becomes_nan_is_named_with_its_step(tmp_path, pictures, recipe):
-    wild = recipe.optimizer.model_copy(update={"rate": 1e30, "matrix_rate": 1e30})
-    with pytest.raises(BackendError, match="the loss l1 became"):
-        train(
-            recipe.model_copy(update={"optimizer": wild}),
-            options(pictures, tmp_path / "run"),
-            notice=quiet,
-        )
+    wild = changed(recipe, optimizer={"rate": 1e30, "matrix_rate": 1e30})
+    once = options(pictures, tmp_path / "run", log_every=6)
+    with pytest.raises(BackendError, match=r"the loss l1 became (nan|inf) at step [1-3]\b"):
+        train(wild, once, notice=quiet)
+    assert read_log(tmp_path / "run") == []
 
 
 def test_a_device_that_is_not_there_is_named_before_any_work(tmp_path, pictures, recipe):
-    run = options(pictures, tmp_path / "run", device="gpu")
+    run = options(pictures, tmp_path / "run", devices=Devices("gpu"))
     with pytest.raises(ArgumentError, match="no device to train on named 'gpu'"):
         train(recipe, run, notice=quiet)
     if not torch.cuda.is_available():
-        run = options(pictures, tmp_path / "run2", device="cuda")
+        run = options(pictures, tmp_path / "run2", devices=Devices("cuda"))
         with pytest.raises(BackendError, match="finds no device cuda"):
             train(recipe, run, notice=quiet)
 
@@ -192,3 +218,144 @@ def test_validation_scores_are_logged(tmp_path, pictures, recipe):
     train(recipe, one, notice=quiet)
     last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert 5 < last["psnr_pictures"] < 60
+    assert 0 < last["ssim_pictures"] < 1
+
+
+def test_a_grey_network_is_validated_on_colour_pictures(tmp_path, pictures, recipe):
+    grey = changed(recipe, network={"config": {**recipe.network.config, "channels": 1}})
+    train(grey, options(pictures, tmp_path / "run", 2, validation=(pictures,)), notice=quiet)
+    assert 5 < read_log(tmp_path / "run")[-1]["psnr_pictures"] < 60
+
+
+def test_pieces_of_a_batch_give_the_gradient_of_the_whole(tmp_path, pictures, recipe):
+    whole = changed(recipe, data={"batch": 4})
+    train(whole, options(pictures, tmp_path / "a", 4), notice=quiet)
+    pieces = changed(whole, optimizer={"accumulate": 2})
+    train(pieces, options(pictures, tmp_path / "b", 4), notice=quiet)
+    one, two = ([line["l1"] for line in read_log(tmp_path / name)] for name in "ab")
+    np.testing.assert_allclose(one, two, rtol=1e-3)  # sums in another order, then Newton-Schulz
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, pictures, recipe):
+    odd = changed(recipe, optimizer={"accumulate": 3})
+    with pytest.raises(ArgumentError, match=r"batch of 2 cannot be shared .* in 3 pieces"):
+        train(odd, options(pictures, tmp_path / "run"), notice=quiet)
+
+
+def test_two_processes_lose_what_one_does_with_their_batches_together(tmp_path, pictures, recipe):
+    path = tmp_path / "shared.toml"
+    path.write_text(to_toml(changed(recipe, data={"batch": 4})), encoding="utf-8")
+    for name, processes in (("one", "1"), ("two", "2")):
+        words = ["train", str(path), "--data", str(pictures), "-o", str(tmp_path / name)]
+        more = ["--steps", "50", "--device", "cpu", "--processes", processes, "--threads", "1"]
+        done = subprocess.run(
+            [sys.executable, "-m", "superres", *words, *more],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+    one, two = (read_log(tmp_path / name)[-1] for name in ("one", "two"))
+    assert one["step"] == two["step"] == 50
+    # Fifty steps of rounding apart; different patches would be apart by a tenth.
+    assert two["l1"] == pytest.approx(one["l1"], rel=0.01)
+
+
+def test_a_killed_adversarial_run_goes_on_as_if_unbroken(tmp_path, pictures, recipe):
+    versus = changed(
+        recipe,
+        adversarial={
+            "weight": {"end": 0.1, "after": 0.2, "until": 0.5},
+            "loss": "hinge",
+            "discriminator": "unet",
+            "config": {"features": 4},
+        },
+    )
+    train(versus, options(pictures, tmp_path / "a", 10), notice=quiet)
+
+    class Killed(BaseException):
+        pass
+
+    def kill_at_seven(done: float, words: str) -> None:
+        if words.startswith("step 7 "):
+            raise Killed
+
+    often = options(pictures, tmp_path / "b", 10, save_every_s=0.0)
+    with pytest.raises(Killed):
+        train(versus, often, notice=quiet, progress=kill_at_seven)
+    train(versus, options(pictures, tmp_path / "b", 10, resume=True), notice=quiet)
+    lines = losses_of(tmp_path / "a")
+    assert losses_of(tmp_path / "b") == lines
+    assert "adversarial" not in lines[0]
+    assert {"adversarial", "discriminator", "verdict_true"} <= set(lines[-1])
+
+
+def test_a_discriminator_learns_to_tell_true_pictures_from_flat_ones():
+    torch.manual_seed(0)
+    fabric = Fabric(accelerator="cpu")
+    section = AdversarialSection(loss="original", config={"features": 4}, rate=1e-3)
+    adversary = Adversary(section, edge=16, channels=3, fabric=fabric)
+    truth, flat = torch.rand(8, 3, 16, 16), torch.full((8, 3, 16, 16), 0.5)
+    before = adversary.verdict(flat, truth)
+    for _ in range(40):
+        told = adversary.learn([(flat, truth)], 1.0)
+    assert told["verdict_true"] > told["verdict_restored"] + 1
+    assert adversary.verdict(flat, truth) > before
+
+
+def test_a_weight_can_go_from_one_value_to_another(tmp_path, pictures, recipe):
+    ramp = {"start": 0.0, "end": 2.0, "after": 0.25, "until": 0.75}
+    both = changed(recipe, loss={"l1": 0.0, "l2": 1.0, "charbonnier": ramp})
+    train(both, options(pictures, tmp_path / "run", 8), notice=quiet)
+    lines = read_log(tmp_path / "run")
+    assert ["charbonnier" in line for line in lines] == [False] * 3 + [True] * 5
+    assert all("l1" not in line and line["l2"] > 0 for line in lines)
+
+
+def test_a_network_learns_from_a_teacher(tmp_path, pictures, recipe):
+    teacher = train(recipe, options(pictures, tmp_path / "teacher", 3), notice=quiet).model
+    pupil = changed(recipe, loss={"l1": 0.0, "distillation": 1.0, "teacher": str(teacher)})
+    train(pupil, options(pictures, tmp_path / "run", 60), notice=quiet)
+    losses = [line["distillation"] for line in read_log(tmp_path / "run")]
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_a_degraded_run_sees_worse_pictures_than_a_clean_one(tmp_path, pictures, recipe):
+    wide = changed(recipe, data={"patch": 16})
+    train(wide, options(pictures, tmp_path / "clean", 1), notice=quiet)
+    real = changed(wide, degradation={"chain": "real"})
+    report = train(real, options(pictures, tmp_path / "real", 1), notice=quiet)
+    clean, damaged = (read_log(tmp_path / name)[0]["l1"] for name in ("clean", "real"))
+    assert damaged > clean
+    assert "real" in report.card.training.degradation
+
+
+def test_paired_folders_are_trained_on_without_a_degradation(tmp_path, pictures, recipe):
+    small = tmp_path / "small"
+    small.mkdir()
+    for path in pictures.iterdir():
+        large = pyvips.Image.new_from_file(str(path)).numpy()
+        half = np.floor(resize(large, scale=0.5).clip(0, 255) + 0.5).astype(np.uint8)
+        pyvips.Image.new_from_array(half).write_to_file(str(small / path.name))
+    made = train(recipe, options(pictures, tmp_path / "made", 3), notice=quiet)
+    given = options(pictures, tmp_path / "given", 3, data=(), pairs=(small, pictures))
+    report = train(recipe, given, notice=quiet)
+    assert report.card.weights_sha256 == made.card.weights_sha256
+    assert report.card.training.degradation.startswith("unknown")
+    with pytest.raises(ArgumentError, match="the degradation real are both asked for"):
+        train(
+            changed(recipe, degradation={"chain": "real"}),
+            dataclasses.replace(given, folder=tmp_path / "real"),
+            notice=quiet,
+        )
+
+
+@pytest.mark.parametrize("architecture", ["lapsrn", "drcn"])
+def test_networks_with_several_outputs_are_supervised_at_each(
+    tmp_path, pictures, recipe, architecture
+):
+    config = {"lapsrn": {"scale": 4}, "drcn": {"scale": 2}}[architecture]
+    network = {"architecture": architecture, "config": {**config, **SMALL[architecture]}}
+    several = changed(recipe, network=network)
+    train(several, options(pictures, tmp_path / "run", 2), notice=quiet)
+    assert read_log(tmp_path / "run")[-1]["l1"] > 0

@@ -68,3 +68,24 @@ def test_inner_convolutions_are_matrices_and_all_else_is_not():
     matrices, others = split_parameters(network)
     assert [tuple(p.shape[:2]) for p in matrices] == [(5, 4), (6, 5)]
     assert len(matrices) + len(others) == len(list(network.parameters()))
+
+
+def test_decay_holds_matrices_near_the_size_that_its_docstring_tells():
+    torch.manual_seed(0)
+    rate, decay = 0.02, 0.5
+    weight = nn.Parameter(torch.zeros(32, 32, 3, 3))
+    optimizer = Muon([weight], [], rate=rate, other_rate=rate, decay=decay)
+    for _ in range(600):
+        weight.grad = torch.randn_like(weight)
+        optimizer.step()
+    expected = 0.2 * (rate / (2 * decay)) ** 0.5
+    # Momentum makes successive steps alike, which adds some.
+    assert expected < weight.detach().square().mean().sqrt() < 8 * expected
+
+
+def test_decay_leaves_other_parameters_alone():
+    weight = nn.Parameter(torch.ones(4))
+    optimizer = Muon([], [weight], rate=0.1, other_rate=0.1, decay=0.5)
+    weight.grad = torch.zeros(4)
+    optimizer.step()
+    assert torch.equal(weight, torch.ones(4))

@@ -4,7 +4,8 @@ import pytest
 
 from superres.errors import RecipeError, UnknownNameError
 from superres.models.catalog import network_config
-from superres.train.recipe import built_in_recipes, load_recipe, to_toml
+from superres.train.recipe import Ramp
+from superres.train.recipe_file import built_in_recipes, load_recipe, to_toml
 
 
 @pytest.mark.parametrize("name", sorted(built_in_recipes()))
@@ -91,3 +92,72 @@ def test_broken_toml_is_refused(tmp_path, text):
 def test_a_missing_recipe_file_says_so(tmp_path):
     with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe(str(tmp_path / "none.toml"))
+
+
+def test_a_family_has_recipes_for_scales_that_no_file_is_written_for():
+    base, three = load_recipe("espcn-x4"), load_recipe("espcn-x3")
+    assert (three.name, three.network.config["scale"]) == ("espcn-x3", 3)
+    assert three.data == base.data
+    with pytest.raises(UnknownNameError, match="did you mean 'espcn-x4'"):
+        load_recipe("espcm-x3")
+
+
+def test_values_can_be_replaced_by_their_path():
+    words = [
+        "data.patch=64",
+        "name=mine",
+        "network.config.scale = 2",
+        "loss.fourier={end=1, until=0.5}",
+    ]
+    recipe = load_recipe("default-x4", words)
+    assert (recipe.data.patch, recipe.name, recipe.network.config["scale"]) == (64, "mine", 2)
+    assert recipe.loss.fourier == Ramp(end=1.0, until=0.5)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("data.patch", "replaces nothing"),
+        ("name.first=a", "name is no table"),
+        ("data.patch=huge", r"data\.patch"),
+        ("loss.l1=-1", r"loss\.l1"),
+    ],
+)
+def test_a_replacement_that_cannot_be_is_refused(word, message):
+    with pytest.raises(RecipeError, match=message):
+        load_recipe("default-x4", [word])
+
+
+def test_a_replacement_of_an_unknown_key_names_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean 'patch'"):
+        load_recipe("default-x4", ["data.pach=64"])
+
+
+def test_another_architecture_takes_over_nothing_of_the_one_it_replaces(tmp_path):
+    path = tmp_path / "other.toml"
+    path.write_text("extends = 'default-x2'\n[network]\narchitecture = 'espcn'")
+    network = load_recipe(str(path)).network
+    assert (network.config, network.start_from) == ({}, "")
+
+
+def test_a_ramp_goes_from_its_start_to_its_end_and_stays():
+    ramp = Ramp(start=1.0, end=3.0, after=0.2, until=0.6)
+    assert [ramp.at(done) for done in (0.0, 0.2, 0.4, 0.6, 1.0)] == pytest.approx([1, 1, 2, 3, 3])
+
+
+@pytest.mark.parametrize("text", ["{end = 1.0, after = 0.5, until = 0.2}", "{start = 1.0}", "true"])
+def test_a_ramp_that_cannot_be_is_refused(text):
+    with pytest.raises(RecipeError, match=r"loss\.l1"):
+        load_recipe("default-x4", [f"loss.l1={text}"])
+
+
+def test_distillation_needs_its_teacher():
+    with pytest.raises(RecipeError, match="a weight and a teacher"):
+        load_recipe("default-x4", ["loss.distillation=1"])
+
+
+def test_a_recipe_with_ramps_reads_back_equal(tmp_path):
+    recipe = load_recipe("default-x4", ["loss.ssim={end=1, until=0.5}", "adversarial.weight=0.1"])
+    path = tmp_path / "copy.toml"
+    path.write_text(to_toml(recipe), encoding="utf-8")
+    assert load_recipe(str(path)) == recipe

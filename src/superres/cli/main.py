@@ -10,12 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
+from superres.cli.blend import blend
+from superres.cli.degrade import degrade
 from superres.cli.doctor import doctor
 from superres.cli.evaluate import evaluate
 from superres.cli.export import export
 from superres.cli.models import models
 from superres.cli.output import complain, complain_of, survive_any_file_name
 from superres.cli.pack import pack
+from superres.cli.runs import runs
 from superres.cli.train import train
 from superres.cli.upscale import upscale
 from superres.errors import ArgumentError, SuperresError
@@ -32,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich's help takes 0.1 s more to start
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (upscale, doctor, evaluate, train, pack, export):
+for verb in (upscale, doctor, evaluate, train, pack, degrade, export, blend, runs):
     app.command()(verb)
 app.add_typer(models)
 

@@ -112,7 +112,10 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
         ("halo", f"{card.halo} input px"),
         ("smallest", f"{card.minimum} × {card.minimum} px, multiples of {card.multiple_of}"),
         ("licence", card.licence or "not stated"),
-        ("trained", f"{training.steps:,} steps, {training.minutes:g} min"),
+        (
+            "trained",
+            f"{training.steps:,} steps, {training.minutes:g} min" if training.steps else "",
+        ),
         ("started from", training.started_from),
         ("degradation", training.degradation),
         *(("data", f"{source.name} ({source.licence})") for source in training.data),

@@ -25,17 +25,28 @@ def train(
         str, typer.Argument(metavar="RECIPE", help="A built-in recipe's name, or a TOML file.")
     ],
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--output", "-o", metavar="DIR", help="The run's folder: checkpoints, log, model."
         ),
-    ],
+    ] = None,
     data: Annotated[
         list[Path] | None, typer.Option("--data", metavar="DIR", help="A folder, pack or picture.")
     ] = None,
     more_data: Annotated[
         list[Path] | None, typer.Argument(metavar="DIR", help="More data.", show_default=False)
     ] = None,
+    pairs: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="SMALL LARGE", help="Two folders of matching pictures instead."),
+    ] = None,
+    replace: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the recipe."),
+    ] = None,
+    show_recipe: Annotated[
+        bool, typer.Option("--show", help="Print the recipe as resolved, and do nothing else.")
+    ] = False,
     minutes: Annotated[
         float | None, typer.Option(help="Time budget; the schedule follows it. [the recipe's]")
     ] = None,
@@ -54,6 +65,12 @@ def train(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes on each machine, one a GPU.")
+    ] = 1,
+    machines: Annotated[
+        int, typer.Option(min=1, help="Machines, each of which runs this command.")
+    ] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [all]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
 ) -> None:
@@ -61,12 +78,10 @@ def train(
 
     \b
     Examples:
-      superres train default-x4 --data pictures/ --minutes 90 -o runs/mine
-      superres train default-x4 --data pictures/ -o runs/mine --resume
+      superres train espcn-x4 --data pictures/ --minutes 10 -o runs/mine
+      superres train espcn-x4 --data pictures/ -o runs/mine --resume
+      superres train espcn-x4 --set data.patch=64 --show
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
-    places = (*(data or ()), *(more_data or ()))
-    if not places:
-        raise ArgumentError("no data is given", "name a folder of pictures with --data")
     if minutes is not None and steps is not None:
         raise ArgumentError("--minutes and --steps are both given", "use one of them")
     if minutes is not None and minutes <= 0:
@@ -74,26 +89,41 @@ def train(
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it as it is imported, below
 
+    from superres.train.recipe_file import load_recipe, to_toml
+
+    resolved = load_recipe(recipe, replace or ())
+    if show_recipe:
+        show(to_toml(resolved).rstrip())
+        return
+    places = (*(data or ()), *(more_data or ()))
+    if not places and pairs is None:
+        raise ArgumentError("no data is given", "name a folder of pictures with --data")
+    if output is None:
+        raise ArgumentError("no folder for the run is given", "name one, such as -o runs/mine")
+
     from superres.cli.needs import needs
     from superres.cli.progress import BatchProgress
 
     with needs("train", "train"):
+        from superres.train.devices import Devices
         from superres.train.loop import RunOptions
         from superres.train.loop import train as run
-        from superres.train.recipe import load_recipe
         from superres.train.schedule import Budget
 
     options = RunOptions(
-        data=places,
         folder=output,
+        data=places,
+        pairs=pairs,
         budget=None if minutes is None and steps is None else Budget(steps=steps, minutes=minutes),
         validation=tuple(validate or ()),
         resume=resume,
-        device=device,
+        devices=Devices(device, processes, machines),
     )
     with BatchProgress(1) as progress:
         teller = _Teller(progress)
-        report = run(load_recipe(recipe), options, notice=progress.say, progress=teller.tell)
+        report = run(resolved, options, notice=progress.say, progress=teller.tell)
+    if int(os.environ.get("LOCAL_RANK", "0")) + int(os.environ.get("NODE_RANK", "0")):
+        return  # the first of the processes speaks for all
     if as_json:
         card = report.card.model_dump(mode="json")
         show_json({**dataclasses.asdict(report), "card": card})

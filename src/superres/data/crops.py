@@ -10,7 +10,13 @@ from superres.data.resident import ResidentPairs
 
 
 def draw_patches(
-    pairs: ResidentPairs, *, patch: int, batch: int, seed: int, step: int
+    pairs: ResidentPairs,
+    *,
+    patch: int,
+    batch: int,
+    seed: int,
+    step: int,
+    share: tuple[int, int] = (0, 1),
 ) -> tuple[Tensor, Tensor]:
     """Draw the patches of one step; they depend on the seed and the step alone.
 
@@ -22,16 +28,20 @@ def draw_patches(
         pairs: The pictures.
         patch: Edge of the small patch in pixels.
         batch: Number of patches.
+        share: Which part of the batch to gather, of how many equal ones; all parts together are
+            the batch that a single process would draw.
         seed: The run's seed.
         step: The step's number.
 
     Returns:
-        Small (B, C, patch, patch) and large (B, C, scale*patch, scale*patch) in [0, 1], float32,
-        in channels-last memory layout, on the pairs' device.
+        Small (b, C, patch, patch) and large (b, C, scale*patch, scale*patch) in [0, 1], float32,
+        in channels-last memory layout, on the pairs' device; b is batch / number of parts.
     """
     # Drawn by numpy, which mixes seed and step well and gives the same numbers on every machine;
     # torch's generators look at 32 bits of a seed.
     places = torch.from_numpy(np.random.default_rng((seed, step)).random((batch, 4)))
+    part, parts = share
+    places = places[part * batch // parts : (part + 1) * batch // parts]
     sizes = pairs.sizes
     ends = sizes.prod(1).cumsum(0)
     chosen = torch.searchsorted(ends, (places[:, 0] * ends[-1]).long(), right=True)

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,10 @@ from superres.degrade.downscale import downscale_uint8
 from superres.errors import DataError, SuperresError
 from superres.frame import from_unit, to_unit
 from superres.images.read import open_picture, read_pixels
+
+Source = TypeVar("Source")
+# (H, W, C) of the large and (h, w, C) of the small picture; None where it is to be made.
+DecodedPair = tuple[NDArray[np.uint8], NDArray[np.uint8] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +70,67 @@ def load_resident(
     Raises:
         DataError: No picture is large enough.
     """
+    return stack_resident(
+        sources,
+        lambda source: (decode(source, channels), None),
+        scale=scale,
+        smallest=smallest,
+        device=device,
+        notice=notice,
+    )
+
+
+def stack_resident(
+    sources: Sequence[Source],
+    read: Callable[[Source], DecodedPair],
+    *,
+    scale: int,
+    smallest: int,
+    device: torch.device,
+    notice: Callable[[str], None],
+) -> ResidentPairs:
+    """Decode pairs in a few threads and put them on the device, end to end.
+
+    Args:
+        sources: What is decoded, by its name in messages.
+        read: Returns a large picture, and the small one unless our bicubic shall make it. Large
+            ones may be up to `scale - 1` pixels larger than a multiple of the scale.
+        scale: Large size over small size.
+        smallest: Small pictures with a shorter edge are left out, and said so.
+        device: Where the pixels shall lie.
+        notice: Called with one line for each source that is left out.
+
+    Raises:
+        DataError: No picture is large enough.
+    """
     kept_small: list[Tensor] = []
     kept_large: list[Tensor] = []
     sizes: list[tuple[int, int]] = []
+
+    def attempt(source: Source) -> DecodedPair | SuperresError:
+        try:
+            return read(source)
+        except SuperresError as error:  # one damaged file is left out, by name
+            return error
+
     with ThreadPoolExecutor(max_workers=4) as pool:
-        decoded = pool.map(_decode, sources, itertools.repeat(channels))
-        for source, large in zip(sources, decoded, strict=False):
-            if isinstance(large, SuperresError):
-                notice(f"left out: {source}: {large.message}")
+        for source, decoded in zip(sources, pool.map(attempt, sources), strict=False):
+            if isinstance(decoded, SuperresError):
+                notice(f"left out: {source}: {decoded.message}")
                 continue
+            large, small = decoded
             height, width = large.shape[0] // scale, large.shape[1] // scale
             if min(height, width) < smallest:
                 notice(f"left out: {source}: {large.shape[1]} x {large.shape[0]} px is too small")
                 continue
             large_HWC = torch.from_numpy(large[: height * scale, : width * scale]).to(device)
-            small_HWC = downscale_uint8(large_HWC, scale)
-            kept_large.append(large_HWC.reshape(-1, channels))
-            kept_small.append(small_HWC.reshape(-1, channels))
+            small_HWC = (
+                downscale_uint8(large_HWC, scale)
+                if small is None
+                else torch.from_numpy(small).to(device)
+            )
+            kept_large.append(large_HWC.reshape(-1, large.shape[2]))
+            kept_small.append(small_HWC.reshape(-1, large.shape[2]))
             sizes.append((height, width))
     if not sizes:
         raise DataError(
@@ -99,13 +148,22 @@ def load_resident(
     )
 
 
-def _decode(source: PictureSource, channels: int) -> NDArray[np.uint8] | SuperresError:
-    """Return (H, W, channels) 8-bit pixels, or the error if one damaged file is to be skipped."""
-    try:
-        picture = open_picture(source.data())
-        pixels = read_pixels(picture)[..., : picture.layout.colour_channels]
-    except SuperresError as error:
-        return error
+def decode(source: PictureSource, channels: int) -> NDArray[np.uint8]:
+    """Read a picture at the depth and channels that training takes.
+
+    Args:
+        source: The picture.
+        channels: 3 for RGB (grey pictures are repeated), 1 for grey (RGB ones are averaged).
+
+    Returns:
+        (H, W, channels) 8-bit pixels; alpha is left out.
+
+    Raises:
+        DataError: Its pack is damaged.
+        PictureError: It cannot be read.
+    """
+    picture = open_picture(source.data())
+    pixels = read_pixels(picture)[..., : picture.layout.colour_channels]
     if picture.depth != "uint8":
         pixels = from_unit(to_unit(pixels), "uint8")
     if channels == 3 and pixels.shape[2] == 1:

@@ -20,6 +20,7 @@ from superres.images.resize import resize
 from superres.metrics import Protocol, psnr, ssim
 
 Enlarger = Callable[[NDArray[np.generic]], NDArray[np.generic]]  # (H, W, C), dtype kept
+Watcher = Callable[[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]], None]
 SmallOrigin = Literal["published", "made"]
 
 
@@ -81,6 +82,7 @@ def evaluate(
     scale: int,
     protocol: Protocol,
     progress: Callable[[PictureScore], None] | None = None,
+    watch: Watcher | None = None,
 ) -> SetResult:
     """Enlarge the small pictures of a set and compare them with the truth.
 
@@ -94,6 +96,7 @@ def evaluate(
         scale: Large size over small size.
         protocol: How scores are taken; the literature's border is the scale.
         progress: Called after each picture with its score.
+        watch: Called after each picture with its small, restored and true pixels.
 
     Raises:
         DataError: There are no pictures, a small one is missing, or a pair's sizes do not fit.
@@ -111,7 +114,10 @@ def evaluate(
         else:
             truth = _cropped(truth, scale, path)
             small = _at_depth(resize(truth, scale=1.0 / scale), depth_of(truth))
-        scores.append(_score(enlarger, small, truth, protocol, path.stem))
+        score, restored = _score(enlarger, small, truth, protocol, path.stem)
+        scores.append(score)
+        if watch:
+            watch(small, restored, truth)
         if progress:
             progress(scores[-1])
     origin: SmallOrigin = "published" if smalls else "made"
@@ -214,12 +220,12 @@ def _score(
     truth: NDArray[np.generic],
     protocol: Protocol,
     name: str,
-) -> PictureScore:
+) -> tuple[PictureScore, NDArray[np.generic]]:
     start = time.perf_counter()
     restored = enlarger(small)
     seconds = time.perf_counter() - start
     try:
-        return PictureScore(
+        score = PictureScore(
             name,
             psnr(restored, truth, protocol=protocol),
             ssim(restored, truth, protocol=protocol),
@@ -227,6 +233,7 @@ def _score(
         )
     except ArgumentError as error:
         raise DataError(f"{name}: {error.message}", error.hint) from error
+    return score, restored
 
 
 def _at_depth(values: NDArray[np.float64], depth: Depth) -> NDArray[np.generic]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,14 +11,16 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from superres.errors import ModelError
-from superres.train.ema import WeightAverage
 from superres.whole import write_whole
 
 _STATE_KEY = "superres_run"
+
+# Tensors by name.
+Part = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,58 +36,77 @@ class Progress:
     elapsed_s: float
 
 
-def save_state(
-    path: Path, network: nn.Module, average: WeightAverage, optimizer: Optimizer, progress: Progress
-) -> None:
-    """Write everything that the next step depends on, whole or not at all."""
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.weights.items()}
-    for index, parameter in enumerate(_parameters(optimizer)):
-        for key, value in optimizer.state[parameter].items():
-            tensors[f"optimizer.{index}.{key}"] = value
-    plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+def save_state(path: Path, parts: Mapping[str, Part], progress: Progress) -> None:
+    """Write everything that the next step depends on, whole or not at all.
+
+    Args:
+        path: The file.
+        parts: What to keep, by name: of networks their state, of optimisers `optimizer_part`.
+        progress: How far the run has come.
+    """
+    plain = {
+        f"{part}.{name}": value.detach().cpu().contiguous().clone()
+        for part, tensors in parts.items()
+        for name, value in tensors.items()
+    }
     note = json.dumps({"step": progress.step, "elapsed_s": progress.elapsed_s})
     write_whole(path, save(plain, metadata={_STATE_KEY: note}))
 
 
-def load_state(
-    path: Path, network: nn.Module, average: WeightAverage, optimizer: Optimizer
-) -> Progress:
-    """Put a saved state back into the objects of a run and return how far it had come.
+def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], Progress]:
+    """Read a saved state.
+
+    Returns:
+        The parts by name, with their tensors on the CPU, and how far the run had come.
 
     Raises:
-        ModelError: The file is damaged or belongs to another network.
+        ModelError: The file is damaged or no state of a run.
     """
+    parts: dict[str, dict[str, Tensor]] = {}
     try:
         # Any: safetensors leaves the file's methods untyped.
         with cast("Any", safe_open)(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
             note = json.loads(metadata.get(_STATE_KEY, "null"))
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        progress = Progress(int(note["step"]), float(note["elapsed_s"]))
-        network.load_state_dict(_under("network.", tensors))
-        average.weights = {
-            name: _under("average.", tensors)[name].to(value.device)
-            for name, value in average.weights.items()
+            progress = Progress(int(note["step"]), float(note["elapsed_s"]))
+            for key in file.keys():  # noqa: SIM118
+                part, _, name = key.partition(".")
+                parts.setdefault(part, {})[name] = file.get_tensor(key)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise cannot_resume(path, error) from error
+    return parts, progress
+
+
+def cannot_resume(path: Path, error: Exception) -> ModelError:
+    """Return the error for a state that does not fit its run."""
+    return ModelError(
+        f"{path} cannot be resumed from: {error}", "start the run again in a new folder"
+    )
+
+
+def optimizer_part(optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return an optimiser's moments and counters by the place of their parameter."""
+    return {
+        f"{index}.{key}": value
+        for index, parameter in enumerate(_parameters(optimizer))
+        for key, value in optimizer.state[parameter].items()
+    }
+
+
+@torch.no_grad()
+def fill_optimizer(optimizer: Optimizer, part: Part) -> None:
+    """Put what `optimizer_part` gave back into an optimiser of the same parameters."""
+    for index, parameter in enumerate(_parameters(optimizer)):
+        prefix = f"{index}."
+        optimizer.state[parameter] = {
+            # Counters stay on the CPU; moments lie as the weight does.
+            name.removeprefix(prefix): value
+            if value.ndim == 0
+            else torch.empty_like(parameter).copy_(value)
+            for name, value in part.items()
+            if name.startswith(prefix)
         }
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{path} cannot be resumed from: {error}", "start the run again in a new folder"
-        ) from error
-    with torch.no_grad():
-        for index, parameter in enumerate(_parameters(optimizer)):
-            state = _under(f"optimizer.{index}.", tensors)
-            optimizer.state[parameter] = {
-                # Counters stay on the CPU; moments lie as the weight does.
-                key: value if value.ndim == 0 else torch.empty_like(parameter).copy_(value)
-                for key, value in state.items()
-            }
-    return progress
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -8,12 +8,11 @@ from pathlib import Path
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from superres.frame import Pixels
-
-LOG_NAME = "log.jsonl"
+from superres.train.run_log import LOG_NAME, read_log
 
 
 class Journal:
-    """Appends to a run folder's log and TensorBoard events; use as a context manager.
+    """Appends to a run folder's log and TensorBoard events.
 
     Args:
         folder: The run's folder.
@@ -27,10 +26,8 @@ class Journal:
         self._log.write_text(text, encoding="utf-8")
         self._events = SummaryWriter(str(folder), purge_step=step if step else None)
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Write out what waits."""
         self._events.close()
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
@@ -43,17 +40,3 @@ class Journal:
     def picture(self, step: int, name: str, pixels: Pixels) -> None:
         """Write one (H, W, C) picture of one step."""
         self._events.add_image(name, pixels, step, dataformats="HWC")
-
-
-def read_log(folder: Path) -> list[dict[str, float]]:
-    """Return the lines of a run's log, oldest first; a line cut short by a kill is left out."""
-    path = folder / LOG_NAME
-    lines: list[dict[str, float]] = []
-    if not path.exists():
-        return lines
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:  # only the last line of a killed run can be one
-            break
-    return lines

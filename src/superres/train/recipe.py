@@ -1,21 +1,22 @@
-"""The recipe: everything a training run needs, in one checked TOML file."""
+"""The recipe: everything a training run needs, as checked values."""
 
 from __future__ import annotations
 
-import json
-import tomllib
-from importlib import resources
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
-from superres.errors import RecipeError, unknown_name
 from superres.models.card import DataSource
 
-# What TOML gives: nested tables of strings, numbers, booleans and lists.
-Table = dict[str, Any]
-_MAX_RECIPE_BYTES = 2**20
+# What TOML gives for a network's config.
+Setting = bool | int | float | str | tuple[int, ...]
 
 
 class _Section(BaseModel):
@@ -33,7 +34,7 @@ class NetworkSection(_Section):
     """
 
     architecture: str
-    config: dict[str, bool | int | float | str | tuple[int, ...]] = {}
+    config: dict[str, Setting] = {}
     start_from: str = ""
     fresh: tuple[str, ...] = ()
 
@@ -43,7 +44,7 @@ class DataSection(_Section):
 
     Attributes:
         patch: Edge of a small patch, in input pixels.
-        batch: Patches in a step.
+        batch: Patches in a step, over all processes.
         sources: Where the pictures come from, for the card.
     """
 
@@ -52,13 +53,119 @@ class DataSection(_Section):
     sources: tuple[DataSource, ...] = ()
 
 
-class LossSection(_Section):
-    """What is minimised: a sum of terms with their weights; a weight of 0 leaves the term out."""
+class DegradationSection(_Section):
+    """How small pictures are made from large ones.
 
-    l1: float = Field(default=1.0, ge=0)
-    l2: float = Field(default=0.0, ge=0)
-    charbonnier: float = Field(default=0.0, ge=0)
-    fourier: float = Field(default=0.0, ge=0)
+    Attributes:
+        chain: `bicubic`, another built-in chain (`degrade.load`), or the path of a TOML file.
+        changes: Tables to lay over the chain's, such as `{ clean = 0.3 }`.
+    """
+
+    chain: str = "bicubic"
+    changes: dict[str, Any] = {}  # of whatever type the chain's key has, which checks it
+
+
+class Ramp(_Section):
+    """A weight that goes linearly from one value to another, and stays there.
+
+    Attributes:
+        start: The weight up to `after`.
+        end: The weight from `until` on.
+        after: Part of the run at which it begins to go.
+        until: Part of the run at which it has arrived.
+    """
+
+    start: float = Field(default=0.0, ge=0)
+    end: float = Field(ge=0)
+    after: float = Field(default=0.0, ge=0, le=1)
+    until: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _goes_forward(self) -> Ramp:
+        if self.until < self.after:
+            raise ValueError("a ramp ends no earlier than it begins")
+        return self
+
+    def at(self, done: float) -> float:
+        """Return the weight when the part `done` of the run is over."""
+        if done >= self.until:
+            return self.end
+        part = max(0.0, done - self.after) / (self.until - self.after)
+        return self.start + (self.end - self.start) * part
+
+    @property
+    def largest(self) -> float:
+        """The largest weight that the run will see."""
+        return max(self.start, self.end)
+
+
+def _as_ramp(weight: object) -> object:
+    """Let a recipe say a constant weight as a number."""
+    if isinstance(weight, (int, float)) and not isinstance(weight, bool):
+        return Ramp(start=weight, end=weight, until=0.0)
+    return weight
+
+
+def _as_number(ramp: Ramp) -> object:
+    return ramp.end if ramp.start == ramp.end else ramp.model_dump()
+
+
+# In a recipe's file a number, or a table of a Ramp.
+Weight = Annotated[Ramp, BeforeValidator(_as_ramp), PlainSerializer(_as_number)]
+_NONE = Ramp(end=0.0, until=0.0)
+_ONE = Ramp(start=1.0, end=1.0, until=0.0)
+
+
+class LossSection(_Section):
+    """What is minimised: a sum of terms with their weights; a weight of 0 leaves the term out.
+
+    Attributes:
+        distillation: Mean absolute difference from the answer of `teacher`.
+        teacher: A model's name or file.
+        perceptual_layers: Layers of VGG16 that `perceptual` compares, with their weights.
+    """
+
+    l1: Weight = _ONE
+    l2: Weight = _NONE
+    charbonnier: Weight = _NONE
+    fourier: Weight = _NONE
+    ssim: Weight = _NONE
+    total_variation: Weight = _NONE
+    perceptual: Weight = _NONE
+    lpips: Weight = _NONE
+    distillation: Weight = _NONE
+    teacher: str = ""
+    perceptual_layers: dict[str, float] = {"conv5_3": 1.0}
+
+    @model_validator(mode="after")
+    def _teacher_and_weight(self) -> LossSection:
+        if bool(self.teacher) != (self.distillation.largest > 0):
+            raise ValueError("distillation takes a weight and a teacher, both or neither")
+        return self
+
+    @property
+    def weights(self) -> dict[str, Ramp]:
+        """The terms that have a weight at any time of the run."""
+        ramps = {name: value for name, value in self if isinstance(value, Ramp)}
+        return {name: ramp for name, ramp in ramps.items() if ramp.largest > 0}
+
+
+class AdversarialSection(_Section):
+    """A discriminator that learns to tell restored pictures from true ones.
+
+    Attributes:
+        weight: Weight of its verdict in the network's loss; 0 trains without one.
+        loss: A key of `losses.adversarial`.
+        discriminator: A key of `models.discriminators`.
+        config: The discriminator's config; fields left out take their defaults.
+        rate: Learning rate of the discriminator (Adam).
+    """
+
+    weight: Weight = _NONE
+    loss: str = "relativistic"
+    discriminator: str = "unet"
+    config: dict[str, Setting] = {}
+    rate: float = Field(default=1e-4, gt=0)
 
 
 class OptimizerSection(_Section):
@@ -68,17 +175,21 @@ class OptimizerSection(_Section):
         name: `muon` (with Adam for first and last layers, biases and slopes) or `adam`.
         rate: Learning rate of Adam, and of all parameters that Muon leaves to it.
         matrix_rate: Learning rate of Muon.
+        matrix_decay: Weight decay of what Muon moves, as a part of its rate.
         warm_up_steps: Steps until the full rate is reached.
         clip: Largest norm of the gradient; larger ones are scaled down.
         ema: Decay of the weights' average.
+        accumulate: Pieces that a batch is cut into, one after another, to save memory.
     """
 
     name: Literal["muon", "adam"] = "muon"
     rate: float = Field(default=1e-3, gt=0)
-    matrix_rate: float = Field(default=2e-3, gt=0)
+    matrix_rate: float = Field(default=1e-3, gt=0)
+    matrix_decay: float = Field(default=0.05, ge=0)
     warm_up_steps: int = Field(default=50, ge=0)
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
+    accumulate: int = Field(default=1, ge=1)
 
 
 class BudgetSection(_Section):
@@ -101,134 +212,19 @@ class Recipe(_Section):
         name: Name of the model that comes out.
         licence: Licence of the weights.
         precision: Number format of the network's arithmetic; `auto` takes bf16 where it is native.
+        compile: Let torch compile the network: slower to begin, faster on GPUs.
         seed: Seed of the fresh weights and of the patches.
     """
 
     name: str
     network: NetworkSection
     data: DataSection = DataSection()
+    degradation: DegradationSection = DegradationSection()
     loss: LossSection = LossSection()
+    adversarial: AdversarialSection = AdversarialSection()
     optimizer: OptimizerSection = OptimizerSection()
     budget: BudgetSection = BudgetSection(minutes=60)
     licence: str = ""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: bool = False
     seed: int = 0
-
-
-def built_in_recipes() -> dict[str, Path]:
-    """Return the names and files of the recipes that ship inside the package."""
-    folder = Path(str(resources.files("superres") / "recipes"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def load_recipe(name: str) -> Recipe:
-    """Read a recipe, with what it extends under it.
-
-    Args:
-        name: A built-in recipe's name, or the path of a TOML file.
-
-    Raises:
-        RecipeError: The file is missing or no TOML, a value is bad, or the recipe extends itself.
-        UnknownNameError: No recipe has this name, or a key is unknown; the hint names the nearest.
-    """
-    table = _resolve(name, seen=())
-    _refuse_unknown_keys(table, Recipe, name)
-    try:
-        return Recipe.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(
-            f"recipe {name}: {where}: {first['msg']}, got {first['input']!r}",
-            "docs/train.md lists every key with its range",
-        ) from error
-
-
-def to_toml(recipe: Recipe) -> str:
-    """Return a recipe as TOML that `load_recipe` reads back to an equal one."""
-    lines: list[str] = []
-    _write_table(recipe.model_dump(exclude_none=True), "", lines)
-    return "\n".join(lines) + "\n"
-
-
-def _resolve(name: str, seen: tuple[str, ...]) -> Table:
-    if name in seen:
-        raise RecipeError(
-            f"recipe {name} extends itself, by way of {' -> '.join((*seen, name))}",
-            "remove one of the `extends`",
-        )
-    table = _read(name)
-    parent = table.pop("extends", None)
-    if parent is None:
-        return table
-    merged = _merged(_resolve(str(parent), (*seen, name)), table)
-    if "budget" in table:
-        merged["budget"] = table[
-            "budget"
-        ]  # its two keys exclude each other: one replaces the other
-    return merged
-
-
-def _read(name: str) -> Table:
-    known = built_in_recipes()
-    if not name.endswith(".toml") and name not in known:
-        raise unknown_name("recipe", name, known)
-    path = known.get(name, Path(name))
-    try:
-        if path.stat().st_size > _MAX_RECIPE_BYTES:
-            raise RecipeError(f"{path} is larger than 1 MiB", "a recipe is a few lines of TOML")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}", "check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not TOML: {error}", "see https://toml.io") from error
-
-
-def _merged(under: Table, over: Table) -> Table:
-    result = dict(under)
-    for key, value in over.items():
-        below, above = _table(result.get(key)), _table(value)
-        result[key] = value if below is None or above is None else _merged(below, above)
-    return result
-
-
-def _table(value: object) -> Table | None:
-    """Return a value that is a table as one, anything else as None."""
-    return cast("Table", value) if isinstance(value, dict) else None
-
-
-def _refuse_unknown_keys(table: Table, section: type[BaseModel], where: str) -> None:
-    """Raise with the nearest known key; pydantic's own message would not name one."""
-    for key, value in table.items():
-        if key not in section.model_fields:
-            raise unknown_name(f"key in {where}", key, section.model_fields)
-        annotation = section.model_fields[key].annotation
-        nested = _table(value)
-        if (
-            nested is not None
-            and isinstance(annotation, type)
-            and issubclass(annotation, BaseModel)
-        ):
-            _refuse_unknown_keys(nested, annotation, f"{where} [{key}]")
-
-
-def _write_table(table: Table, prefix: str, lines: list[str]) -> None:
-    tables = {key: inner for key, value in table.items() if (inner := _table(value)) is not None}
-    for key, value in table.items():
-        if key not in tables:
-            lines.append(f"{key} = {_toml_value(value)}")
-    for key, inner in tables.items():
-        lines.extend(("", f"[{prefix}{key}]"))
-        _write_table(inner, f"{prefix}{key}.", lines)
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)  # TOML's basic strings escape as JSON's do
-    if isinstance(value, (tuple, list)):
-        return f"[{', '.join(map(_toml_value, cast('tuple[object]', value)))}]"
-    if (table := _table(value)) is not None:
-        return "{ " + ", ".join(f"{k} = {_toml_value(v)}" for k, v in table.items()) + " }"
-    return repr(value)

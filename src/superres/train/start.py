@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from superres.errors import ModelError
 from superres.models.checkpoint import load_network
 from superres.train.recipe import NetworkSection
 from superres.zoo import find
+
+_LISTED = 4
 
 
 def start_weights(
@@ -21,7 +22,7 @@ def start_weights(
     Args:
         network: The network with fresh weights; changed in place.
         section: The recipe's network section.
-        notice: Called with a line that counts what was taken and what stays fresh.
+        notice: Called with lines that name what was taken, what stays fresh, and what is unused.
 
     Returns:
         The name and hash of the model started from; "" for a fresh start.
@@ -32,21 +33,41 @@ def start_weights(
     if not section.start_from:
         return ""
     file = find(section.start_from, scale=None)
-    if file.safetensors is None:
+    if file.weights is None:
         raise ModelError(
-            f"{section.start_from} has no .safetensors file to start from",
+            f"{section.start_from} has no file of weights to start from",
             "an .onnx file holds a finished graph; name the training run's model.safetensors",
         )
-    source, card = load_network(Path(file.safetensors))
+    source, card = load_network(file.weights)
     theirs, ours = source.state_dict(), network.state_dict()
-    wanted = [name for name in ours if not name.startswith(section.fresh)]
+    fresh = [name for name in ours if name.startswith(section.fresh)]
+    wanted = [name for name in ours if name not in fresh]
     unfit = [n for n in wanted if n not in theirs or theirs[n].shape != ours[n].shape]
     if unfit:
         raise ModelError(
             f"{len(unfit)} weights of {card.name} do not fit {section.architecture}, "
-            f"the first is {unfit[0]}",
+            f"the first is {_misfit(unfit[0], theirs, ours)}",
             f"list what shall start afresh in network.fresh, such as {unfit[0].split('.')[0]}.",
         )
     network.load_state_dict({**ours, **{name: theirs[name] for name in wanted}})
     notice(f"{len(wanted)} of {len(ours)} weights start from {card.name}, the others afresh")
+    for words, names in (
+        ("start afresh", fresh),
+        (f"of {card.name} are not used", [name for name in theirs if name not in wanted]),
+    ):
+        if names:
+            notice(f"{len(names)} weights {words}: {_listed(names)}")
     return f"{card.name} {card.weights_sha256[:12]}"
+
+
+def _misfit(name: str, theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> str:
+    """Say what is wrong with a weight: missing there, or of another shape."""
+    wanted = "x".join(map(str, ours[name].shape))
+    if name not in theirs:
+        return f"{name} ({wanted}), which is not there"
+    return f"{name}: {'x'.join(map(str, theirs[name].shape))} there, {wanted} here"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

@@ -1,48 +1,130 @@
-"""How good a network is during its run: PSNR on a benchmark folder, and a picture to look at."""
+"""How good a network is during its run: scores on a benchmark folder, and a picture to look at."""
 
 from __future__ import annotations
 
+import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from superres.evaluate.benchmark import evaluate
+from superres.evaluate.benchmark import bicubic, evaluate
 from superres.frame import Pixels, from_unit, to_unit
+from superres.losses.lpips import load_lpips
 from superres.metrics.protocol import Protocol
+from superres.models.config import NetworkConfig
+from superres.zoo import cached_feature_weights
+
+_SHOWN_PX = 256  # edge of what is shown of each picture, in output pixels
 
 
-def validate(
-    network: nn.Module, folder: Path, *, scale: int, device: torch.device
-) -> tuple[float, Pixels]:
-    """Score a network on a folder by the field's protocol: luma PSNR, `scale` pixels cropped.
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What one validation found.
+
+    Attributes:
+        name: The set's.
+        scores: By name, such as `psnr_Set5`.
+        picture: The set's last picture side by side: input, bicubic, restored, truth.
+    """
+
+    name: str
+    scores: dict[str, float]
+    picture: Pixels
+
+
+class Validator:
+    """Scores networks on a folder by the field's protocol: luma, `scale` pixels cropped.
+
+    PSNR and SSIM always; LPIPS too if its network lies in the cache already, since a run must not
+    wait for a download.
 
     Args:
-        network: Maps (B, 3, H, W) in [0, 1] to the enlarged picture.
         folder: A benchmark folder, as `evaluate.benchmark` reads it.
-        scale: The network's scale.
-        device: Where the network lies.
-
-    Returns:
-        The mean PSNR in dB, and the last picture that was restored, (H, W, 3) or (H, W, 1).
+        config: What the networks need.
+        device: Where they lie.
     """
-    shown: Pixels = np.zeros((1, 1, 3), np.uint8)
 
-    def enlarger(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
-        nonlocal shown
-        grey = pixels.shape[2] == 1
-        unit = np.repeat(to_unit(pixels), 3, axis=2) if grey else to_unit(pixels)
-        x_BCHW = torch.from_numpy(unit).permute(2, 0, 1)[None]
+    def __init__(self, folder: Path, config: NetworkConfig, device: torch.device) -> None:
+        self._folder = folder
+        self._config = config
+        self._device = device
+        weights = cached_feature_weights("alexnet")
+        self._lpips = load_lpips("alexnet", weights).to(device) if weights else None
+
+    def validate(self, network: nn.Module) -> Validation:
+        """Score a network in evaluation mode."""
+        distances: list[float] = []
+        shown: list[Pixels] = []
+
+        def watch(
+            small: NDArray[np.generic], restored: NDArray[np.generic], truth: NDArray[np.generic]
+        ) -> None:
+            shown[:] = [_side_by_side(small, restored, truth, self._config.scale)]
+            if self._lpips is not None:
+                with torch.inference_mode():
+                    pair = (_planes(picture, 3).to(self._device) for picture in (restored, truth))
+                    distances.append(float(self._lpips(*pair)))
+
+        result = evaluate(
+            lambda pixels: self._enlarge(network, pixels),
+            self._folder,
+            scale=self._config.scale,
+            protocol=Protocol(channels="luma", border=self._config.scale),
+            watch=watch,
+        )
+        scores = {f"psnr_{result.name}": result.psnr_db, f"ssim_{result.name}": result.ssim}
+        if distances:
+            scores[f"lpips_{result.name}"] = statistics.fmean(distances)
+        return Validation(result.name, scores, shown[0])
+
+    def _enlarge(self, network: nn.Module, pixels: NDArray[np.generic]) -> Pixels:
+        """Enlarge (H, W, C): a grey network takes colours one by one, the others repeat grey."""
+        height, width, channels = pixels.shape
+        scale = self._config.scale
+        x_BCHW = _planes(_fitting(pixels, self._config), self._config.channels)
         with torch.inference_mode():
-            y_BCHW: torch.Tensor = network(x_BCHW.to(device, memory_format=torch.channels_last))
-        large = y_BCHW[0].float().permute(1, 2, 0).cpu().numpy()
-        # A grey picture is the mean before rounding, as `Upscaler` makes it.
-        shown = from_unit(large.mean(axis=2, keepdims=True) if grey else large, "uint8")
-        return shown
+            y_BCHW: Tensor = network(x_BCHW.to(self._device, memory_format=torch.channels_last))
+        y_BCHW = y_BCHW[..., : height * scale, : width * scale].float().cpu()
+        # Of grey the mean before rounding, as `Upscaler` makes it.
+        large_CHW = y_BCHW.mean(1) if channels == 1 else y_BCHW.flatten(0, 1)
+        return from_unit(large_CHW.permute(1, 2, 0).numpy(), "uint8")
 
-    result = evaluate(
-        enlarger, folder, scale=scale, protocol=Protocol(channels="luma", border=scale)
-    )
-    return result.psnr_db, shown
+
+def _planes(pixels: NDArray[np.generic], channels: int) -> Tensor:
+    """Return (H, W, C) pixels as (B, channels, H, W) in [0, 1], C pictures for a grey network."""
+    x_CHW = torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)
+    if channels == 1:
+        return x_CHW[:, None].contiguous()
+    return x_CHW[None].expand(-1, channels, -1, -1).contiguous()
+
+
+def _fitting(pixels: NDArray[np.generic], config: NetworkConfig) -> NDArray[np.generic]:
+    """Mirror a picture at its lower right until it has a size that a network takes."""
+    wanted = [max(edge, config.minimum) for edge in pixels.shape[:2]]
+    extra = [
+        -(-edge // config.multiple_of) * config.multiple_of - have
+        for edge, have in zip(wanted, pixels.shape[:2], strict=True)
+    ]
+    return np.pad(pixels, ((0, extra[0]), (0, extra[1]), (0, 0)), mode="symmetric")
+
+
+def _side_by_side(
+    small: NDArray[np.generic],
+    restored: NDArray[np.generic],
+    truth: NDArray[np.generic],
+    scale: int,
+) -> Pixels:
+    """Return the middle of input (its pixels repeated), bicubic, restored and truth, in a row."""
+    blocks = small.repeat(scale, axis=0).repeat(scale, axis=1)
+    middles = [_middle(picture) for picture in (blocks, bicubic(scale)(small), restored, truth)]
+    row = np.concatenate(middles, axis=1)
+    return from_unit(to_unit(row), "uint8")
+
+
+def _middle(picture: NDArray[np.generic]) -> NDArray[np.generic]:
+    top, left = (max(0, edge - _SHOWN_PX) // 2 for edge in picture.shape[:2])
+    return picture[top : top + _SHOWN_PX, left : left + _SHOWN_PX]

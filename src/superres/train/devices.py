@@ -1,0 +1,93 @@
+"""Where a run computes, in how many processes, and in which number format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
+
+from superres.errors import ArgumentError, BackendError, unknown_name
+from superres.infer.precision import native_bf16
+from superres.train.recipe import Recipe
+
+_FABRIC_PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What a run may use.
+
+    Attributes:
+        kind: `auto`, `cpu`, `cuda` or `mps`.
+        processes: Processes on each machine: one a GPU; more than one on a CPU is for tests.
+        machines: Machines, each of which starts the same command.
+    """
+
+    kind: str = "auto"
+    processes: int = 1
+    machines: int = 1
+
+
+def open_fabric(devices: Devices, recipe: Recipe, notice: Callable[[str], None]) -> Fabric:
+    """Open the devices in the recipe's precision and start the other processes.
+
+    Raises:
+        UnknownNameError: There is no such kind of device.
+        BackendError: The device is not there, or cannot compute in the precision asked for.
+        ArgumentError: The batch cannot be shared among the processes.
+    """
+    there = {  # in the order in which `auto` takes them
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if devices.kind not in ("auto", *there):
+        raise unknown_name("device to train on", devices.kind, ("auto", *there))
+    kind = devices.kind
+    if kind == "auto":
+        kind = next(name for name, available in there.items() if available)
+    if not there[kind]:
+        raise BackendError(
+            f"torch {torch.__version__} finds no device {kind} here",
+            "train with --device auto, or install a torch built for your GPU",
+        )
+    parts = devices.processes * devices.machines * recipe.optimizer.accumulate
+    if recipe.data.batch % parts:
+        raise ArgumentError(
+            f"a batch of {recipe.data.batch} cannot be shared among {devices.processes} processes "
+            f"on {devices.machines} machines in {recipe.optimizer.accumulate} pieces",
+            f"set data.batch to a multiple of {parts}",
+        )
+    precision = _precision(recipe, kind)
+    fabric = Fabric(
+        accelerator=kind,
+        devices=devices.processes,
+        num_nodes=devices.machines,
+        strategy="ddp" if devices.processes * devices.machines > 1 else "auto",
+        precision=_FABRIC_PRECISION[precision],
+    )
+    fabric.launch()
+    share = f" in {fabric.world_size} processes" if fabric.world_size > 1 else ""
+    if fabric.global_rank == 0:
+        notice(f"training on {kind} in {precision}{share}")
+    return fabric
+
+
+def _precision(recipe: Recipe, kind: str) -> Literal["fp32", "bf16", "fp16"]:
+    """Return the number format: what was asked for, or bf16 where the hardware has it."""
+    if recipe.precision == "fp16" and kind != "cuda":
+        raise BackendError(
+            f"precision fp16 needs a CUDA GPU, the run is on {kind}",
+            "set precision to auto, which takes bf16 where it is native",
+        )
+    if recipe.precision != "auto":
+        return recipe.precision
+    native = {"cpu": native_bf16, "cuda": torch.cuda.is_bf16_supported}.get(kind)
+    return "bf16" if native is not None and native() else "fp32"

@@ -1,0 +1,141 @@
+"""The pairs of patches of a step, as the recipe's degradation makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from superres.data.crops import draw_patches
+from superres.data.folders import find_pictures
+from superres.data.pairs import load_resident_pairs
+from superres.data.resident import ResidentPairs, load_resident
+from superres.degrade.chain import degrade_batch
+from superres.degrade.config import DegradationConfig
+from superres.degrade.load import load_degradation
+from superres.errors import ArgumentError
+from superres.models.config import NetworkConfig
+from superres.train.recipe import Recipe
+
+_CLEAN = "bicubic"
+
+
+class Patches:
+    """All pictures of a run, and the chain that makes small patches of large ones.
+
+    Args:
+        pairs: The pictures.
+        chain: How small patches are made of the large ones; None takes the small pictures.
+        recipe: Patch, batch and seed.
+        share: Which process this is, of how many.
+        description: How the small patches come to be, for the card.
+    """
+
+    def __init__(
+        self,
+        pairs: ResidentPairs,
+        chain: DegradationConfig | None,
+        recipe: Recipe,
+        *,
+        share: tuple[int, int],
+        description: str,
+    ) -> None:
+        self.scale = pairs.scale
+        self.description = description
+        self._pairs = pairs
+        self._chain = chain
+        self._recipe = recipe
+        self._share = share
+
+    def draw(self, step: int, piece: int) -> tuple[Tensor, Tensor]:
+        """Return one piece of this process's part of a batch.
+
+        It depends on the seed, the step and the part alone, so a run that goes on after a stop
+        sees what an unbroken one would have seen.
+
+        Args:
+            step: The step's number.
+            piece: Which of the pieces that the batch is cut into.
+
+        Returns:
+            Small (b, C, patch, patch) and large (b, C, scale*patch, scale*patch) in [0, 1].
+        """
+        recipe, (process, processes) = self._recipe, self._share
+        pieces = recipe.optimizer.accumulate
+        part = process * pieces + piece
+        small, large = draw_patches(
+            self._pairs,
+            patch=recipe.data.patch,
+            batch=recipe.data.batch,
+            seed=recipe.seed,
+            step=step,
+            share=(part, processes * pieces),
+        )
+        if self._chain is not None:
+            seed = (recipe.seed, step, part)
+            degraded = degrade_batch(large, self._chain, scale=self.scale, seed=seed)
+            small = degraded.contiguous(memory_format=torch.channels_last)
+        return small, large
+
+
+def load_patches(
+    recipe: Recipe,
+    config: NetworkConfig,
+    *,
+    data: tuple[Path, ...],
+    pairs: tuple[Path, Path] | None,
+    share: tuple[int, int],
+    device: torch.device,
+    notice: Callable[[str], None],
+) -> Patches:
+    """Read a run's pictures into the device's memory.
+
+    Args:
+        recipe: Patch, batch, seed and degradation.
+        config: Scale and channels of the network.
+        data: Folders, packs and files of large pictures.
+        pairs: A folder of small and one of large pictures instead.
+        share: Which process this is, of how many.
+        device: Where the pixels shall lie.
+        notice: Called with one line for each picture that is left out.
+
+    Raises:
+        DataError: No usable pictures, or pairs that do not fit together.
+        ArgumentError: Both kinds of data are given, or pairs and a degradation.
+    """
+    chain = recipe.degradation.chain
+    if pairs is not None and (data or chain != _CLEAN):
+        what = f"the degradation {chain}" if chain != _CLEAN else "other data"
+        raise ArgumentError(
+            f"paired folders and {what} are both asked for",
+            "pairs bring their own small pictures: give them alone, with a recipe that "
+            f"degrades by {_CLEAN}",
+        )
+    smallest = max(recipe.data.patch, config.minimum)
+    if pairs is not None:
+        resident = load_resident_pairs(
+            *pairs,
+            scale=config.scale,
+            channels=config.channels,
+            smallest=smallest,
+            device=device,
+            notice=notice,
+        )
+        words = "unknown: the small pictures were given"
+        return Patches(resident, None, recipe, share=share, description=words)
+    resident = load_resident(
+        find_pictures(data),
+        scale=config.scale,
+        channels=config.channels,
+        smallest=smallest,
+        device=device,
+        notice=notice,
+    )
+    if chain == _CLEAN:
+        words = "bicubic as MATLAB's imresize makes it (antialiased), rounded to 8 bits"
+        return Patches(resident, None, recipe, share=share, description=words)
+    words = f"the chain {chain} of superres degrade"
+    degradation = load_degradation(chain, recipe.degradation.changes)
+    return Patches(resident, degradation, recipe, share=share, description=words)

@@ -1,0 +1,171 @@
+"""Recipes as TOML: found by name, extended, overridden, checked, and written out again."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from superres.errors import RecipeError, unknown_name
+from superres.train.recipe import Recipe
+
+# What TOML gives: nested tables of strings, numbers, booleans and lists.
+Table = dict[str, Any]
+_MAX_RECIPE_BYTES = 2**20
+# What a section's other values belong to.
+_CHOICES = {"network": "architecture", "adversarial": "discriminator"}
+_WITH_SCALE = re.compile(r"(?P<family>.+)-x(?P<scale>[2-8])")
+
+
+def built_in_recipes() -> dict[str, Path]:
+    """Return the names and files of the recipes that ship inside the package."""
+    folder = Path(str(resources.files("superres") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe, with what it extends under it.
+
+    Args:
+        name: A built-in recipe's name, or the path of a TOML file. A family that has a recipe for
+            x4 has one for other scales too: `espcn-x3` is `espcn-x4` with the scale changed.
+        overrides: Values to replace, as `data.patch=64` or `network.config.scale=2`.
+
+    Raises:
+        RecipeError: The file is missing or no TOML, a value is bad, or the recipe extends itself.
+        UnknownNameError: No recipe has this name, or a key is unknown; the hint names the nearest.
+    """
+    table = _resolve(name, seen=())
+    for override in overrides:
+        _override(table, override)
+    _refuse_unknown_keys(table, Recipe, name)
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(
+            f"recipe {name}: {where}: {first['msg']}, got {first['input']!r}",
+            "docs/train.md lists every key with its range",
+        ) from error
+
+
+def to_toml(recipe: Recipe) -> str:
+    """Return a recipe as TOML that `load_recipe` reads back to an equal one."""
+    lines: list[str] = []
+    _write_table(recipe.model_dump(exclude_none=True), "", lines)
+    return "\n".join(lines) + "\n"
+
+
+def _resolve(name: str, seen: tuple[str, ...]) -> Table:
+    if name in seen:
+        raise RecipeError(
+            f"recipe {name} extends itself, by way of {' -> '.join((*seen, name))}",
+            "remove one of the `extends`",
+        )
+    table = _read(name)
+    parent = table.pop("extends", None)
+    if parent is None:
+        return table
+    under = _resolve(str(parent), (*seen, name))
+    for section, choice in _CHOICES.items():
+        below, above = _table(under.get(section)), _table(table.get(section))
+        if below and above and above.get(choice, below.get(choice)) != below.get(choice):
+            del under[section]  # another network takes over nothing from the one it replaces
+    merged = _merged(under, table)
+    if "budget" in table:
+        # Its two keys exclude each other: one replaces the other.
+        merged["budget"] = table["budget"]
+    return merged
+
+
+def _override(table: Table, override: str) -> None:
+    """Replace one value; what stands right of `=` is TOML, or else a string."""
+    path, equals, text = override.partition("=")
+    *sections, key = path.strip().split(".")
+    if not equals or not key:
+        raise RecipeError(f"{override!r} replaces nothing", "write it as --set data.patch=64")
+    for section in sections:
+        inner = _table(table.setdefault(section, {}))
+        if inner is None:
+            raise RecipeError(f"{path}: {section} is no table", "see superres train --show RECIPE")
+        table = inner
+    try:
+        table[key] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        table[key] = text.strip()
+
+
+def _read(name: str) -> Table:
+    known = built_in_recipes()
+    if not name.endswith(".toml") and name not in known:
+        match = _WITH_SCALE.fullmatch(name)
+        if match is None or f"{match['family']}-x4" not in known:
+            raise unknown_name("recipe", name, known)
+        scale = {"network": {"config": {"scale": int(match["scale"])}}}
+        return {"extends": f"{match['family']}-x4", "name": name, **scale}
+    path = known.get(name, Path(name))
+    try:
+        if path.stat().st_size > _MAX_RECIPE_BYTES:
+            raise RecipeError(f"{path} is larger than 1 MiB", "a recipe is a few lines of TOML")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}", "check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not TOML: {error}", "see https://toml.io") from error
+
+
+def _merged(under: Table, over: Table) -> Table:
+    result = dict(under)
+    for key, value in over.items():
+        below, above = _table(result.get(key)), _table(value)
+        result[key] = value if below is None or above is None else _merged(below, above)
+    return result
+
+
+def _table(value: object) -> Table | None:
+    """Return a value that is a table as one, anything else as None."""
+    return cast("Table", value) if isinstance(value, dict) else None
+
+
+def _refuse_unknown_keys(table: Table, section: type[BaseModel], where: str) -> None:
+    """Raise with the nearest known key; pydantic's own message would not name one."""
+    for key, value in table.items():
+        if key not in section.model_fields:
+            raise unknown_name(f"key in {where}", key, section.model_fields)
+        annotation = section.model_fields[key].annotation
+        nested = _table(value)
+        if (
+            nested is not None
+            and isinstance(annotation, type)
+            and issubclass(annotation, BaseModel)
+        ):
+            _refuse_unknown_keys(nested, annotation, f"{where} [{key}]")
+
+
+def _write_table(table: Table, prefix: str, lines: list[str]) -> None:
+    tables = {key: inner for key, value in table.items() if (inner := _table(value)) is not None}
+    for key, value in table.items():
+        if key not in tables:
+            lines.append(f"{key} = {_toml_value(value)}")
+    for key, inner in tables.items():
+        lines.extend(("", f"[{prefix}{key}]"))
+        _write_table(inner, f"{prefix}{key}.", lines)
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)  # TOML's basic strings escape as JSON's do
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_toml_value, cast('tuple[object]', value)))}]"
+    if (table := _table(value)) is not None:
+        return "{ " + ", ".join(f"{k} = {_toml_value(v)}" for k, v in table.items()) + " }"
+    return repr(value)
