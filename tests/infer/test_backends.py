@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import SHAPES
+from conftest import BOUNDS, SHAPES
 from fake_backends import random_picture
 
 from superres.errors import BackendError, ModelError
@@ -13,8 +13,10 @@ from superres.images.resize import resize
 from superres.infer.engine import Engine
 from superres.infer.open_backend import BACKENDS, open_backend
 from superres.infer.precision import native_bf16
+from superres.models.catalog import network_config
 from superres.models.checkpoint import load_network
 
+EXACT = [name for name in SHAPES if network_config(name, SHAPES[name]).exact_halo]
 SIZES = [(1, 1), (7, 13), (64, 64), (65, 63)]
 NATIVE = pytest.mark.skipif(not native_bf16(), reason="this CPU has no native bf16")
 
@@ -32,10 +34,16 @@ def smooth_picture(height: int, width: int) -> np.ndarray:
 
 
 def run_torch(model, picture) -> np.ndarray:
-    """Run the network as its author would, without any of our machinery."""
-    network, _ = load_network(model.safetensors)
+    """Run the network as its author would, mirroring what a size lacks to the next it takes."""
+    network, card = load_network(model.safetensors)
+    multiple = card.multiple_of
+    raised = (-(-max(n, card.minimum) // multiple) * multiple for n in picture.shape[:2])
+    lacking = [(0, new - old) for new, old in zip(raised, picture.shape, strict=False)]
+    padded = np.pad(picture, (*lacking, (0, 0)), mode="symmetric")
     with torch.inference_mode():
-        return network(torch.from_numpy(picture).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
+        large_BCHW = network(torch.from_numpy(padded).permute(2, 0, 1)[None])
+    height, width = (card.scale * length for length in picture.shape[:2])
+    return large_BCHW[0].permute(1, 2, 0).numpy()[:height, :width]
 
 
 @pytest.mark.parametrize("architecture", SHAPES)
@@ -44,21 +52,31 @@ def test_every_backend_gives_the_networks_own_answer_in_fp32(model_file, archite
     model = model_file(architecture)
     picture = random_picture(21, 34)
     answer = open_engine(model, backend).enlarge(picture)
-    assert np.abs(answer - run_torch(model, picture)).max() <= 1e-5
+    assert np.abs(answer - run_torch(model, picture)).max() <= BOUNDS[architecture]
 
 
-@pytest.mark.parametrize("architecture", SHAPES)
+@pytest.mark.parametrize("architecture", EXACT)
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("size", SIZES)
 def test_tiled_equals_whole_in_fp32(model_file, architecture, backend, size):
     model = model_file(architecture)
     picture = random_picture(*size)
     answer = open_engine(model, backend, tile=32).enlarge(picture)
-    assert np.abs(answer - run_torch(model, picture)).max() <= 1e-5
+    assert np.abs(answer - run_torch(model, picture)).max() <= BOUNDS[architecture]
+
+
+@pytest.mark.parametrize("architecture", [name for name in SHAPES if name not in EXACT])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_tiled_is_near_whole_where_no_halo_is_exact(model_file, architecture, backend):
+    model = model_file(architecture)
+    picture = smooth_picture(131, 97)
+    answer = open_engine(model, backend, tile=96).enlarge(picture)
+    # Loose, for it depends on the weights: these are fresh.
+    assert 0 < np.abs(answer - run_torch(model, picture)).max() <= 1e-3
 
 
 @NATIVE
-@pytest.mark.parametrize("architecture", SHAPES)
+@pytest.mark.parametrize("architecture", EXACT)
 @pytest.mark.parametrize("backend", ["openvino", "torch"])
 @pytest.mark.parametrize("tile", [32, 64, 128])
 def test_tiled_is_within_one_8_bit_step_of_whole_in_bf16(model_file, architecture, backend, tile):

@@ -54,9 +54,10 @@ def test_a_changed_weight_is_found_by_its_hash(model):
         load_network(path)
 
 
-def test_a_card_that_understates_its_halo_is_refused(model):
+@pytest.mark.parametrize("lie", [{"halo": 1}, {"exact_halo": False}])
+def test_a_card_that_contradicts_its_networks_needs_is_refused(model, lie):
     _, path = model
-    card = read_card(path).model_copy(update={"halo": 1})
+    card = read_card(path).model_copy(update=lie)
     save_file(load_file(path), path, metadata={CARD_KEY: card.model_dump_json()})
     with pytest.raises(ModelError, match="contradicts lean"):
         load_network(path)

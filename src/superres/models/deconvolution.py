@@ -1,0 +1,33 @@
+"""Transposed convolutions that enlarge by exactly their factor, centred as well as can be."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def padding_for(kernel: int, factor: int) -> int:
+    """Return the output pixels that are dropped at the top left for the kernel to be centred."""
+    return (kernel - factor + 1) // 2
+
+
+def deconvolution(
+    features_in: int, features_out: int, *, kernel: int, factor: int
+) -> nn.ConvTranspose2d:
+    """Return a layer from (B, features_in, H, W) to (B, features_out, factor*H, factor*W).
+
+    Args:
+        features_in: Channels that go in.
+        features_out: Channels that come out.
+        kernel: Kernel size in output pixels, at least the factor. A multiple of the factor gives
+            every output pixel equally many weights, and so no checkerboard.
+        factor: Output size over input size; 1 takes odd kernels only.
+    """
+    padding = padding_for(kernel, factor)
+    return nn.ConvTranspose2d(
+        features_in,
+        features_out,
+        kernel,
+        stride=factor,
+        padding=padding,
+        output_padding=2 * padding + factor - kernel,
+    )

@@ -1,0 +1,29 @@
+"""How fresh weights begin, for deep networks to train from their first step."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+QUIET = 0.01  # gain of a last layer, for the answer to begin as the picture that it is added to
+
+
+def begin_rectified(network: nn.Module, *, slope: float = 0.0, gain: float = 1.0) -> None:
+    """Draw all convolutions so that a signal keeps its variance through rectifiers.
+
+    He et al., ICCV 2015, arXiv:1502.01852. Biases become 0.
+
+    Args:
+        network: The network or a part of it, changed in place.
+        slope: Slope of the rectifiers below 0.
+        gain: Factor on all weights; below 1 it quietens residual branches.
+    """
+    for layer in network.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            seen = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+            if isinstance(layer, nn.ConvTranspose2d):  # its weights are dealt out among the phases
+                seen /= math.prod(layer.stride)
+            nn.init.normal_(layer.weight, std=gain * math.sqrt(2 / (seen * (1 + slope**2))))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -1,0 +1,15 @@
+"""The steps in which a network enlarges that does so bit by bit."""
+
+from __future__ import annotations
+
+
+def stages(scale: int) -> tuple[int, ...]:
+    """Return the prime factors of a scale, smallest first: 4 is enlarged by 2 twice."""
+    found: list[int] = []
+    factor = 2
+    while scale > 1:
+        while scale % factor == 0:
+            found.append(factor)
+            scale //= factor
+        factor += 1
+    return tuple(found)
