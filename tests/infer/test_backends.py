@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import BOUNDS, SHAPES
+from conftest import BOUND, SHAPES
 from fake_backends import random_picture
 
 from superres.errors import BackendError, ModelError
@@ -52,7 +52,7 @@ def test_every_backend_gives_the_networks_own_answer_in_fp32(model_file, archite
     model = model_file(architecture)
     picture = random_picture(21, 34)
     answer = open_engine(model, backend).enlarge(picture)
-    assert np.abs(answer - run_torch(model, picture)).max() <= BOUNDS[architecture]
+    assert np.abs(answer - run_torch(model, picture)).max() <= BOUND
 
 
 @pytest.mark.parametrize("architecture", EXACT)
@@ -62,7 +62,7 @@ def test_tiled_equals_whole_in_fp32(model_file, architecture, backend, size):
     model = model_file(architecture)
     picture = random_picture(*size)
     answer = open_engine(model, backend, tile=32).enlarge(picture)
-    assert np.abs(answer - run_torch(model, picture)).max() <= BOUNDS[architecture]
+    assert np.abs(answer - run_torch(model, picture)).max() <= BOUND
 
 
 @pytest.mark.parametrize("architecture", [name for name in SHAPES if name not in EXACT])

@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from conftest import BOUNDS, SHAPES, build_network
+from conftest import BOUND, SHAPES, build_network
 from fake_backends import make_card
 from torch import nn
 
@@ -69,7 +69,7 @@ def test_opencv_reads_and_runs_the_file(model_file, architecture):
         expected = network(torch.from_numpy(tiles)).numpy()
     reader = pytest.importorskip("cv2").dnn.readNetFromONNX(str(model.onnx))
     reader.setInput(tiles)
-    assert np.abs(reader.forward() - expected).max() <= BOUNDS[architecture]
+    assert np.abs(reader.forward() - expected).max() <= BOUND
 
 
 def test_fp32_files_hold_the_weights_exactly(tmp_path, model_file):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -49,7 +49,7 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
     model = _translate(network, card)
     _strip(model)
     if half:
-        _store_half(model, {name for name, _ in network.named_parameters()}, card)
+        _store_half(model, dict(network.named_parameters()), card)
     entry = model.metadata_props.add()
     entry.key, entry.value = CARD_KEY, card.model_dump_json()
     model.producer_name, model.producer_version = "superres", __version__
@@ -116,13 +116,22 @@ def _strip(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
-def _store_half(model: onnx.ModelProto, names: set[str], card: Card) -> None:
-    """Store the initializers of these names as fp16, each followed by a cast to fp32."""
+def _store_half(
+    model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], card: Card
+) -> None:
+    """Store the network's parameters as fp16, each followed by a cast to fp32.
+
+    Convolutions that a normalisation was folded into keep the parameter's name, not its values;
+    they stay fp32, or a file of fp16 weights would be rounded twice.
+    """
     casts: list[onnx.NodeProto] = []
     for initializer in model.graph.initializer:
-        if initializer.name not in names or initializer.data_type != onnx.TensorProto.FLOAT:
+        parameter = parameters.get(initializer.name)
+        if parameter is None or initializer.data_type != onnx.TensorProto.FLOAT:
             continue
         name, values = initializer.name, numpy_helper.to_array(initializer)
+        if not np.array_equal(values, parameter.detach().float().cpu().numpy()):
+            continue
         if not np.abs(values).max(initial=0.0) <= _HALF_MAX:
             raise ModelError(
                 f"weight {name} of model {card.name} reaches {np.abs(values).max():g}, fp16 ends "

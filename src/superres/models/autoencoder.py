@@ -4,7 +4,7 @@ What first tutorials of the field build: a picture is squeezed and unfolded agai
 ICANN 2011, "Stacked Convolutional Auto-Encoders"). They feed it a picture of one fixed size that
 was enlarged before, and ask for the picture itself. Here it takes a small picture of any size and
 learns only what bicubic enlargement lacks, through one more deconvolution, and pools once: pooling
-throws away what enlargement needs, and with two poolings it takes ten times as long to beat
+throws away what enlargement needs, and two poolings took about ten times the steps to beat
 bicubic. It teaches why the networks after it do not pool; use another to enlarge pictures.
 """
 

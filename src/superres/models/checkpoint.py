@@ -42,11 +42,15 @@ def save_network(network: nn.Module, card: Card, path: Path, *, half: bool = Fal
         The card as written.
     """
     dtype = torch.float16 if half else torch.float32
-    weights = {k: v.detach().cpu().to(dtype).contiguous() for k, v in network.state_dict().items()}
+    weights = {
+        # Counters, which batch normalisation has, are no weights.
+        name: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+    }
     written = card.model_copy(
         update={
             "weights_sha256": hash_weights(weights),
-            "parameters": sum(tensor.numel() for tensor in weights.values()),
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
         }
     )
     write_whole(path, save(weights, metadata={CARD_KEY: written.model_dump_json()}))
