@@ -21,8 +21,8 @@ def draw_patches(
     """Draw the patches of one step; they depend on the seed and the step alone.
 
     Nothing is remembered between steps, so a run that goes on after a stop sees the patches that
-    an unbroken run would have seen. Pictures are drawn in proportion to their area, so that every
-    pixel is equally likely.
+    an unbroken run would have seen. Pictures are drawn in proportion to their area, times their
+    weight if they have one, so that all pixels of one weight are equally likely.
 
     Args:
         pairs: The pictures.
@@ -43,8 +43,9 @@ def draw_patches(
     part, parts = share
     places = places[part * batch // parts : (part + 1) * batch // parts]
     sizes = pairs.sizes
-    ends = sizes.prod(1).cumsum(0)
-    chosen = torch.searchsorted(ends, (places[:, 0] * ends[-1]).long(), right=True)
+    likely = sizes.prod(1).double()
+    ends = (likely if pairs.weights is None else likely * pairs.weights).cumsum(0)
+    chosen = torch.searchsorted(ends, places[:, 0].contiguous() * ends[-1], right=True)
     rooms = sizes[chosen] - patch + 1
     corners = (places[:, 1:3] * rooms).long()
     symmetry = (places[:, 3] * 8).long()

@@ -39,6 +39,9 @@ class ResidentPairs:
         starts: (pictures,) int64, first pixel of each small picture in `small`; times scale**2
             it is the first pixel of the large one in `large`.
         scale: Large size over small size.
+        names: What each picture is called in messages.
+        weights: (pictures,) float64, how much likelier a picture's pixels are drawn; None takes
+            all as likely.
     """
 
     small: Tensor
@@ -46,6 +49,8 @@ class ResidentPairs:
     sizes: Tensor
     starts: Tensor
     scale: int
+    names: tuple[str, ...] = ()
+    weights: Tensor | None = None
 
 
 def load_resident(
@@ -106,6 +111,7 @@ def stack_resident(
     kept_small: list[Tensor] = []
     kept_large: list[Tensor] = []
     sizes: list[tuple[int, int]] = []
+    names: list[str] = []
 
     def attempt(source: Source) -> DecodedPair | SuperresError:
         try:
@@ -132,6 +138,7 @@ def stack_resident(
             kept_large.append(large_HWC.reshape(-1, large.shape[2]))
             kept_small.append(small_HWC.reshape(-1, large.shape[2]))
             sizes.append((height, width))
+            names.append(str(source))
     if not sizes:
         raise DataError(
             f"none of {len(sources)} pictures can be trained on: small ones need an edge of at "
@@ -145,6 +152,7 @@ def stack_resident(
         sizes=torch.tensor(sizes, dtype=torch.int64),
         starts=torch.tensor([0, *itertools.accumulate(counts[:-1])], dtype=torch.int64),
         scale=scale,
+        names=tuple(names),
     )
 
 

@@ -116,9 +116,7 @@ def _strip(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
-def _store_half(
-    model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], card: Card
-) -> None:
+def _store_half(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], card: Card) -> None:
     """Store the network's parameters as fp16, each followed by a cast to fp32.
 
     Convolutions that a normalisation was folded into keep the parameter's name, not its values;

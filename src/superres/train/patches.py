@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from superres.data.crops import draw_patches
+from superres.data.emphasis import emphasised
 from superres.data.folders import find_pictures
 from superres.data.pairs import load_resident_pairs
 from superres.data.resident import ResidentPairs, load_resident
@@ -123,6 +124,7 @@ def load_patches(
             device=device,
             notice=notice,
         )
+        resident = emphasised(resident, recipe.data.emphasis)
         words = "unknown: the small pictures were given"
         return Patches(resident, None, recipe, share=share, description=words)
     resident = load_resident(
@@ -133,6 +135,7 @@ def load_patches(
         device=device,
         notice=notice,
     )
+    resident = emphasised(resident, recipe.data.emphasis)
     if chain == _CLEAN:
         words = "bicubic as MATLAB's imresize makes it (antialiased), rounded to 8 bits"
         return Patches(resident, None, recipe, share=share, description=words)

@@ -45,11 +45,14 @@ class DataSection(_Section):
     Attributes:
         patch: Edge of a small patch, in input pixels.
         batch: Patches in a step, over all processes.
+        emphasis: How much likelier pixels are drawn from pictures whose file names fit a pattern;
+            the first that fits counts, and other pictures weigh 1.
         sources: Where the pictures come from, for the card.
     """
 
     patch: int = Field(default=48, ge=8, le=1024)
     batch: int = Field(default=16, ge=1, le=4096)
+    emphasis: dict[str, Annotated[float, Field(ge=0)]] = {}
     sources: tuple[DataSource, ...] = ()
 
 

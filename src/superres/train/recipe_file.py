@@ -20,6 +20,7 @@ Table = dict[str, Any]
 _MAX_RECIPE_BYTES = 2**20
 # What a section's other values belong to.
 _CHOICES = {"network": "architecture", "adversarial": "discriminator"}
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _WITH_SCALE = re.compile(r"(?P<family>.+)-x(?P<scale>[2-8])")
 
 
@@ -153,10 +154,14 @@ def _write_table(table: Table, prefix: str, lines: list[str]) -> None:
     tables = {key: inner for key, value in table.items() if (inner := _table(value)) is not None}
     for key, value in table.items():
         if key not in tables:
-            lines.append(f"{key} = {_toml_value(value)}")
+            lines.append(f"{_toml_key(key)} = {_toml_value(value)}")
     for key, inner in tables.items():
-        lines.extend(("", f"[{prefix}{key}]"))
-        _write_table(inner, f"{prefix}{key}.", lines)
+        lines.extend(("", f"[{prefix}{_toml_key(key)}]"))
+        _write_table(inner, f"{prefix}{_toml_key(key)}.", lines)
+
+
+def _toml_key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
 def _toml_value(value: object) -> str:
@@ -167,5 +172,6 @@ def _toml_value(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(map(_toml_value, cast('tuple[object]', value)))}]"
     if (table := _table(value)) is not None:
-        return "{ " + ", ".join(f"{k} = {_toml_value(v)}" for k, v in table.items()) + " }"
+        entries = (f"{_toml_key(key)} = {_toml_value(inner)}" for key, inner in table.items())
+        return "{ " + ", ".join(entries) + " }"
     return repr(value)

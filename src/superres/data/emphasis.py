@@ -1,0 +1,39 @@
+"""Which pictures of a data set are drawn more often than their share of the pixels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import PurePath
+
+import torch
+
+from superres.data.resident import ResidentPairs
+from superres.errors import DataError
+
+
+def emphasised(pairs: ResidentPairs, emphasis: Mapping[str, float]) -> ResidentPairs:
+    """Return pairs whose pictures have the weights that a recipe gives to their names.
+
+    Args:
+        pairs: The pictures.
+        emphasis: Weights by pattern, such as `{"portrait-*": 3.0}`. The first pattern that fits a
+            picture's file name counts; names that none fits weigh 1.
+
+    Raises:
+        DataError: All weights are 0.
+    """
+    if not emphasis:
+        return pairs
+    weights = [_weight(PurePath(name).name, emphasis) for name in pairs.names]
+    if not any(weights):
+        raise DataError(
+            f"all of {len(weights)} pictures have the weight 0",
+            "give at least one a weight above 0 in data.emphasis",
+        )
+    return dataclasses.replace(pairs, weights=torch.tensor(weights, dtype=torch.float64))
+
+
+def _weight(name: str, emphasis: Mapping[str, float]) -> float:
+    return next((weight for pattern, weight in emphasis.items() if fnmatchcase(name, pattern)), 1.0)
