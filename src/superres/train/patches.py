@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -114,31 +115,30 @@ def load_patches(
             "pairs bring their own small pictures: give them alone, with a recipe that "
             f"degrades by {_CLEAN}",
         )
-    smallest = max(recipe.data.patch, config.minimum)
-    if pairs is not None:
-        resident = load_resident_pairs(
-            *pairs,
-            scale=config.scale,
-            channels=config.channels,
-            smallest=smallest,
-            device=device,
-            notice=notice,
-        )
-        resident = emphasised(resident, recipe.data.emphasis)
-        words = "unknown: the small pictures were given"
-        return Patches(resident, None, recipe, share=share, description=words)
-    resident = load_resident(
-        find_pictures(data),
+    load = (
+        partial(load_resident, find_pictures(data))
+        if pairs is None
+        else partial(load_resident_pairs, *pairs)
+    )
+    resident = load(
         scale=config.scale,
         channels=config.channels,
-        smallest=smallest,
+        smallest=max(recipe.data.patch, config.minimum),
         device=device,
         notice=notice,
     )
-    resident = emphasised(resident, recipe.data.emphasis)
-    if chain == _CLEAN:
+    if pairs is not None:
+        degradation, words = None, "unknown: the small pictures were given"
+    elif chain == _CLEAN:
+        degradation = None
         words = "bicubic as MATLAB's imresize makes it (antialiased), rounded to 8 bits"
-        return Patches(resident, None, recipe, share=share, description=words)
-    words = f"the chain {chain} of superres degrade"
-    degradation = load_degradation(chain, recipe.degradation.changes)
-    return Patches(resident, degradation, recipe, share=share, description=words)
+    else:
+        degradation = load_degradation(chain, recipe.degradation.changes)
+        words = f"the chain {chain} of superres degrade"
+    return Patches(
+        emphasised(resident, recipe.data.emphasis),
+        degradation,
+        recipe,
+        share=share,
+        description=words,
+    )

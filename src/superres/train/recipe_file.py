@@ -8,16 +8,14 @@ import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from superres.errors import RecipeError, unknown_name
+from superres.tables import Table, as_table, merged, read_table, refuse_unknown_keys
 from superres.train.recipe import Recipe
 
-# What TOML gives: nested tables of strings, numbers, booleans and lists.
-Table = dict[str, Any]
-_MAX_RECIPE_BYTES = 2**20
 # What a section's other values belong to.
 _CHOICES = {"network": "architecture", "adversarial": "discriminator"}
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -45,7 +43,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     table = _resolve(name, seen=())
     for override in overrides:
         _override(table, override)
-    _refuse_unknown_keys(table, Recipe, name)
+    refuse_unknown_keys(table, Recipe, name)
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
@@ -76,14 +74,12 @@ def _resolve(name: str, seen: tuple[str, ...]) -> Table:
         return table
     under = _resolve(str(parent), (*seen, name))
     for section, choice in _CHOICES.items():
-        below, above = _table(under.get(section)), _table(table.get(section))
+        below, above = as_table(under.get(section)), as_table(table.get(section))
         if below and above and above.get(choice, below.get(choice)) != below.get(choice):
             del under[section]  # another network takes over nothing from the one it replaces
-    merged = _merged(under, table)
     if "budget" in table:
-        # Its two keys exclude each other: one replaces the other.
-        merged["budget"] = table["budget"]
-    return merged
+        under.pop("budget", None)  # its two keys exclude each other: one replaces the other
+    return merged(under, table)
 
 
 def _override(table: Table, override: str) -> None:
@@ -93,7 +89,7 @@ def _override(table: Table, override: str) -> None:
     if not equals or not key:
         raise RecipeError(f"{override!r} replaces nothing", "write it as --set data.patch=64")
     for section in sections:
-        inner = _table(table.setdefault(section, {}))
+        inner = as_table(table.setdefault(section, {}))
         if inner is None:
             raise RecipeError(f"{path}: {section} is no table", "see superres train --show RECIPE")
         table = inner
@@ -111,47 +107,11 @@ def _read(name: str) -> Table:
             raise unknown_name("recipe", name, known)
         scale = {"network": {"config": {"scale": int(match["scale"])}}}
         return {"extends": f"{match['family']}-x4", "name": name, **scale}
-    path = known.get(name, Path(name))
-    try:
-        if path.stat().st_size > _MAX_RECIPE_BYTES:
-            raise RecipeError(f"{path} is larger than 1 MiB", "a recipe is a few lines of TOML")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}", "check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not TOML: {error}", "see https://toml.io") from error
-
-
-def _merged(under: Table, over: Table) -> Table:
-    result = dict(under)
-    for key, value in over.items():
-        below, above = _table(result.get(key)), _table(value)
-        result[key] = value if below is None or above is None else _merged(below, above)
-    return result
-
-
-def _table(value: object) -> Table | None:
-    """Return a value that is a table as one, anything else as None."""
-    return cast("Table", value) if isinstance(value, dict) else None
-
-
-def _refuse_unknown_keys(table: Table, section: type[BaseModel], where: str) -> None:
-    """Raise with the nearest known key; pydantic's own message would not name one."""
-    for key, value in table.items():
-        if key not in section.model_fields:
-            raise unknown_name(f"key in {where}", key, section.model_fields)
-        annotation = section.model_fields[key].annotation
-        nested = _table(value)
-        if (
-            nested is not None
-            and isinstance(annotation, type)
-            and issubclass(annotation, BaseModel)
-        ):
-            _refuse_unknown_keys(nested, annotation, f"{where} [{key}]")
+    return read_table(known.get(name, Path(name)))
 
 
 def _write_table(table: Table, prefix: str, lines: list[str]) -> None:
-    tables = {key: inner for key, value in table.items() if (inner := _table(value)) is not None}
+    tables = {key: inner for key, value in table.items() if (inner := as_table(value)) is not None}
     for key, value in table.items():
         if key not in tables:
             lines.append(f"{_toml_key(key)} = {_toml_value(value)}")
@@ -171,7 +131,7 @@ def _toml_value(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)  # TOML's basic strings escape as JSON's do
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(map(_toml_value, cast('tuple[object]', value)))}]"
-    if (table := _table(value)) is not None:
+    if (table := as_table(value)) is not None:
         entries = (f"{_toml_key(key)} = {_toml_value(inner)}" for key, inner in table.items())
         return "{ " + ", ".join(entries) + " }"
     return repr(value)

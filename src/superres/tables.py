@@ -1,0 +1,64 @@
+"""Tables of TOML, before they become checked values: read, laid over each other, keys checked."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from superres.errors import RecipeError, unknown_name
+
+# What TOML gives: nested tables of strings, numbers, booleans and lists.
+Table = dict[str, Any]
+_MAX_BYTES = 2**20
+
+
+def read_table(path: Path) -> Table:
+    """Read a TOML file.
+
+    Raises:
+        RecipeError: The file is missing, larger than 1 MiB, or no TOML.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise RecipeError(f"{path} is larger than 1 MiB", "a recipe is a few lines of TOML")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}", "check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not TOML: {error}", "see https://toml.io") from error
+
+
+def merged(under: Table, over: Table) -> Table:
+    """Return a table laid over another, table by table; neither is changed."""
+    result = dict(under)
+    for key, value in over.items():
+        below, above = as_table(result.get(key)), as_table(value)
+        result[key] = value if below is None or above is None else merged(below, above)
+    return result
+
+
+def as_table(value: object) -> Table | None:
+    """Return a value that is a table as one, anything else as None."""
+    return cast("Table", value) if isinstance(value, dict) else None
+
+
+def refuse_unknown_keys(table: Table, section: type[BaseModel], where: str) -> None:
+    """Check the keys of a table and of those in it against what a section knows.
+
+    Args:
+        table: The table.
+        section: What it will become.
+        where: What to call the table in the message.
+
+    Raises:
+        UnknownNameError: A key is unknown; pydantic's own message would not name the nearest.
+    """
+    for key, value in table.items():
+        if key not in section.model_fields:
+            raise unknown_name(f"key in {where}", key, section.model_fields)
+        kind, inner = section.model_fields[key].annotation, as_table(value)
+        if inner is not None and isinstance(kind, type) and issubclass(kind, BaseModel):
+            refuse_unknown_keys(inner, kind, f"{where} [{key}]")
