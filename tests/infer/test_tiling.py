@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -90,3 +91,12 @@ def test_batches_are_of_one_size_and_hold_every_tile():
 
 def test_mirrored_indices_are_integers_that_numpy_takes():
     assert tiling.mirrored(0, 2, 5).dtype == np.intp
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_tiles_of_wide_pictures_have_widths_of_16_where_the_limit_leaves_room(card):
+    aligned, least = math.lcm(16, card.multiple_of), tiling.least_tile(card)
+    for limit in (1, 40, 64, 200, 416):
+        height, width = tiling.tile_shape(700, 3001, card, limit)
+        room = max(limit, least) ** 2 // height
+        assert (width % aligned == 0) == (room // aligned * aligned >= least)
