@@ -14,6 +14,7 @@ from superres.infer.export import export_onnx
 from superres.models.catalog import network_config
 from superres.models.checkpoint import card_for, load_network, save_network
 from superres.upscaler import RunOptions, Upscaler, plan_route
+from superres.zoo import find
 
 OFFERED = (2, 3, 4)
 
@@ -134,11 +135,12 @@ def test_the_default_model_makes_no_subpixel_shift():
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_the_default_model_does_not_tint_flat_colour(level):
-    flat = np.full((48, 48, 3), level, np.uint8)
+    flat = np.full((80, 80, 3), level, np.uint8)
     wrong = np.abs(superres.upscale(flat, scale=4).astype(int) - level)
-    halo = 4 * 18
+    halo = 4 * find("default-x4").card.halo
     assert wrong[halo:-halo, halo:-halo].max() <= 1
-    assert wrong.max() <= 2  # near the edge, where the convolutions see padding
+    assert wrong.max() <= 3  # near the edge, where the convolutions see padding
+    assert (wrong > 1).mean() < 0.01
 
 
 def test_scales_beyond_the_largest_network_run_it_again():
