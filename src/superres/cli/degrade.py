@@ -10,6 +10,7 @@ import typer
 
 from superres.cli.needs import needs
 from superres.cli.output import say, show_json
+from superres.cli.targets import make_folder_of
 from superres.errors import ArgumentError, OutputError, PictureError
 
 
@@ -88,10 +89,4 @@ def _prepare_target(target: Path, *, is_input: bool, overwrite: bool) -> None:
         raise OutputError(f"the output {target} is itself an input", "name another folder")
     if target.exists() and not overwrite:
         raise OutputError(f"the output {target} stands already", "use --overwrite or another OUT")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder {target.parent} cannot be made: {error.strerror}",
-            "check its path and permissions, or name another OUT",
-        ) from error
+    make_folder_of(target, "name another OUT")

@@ -9,6 +9,7 @@ import typer
 
 from superres.cli.needs import needs
 from superres.cli.output import say, show
+from superres.cli.targets import refuse_existing
 from superres.errors import ModelError, OutputError
 
 
@@ -48,10 +49,7 @@ def export(
     target = output or Path(model).with_suffix(".onnx")
     if target.suffix != ".onnx":
         raise OutputError(f"{target} does not end in .onnx", "name a file such as model.onnx")
-    if target.exists() and not overwrite:
-        raise OutputError(
-            f"{target} exists already", "use --overwrite, or name another file with -o"
-        )
+    refuse_existing(target, "use --overwrite, or name another file with -o", overwrite=overwrite)
     with needs("export", "torch,onnx"):
         from superres.infer.export import export_onnx
         from superres.models.checkpoint import load_network

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from superres.cli.plan import PIPE, Job, Place, path_key
+from superres.cli.targets import make_folder_of
 from superres.errors import OutputError, PictureError, SuperresError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -108,13 +109,7 @@ def _check_target(target: Path, existing: Existing, sources: set[str]) -> None:
         raise OutputError(
             f"the output {target} stands already", "use --overwrite, --skip-existing or another -o"
         )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder {target.parent} cannot be made: {error.strerror}",
-            "check its path and permissions, or name another output with -o",
-        ) from error
+    make_folder_of(target, "name another output with -o")
 
 
 def _name(source: Place) -> str:

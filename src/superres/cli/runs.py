@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from superres.cli.output import complain_of, show, show_json, show_table
-from superres.errors import ArgumentError, OutputError, SuperresError
+from superres.cli.targets import refuse_existing
+from superres.errors import ArgumentError, SuperresError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +47,8 @@ def runs(
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
     if compare and places:
         raise ArgumentError("--compare and other folders are both given", "use one of them")
-    if html and html.exists() and not overwrite:
-        raise OutputError(f"{html} exists already", "use --overwrite, or name another file")
+    if html:
+        refuse_existing(html, "use --overwrite, or name another file", overwrite=overwrite)
 
     from superres.train import runs as room
     from superres.train.runs_page import render_page

@@ -15,9 +15,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from superres.errors import ModelError
+from superres.train.run_folder import STATE_KEY
 from superres.whole import write_whole
-
-_STATE_KEY = "superres_run"
 
 # Tensors by name.
 Part = Mapping[str, Tensor]
@@ -50,7 +49,7 @@ def save_state(path: Path, parts: Mapping[str, Part], progress: Progress) -> Non
         for name, value in tensors.items()
     }
     note = json.dumps({"step": progress.step, "elapsed_s": progress.elapsed_s})
-    write_whole(path, save(plain, metadata={_STATE_KEY: note}))
+    write_whole(path, save(plain, metadata={STATE_KEY: note}))
 
 
 def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], Progress]:
@@ -67,7 +66,7 @@ def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], Progress]:
         # Any: safetensors leaves the file's methods untyped.
         with cast("Any", safe_open)(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
-            note = json.loads(metadata.get(_STATE_KEY, "null"))
+            note = json.loads(metadata.get(STATE_KEY, "null"))
             progress = Progress(int(note["step"]), float(note["elapsed_s"]))
             for key in file.keys():  # noqa: SIM118
                 part, _, name = key.partition(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from superres.train.checkpoint import (
 from superres.train.devices import Devices, open_fabric
 from superres.train.ema import WeightAverage
 from superres.train.journal import Journal
-from superres.train.muon import Muon, split_parameters
+from superres.train.muon import optimizer_for
 from superres.train.objective import Objective, refuse_nan
 from superres.train.patches import Patches, load_patches
 from superres.train.recipe import Recipe
@@ -38,7 +39,7 @@ from superres.train.recipe_file import to_toml
 from superres.train.run_folder import MODEL_NAME, STATE_NAME, claim_folder
 from superres.train.schedule import Budget, rate_factor
 from superres.train.start import start_weights
-from superres.train.validate import Validator
+from superres.train.validate import Validator, cached_lpips
 from superres.version import __version__
 
 
@@ -138,10 +139,10 @@ def train(
             "superres_version": __version__,
         }
     )
-    path = options.folder / MODEL_NAME
+    model = options.folder / MODEL_NAME
     if leads:
-        card = save_network(run.network, card, path)
-    return TrainReport(path, card, at.step, minutes, data_s / max(at.elapsed_s, 1e-9))
+        card = save_network(run.network, card, model)
+    return TrainReport(model, card, at.step, minutes, data_s / max(at.elapsed_s, 1e-9))
 
 
 def _silent(_: str) -> None:
@@ -189,7 +190,7 @@ def _assemble(
     )
     network.to(device=fabric.device)
     cast("Any", network).to(memory_format=torch.channels_last)  # no overload in torch says it
-    optimizer = _optimizer(network, recipe)
+    optimizer = optimizer_for(network, recipe.optimizer)
     average = WeightAverage(network, recipe.optimizer.ema)
     module = cast("nn.Module", torch.compile(network)) if recipe.compile else network
     forward, stepper = fabric.setup(module, optimizer)
@@ -199,7 +200,11 @@ def _assemble(
         adversary = Adversary(
             recipe.adversarial, edge=edge, channels=config.channels, fabric=fabric
         )
-    validators = tuple(Validator(folder, config, fabric.device) for folder in options.validation)
+    lpips = cached_lpips(fabric.device) if options.validation else None
+    validators = tuple(
+        Validator(folder, config, lpips=lpips, device=fabric.device)
+        for folder in options.validation
+    )
     training = Training(
         recipe=to_toml(recipe),
         data=recipe.data.sources,
@@ -235,19 +240,6 @@ def _restore(network: nn.Module, forward: nn.Module) -> Callable[[Tensor], tuple
     return lambda x_BCHW: (forward(x_BCHW).float(),)
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> Muon:
-    matrices, others = split_parameters(network)
-    if recipe.optimizer.name == "adam":
-        matrices, others = [], [*matrices, *others]
-    return Muon(
-        matrices,
-        others,
-        rate=recipe.optimizer.matrix_rate,
-        other_rate=recipe.optimizer.rate,
-        decay=recipe.optimizer.matrix_decay,
-    )
-
-
 class _Clock:
     """Wall time of training, and the part of it that drawing patches took."""
 
@@ -272,9 +264,10 @@ def _follow(
         window.append(_take_step(run, step, done, clock))
         step += 1
         if step % options.log_every == 0:
-            refuse_nan(window, step)
-            now = clock.elapsed_s
             means = _means(window, fabric)
+            if not all(map(math.isfinite, means.values())):
+                refuse_nan(window, step)  # step by step only now: each look waits for a GPU
+            now = clock.elapsed_s
             samples = len(window) * run.recipe.data.batch / max(now - logged_s, 1e-9)
             if journal:
                 journal.scalars(step, {**means, "samples_per_s": round(samples, 1)})
@@ -345,8 +338,7 @@ def _means(window: list[dict[str, Tensor]], fabric: Fabric) -> dict[str, float]:
     names = dict.fromkeys(name for told in window for name in told)
     means: dict[str, float] = {}
     for name in names:
-        values = torch.stack([told[name].float() for told in window if name in told])
-        mean = values.mean()
+        mean = torch.stack([told[name].float() for told in window if name in told]).mean()
         if fabric.world_size > 1:
             mean = cast("Tensor", fabric.all_reduce(mean, reduce_op="mean"))
         means[name] = float(mean)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from superres.train.recipe import OptimizerSection
+
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _NEWTON_SCHULZ_STEPS = 5
 _ADAM_BETAS = (0.9, 0.999)
@@ -62,6 +64,20 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     parameter.mul_(1.0 - group["lr"] * group["decay"])
                     move(parameter, parameter.grad, self.state[parameter], group["lr"])
+
+
+def optimizer_for(network: nn.Module, section: OptimizerSection) -> Muon:
+    """Return the optimiser that a recipe asks for; `adam` leaves Muon no matrices."""
+    matrices, others = split_parameters(network)
+    if section.name == "adam":
+        matrices, others = [], [*matrices, *others]
+    return Muon(
+        matrices,
+        others,
+        rate=section.matrix_rate,
+        other_rate=section.rate,
+        decay=section.matrix_decay,
+    )
 
 
 def split_parameters(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:

@@ -49,11 +49,12 @@ class Objective:
         self._perceptual: nn.Module | None = None
         self._lpips: nn.Module | None = None
         self._teacher: nn.Module | None = None
-        if "perceptual" in self._weights:
-            path = feature_weights("vgg16", notice=notice)
-            self._perceptual = load_perceptual(path, section.perceptual_layers).to(device)
-        if "lpips" in self._weights:
-            self._lpips = load_lpips("vgg16", feature_weights("vgg16", notice=notice)).to(device)
+        if not self._weights.keys().isdisjoint(("perceptual", "lpips")):
+            vgg16 = feature_weights("vgg16", notice=notice)
+            if "perceptual" in self._weights:
+                self._perceptual = load_perceptual(vgg16, section.perceptual_layers).to(device)
+            if "lpips" in self._weights:
+                self._lpips = load_lpips("vgg16", vgg16).to(device)
         if section.teacher:
             self._teacher = _teacher(section.teacher).to(device)
 

@@ -13,6 +13,7 @@ from superres.whole import write_whole
 STATE_NAME = "state.safetensors"
 MODEL_NAME = "model.safetensors"
 RECIPE_NAME = "recipe.toml"
+STATE_KEY = "superres_run"  # of the note in a state's metadata: steps and seconds, as JSON
 
 
 def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:

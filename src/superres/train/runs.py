@@ -15,14 +15,13 @@ from safetensors import SafetensorError, safe_open
 
 from superres.errors import DataError, ModelError
 from superres.models.files import read_card
-from superres.train.run_folder import MODEL_NAME, RECIPE_NAME, STATE_NAME
+from superres.train.run_folder import MODEL_NAME, RECIPE_NAME, STATE_KEY, STATE_NAME
 from superres.train.run_log import LOG_NAME, read_log
 
 State = Literal["finished", "going on", "stopped"]
 Kind = Literal["score", "loss", "course"]
 Point = tuple[float, float]  # step, value
 
-_STATE_KEY = "superres_run"  # as train.checkpoint writes it, which needs torch
 _QUIET_S = 600.0  # without a word for so long, a run counts as stopped: many log once a minute
 _DIGITS = {"psnr": 3, "ssim": 4, "lpips": 4}
 _SCORES = ("psnr_", "ssim_", "lpips_")
@@ -219,7 +218,7 @@ def _of_checkpoint(path: Path) -> tuple[int, float] | None:
         # Any: safetensors leaves the file's methods untyped.
         with cast("Any", safe_open)(path, framework="np") as file:
             metadata: dict[str, str] = file.metadata() or {}
-            note = json.loads(metadata[_STATE_KEY])
+            note = json.loads(metadata[STATE_KEY])
             return int(note["step"]), float(note["elapsed_s"]) / 60.0
     except (SafetensorError, OSError, ValueError, TypeError, KeyError):
         return None

@@ -36,24 +36,36 @@ class Validation:
     picture: Pixels
 
 
+def cached_lpips(device: torch.device) -> nn.Module | None:
+    """Return LPIPS if its network lies in the cache; a run must not wait for a download."""
+    weights = cached_feature_weights("alexnet")
+    return load_lpips("alexnet", weights).to(device) if weights else None
+
+
 class Validator:
     """Scores networks on a folder by the field's protocol: luma, `scale` pixels cropped.
 
-    PSNR and SSIM always; LPIPS too if its network lies in the cache already, since a run must not
-    wait for a download.
+    PSNR and SSIM always, LPIPS if it is given.
 
     Args:
         folder: A benchmark folder, as `evaluate.benchmark` reads it.
         config: What the networks need.
+        lpips: The distance to take as well; None leaves it out.
         device: Where they lie.
     """
 
-    def __init__(self, folder: Path, config: NetworkConfig, device: torch.device) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: NetworkConfig,
+        *,
+        lpips: nn.Module | None,
+        device: torch.device,
+    ) -> None:
         self._folder = folder
         self._config = config
         self._device = device
-        weights = cached_feature_weights("alexnet")
-        self._lpips = load_lpips("alexnet", weights).to(device) if weights else None
+        self._lpips = lpips
 
     def validate(self, network: nn.Module) -> Validation:
         """Score a network in evaluation mode."""
