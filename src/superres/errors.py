@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class SuperresError(Exception):
@@ -78,3 +83,12 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
     return UnknownNameError(f"there is no {kind} named {name!r}", hint)
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return what pydantic complains of first, as `place: reason, got value`."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    # A rule between several values has no one value to show.
+    found = f", got {reprlib.repr(first['input'])}" if first["type"] != "value_error" else ""
+    return f"{place + ': ' if place else ''}{first['msg']}{found}"

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from superres.degrade.config import STEP_KINDS, DegradationConfig
-from superres.errors import RecipeError, unknown_name
+from superres.errors import RecipeError, first_fault, unknown_name
 from superres.tables import Table, as_table, merged, read_table, refuse_unknown_keys
 
 
@@ -45,11 +45,8 @@ def load_degradation(name: str, overrides: Mapping[str, Any] | None = None) -> D
     try:
         return DegradationConfig.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        found = f", got {first['input']!r}" if first["type"] != "value_error" else ""
         raise RecipeError(
-            f"{where}: {place + ': ' if place else ''}{first['msg']}{found}",
+            f"{where}: {first_fault(error)}",
             "docs/degrade.md lists every key with its range",
         ) from error
 

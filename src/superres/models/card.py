@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from superres.errors import ModelError
+from superres.errors import ModelError, first_fault
 
 CARD_KEY = "superres_card"  # the metadata key, in .safetensors and .onnx alike
 
@@ -90,9 +90,7 @@ def parse_card(text: str, origin: str) -> Card:
     try:
         return Card.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the card"
         raise ModelError(
-            f"{origin} carries a card that cannot be used: {where}: {first['msg']}",
+            f"{origin} carries a card that cannot be used: {first_fault(error)}",
             "the file is damaged or of a newer superres; fetch it again or upgrade superres",
         ) from error

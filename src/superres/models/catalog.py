@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from superres.errors import ModelError, unknown_name
+from superres.errors import ModelError, first_fault, unknown_name
 from superres.models.autoencoder import AutoencoderConfig
 from superres.models.compact import CompactConfig
 from superres.models.config import NetworkConfig
@@ -80,9 +80,7 @@ def network_config(architecture: str, values: Mapping[str, object]) -> NetworkCo
     try:
         return config_type.model_validate_json(json.dumps(dict(values)))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise ModelError(
-            f"{architecture} cannot be built: {where}: {first['msg']}, got {first['input']!r}",
+            f"{architecture} cannot be built: {first_fault(error)}",
             f"fields of {architecture}: {', '.join(config_type.model_fields)}",
         ) from error

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from superres.errors import ModelError, unknown_name
+from superres.errors import ModelError, first_fault, unknown_name
 from superres.models.unet_discriminator import UnetDiscriminatorConfig
 from superres.models.vgg_discriminator import VggDiscriminatorConfig
 
@@ -49,10 +49,7 @@ def discriminator_config(
     try:
         return config_type.model_validate_json(json.dumps({**values, **given}))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise ModelError(
-            f"the discriminator {name} cannot be built: {where}: {first['msg']}, "
-            f"got {first['input']!r}",
+            f"the discriminator {name} cannot be built: {first_fault(error)}",
             f"settings of {name}: {', '.join(settings)}; edge and channels follow from the recipe",
         ) from error

@@ -12,7 +12,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
-from superres.errors import RecipeError, unknown_name
+from superres.errors import RecipeError, first_fault, unknown_name
 from superres.tables import Table, as_table, merged, read_table, refuse_unknown_keys
 from superres.train.recipe import Recipe
 
@@ -47,10 +47,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise RecipeError(
-            f"recipe {name}: {where}: {first['msg']}, got {first['input']!r}",
+            f"recipe {name}: {first_fault(error)}",
             "docs/train.md lists every key with its range",
         ) from error
 
