@@ -35,7 +35,7 @@ def _one_model(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("words", [["models"], ["models", "list"]])
 def test_models_are_listed_with_their_needs_and_scores(words, capsys):
     assert main(words) == 0
-    header, row = capsys.readouterr().out.splitlines()
+    header, row, *_ = capsys.readouterr().out.splitlines()
     assert header.split()[:3] == ["name", "scale", "network"]
     assert row.split() == ["tiny-x3", "×3", "espcn", "12,345", "Set5", "30.12", "CC0-1.0"]
 
@@ -43,9 +43,21 @@ def test_models_are_listed_with_their_needs_and_scores(words, capsys):
 @pytest.mark.parametrize("words", [["models", "--json"], ["models", "list", "--json"]])
 def test_the_list_as_json_holds_the_cards(words, capsys):
     assert main(words) == 0
-    (told,) = json.loads(capsys.readouterr().out)
+    (told,) = json.loads(capsys.readouterr().out)["models"]
     assert told["scores"][0]["psnr_db"] == 30.125
     assert told["files"] == {"onnx": str(Path("w/tiny-x3.onnx"))}
+
+
+def test_recipes_without_a_model_of_their_name_are_listed_for_training(monkeypatch, capsys):
+    model = ModelFile(CARD.model_copy(update={"name": "espcn-x4"}), onnx=None, safetensors=None)
+    monkeypatch.setattr("superres.zoo.known", lambda: [model])
+    assert main(["models"]) == 0
+    told = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["vdsr-x4", "×4", "vdsr"] in told
+    assert ["espcn-x4", "×4", "espcn"] not in told
+    assert main(["models", "--json"]) == 0
+    recipes = json.loads(capsys.readouterr().out)["recipes"]
+    assert {"name": "vdsr-x4", "architecture": "vdsr", "scale": 4} in recipes
 
 
 def test_the_card_is_shown_line_by_line_without_what_is_empty(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,12 +40,13 @@ def _all(context: typer.Context, as_json: AsJson = False) -> None:
 
 @models.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List the models that can be used by name."""
+    """List the models that can be used by name, and the recipes that train others."""
     from superres.zoo import known
 
     found = known()
+    recipes = _recipes_beside({model.card.name for model in found})
     if as_json:
-        show_json([_as_json(model) for model in found])
+        show_json({"models": [_as_json(model) for model in found], "recipes": recipes})
         return
     rows = [
         (
@@ -59,6 +61,12 @@ def list_models(as_json: AsJson = False) -> None:
     ]
     show_table(
         ("name", "scale", "network", "parameters", "PSNR in dB", "licence"), rows, right=" r r"
+    )
+    show("")
+    show_table(
+        ("to train: superres train …", "scale", "network"),
+        [(one["name"], f"×{one['scale']}", one["architecture"]) for one in recipes],
+        right=" r",
     )
 
 
@@ -97,6 +105,21 @@ def pull_model(
         return
     for path in paths:
         show(str(path))
+
+
+def _recipes_beside(names: Collection[str]) -> list[dict[str, Any]]:  # Any: as JSON takes it
+    """Return name, network and scale of the built-in recipes that no model is named after."""
+    from superres.train.recipe_file import built_in_recipes, load_recipe
+
+    networks = {name: load_recipe(name).network for name in built_in_recipes() if name not in names}
+    return [
+        {
+            "name": name,
+            "architecture": network.architecture,
+            "scale": network.config.get("scale"),
+        }
+        for name, network in networks.items()
+    ]
 
 
 def _facts(model: ModelFile) -> list[tuple[str, str]]:
