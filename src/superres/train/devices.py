@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
+from lightning_fabric.plugins import MixedPrecision  # pyright: ignore[reportMissingTypeStubs]
 
 from superres.errors import ArgumentError, BackendError, unknown_name
 from superres.infer.precision import native_bf16
 from superres.train.recipe import Recipe
 
-_FABRIC_PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
-    "fp32": "32-true",
-    "bf16": "bf16-mixed",
-    "fp16": "16-mixed",
-}
+_Data = TypeVar("_Data")
+
+_MIXED: dict[str, Literal["bf16-mixed", "16-mixed"]] = {"bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,18 @@ class Devices:
     kind: str = "auto"
     processes: int = 1
     machines: int = 1
+
+
+class _WholePictures(MixedPrecision):
+    """Mixed precision for convolutions, with pictures given to the network as they are.
+
+    Fabric's own rounds them to bf16 first: half a level off where they are bright, always upwards,
+    which a network with a skip then learns to undo and does wrong when it sees whole pictures.
+    """
+
+    def convert_input(self, data: _Data) -> _Data:
+        """Return the network's input untouched."""
+        return data
 
 
 def open_fabric(devices: Devices, recipe: Recipe, notice: Callable[[str], None]) -> Fabric:
@@ -71,7 +82,7 @@ def open_fabric(devices: Devices, recipe: Recipe, notice: Callable[[str], None])
         devices=devices.processes,
         num_nodes=devices.machines,
         strategy="ddp" if devices.processes * devices.machines > 1 else "auto",
-        precision=_FABRIC_PRECISION[precision],
+        plugins=[_WholePictures(_MIXED[precision], kind)] if precision in _MIXED else None,
     )
     fabric.launch()
     share = f" in {fabric.world_size} processes" if fabric.world_size > 1 else ""
