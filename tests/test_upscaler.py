@@ -133,14 +133,14 @@ def test_the_default_model_makes_no_subpixel_shift():
     assert np.abs(shift).max() < 0.01  # input pixels
 
 
-@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("level", [0, 64, 128, 200, 230, 255])
 def test_the_default_model_does_not_tint_flat_colour(level):
     flat = np.full((80, 80, 3), level, np.uint8)
     wrong = np.abs(superres.upscale(flat, scale=4).astype(int) - level)
     halo = 4 * find("default-x4").card.halo
     assert wrong[halo:-halo, halo:-halo].max() <= 1
-    assert wrong.max() <= 3  # near the edge, where the convolutions see padding
-    assert (wrong > 1).mean() < 0.01
+    assert wrong.max() <= 2  # near the edge, where the convolutions see padding
+    assert (wrong > 1).mean() < 0.0001
 
 
 def test_scales_beyond_the_largest_network_run_it_again():
