@@ -21,6 +21,7 @@ from superres.cli.pack import pack
 from superres.cli.runs import runs
 from superres.cli.train import train
 from superres.cli.upscale import upscale
+from superres.cli.video import video
 from superres.errors import ArgumentError, SuperresError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich's help takes 0.1 s more to start
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (upscale, doctor, evaluate, train, pack, degrade, export, blend, runs):
+for verb in (upscale, video, doctor, evaluate, train, pack, degrade, export, blend, runs):
     app.command()(verb)
 app.add_typer(models)
 
@@ -102,7 +103,7 @@ def main(arguments: list[str]) -> int:
     if code == INTERRUPTED:
         complain(
             "interrupted",
-            "what is finished stands; upscale --skip-existing or train --resume goes on from there",
+            "what is finished stands; upscale --skip-existing, train --resume and the same video go on from there",
         )
     return code if isinstance(code, int) else DONE
 

@@ -1,0 +1,301 @@
+"""From the numbers of a video frame to RGB in [0, 1], and back.
+
+swscale moves chroma between its own grid and luma's, and honours where a stream says that chroma
+lies; matrix and range are computed here, in float32. swscale would compute them in fixed point:
+FFmpeg 8 makes 236 of white in 16-bit RGB, and is off by up to 3 levels in 10 bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from superres.errors import PictureError
+from superres.video.probe import UNSAID, Colour, reason
+
+Unit = NDArray[np.float32]
+
+BT709, BT601 = 1, 6
+LIMITED, FULL = 1, 2
+# Weights of red and blue in luma, by the number of the matrix in ITU-T H.273, table 4.
+_WEIGHTS: dict[int, tuple[float, float]] = {
+    1: (0.2126, 0.0722),  # BT.709
+    4: (0.30, 0.11),  # FCC, 1953
+    5: (0.299, 0.114),  # BT.601, 625 lines
+    6: (0.299, 0.114),  # BT.601, 525 lines
+    7: (0.212, 0.087),  # SMPTE 240M
+    9: (0.2627, 0.0593),  # BT.2020
+    10: (0.2627, 0.0593),  # BT.2020 with constant luminance, which is taken for the other
+}
+_LARGEST_SD = (576, 1024)  # players take larger untagged video for BT.709, this for BT.601
+_SMOOTH = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+_PIECE_PX = 2**14  # computed at a time: stays in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What the numbers of a pixel format mean.
+
+    Attributes:
+        kind: Luma and chroma, luma alone, or red, green and blue.
+        bits: Bits of a number in the planes that are computed with: 8, 10, 12 or 16.
+        full: Whether black is 0 and white the largest number; else 16 and 235 of 255.
+        matrix: The matrix' number, of those above.
+    """
+
+    kind: Literal["yuv", "grey", "rgb"]
+    bits: int
+    full: bool
+    matrix: int
+
+    @property
+    def planes(self) -> str:
+        """The pixel format that is computed with: no chroma is halved, nothing else is changed."""
+        if self.kind == "rgb":
+            # Packed, for swscale knows exact ways from every 8-bit RGB to this one.
+            return "rgb24" if self.bits == 8 else f"gbrp{self.bits}le"
+        name = "gray" if self.kind == "grey" else "yuv444p"
+        return name if self.bits == 8 else f"{name}{self.bits}le"
+
+
+def knows_matrix(matrix: int) -> bool:
+    """Say whether a matrix, by its number in H.273, is computed as it should be."""
+    return matrix in _WEIGHTS
+
+
+def matrix_of(matrix: int, size: tuple[int, int]) -> int:
+    """Return a matrix' number, or for an unsaid or unknown one what players take it for."""
+    if matrix in _WEIGHTS:
+        return matrix
+    if matrix in (0, UNSAID) and size[0] <= _LARGEST_SD[0] and size[1] <= _LARGEST_SD[1]:
+        return BT601
+    return BT709
+
+
+def numbers_of(pix_fmt: str, colour: Colour, size: tuple[int, int]) -> Numbers:
+    """Return what the numbers of a pixel format mean.
+
+    Args:
+        pix_fmt: FFmpeg's name of it.
+        colour: What the stream says.
+        size: (height, width), which decides for BT.601 or BT.709 if the stream does not say.
+    """
+    format = av.VideoFormat(pix_fmt)
+    parts = [part for part in format.components if not part.is_alpha]
+    deepest = max(part.bits for part in parts)
+    bits = next((bits for bits in (8, 10, 12) if deepest <= bits), 16)
+    matrix = matrix_of(colour.matrix, size)
+    if format.is_rgb or format.has_palette or format.is_bayer:
+        return Numbers("rgb", bits, True, matrix)
+    if len(parts) == 1:
+        return Numbers("grey", bits, colour.range != LIMITED, matrix)
+    full = colour.range == FULL or pix_fmt.startswith("yuvj")
+    return Numbers("yuv", bits, full, matrix)
+
+
+def colour_of_copy(source: Numbers, said: Colour, copy_fmt: str) -> tuple[Numbers, Colour]:
+    """Return how a larger copy is written, and what its stream says of that.
+
+    What the source says is said again. An unsaid matrix is said, as players would take a larger
+    video for another one.
+
+    Args:
+        source: How the source is written.
+        said: What its stream says.
+        copy_fmt: The copy's pixel format.
+    """
+    copy = replace(numbers_of(copy_fmt, said, (0, 0)), matrix=source.matrix)
+    if copy.kind == "rgb":
+        return copy, replace(said, range=FULL, matrix=0)
+    if copy.kind == source.kind:
+        copy = replace(copy, full=source.full)
+        if copy.kind == "grey":
+            return copy, said
+        return copy, replace(
+            said,
+            range=FULL if source.full else said.range,
+            matrix=source.matrix if said.matrix in (0, UNSAID) else said.matrix,
+        )
+    copy = replace(copy, full=False, matrix=BT709)
+    return copy, replace(said, range=LIMITED, matrix=BT709)
+
+
+class ToRgb:
+    """Turns decoded frames into RGB; made once, for one thread.
+
+    Args:
+        size: (height, width) that all frames are brought to; streams may change theirs.
+        colour: What the stream says, for frames that say nothing.
+    """
+
+    def __init__(self, size: tuple[int, int], colour: Colour) -> None:
+        self._size = size
+        self._colour = colour
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> Unit:
+        """Return (H, W, 3) float32 in [0, 1]."""
+        height, width = self._size
+        said = Colour(
+            range=int(frame.color_range) or self._colour.range,
+            matrix=int(frame.colorspace) if frame.colorspace != UNSAID else self._colour.matrix,
+            primaries=UNSAID,
+            transfer=UNSAID,
+        )
+        numbers = numbers_of(frame.format.name, said, (frame.height, frame.width))
+        planes = _reformat(self._reformatter, frame, numbers, numbers.planes, self._size)
+        to_rgb, black = (values.astype(np.float32) for values in _to_rgb(numbers))
+        views = _views(planes, numbers)
+        rgb = np.empty((height, width, 3), np.float32)
+        for rows in _pieces(height, width):
+            codes = np.stack([view[rows].ravel() for view in views]).astype(np.float32)
+            piece = (codes.T @ to_rgb.T).reshape(-1, width, 3)
+            piece += black
+            np.clip(piece, 0.0, 1.0, out=rgb[rows])
+        return rgb
+
+
+class FromRgb:
+    """Turns RGB into frames to encode; made once, for one thread.
+
+    Args:
+        pix_fmt: FFmpeg's name of the pixel format to make.
+        numbers: What its numbers mean.
+        colour: What the frames are to say.
+        size: (height, width) of the frames.
+    """
+
+    def __init__(
+        self, pix_fmt: str, numbers: Numbers, colour: Colour, size: tuple[int, int]
+    ) -> None:
+        self._pix_fmt = pix_fmt
+        self._numbers = numbers
+        self._colour = colour
+        self._size = size
+        to_rgb, black = _to_rgb(numbers)
+        # With 3 planes this is the inverse; of grey it takes luma's weights.
+        from_rgb = np.linalg.inv(to_rgb) if len(to_rgb.T) == 3 else _luma(numbers) / to_rgb[0]
+        self._from_rgb = from_rgb.astype(np.float32)
+        self._offset = (-from_rgb @ black).astype(np.float32)[:, None]
+        self._stretch, self._finish = VideoReformatter(), VideoReformatter()
+
+    def __call__(self, rgb: Unit, like: av.VideoFrame) -> av.VideoFrame:
+        """Return a frame of RGB pixels.
+
+        Args:
+            rgb: (H, W, 3), clipped to [0, 1] and rounded to nearest.
+            like: The small frame that they came of: the new one takes over where chroma lies, and
+                what the frame carries besides pixels (closed captions, HDR10+).
+        """
+        height, width = self._size
+        numbers, top = self._numbers, float(2**self._numbers.bits - 1)
+        frame = self._empty(like)
+        views = _views(frame, numbers)
+        for rows in _pieces(height, width):
+            piece = np.clip(rgb[rows], 0.0, 1.0).reshape(-1, 3)
+            codes = self._from_rgb @ piece.T
+            codes += self._offset
+            np.clip(np.rint(codes, out=codes), 0.0, top, out=codes)
+            for view, plane in zip(views, codes, strict=True):
+                np.copyto(view[rows], plane.reshape(-1, width), casting="unsafe")
+        frame = _reformat(self._finish, frame, numbers, self._pix_fmt, self._size)
+        frame.color_range = self._colour.range
+        frame.colorspace = self._colour.matrix
+        frame.color_primaries = self._colour.primaries
+        frame.color_trc = self._colour.transfer
+        frame.pict_type = 0  # the source's would tell the encoder where to put key frames
+        return frame
+
+    def _empty(self, like: av.VideoFrame) -> av.VideoFrame:
+        """Return a frame to write into, with all of a small one's properties and none of its own.
+
+        Stretching the small one is the only way that av has to hand its properties on.
+        """
+        frame = self._stretch.reformat(
+            like,
+            width=self._size[1],
+            height=self._size[0],
+            format=self._numbers.planes,
+            interpolation=Interpolation.POINT,
+        )
+        if frame is like:  # nothing had to be stretched, and it is not ours to write into
+            return av.VideoFrame(self._size[1], self._size[0], self._numbers.planes)
+        return frame
+
+
+def _reformat(
+    reformatter: VideoReformatter,
+    frame: av.VideoFrame,
+    numbers: Numbers,
+    pix_fmt: str,
+    size: tuple[int, int],
+) -> av.VideoFrame:
+    """Bring a frame to another layout and size; matrix and range are the same before and after."""
+    same = FULL if numbers.full else LIMITED
+    try:
+        return reformatter.reformat(
+            frame,
+            width=size[1],
+            height=size[0],
+            format=pix_fmt,
+            src_colorspace=BT709,
+            dst_colorspace=BT709,
+            src_color_range=same,
+            dst_color_range=same,
+            interpolation=_SMOOTH,
+        )
+    except FFmpegError as error:
+        raise PictureError(
+            f"pixels in {frame.format.name} cannot be brought to {pix_fmt}: {reason(error)}",
+            "convert the video to another pixel format first",
+        ) from error
+
+
+# Any: uint8 or uint16; and a plane is a buffer, which Python 3.11 has no type for.
+def _views(frame: av.VideoFrame, numbers: Numbers) -> list[NDArray[Any]]:
+    """Return the numbers of a frame as (H, W) arrays onto its memory: Y, U, V or R, G, B."""
+    dtype = np.dtype("u1" if numbers.bits == 8 else "<u2")
+    packed = 3 if numbers.planes == "rgb24" else 1
+    views: list[NDArray[Any]] = []
+    for plane in frame.planes:
+        stride = abs(plane.line_size) // dtype.itemsize
+        rows = np.frombuffer(cast("Any", plane), dtype)[: plane.height * stride].reshape(-1, stride)
+        rows = rows[:: -1 if plane.line_size < 0 else 1, : plane.width * packed]
+        views += [rows[:, channel::packed] for channel in range(packed)]
+    if numbers.kind == "rgb" and packed == 1:
+        return [views[2], views[0], views[1]]  # stored as green, blue, red
+    return views
+
+
+def _to_rgb(numbers: Numbers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return matrix (3, planes) and offset (3,) that make RGB in [0, 1] of a format's numbers."""
+    largest, unit = 2**numbers.bits - 1, 2 ** (numbers.bits - 8)
+    white, low, swing = (
+        (largest, 0, largest) if numbers.full else (219 * unit, 16 * unit, 224 * unit)
+    )
+    if numbers.kind == "rgb":
+        return np.eye(3) / largest, np.zeros(3)
+    if numbers.kind == "grey":
+        return np.full((3, 1), 1.0 / white), np.full(3, -low / white)
+    luma = _luma(numbers)[0]
+    red = (np.array([1.0, 0.0, 0.0]) - luma) / (2.0 * (1.0 - luma[0]))
+    blue = (np.array([0.0, 0.0, 1.0]) - luma) / (2.0 * (1.0 - luma[2]))
+    to_rgb = np.linalg.inv(np.stack([luma, blue, red])) / [white, swing, swing]
+    return to_rgb, -to_rgb @ [low, 128 * unit, 128 * unit]
+
+
+def _luma(numbers: Numbers) -> NDArray[np.float64]:
+    """Return luma's weights as (1, 3)."""
+    red, blue = _WEIGHTS[numbers.matrix]
+    return np.array([[red, 1.0 - red - blue, blue]])
+
+
+def _pieces(height: int, width: int) -> list[slice]:
+    rows = max(1, _PIECE_PX // width)
+    return [slice(first, first + rows) for first in range(0, height, rows)]

@@ -1,0 +1,205 @@
+"""Frames into packets: a stream of them, or one segment of the video as a file of its own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import av
+from av.error import FFmpegError
+
+from superres.errors import ArgumentError, BackendError, OutputError
+from superres.video.encoding import Encoding
+from superres.video.probe import file_url, reason
+from superres.whole import replacing, unwritable
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+# What segments are stored in, the first that holds the codec: both keep time stamps in any unit.
+_SEGMENT_FORMATS = ("nut", "mov")
+# Packets are decoded before they are shown, so the first times may be below 0, and stay so.
+_UNMOVED = {"avoid_negative_ts": "disabled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A finished part of the video.
+
+    Attributes:
+        name: Its file's name; the ending is FFmpeg's name of its format.
+        frames: How many frames it holds.
+        start: The first one's time stamp, which the file counts from.
+        delay: How many places a packet may stand later in the file than among the time stamps.
+        duration: How long the last frame is shown, in the time base; 0 if that is unknown.
+    """
+
+    name: str
+    frames: int
+    start: int
+    delay: int
+    duration: int
+
+
+def add_video(container: OutputContainer, encoding: Encoding) -> VideoStream:
+    """Add the stream that frames are encoded into, and open its encoder.
+
+    Raises:
+        ArgumentError: The container cannot hold the codec, or the encoder refuses.
+    """
+    try:
+        stream = cast(
+            "VideoStream",
+            container.add_stream(
+                encoding.encoder, rate=encoding.rate, options=dict(encoding.options)
+            ),
+        )
+        stream.height, stream.width = encoding.size
+        stream.pix_fmt = encoding.pix_fmt
+        context = stream.codec_context
+        context.time_base = stream.time_base = encoding.time_base
+        tag(stream, encoding)
+        context.open()
+    except (FFmpegError, ValueError) as error:
+        said = reason(error) if isinstance(error, FFmpegError) else str(error)
+        height, width = encoding.size
+        raise ArgumentError(
+            f"{encoding.encoder} cannot encode {width}x{height} in {encoding.pix_fmt}"
+            f"{_told(encoding.options)} for {container.format.name}: {said}",
+            "use another --codec or --pix-fmt, or another container (.mkv holds every codec)",
+        ) from error
+    unknown = [name for name, _ in encoding.options if name in context.options]
+    if unknown:
+        raise ArgumentError(
+            f"the encoder {encoding.encoder} has no option {unknown[0]}",
+            "ffmpeg -h encoder=NAME lists what an encoder takes",
+        )
+    return stream
+
+
+def tag(stream: VideoStream, encoding: Encoding) -> None:
+    """Let a stream say what its numbers mean, and how wide its pixels are."""
+    context = stream.codec_context
+    if encoding.aspect:
+        context.sample_aspect_ratio = encoding.aspect
+    context.color_range = encoding.colour.range
+    context.colorspace = encoding.colour.matrix
+    context.color_primaries = encoding.colour.primaries
+    context.color_trc = encoding.colour.transfer
+
+
+def encode(stream: VideoStream, frames: Iterable[av.VideoFrame]) -> Iterator[Packet[VideoStream]]:
+    """Encode frames one by one, to the last packet.
+
+    Raises:
+        BackendError: The encoder failed.
+    """
+    for frame in frames:
+        yield from _coded(stream, frame)
+    yield from _coded(stream, None)
+
+
+def segment_format(encoding: Encoding) -> str:
+    """Return FFmpeg's name of the container that segments are stored in.
+
+    Raises:
+        ArgumentError: None can hold the codec.
+    """
+    for format in _SEGMENT_FORMATS:
+        with av.open(io.BytesIO(), "w", format=format) as trial:
+            if encoding.encoder in trial.supported_codecs:
+                return format
+    raise ArgumentError(
+        f"segments of a video cannot be stored as {encoding.encoder} makes them",
+        "use another --codec, such as h264, hevc, av1, prores or ffv1",
+    )
+
+
+def write_segment(
+    folder: Path, number: int, format: str, frames: Iterable[av.VideoFrame], encoding: Encoding
+) -> Segment:
+    """Encode frames into a file that depends on no other one; it appears whole or not at all.
+
+    Args:
+        folder: Where it goes.
+        number: Which segment it is.
+        format: What it is stored in; see `segment_format`.
+        frames: At least one frame.
+        encoding: How they are encoded.
+
+    Raises:
+        OutputError: The file cannot be written.
+        BackendError: The encoder failed.
+    """
+    path = folder / f"{number:06}.{format}"
+    stamps: list[int] = []  # in the order of packets
+    start = duration = 0
+
+    def counted_from_start() -> Iterator[av.VideoFrame]:
+        nonlocal start, duration
+        for place, frame in enumerate(frames):
+            assert frame.pts is not None
+            start = start if place else frame.pts
+            duration = int(frame.duration or 0)
+            frame.pts -= start
+            yield frame
+
+    with (
+        replacing(path) as temporary,
+        writing(path),
+        av.open(file_url(temporary), "w", format=format, container_options=_UNMOVED) as container,
+    ):
+        stream = add_video(container, encoding)
+        for packet in encode(stream, counted_from_start()):
+            assert packet.pts is not None
+            stamps.append(packet.pts)
+            container.mux(packet)
+    ranks = {stamp: rank for rank, stamp in enumerate(sorted(stamps))}
+    return Segment(
+        name=path.name,
+        frames=len(stamps),
+        start=start,
+        delay=max(place - ranks[stamp] for place, stamp in enumerate(stamps)),
+        duration=duration,
+    )
+
+
+@contextmanager
+def writing(target: Path | str) -> Generator[None]:
+    """Turn errors on writing, the system's and FFmpeg's, into ours.
+
+    Raises:
+        OutputError: The block raised an error of FFmpeg's, or of the system's.
+        BrokenPipeError: The reader of a pipe has gone, which is its right.
+    """
+    try:
+        yield
+    except (BrokenPipeError, OutputError):
+        raise
+    except OSError as error:  # FFmpeg's too, where the system is behind it
+        raise unwritable(str(target), error.strerror or str(error)) from error
+    except FFmpegError as error:
+        raise OutputError(
+            f"{target} cannot be written: {reason(error)}",
+            "another container may hold it: name it .mkv",
+        ) from error
+
+
+def _coded(stream: VideoStream, frame: av.VideoFrame | None) -> Iterator[Packet[VideoStream]]:
+    try:
+        yield from stream.encode(frame)
+    except FFmpegError as error:
+        raise BackendError(
+            f"the encoder {stream.codec_context.name} failed: {reason(error)}",
+            "use another --codec",
+        ) from error
+
+
+def _told(options: tuple[tuple[str, str], ...]) -> str:
+    return "".join(f", {name}={value}" for name, value in options)

@@ -1,0 +1,263 @@
+"""One video in, one larger video out, and a report: the main path, readable top to bottom."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.infer.backend import Notice
+from superres.infer.overlap import prefetch
+from superres.upscaler import RunOptions, Upscaler
+from superres.version import __version__
+from superres.video.colour import FromRgb, ToRgb, numbers_of
+from superres.video.decode import FrameReader, Still
+from superres.video.encode import Segment, encode, segment_format, write_segment, writing
+from superres.video.encoding import Encoding
+from superres.video.enlarge import FrameEnlarger, enlarge_each
+from superres.video.join import join, stream_out
+from superres.video.manifest import WorkFolder, fingerprint, open_work, work_folder_of
+from superres.video.pictures import picture_name, write_frame, write_times
+from superres.video.plan import Kind, Plan, VideoOptions, check_target, make_plan
+from superres.video.probe import probe
+from superres.video.report import VideoReport, make_report
+from superres.whole import blaming, replacing
+
+Unit = NDArray[np.float32]
+Enlarged = tuple[Still, Unit]
+Progress = Callable[[int, int | None, float], None]  # frames done, all, and frames a second
+
+_QUEUED_SMALL, _QUEUED_LARGE = 3, 2  # frames that wait before and after the network
+
+
+def enlarge_video(
+    source: Path,
+    target: Path | BinaryIO,
+    options: VideoOptions,
+    *,
+    kind: Kind = "file",
+    notice: Notice,
+    progress: Progress | None = None,
+) -> VideoReport:
+    """Enlarge one video, frame by frame, keeping all else that it holds.
+
+    A run that was killed goes on where its last finished segment ends, if it is called again with
+    the same source, target and options; the result is the one of an unbroken run.
+
+    Args:
+        source: The video.
+        target: The file or folder to make, which appears whole or not at all; or a stream that
+            takes the bytes as they come.
+        options: What to make, and how.
+        kind: Whether a path is a video file, or a folder of frames.
+        notice: Called with one line for each choice and fallback.
+        progress: Called with the frames done, all of them if known, and the speed.
+
+    Returns:
+        What was done.
+
+    Raises:
+        PictureError: The source is no video, holds no frames, or too large ones.
+        OutputError: The target is the source, exists, or cannot be written.
+        ArgumentError: Scale, size, codec or container cannot be.
+        BackendError: The network or the encoder failed.
+    """
+    began = time.perf_counter()
+    said: list[str] = []
+
+    def remember(line: str) -> None:
+        said.append(line)
+        notice(line)
+
+    check_target(source, target, options.overwrite, kind)
+    facts = probe(source)
+    upscaler = Upscaler(options.model, _run_options(options), remember)
+    plan = make_plan(source, facts, target, kind, options, upscaler.offered)
+    network = enlarge_each(upscaler, facts.size, plan.route)
+    run = _Run(plan, network, upscaler.stop, FrameReader(source, facts), progress)
+    if isinstance(target, Path):
+        work = open_work(
+            work_folder_of(target), _command(plan, options, upscaler), overwrite=options.overwrite
+        )
+        if work.segments:
+            remember(f"going on after frame {work.frames} of an earlier run")
+        run.went_on_at = work.frames
+        make = _make_folder if plan.encoding is None else _make_file
+        make(target, run, work, options.segment_frames)
+    else:
+        _make_stream(target, run)
+    return make_report(
+        plan,
+        target,
+        upscaler,
+        run.reader,
+        went_on_at=run.went_on_at,
+        made=run.made,
+        seconds=time.perf_counter() - began,
+        said=said,
+    )
+
+
+@dataclass(slots=True)
+class _Run:
+    """One video on its way, and how far it is."""
+
+    plan: Plan
+    network: FrameEnlarger
+    stop: Callable[[], None]
+    reader: FrameReader
+    progress: Progress | None
+    went_on_at: int = 0
+    made: int = 0
+    times: array[float] = field(default_factory=lambda: array("d"))
+
+    def frames(self) -> Generator[Enlarged]:
+        """Yield all frames that are not finished yet, larger.
+
+        Three threads work at a time: one decodes, one cuts tiles, runs them and joins them, and
+        the caller's own encodes. The queues between them are short, so memory is bounded.
+        """
+        facts = self.plan.facts
+        waiting: deque[Still] = deque()  # frames that the network holds
+
+        def decoded() -> Iterator[Unit]:
+            to_rgb = ToRgb(facts.size, facts.colour)
+            for number, still in enumerate(self.reader.frames()):
+                self.times.append(still.seconds)
+                if number >= self.went_on_at:  # decoding on from within would not be exact
+                    rgb = to_rgb(still.frame)
+                    waiting.append(still)
+                    yield rgb
+
+        small = prefetch(decoded(), _QUEUED_SMALL)
+        large = prefetch(self.network(small), _QUEUED_LARGE, on_stop=self.stop)
+        begun = time.perf_counter()
+        for frame in large:
+            yield waiting.popleft(), frame
+            self.made += 1
+            if self.progress:
+                done = self.went_on_at + self.made
+                self.progress(done, facts.frames, self.made / (time.perf_counter() - begun))
+
+
+def _make_file(target: Path, run: _Run, work: WorkFolder, segment_frames: int) -> None:
+    """Encode what is missing segment by segment, then join all of them into the target."""
+    plan, encoding = run.plan, run.plan.encoding
+    assert encoding is not None
+    format = segment_format(encoding)
+    with closing(run.frames()) as enlarged:
+        frames = _coded(enlarged, encoding)
+        for number in itertools.count(len(work.segments)):
+            first = next(frames, None)
+            if first is None:
+                break
+            part = itertools.chain((first,), itertools.islice(frames, segment_frames - 1))
+            work.add(write_segment(work.path, number, format, part, encoding))
+    with replacing(target) as temporary, writing(target):
+        join(
+            temporary,
+            plan.container,
+            plan.source,
+            plan.facts,
+            plan.rest,
+            encoding=encoding,
+            folder=work.path,
+            segments=work.segments,
+        )
+    work.remove()
+
+
+def _make_folder(target: Path, run: _Run, work: WorkFolder, segment_frames: int) -> None:
+    """Write what is missing frame by frame, then give the work folder the target's name."""
+    facts = run.plan.facts
+    bits = numbers_of(facts.pix_fmt, facts.colour, facts.size).bits
+    with closing(run.frames()) as frames:
+        while True:
+            stamps: list[int] = []
+            for still, rgb in itertools.islice(frames, segment_frames):
+                name = picture_name(work.frames + len(stamps) + 1)
+                write_frame(work.path / name, rgb, bits=bits)
+                stamps.append(still.stamp)
+            if not stamps:
+                break
+            name = picture_name(work.frames + 1)
+            work.add(Segment(name, len(stamps), stamps[0], delay=0, duration=0))
+    write_times(work.path, run.times)
+    with blaming(target):
+        if target.exists():
+            target.rmdir()  # it is empty, which was checked
+        work.path.rename(target)
+    work.forget(target)
+
+
+def _make_stream(target: BinaryIO, run: _Run) -> None:
+    """Encode and join at once, as the bytes can never be taken back."""
+    plan, encoding = run.plan, run.plan.encoding
+    assert encoding is not None
+    with closing(run.frames()) as enlarged, writing("-"):
+        frames = _coded(enlarged, encoding)
+        stream_out(
+            target,
+            plan.container,
+            plan.source,
+            plan.facts,
+            plan.rest,
+            encoding=encoding,
+            packets=lambda stream: encode(stream, frames),
+        )
+
+
+def _coded(enlarged: Iterator[Enlarged], encoding: Encoding) -> Iterator[av.VideoFrame]:
+    """Turn larger frames into what is encoded, each at its own time."""
+    from_rgb = FromRgb(encoding.pix_fmt, encoding.numbers, encoding.colour, encoding.size)
+    for still, rgb in enlarged:
+        frame = from_rgb(rgb, still.frame)
+        frame.time_base = encoding.time_base
+        frame.pts = still.stamp
+        frame.duration = still.duration
+        yield frame
+
+
+def _run_options(options: VideoOptions) -> RunOptions:
+    return RunOptions(
+        tile=options.tile,
+        ensemble=options.ensemble,
+        backend=options.backend,
+        precision=options.precision,
+        device=options.device,
+        threads=options.threads,
+    )
+
+
+def _command(plan: Plan, options: VideoOptions, upscaler: Upscaler) -> dict[str, Any]:
+    """Return all that the frames depend on: a run may only go on with the same."""
+    backend, encoding = upscaler.facts(plan.route), plan.encoding
+    cards = [upscaler.engine(scale).card for scale in plan.route.passes]
+    return {
+        "source": fingerprint(plan.source),
+        "video_stream": plan.facts.index,
+        "model": options.model,
+        "networks": [(card.name, card.weights_sha256) for card in cards],
+        "size": plan.route.target,
+        "tile": options.tile,
+        "ensemble": options.ensemble,
+        "backend": backend and [backend.name, backend.device, backend.precision],
+        "encoder": encoding and encoding.encoder,
+        "encoder_options": encoding and encoding.options,
+        "pix_fmt": encoding and encoding.pix_fmt,
+        "segment_frames": options.segment_frames,
+        "cores": os.cpu_count(),  # encoders cut their work by it
+        "superres": __version__,
+        "av": av.__version__,
+    }

@@ -1,0 +1,105 @@
+"""What a result kept of its source, by looking into the finished file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from superres.video.colour import Numbers, knows_matrix
+from superres.video.probe import UNSAID, Colour, VideoFacts
+
+# Tags that containers write about themselves, or under another name.
+_TRIFLES = {
+    "encoder", "duration", "handler_name", "vendor_id", "major_brand", "minor_version",
+    "compatible_brands", "creation_time", "language",
+}  # fmt: skip
+
+
+def compare(
+    before: VideoFacts, after: VideoFacts | None, *, colour: Colour, refused: Mapping[int, str]
+) -> tuple[list[str], list[str]]:
+    """Return what was kept and what was not, in words.
+
+    Args:
+        before: What the source holds.
+        after: What the result holds; None if it cannot be looked into.
+        colour: What the result was to say of its colours.
+        refused: Why some of the source's other streams could not go along.
+    """
+    kept: list[str] = []
+    lost: list[str] = []
+    if after is not None:
+        _judge_video(before, after, colour, kept, lost)
+    for track in before.tracks:
+        if track.index in refused:
+            lost.append(f"{track.words}: the container cannot hold it ({refused[track.index]})")
+        else:
+            kept.append(track.words)
+    if after is not None:
+        _judge_tags(before.metadata, after.metadata, kept, lost)
+    return kept, lost
+
+
+def changes(before: VideoFacts, source: Numbers, copy: Numbers, colour: Colour) -> list[str]:
+    """Return what the copy's pixels cannot be as the source's are, in words."""
+    notes: list[str] = []
+    if copy.bits < source.bits:
+        notes.append(f"{source.bits} bits become {copy.bits}")
+    if source.full and not copy.full and copy.kind == source.kind:
+        notes.append("full range becomes limited, which is all that players expect of the codec")
+    if copy.kind != source.kind:
+        notes.append(f"pixels in {before.pix_fmt} are encoded as luma and chroma by BT.709")
+    elif source.kind == "yuv" and before.colour.matrix in (0, UNSAID):
+        name = "BT.601" if source.matrix in (5, 6) else "BT.709"
+        notes.append(
+            f"the source names no colour matrix; players take it for {name}, and it is named now"
+        )
+    elif source.kind == "yuv" and not knows_matrix(before.colour.matrix):
+        notes.append(
+            f"the colour matrix {colour.matrix} of H.273 is computed as BT.709, there and back"
+        )
+    return notes
+
+
+def _judge_video(
+    before: VideoFacts, after: VideoFacts, colour: Colour, kept: list[str], lost: list[str]
+) -> None:
+    # What it is, what it should be, what it is in the result, and the value for people.
+    facts: list[tuple[str, object, object, str]] = [
+        (f"colour {name}", getattr(colour, name), getattr(after.colour, name), "")
+        for name in ("matrix", "primaries", "transfer")
+        if getattr(colour, name) != UNSAID
+    ]
+    if colour.range:
+        facts.append(("colour range", colour.range, after.colour.range, ""))
+    if before.aspect and before.aspect != 1:
+        facts.append(("pixel aspect ratio", before.aspect, after.aspect, str(before.aspect)))
+    if before.display:
+        facts.append(("rotation", before.display, after.display, ""))
+    if before.mastering:
+        facts.append(("HDR mastering display", True, bool(after.mastering), ""))
+    if before.light:
+        facts.append(("HDR content light level", True, bool(after.light), ""))
+    if before.chapters:
+        count = len(before.chapters)
+        facts.append(("chapters", count, len(after.chapters), str(count)))
+    moved = (after.start or 0) - (before.start or 0)
+    if abs(moved) > after.time_base:
+        lost.append(f"where time begins: all streams are {float(moved):.3f} s later")
+    if (before.time_base / after.time_base).denominator == 1:
+        kept.append("time stamps")
+    else:
+        lost.append(f"exact time stamps: the container rounds them to {after.time_base} s")
+    for name, wanted, found, words in facts:
+        whole = f"{name} ({words})" if words else name
+        (kept if wanted == found else lost).append(whole)
+
+
+def _judge_tags(
+    before: Mapping[str, str], after: Mapping[str, str], kept: list[str], lost: list[str]
+) -> None:
+    names = [name for name in before if name.lower() not in _TRIFLES]
+    there = {name.lower(): value for name, value in after.items()}
+    missing = [name for name in names if there.get(name.lower()) != before[name]]
+    if len(names) > len(missing):
+        kept.append(f"tags ({', '.join(name for name in names if name not in missing)})")
+    lost += [f"tag {name}: the container does not hold it" for name in missing]

@@ -1,0 +1,148 @@
+"""The work folder beside a target: which segments are finished, and what they were made for."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from superres.errors import OutputError
+from superres.video.encode import Segment
+from superres.whole import blaming, write_whole
+
+_NAME = "manifest.json"
+_VERSION = 1
+_HASHED_BYTES = 2**20  # of the source's head and as many of its tail
+
+Command = dict[str, Any]  # what must be the same for a run to go on, as JSON holds it
+
+
+@dataclass(slots=True)
+class WorkFolder:
+    """Finished segments, and the manifest that lists them.
+
+    Attributes:
+        path: The folder.
+        segments: What is finished, in order.
+    """
+
+    path: Path
+    segments: list[Segment]
+    _command: Command
+
+    @property
+    def frames(self) -> int:
+        """How many frames are finished."""
+        return sum(segment.frames for segment in self.segments)
+
+    def add(self, segment: Segment) -> None:
+        """List a segment, whose file stands, as finished."""
+        self.segments.append(segment)
+        self._write()
+
+    def remove(self) -> None:
+        """Remove the folder and all in it."""
+        with blaming(self.path):
+            shutil.rmtree(self.path)
+
+    def forget(self, folder: Path) -> None:
+        """Remove the manifest from what was the work folder and is the result now."""
+        with blaming(folder):
+            (folder / _NAME).unlink()
+
+    def _write(self) -> None:
+        document = {
+            "version": _VERSION,
+            "command": self._command,
+            "segments": [dataclasses.asdict(segment) for segment in self.segments],
+        }
+        write_whole(self.path / _NAME, json.dumps(document, indent=1).encode())
+
+
+def work_folder_of(target: Path) -> Path:
+    """Return where the work on a target lies: beside it, so that its disk is the target's."""
+    return target.with_name(f"{target.name}.part")
+
+
+def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
+    """Go on in a work folder, or begin one.
+
+    Args:
+        path: The folder.
+        command: What is to be made, of what.
+        overwrite: Whether work for another command is thrown away.
+
+    Raises:
+        OutputError: The folder holds work for another command, or cannot be written.
+    """
+    command = json.loads(json.dumps(command))  # as it is read back: tuples are lists
+    with blaming(path):
+        if path.exists():
+            found = _read(path)
+            if found is not None and found[0] == command:
+                work = WorkFolder(path, found[1], command)
+                _drop_unfinished(work)
+                return work
+            if found is None and any(not _is_temporary(file) for file in path.iterdir()):
+                raise OutputError(
+                    f"{path} is in the way, and no unfinished work of superres video",
+                    "move it away, or name another output",
+                )
+            if found is not None and not overwrite:
+                raise OutputError(
+                    f"{path} holds {sum(s.frames for s in found[1])} frames made by another "
+                    f"command: {_difference(found[0], command)}",
+                    "give that command again to go on, or --overwrite to begin anew",
+                )
+            shutil.rmtree(path)
+        path.mkdir()
+    work = WorkFolder(path, [], command)
+    work._write()  # pyright: ignore[reportPrivateUsage] - its own class' maker
+    return work
+
+
+def fingerprint(source: Path) -> dict[str, Any]:
+    """Return what tells a file from a changed one, without reading all of it."""
+    facts = source.stat()
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        digest.update(file.read(_HASHED_BYTES))
+        file.seek(max(0, facts.st_size - _HASHED_BYTES))
+        digest.update(file.read(_HASHED_BYTES))
+    return {
+        "bytes": facts.st_size,
+        "modified_ns": facts.st_mtime_ns,
+        "sha256_of_ends": digest.hexdigest(),
+    }
+
+
+def _read(path: Path) -> tuple[Command, list[Segment]] | None:
+    """Return a manifest's command and segments; None if there is none that is ours."""
+    try:
+        document = json.loads((path / _NAME).read_bytes())
+        if document["version"] != _VERSION:
+            return None
+        return document["command"], [Segment(**fields) for fields in document["segments"]]
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _drop_unfinished(work: WorkFolder) -> None:
+    """Remove what a killed run left half-written."""
+    for file in work.path.iterdir():
+        if _is_temporary(file):
+            file.unlink()
+
+
+def _is_temporary(file: Path) -> bool:
+    return file.name.startswith(".") and file.name.endswith(".part")
+
+
+def _difference(one: Command, other: Command) -> str:
+    """Return the first few things that two commands do not share."""
+    names = [name for name in other if one.get(name) != other[name]]
+    return ", ".join(f"{name} was {one.get(name)}, now {other[name]}" for name in names[:3])

@@ -1,0 +1,57 @@
+"""A folder of frames: a PNG each, and a list of when they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.frame import Layout, from_unit
+from superres.images.metadata import Metadata
+from superres.images.write import WriteOptions, write_picture
+from superres.whole import write_whole
+
+TIMES = "timestamps.txt"
+_RGB = Layout("rgb", alpha=False)
+_FAST = WriteOptions(compression=1)
+
+
+def picture_name(number: int) -> str:
+    """Return the name of a frame's file, counted from 1."""
+    return f"{number:08}.png"
+
+
+def write_frame(path: Path, rgb: NDArray[np.float32], *, bits: int) -> None:
+    """Write one frame as a PNG; it appears whole or not at all.
+
+    Args:
+        path: The file.
+        rgb: (H, W, 3), in [0, 1], clipped.
+        bits: Bits of a number in the source; above 8 the PNG has 16.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    depth = "uint8" if bits == 8 else "uint16"
+    write_picture(
+        path,
+        [from_unit(rgb, depth)],
+        height=rgb.shape[0],
+        width=rgb.shape[1],
+        layout=_RGB,
+        depth=depth,
+        metadata=Metadata(),
+        options=_FAST,
+    )
+
+
+def write_times(folder: Path, seconds: Iterable[float]) -> None:
+    """Write when frames are shown, in milliseconds, as mkvmerge and others read it.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    lines = ("# timestamp format v2", *(f"{1000 * at:.6f}" for at in seconds), "")
+    write_whole(folder / TIMES, "\n".join(lines).encode())

@@ -1,0 +1,27 @@
+"""Every test here runs with a network that repeats pixels."""
+
+import pytest
+from clips import Repeater
+
+from superres.video.enlarge_video import enlarge_video
+from superres.video.plan import VideoOptions
+
+
+@pytest.fixture(autouse=True)
+def repeating_network(monkeypatch):
+    monkeypatch.setattr(
+        "superres.upscaler.open_backend", lambda model, **_: Repeater(model.card.scale)
+    )
+
+
+@pytest.fixture
+def enlarge():
+    """Return a function that enlarges a clip by 2 and returns the report."""
+
+    def run(source, target, *, kind="file", progress=None, **options):
+        chosen = VideoOptions(**{"scale": 2, "segment_frames": 4, **options})
+        return enlarge_video(
+            source, target, chosen, kind=kind, notice=lambda line: None, progress=progress
+        )
+
+    return run
