@@ -22,9 +22,12 @@ def copied(tmp_path, monkeypatch):
     zoo.open_embedded.cache_clear()
 
 
+EMBEDDED = {"default-x2", "default-x3", "default-x4", "real-x2", "real-x4"}
+
+
 def test_every_embedded_model_opens_with_both_files_under_3_mb():
     models = zoo.known()
-    assert {model.card.name for model in models} == {"default-x2", "default-x3", "default-x4"}
+    assert {model.card.name for model in models} == EMBEDDED
     for model in models:
         for path in (model.onnx, model.safetensors):
             assert path is not None
@@ -134,7 +137,7 @@ def test_a_model_of_the_hub_is_found_by_name_and_by_family(hub):
         assert model.onnx == hub["large-x4.onnx"][0]
         assert model.safetensors == hub["large-x4.safetensors"][0]
     assert zoo.scales("large") == (4,)
-    assert {model.card.name for model in zoo.known()} == {"default-x2", "default-x3", "default-x4"}
+    assert {model.card.name for model in zoo.known()} == EMBEDDED
 
 
 def test_a_model_of_the_hub_is_asked_for_only_when_it_is_needed(hub):

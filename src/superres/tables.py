@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, cast
+from types import UnionType
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel
 
@@ -60,5 +61,7 @@ def refuse_unknown_keys(table: Table, section: type[BaseModel], where: str) -> N
         if key not in section.model_fields:
             raise unknown_name(f"key in {where}", key, section.model_fields)
         kind, inner = section.model_fields[key].annotation, as_table(value)
+        if isinstance(kind, UnionType):  # a section that may be left out
+            kind = get_args(kind)[0]
         if inner is not None and isinstance(kind, type) and issubclass(kind, BaseModel):
             refuse_unknown_keys(inner, kind, f"{where} [{key}]")

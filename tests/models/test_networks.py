@@ -50,8 +50,9 @@ def raised(length: int, config: NetworkConfig) -> int:
     return -(-max(length, config.minimum) // config.multiple_of) * config.multiple_of
 
 
-def test_every_architecture_of_the_catalogue_is_tested_here():
-    assert set(SMALL) == set(ARCHITECTURES)
+def test_every_architecture_of_one_frame_in_the_catalogue_is_tested_here():
+    one = {name for name, known in ARCHITECTURES.items() if known.config().frames == "one"}
+    assert set(SMALL) == one
 
 
 @pytest.mark.parametrize(("name", "scale"), CASES)

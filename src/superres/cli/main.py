@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from superres.cli.blend import blend
+from superres.cli.burst import burst
 from superres.cli.degrade import degrade
 from superres.cli.doctor import doctor
 from superres.cli.evaluate import evaluate
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich's help takes 0.1 s more to start
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (upscale, video, doctor, evaluate, train, pack, degrade, export, blend, runs):
+for verb in (upscale, burst, video, doctor, evaluate, train, pack, degrade, export, blend, runs):
     app.command()(verb)
 app.add_typer(models)
 
@@ -103,7 +104,7 @@ def main(arguments: list[str]) -> int:
     if code == INTERRUPTED:
         complain(
             "interrupted",
-            "what is finished stands; upscale --skip-existing, train --resume and the same video go on from there",
+            "what is finished stands; upscale --skip-existing, train --resume, or video go on",
         )
     return code if isinstance(code, int) else DONE
 

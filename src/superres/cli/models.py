@@ -132,6 +132,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
         ("network", f"{card.architecture} ({config})"),
         ("parameters", f"{card.parameters:,}"),
         ("channels", str(card.channels)),
+        ("frames", "any number: superres burst runs it" if card.frames == "many" else ""),
         ("halo", f"{card.halo} input px"),
         ("smallest", f"{card.minimum} × {card.minimum} px, multiples of {card.multiple_of}"),
         ("licence", card.licence or "not stated"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -55,3 +55,33 @@ class Backend(Protocol):
             BackendError: The runtime failed otherwise.
         """
         ...
+
+
+class BurstBackend(Protocol):
+    """Runs one network of many frames, which it keeps no more of than it must."""
+
+    @property
+    def facts(self) -> BackendFacts:
+        """The facts of this backend with this network."""
+        ...
+
+    def fuse(self, frames: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Make (N, C, s*h, s*w) of a burst, float32.
+
+        Args:
+            frames: (N, C + 3, h, w) each as `burst_input` makes them, the reference first; the
+                next is asked for when the last has been used.
+
+        Raises:
+            OutOfMemoryError: A smaller tile may fit.
+            BackendError: The runtime failed otherwise.
+        """
+        ...
+
+
+def split_reference(
+    frames: Iterable[NDArray[np.float32]],
+) -> tuple[NDArray[np.float32], Iterator[NDArray[np.float32]]]:
+    """Return the first frame of a burst, and what gives the others."""
+    others = iter(frames)
+    return next(others), others

@@ -82,9 +82,10 @@ class Engine:
         self._ensemble = ensemble
         self._fallback = fallback
         self._notice = notice
-        self._limit = _first_limit(card, backend.facts, tile, notice)
+        self._limit = first_limit(card, backend.facts, tile, notice)
         self._batch_px = _BATCH_PX
         self._running = 0
+        self._counting = threading.Lock()  # videos have two frames under way, in two threads
         self._stopped = threading.Event()
         # One worker: several pictures may be under way (colour and alpha are), one network runs.
         self._worker = ThreadPoolExecutor(1, "superres-network")
@@ -153,10 +154,11 @@ class Engine:
             raise ArgumentError(
                 f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
             )
-        if self._running == 0:
-            self._backend = self._asked  # a fallback lasts for one picture
-            self._stopped.clear()
-        self._running += 1
+        with self._counting:
+            if self._running == 0:
+                self._backend = self._asked  # a fallback lasts for one picture
+                self._stopped.clear()
+            self._running += 1
         try:
             window = RowWindow(blocks, height=height, width=width, channels=self.card.channels)
             shape = (self.card.scale * width, self.card.channels)
@@ -180,7 +182,8 @@ class Engine:
                 "close other programs, or use a smaller --tile",
             ) from error
         finally:
-            self._running -= 1
+            with self._counting:
+                self._running -= 1
 
     def _answers(self, window: RowWindow, height: int, width: int) -> Generator[tuple[_Job, Unit]]:
         """Run all tiles; after an out-of-memory error, their row is begun again."""
@@ -293,8 +296,15 @@ class Engine:
         self._notice(f"out of memory with a tile of {edge} pixels: going on with {self._limit}")
 
 
-def _first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notice) -> int:
-    """Return the edge of the largest tile: as asked, or as fast as the free memory allows."""
+def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notice) -> int:
+    """Return the edge of the largest tile: as asked, or as fast as the free memory allows.
+
+    Args:
+        card: What the network needs.
+        facts: What its backend can do.
+        tile: The edge that was asked for, halo included; None chooses.
+        notice: Called if it is not what was asked for, or small for lack of memory.
+    """
     least = tiling.least_tile(card)
     if tile is not None:
         if tile < least:

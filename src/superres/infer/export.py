@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,17 +15,20 @@ import numpy as np
 import onnx
 import torch
 from onnx import helper, numpy_helper
-from torch import nn
+from torch import Tensor, nn
 
 from superres.errors import ModelError
-from superres.models.card import CARD_KEY, Card
+from superres.infer.graph import FRAME, INPUT, NEXT, OUTPUT, REFERENCE
+from superres.models.card import BURST_EXTRAS, CARD_KEY, Card
+from superres.models.many_frames import Stepwise
 from superres.version import __version__
 from superres.whole import write_whole
 
-INPUT, OUTPUT = "small", "large"
 _export = cast("Any", torch.onnx).export  # these two have incomplete types
 _check_model = cast("Any", onnx.checker).check_model
 _OPSET = 18  # the oldest that torch's exporter writes as it is; OpenCV's dnn reads it
+_OPEN = ("batch", "height", "width")
+_OPEN_LARGE = ("batch", "large_height", "large_width")
 _HALF_MAX = float(np.finfo(np.float16).max)
 _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
 
@@ -32,7 +36,8 @@ _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
 def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True) -> None:
     """Write a network and its card as .onnx, whole or not at all.
 
-    Batch, height and width stay open. The same network and card give the same bytes.
+    Batch, height and width stay open. The same network and card give the same bytes. A network of
+    many frames becomes two graphs in one file; see `graph`.
 
     Args:
         network: The network, on any device; it is run on the CPU in fp32.
@@ -42,14 +47,15 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
             runtime computes in what it likes.
 
     Raises:
-        ModelError: An operation has no ONNX form, a size got fixed on the way, or a weight is
-            beyond fp16's range.
+        ModelError: An operation has no ONNX form, a size got fixed on the way, a weight is beyond
+            fp16's range, or a network of many frames cannot be run step by step.
         OutputError: The file cannot be written.
     """
-    model = _translate(network, card)
+    traced = _traced(network, card)
+    model = _translate(traced, card)
     _strip(model)
     if half:
-        _store_half(model, dict(network.named_parameters()), card)
+        _store_half(model, dict(traced.module.named_parameters()), card)
     entry = model.metadata_props.add()
     entry.key, entry.value = CARD_KEY, card.model_dump_json()
     model.producer_name, model.producer_version = "superres", __version__
@@ -58,23 +64,73 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
     write_whole(path, model.SerializeToString(deterministic=True))
 
 
-def _translate(network: nn.Module, card: Card) -> onnx.ModelProto:
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """What is traced.
+
+    Attributes:
+        module: Its parameters are the network's.
+        inputs: Names and channels of the tensors (B, channels, H, W) that it takes.
+        outputs: Names of those that it returns; `OUTPUT` is larger than the inputs, no other is.
+    """
+
+    module: nn.Module
+    inputs: dict[str, int]
+    outputs: tuple[str, ...]
+
+
+class _Steps(nn.Module):
+    """Both graphs of a network of many frames, as one that makes all they make."""
+
+    def __init__(self, network: Stepwise) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, reference_BXHW: Tensor, frame_BXHW: Tensor, *states: Tensor
+    ) -> tuple[Tensor, ...]:
+        after = self.network.step(reference_BXHW, frame_BXHW, *states)
+        return (*after, self.network.finish(reference_BXHW, *states))
+
+
+def _traced(network: nn.Module, card: Card) -> _Traced:
+    if card.frames == "one":
+        return _Traced(network, {INPUT: card.channels}, (OUTPUT,))
+    if not isinstance(network, Stepwise):
+        raise ModelError(
+            f"model {card.name} keeps more than a few tensors between frames, so that no graph "
+            f"runs {card.architecture} step by step",
+            "run its .safetensors file, with --backend torch",
+        )
+    frames = dict.fromkeys((REFERENCE, FRAME), card.channels + BURST_EXTRAS)
+    states = tuple(name + NEXT for name in network.states)
+    return _Traced(_Steps(network), {**frames, **network.states}, (*states, OUTPUT))
+
+
+def _translate(traced: _Traced, card: Card) -> onnx.ModelProto:
     """Trace the network with open sizes."""
+    network = traced.module
     # Sizes that differ from each other and from 1, or the tracer takes them for one number.
     height = card.multiple_of * math.ceil(max(card.minimum, 8) / card.multiple_of)
-    sample = torch.zeros(2, card.channels, height, height + card.multiple_of)
+    samples = tuple(
+        torch.zeros(2, channels, height, height + card.multiple_of)
+        for channels in traced.inputs.values()
+    )
     sizes = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    shapes: tuple[object, ...] = (sizes,)
+    if len(samples) > 1:  # the states are one variadic argument
+        shapes = (sizes, sizes, (sizes,) * (len(samples) - 2))
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     training = network.training
     try:
         with _quiet():
             program = _export(
                 network.cpu().float().eval(),
-                (sample,),
-                input_names=[INPUT],
-                output_names=[OUTPUT],
+                samples,
+                input_names=list(traced.inputs),
+                output_names=list(traced.outputs),
                 opset_version=_OPSET,
-                dynamic_shapes=(sizes,),
+                dynamic_shapes=shapes,
                 dynamo=True,
                 verbose=False,
             )
@@ -91,18 +147,22 @@ def _translate(network: nn.Module, card: Card) -> onnx.ModelProto:
 
 
 def _check_open_sizes(model: onnx.ModelProto, card: Card) -> None:
-    axes = model.graph.input[0].type.tensor_type.shape.dim
-    for name, axis in zip(("batch", "height", "width"), (axes[0], axes[2], axes[3]), strict=True):
-        if not axis.dim_param:
-            raise ModelError(
-                f"the {name} of model {card.name} got fixed to {axis.dim_value} in its ONNX form",
-                "its forward() turns a size into a Python number; keep to tensor operations",
-            )
-        axis.dim_param = name
-    large = model.graph.output[0].type.tensor_type.shape.dim
-    for axis, name in ((large[0], "batch"), (large[2], "large_height"), (large[3], "large_width")):
-        axis.Clear()
-        axis.dim_param = name
+    for value in model.graph.input:
+        axes = value.type.tensor_type.shape.dim
+        for name, axis in zip(_OPEN, (axes[0], axes[2], axes[3]), strict=True):
+            if not axis.dim_param:
+                raise ModelError(
+                    f"the {name} of model {card.name} got fixed to {axis.dim_value} in its ONNX "
+                    "form",
+                    "its forward() turns a size into a Python number; keep to tensor operations",
+                )
+            axis.dim_param = name
+    for value in model.graph.output:
+        axes = value.type.tensor_type.shape.dim
+        names = _OPEN_LARGE if value.name == OUTPUT else _OPEN
+        for name, axis in zip(names, (axes[0], axes[2], axes[3]), strict=True):
+            axis.Clear()
+            axis.dim_param = name
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from superres.errors import BackendError, ModelError, unknown_name
-from superres.infer.backend import Backend, Notice, PrecisionRequest
+from superres.infer.backend import Backend, BurstBackend, Notice, PrecisionRequest
 from superres.infer.device import Device, parse_device
 from superres.infer.precision import describe_cpu
 from superres.models.files import ModelFile
@@ -28,6 +28,10 @@ class _Request:
     notice: Notice
 
 
+Opened = TypeVar("Opened", Backend, BurstBackend)
+_Opener = Callable[[_Request, Path], Opened]
+
+
 @dataclass(frozen=True, slots=True)
 class _Choice:
     """One backend that a user may name.
@@ -36,13 +40,15 @@ class _Choice:
         package: The package that it needs.
         install: The extra that brings the package.
         file: Which of a model's files it reads.
-        open: Opens it; imports the package.
+        open: Opens it for networks of one frame; imports the package.
+        open_burst: Opens it for networks of many frames; None if it cannot run them.
     """
 
     package: str
     install: str
     file: Literal["onnx", "safetensors"]  # or what stands in for it; see `ModelFile.weights`
-    open: Callable[[_Request, Path], Backend]
+    open: _Opener[Backend]
+    open_burst: _Opener[BurstBackend] | None = None
 
     def path(self, model: ModelFile) -> Path | None:
         """Return the model's file of the kind that this backend reads."""
@@ -66,10 +72,35 @@ def _openvino(request: _Request, path: Path) -> Backend:
     )
 
 
+def _openvino_burst(request: _Request, path: Path) -> BurstBackend:
+    from superres.infer.openvino_backend import OpenVinoBurstBackend
+
+    return OpenVinoBurstBackend(
+        path,
+        request.model.card,
+        precision=request.precision,
+        device=request.device,
+        threads=request.threads,
+        notice=request.notice,
+    )
+
+
 def _torch(request: _Request, path: Path) -> Backend:
     from superres.infer.torch_backend import TorchBackend
 
     return TorchBackend.open(
+        path,
+        precision=request.precision,
+        device=request.device,
+        threads=request.threads,
+        notice=request.notice,
+    )
+
+
+def _torch_burst(request: _Request, path: Path) -> BurstBackend:
+    from superres.infer.torch_backend import TorchBurstBackend
+
+    return TorchBurstBackend.open(
         path,
         precision=request.precision,
         device=request.device,
@@ -93,8 +124,8 @@ def _onnxruntime(request: _Request, path: Path) -> Backend:
 
 # In the order in which `auto` tries them where no GPU of torch's is in sight.
 BACKENDS: dict[str, _Choice] = {
-    "openvino": _Choice("openvino", "superres", "onnx", _openvino),
-    "torch": _Choice("torch", "superres[torch]", "safetensors", _torch),
+    "openvino": _Choice("openvino", "superres", "onnx", _openvino, _openvino_burst),
+    "torch": _Choice("torch", "superres[torch]", "safetensors", _torch, _torch_burst),
     "onnxruntime": _Choice("onnxruntime", "superres[onnx]", "onnx", _onnxruntime),
 }
 
@@ -108,7 +139,7 @@ def open_backend(
     threads: int | None = None,
     notice: Notice,
 ) -> Backend:
-    """Open a model on a backend.
+    """Open a model of one frame on a backend.
 
     Args:
         model: The model's files and card.
@@ -121,28 +152,76 @@ def open_backend(
     Raises:
         UnknownNameError: There is no such backend or device.
         BackendError: The backend is not installed, or has no such device.
-        ModelError: The model has no file that the backend reads, or that file is damaged.
+        ModelError: The model takes many frames, has no file that the backend reads, or that file is
+            damaged.
     """
-    wanted = parse_device(device)
-    request = _Request(model, precision, wanted, threads, notice)
+    if model.card.frames == "many":
+        raise ModelError(
+            f"model {model.card.name} makes one picture of many frames, it was given one",
+            f"superres burst FRAMES... -n {model.card.name}; superres models list has others",
+        )
+    request = _Request(model, precision, parse_device(device), threads, notice)
+    return _opened(backend, request, lambda choice: choice.open)
+
+
+def open_burst_backend(
+    model: ModelFile,
+    *,
+    backend: str = "auto",
+    precision: PrecisionRequest = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    notice: Notice,
+) -> BurstBackend:
+    """Open a model of many frames on a backend; arguments and errors are those of `open_backend`.
+
+    Raises:
+        ModelError: The model takes one frame only.
+    """
+    if model.card.frames == "one":
+        raise ModelError(
+            f"model {model.card.name} enlarges single frames, it was asked to fuse many",
+            "superres upscale runs it; superres models list says which models take many frames",
+        )
+    request = _Request(model, precision, parse_device(device), threads, notice)
+    return _opened(backend, request, lambda choice: choice.open_burst)
+
+
+def _opened(
+    backend: str, request: _Request, opener: Callable[[_Choice], _Opener[Opened] | None]
+) -> Opened:
+    """Open the backend that was named, or the one to pick."""
     if backend != "auto":
         if backend not in BACKENDS:
             raise unknown_name("backend", backend, ("auto", *BACKENDS))
-        return _open_named(backend, request)
-    name, reason = _pick(model, wanted)
-    opened = _open_named(name, request)
+        return _open_named(backend, request, opener)
+    able = [
+        name
+        for name, choice in BACKENDS.items()
+        if choice.installed() and choice.path(request.model) and opener(choice)
+    ]
+    name, reason = _pick(request.model, able, request.device)
+    opened = _open_named(name, request, opener)
     facts = opened.facts
     where = describe_cpu() if facts.device.lower() == "cpu" else facts.device
-    notice(f"running on {name} in {facts.precision} ({reason}): {where}")
+    request.notice(f"running on {name} in {facts.precision} ({reason}): {where}")
     return opened
 
 
-def _open_named(name: str, request: _Request) -> Backend:
+def _open_named(
+    name: str, request: _Request, opener: Callable[[_Choice], _Opener[Opened] | None]
+) -> Opened:
     choice, model = BACKENDS[name], request.model
     if not choice.installed():
         raise BackendError(
             f"the backend {name} needs the package {choice.package}, which is not installed",
             f"pip install '{choice.install}', or use --backend auto",
+        )
+    open_it = opener(choice)
+    if open_it is None:
+        raise BackendError(
+            f"the backend {name} does not run models of {model.card.frames} frames",
+            "use --backend auto",
         )
     path = choice.path(model)
     if path is None:
@@ -150,12 +229,11 @@ def _open_named(name: str, request: _Request) -> Backend:
             f"the backend {name} reads .{choice.file} files, model {model.card.name} has none",
             "superres export makes .onnx of .safetensors; use --backend auto for what there is",
         )
-    return choice.open(request, path)
+    return open_it(request, path)
 
 
-def _pick(model: ModelFile, device: Device) -> tuple[str, str]:
-    """Return a backend's name, and why it is the one."""
-    able = [name for name, choice in BACKENDS.items() if choice.installed() and choice.path(model)]
+def _pick(model: ModelFile, able: Sequence[str], device: Device) -> tuple[str, str]:
+    """Return the name of one of the backends that can run a model, and why it is the one."""
     if not able:
         raise BackendError(
             f"no installed backend can run model {model.card.name}, which has "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,14 +12,22 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from superres.errors import BackendError, ModelError, OutOfMemoryError
-from superres.infer.backend import BackendFacts, Notice, Precision, PrecisionRequest
+from superres.errors import BackendError, ModelError, OutOfMemoryError, SuperresError
+from superres.infer.backend import (
+    BackendFacts,
+    Notice,
+    Precision,
+    PrecisionRequest,
+    split_reference,
+)
 from superres.infer.device import Device
+from superres.infer.graph import FRAME, NEXT, OUTPUT, REFERENCE
 from superres.infer.memory import free_memory
 from superres.infer.precision import choose_precision, native_bf16
-from superres.models.card import Card
+from superres.models.card import BURST_EXTRAS, Card
 
-_read = cast("Any", ov.Core).read_model  # its types are incomplete
+_read = cast("Any", ov.Core).read_model  # these two have incomplete types
+_model_of = cast("Any", ov.Model)
 
 # Measured on two cores with AMX and a network of 30 convolutions of 64 channels: a pixel takes 0.8
 # us in tiles of 200 px, 0.95 at 320, 1.2 from 450 on, and up to 3 in tiles some 1300 px wide, as
@@ -33,7 +42,7 @@ _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _MEMORY_WORDS = ("bad_alloc", "out of memory", "out_of_resources", "allocat")
 
 
-class OpenVinoBackend:
+class _OpenVinoRuntime:
     """One network in OpenVINO, compiled for each shape of tile as it comes.
 
     Args:
@@ -66,13 +75,15 @@ class OpenVinoBackend:
         self._threads = threads
         self._card = card
         try:
-            self._model: ov.Model = _read(self._core, path)
-            self._bytes_per_px = self._estimate_bytes_per_px()
+            self._bytes_per_px = self._prepare(_read(self._core, path))
         except RuntimeError as error:
             raise ModelError(
                 f"OpenVINO cannot use {path}: {_last_line(error)}", "export the model again"
             ) from error
-        self._requests: OrderedDict[tuple[int, ...], ov.InferRequest] = OrderedDict()
+
+    def _prepare(self, model: ov.Model) -> int:
+        """Keep what will be compiled of a model, and return the memory for one input pixel."""
+        raise AssertionError(f"{type(self).__name__} must say what it compiles")
 
     @property
     def facts(self) -> BackendFacts:
@@ -86,6 +97,44 @@ class OpenVinoBackend:
             free_bytes=self._free_bytes(),
         )
 
+    def _hints(self) -> dict[str, str]:
+        hints = {
+            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": "1",
+        }
+        if self._threads is not None and self._device == "CPU":
+            hints["INFERENCE_NUM_THREADS"] = str(self._threads)
+        return hints
+
+    def _compiled(self, model: ov.Model) -> ov.InferRequest:
+        """Return what runs a model whose shapes are set."""
+        compiled = self._core.compile_model(model, self._device, self._hints())
+        return compiled.create_infer_request()
+
+    def _probe_edge(self) -> int:
+        """Return the edge of the tile that memory is estimated with."""
+        edge = math.lcm(_PROBE, self._card.multiple_of)
+        return edge * math.ceil(self._card.minimum / edge)
+
+    def _free_bytes(self) -> int:
+        """Return the free memory; a GPU's own is known as a whole only, so half counts as free."""
+        if self._device.startswith("GPU"):
+            total = int(self._core.get_property(self._device, "GPU_DEVICE_TOTAL_MEM_SIZE"))
+            return total // 2
+        return free_memory()
+
+
+class OpenVinoBackend(_OpenVinoRuntime):
+    """A network of one frame; see `Backend`."""
+
+    def _prepare(self, model: ov.Model) -> int:
+        self._model = model
+        self._requests: OrderedDict[tuple[int, ...], ov.InferRequest] = OrderedDict()
+        edge = self._probe_edge()
+        model.reshape([1, self._card.channels, edge, edge])
+        return _estimate_bytes_per_px(model, edge**2, self._card)
+
     def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network; see `Backend.run`."""
         count, channels, height, width = tiles_NCHW.shape
@@ -95,8 +144,7 @@ class OpenVinoBackend:
             # OpenVINO writes into an array of ours, so that it is nobody else's afterwards.
             large_NCHW = np.empty((count, channels, scale * height, scale * width), np.float32)
             request.set_output_tensor(ov.Tensor(large_NCHW, shared_memory=True))
-            # It only reads, but takes no array that may not be written to.
-            small_NCHW = np.require(tiles_NCHW, np.float32, ("C", "W"))
+            small_NCHW = _writable(tiles_NCHW)
             small = ov.Tensor(small_NCHW, shared_memory=True)
             request.infer({0: small}, share_inputs=True)
         except (RuntimeError, MemoryError) as error:
@@ -112,45 +160,97 @@ class OpenVinoBackend:
         while self._requests and sum(map(_pixels, self._requests)) + _pixels(shape) > _CACHED_PX:
             self._requests.popitem(last=False)
         self._model.reshape(list(shape))
-        compiled = self._core.compile_model(self._model, self._device, self._hints())
-        self._requests[shape] = compiled.create_infer_request()
+        self._requests[shape] = self._compiled(self._model)
         return self._requests[shape]
 
-    def _hints(self) -> dict[str, str]:
-        hints = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": "1",
+
+class OpenVinoBurstBackend(_OpenVinoRuntime):
+    """A network of many frames, in two graphs (see `export`); it keeps its state alone."""
+
+    def _prepare(self, model: ov.Model) -> int:
+        self._states: dict[str, int] = {
+            port.any_name: port.get_partial_shape()[1].get_length()
+            for port in model.inputs
+            if port.any_name not in (REFERENCE, FRAME)
         }
-        if self._threads is not None and self._device == "CPU":
-            hints["INFERENCE_NUM_THREADS"] = str(self._threads)
-        return hints
+        self._finish = _part(model.clone(), (REFERENCE, *self._states), (OUTPUT,))
+        after = (name + NEXT for name in self._states)
+        self._step = _part(model, (REFERENCE, FRAME, *self._states), after)
+        self._requests: tuple[ov.InferRequest, ov.InferRequest] | None = None
+        self._shape: tuple[int, ...] = ()
+        edge = self._probe_edge()
+        parts = (self._step, self._finish)
+        for part in parts:
+            self._reshape(part, (1, self._card.channels + BURST_EXTRAS, edge, edge))
+        return max(_estimate_bytes_per_px(part, edge**2, self._card) for part in parts)
 
-    def _estimate_bytes_per_px(self) -> int:
-        """Return the memory for one input pixel, from the network's largest layer.
+    def fuse(self, frames: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Run the network on frames; see `BurstBackend.fuse`."""
+        reference, others = split_reference(frames)
+        count, _, height, width = reference.shape
+        given = {REFERENCE: _writable(reference)}
+        try:
+            step, finish = self._both(reference.shape)
+            states = {
+                name: np.zeros((count, channels, height, width), np.float32)
+                for name, channels in self._states.items()
+            }
+            for frame in others:
+                all_given = {**given, FRAME: _writable(frame), **states}
+                answer = step.infer(all_given, share_inputs=True)
+                states = {name: answer[name + NEXT] for name in states}
+            answer = finish.infer({**given, **states}, share_inputs=True)
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, SuperresError):
+                raise
+            self._requests = None  # or a smaller tile would find the memory taken
+            raise _translated(error, self._device, reference.shape) from error
+        return answer[OUTPUT]
 
-        Half formats are counted as fp32: OpenVINO keeps some layers in it.
-        """
-        edge = math.lcm(_PROBE, self._card.multiple_of)
-        edge *= math.ceil(self._card.minimum / edge)
-        self._model.reshape([1, self._card.channels, edge, edge])
-        largest = 0
-        for node in self._model.get_ops():
-            if node.get_type_name() in ("Constant", "Convert", "Result"):
-                continue  # weights, and what only passes them on
-            for index in range(node.get_output_size()):
-                shape = node.get_output_partial_shape(index)
-                if shape.is_static:
-                    largest = max(largest, math.prod(shape.to_shape()))
-        outputs = 2 * self._card.channels * self._card.scale**2  # OpenVINO's own and ours
-        return 4 * (math.ceil(_LIVE_TENSORS * largest / edge**2) + outputs)
+    def _both(self, shape: tuple[int, ...]) -> tuple[ov.InferRequest, ov.InferRequest]:
+        """Return what runs tiles of a shape; all tiles of a burst have one."""
+        if self._requests is None or shape != self._shape:
+            self._requests = None
+            for part in (self._step, self._finish):
+                self._reshape(part, shape)
+            self._requests = self._compiled(self._step), self._compiled(self._finish)
+            self._shape = shape
+        return self._requests
 
-    def _free_bytes(self) -> int:
-        """Return the free memory; a GPU's own is known as a whole only, so half counts as free."""
-        if self._device.startswith("GPU"):
-            total = int(self._core.get_property(self._device, "GPU_DEVICE_TOTAL_MEM_SIZE"))
-            return total // 2
-        return free_memory()
+    def _reshape(self, part: ov.Model, shape: tuple[int, ...]) -> None:
+        count, channels, height, width = shape
+        names = [port.any_name for port in part.inputs]
+        part.reshape(
+            {name: [count, self._states.get(name, channels), height, width] for name in names}
+        )
+
+
+def _part(model: ov.Model, inputs: Iterable[str], outputs: Iterable[str]) -> ov.Model:
+    """Return the part of a model that makes some of its outputs of some of its inputs."""
+    parameters = [model.input(name).get_node() for name in inputs]
+    return _model_of([model.output(name).get_node() for name in outputs], parameters)
+
+
+def _writable(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what OpenVINO shares: it only reads, but takes no array that may not be written to."""
+    return np.require(values, np.float32, ("C", "W"))
+
+
+def _estimate_bytes_per_px(model: ov.Model, pixels: int, card: Card) -> int:
+    """Return the memory for one input pixel, from the largest layer of a model of known shapes.
+
+    Half formats are counted as fp32: OpenVINO keeps some layers in it.
+    """
+    largest = 0
+    for node in model.get_ops():
+        if node.get_type_name() in ("Constant", "Convert", "Result"):
+            continue  # weights, and what only passes them on
+        for index in range(node.get_output_size()):
+            shape = node.get_output_partial_shape(index)
+            if shape.is_static:
+                largest = max(largest, math.prod(shape.to_shape()))
+    outputs = 2 * card.channels * card.scale**2  # OpenVINO's own and ours
+    return 4 * (math.ceil(_LIVE_TENSORS * largest / pixels) + outputs)
 
 
 def _find_device(core: ov.Core, device: Device) -> str:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from superres.errors import BackendError, OutOfMemoryError
-from superres.infer.backend import BackendFacts, Notice, Precision, PrecisionRequest
+from superres.errors import BackendError, OutOfMemoryError, SuperresError
+from superres.infer.backend import (
+    BackendFacts,
+    Notice,
+    Precision,
+    PrecisionRequest,
+    split_reference,
+)
 from superres.infer.device import Device
 from superres.infer.memory import free_memory
 from superres.infer.precision import choose_precision, native_bf16
-from superres.models.card import Card
+from superres.models.card import BURST_EXTRAS, Card
 from superres.models.checkpoint import load_network
+from superres.models.many_frames import ManyFrames
 
 _from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
 
@@ -34,7 +41,7 @@ _DTYPES: dict[Precision, torch.dtype] = {
 _MEMORY_WORDS = ("out of memory", "can't allocate", "not enough memory", "bad_alloc")
 
 
-class TorchBackend:
+class _TorchRuntime:
     """One network in torch, channels last, under autocast where the format is not fp32.
 
     Args:
@@ -80,7 +87,7 @@ class TorchBackend:
         device: Device,
         threads: int | None,
         notice: Notice,
-    ) -> TorchBackend:
+    ) -> Self:
         """Load a file of weights and open its network.
 
         Raises:
@@ -104,32 +111,65 @@ class TorchBackend:
             free_bytes=_free_bytes(self._device),
         )
 
-    def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network; see `Backend.run`."""
-        # torch warns of arrays that may not be written to, although it only reads.
-        tiles_NCHW = np.require(tiles_NCHW, np.float32, ("C", "W"))
+    def _guarded(
+        self, compute: Callable[[], Tensor], shape: tuple[int, ...]
+    ) -> NDArray[np.float32]:
+        """Run what computes an answer to tiles of a shape, in the backend's number format.
+
+        Raises:
+            OutOfMemoryError: A smaller tile may fit.
+            BackendError: torch failed otherwise.
+        """
+        half = self._precision != "fp32"
+        autocast = torch.autocast(
+            self._device.type, _DTYPES[self._precision], enabled=half, cache_enabled=True
+        )
         failure: Exception | None = None
         try:
-            return self._run(tiles_NCHW)
+            with torch.inference_mode(), autocast, _exact_products(exact=not half):
+                return compute().float().cpu().numpy()
+        except SuperresError:
+            raise
         except (RuntimeError, MemoryError) as error:
             failure = error
         # Outside the except clause the frames that hold tensors are gone, so memory can be freed.
-        translated = _translated(failure, str(self._device), tiles_NCHW.shape)
+        translated = _translated(failure, str(self._device), shape)
         failure.__traceback__ = None
         if isinstance(translated, OutOfMemoryError):
             _empty_cache(self._device)
         raise translated from failure
 
-    def _run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _tensor(self, tiles_NCHW: NDArray[np.float32]) -> Tensor:
+        # torch warns of arrays that may not be written to, although it only reads.
+        tiles_NCHW = np.require(tiles_NCHW, np.float32, ("C", "W"))
         small_BCHW: Tensor = _from_numpy(tiles_NCHW).to(self._device)
-        small_BCHW = small_BCHW.contiguous(memory_format=torch.channels_last)
-        half = self._precision != "fp32"
-        autocast = torch.autocast(
-            self._device.type, _DTYPES[self._precision], enabled=half, cache_enabled=True
+        return small_BCHW.contiguous(memory_format=torch.channels_last)
+
+
+class TorchBackend(_TorchRuntime):
+    """A network of one frame; see `Backend`."""
+
+    def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network; see `Backend.run`."""
+        return self._guarded(
+            lambda: cast("Tensor", self._network(self._tensor(tiles_NCHW))), tiles_NCHW.shape
         )
-        with torch.inference_mode(), autocast, _exact_products(exact=not half):
-            large_BCHW: Tensor = self._network(small_BCHW)
-        return large_BCHW.float().cpu().numpy()
+
+
+class TorchBurstBackend(_TorchRuntime):
+    """A network of many frames; see `BurstBackend`."""
+
+    def fuse(self, frames: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Run the network on frames; see `BurstBackend.fuse`."""
+        reference, others = split_reference(frames)
+        network = cast("ManyFrames", self._network)
+
+        def tensors() -> Iterable[Tensor]:
+            yield self._tensor(reference)
+            for frame in others:
+                yield self._tensor(frame)
+
+        return self._guarded(lambda: network.fuse(tensors()), reference.shape)
 
 
 def find_device(device: Device) -> torch.device:
@@ -196,11 +236,18 @@ def _estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
     hooks = [module.register_forward_hook(note) for module in network.modules()]
     try:
         with torch.inference_mode():
-            network(torch.zeros(1, card.channels, edge, edge))
+            network(torch.zeros(_sample_shape(card, edge)))
     finally:
         for hook in hooks:
             hook.remove()
     return 4 * (math.ceil(_LIVE_TENSORS * largest / edge**2) + 2 * card.channels * card.scale**2)
+
+
+def _sample_shape(card: Card, edge: int) -> tuple[int, ...]:
+    """Return the shape of a tile, or of a burst of two frames: more of them take no more memory."""
+    if card.frames == "one":
+        return 1, card.channels, edge, edge
+    return 1, 2, card.channels + BURST_EXTRAS, edge, edge
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from superres.errors import ModelError, first_fault
 
 CARD_KEY = "superres_card"  # the metadata key, in .safetensors and .onnx alike
+# What a frame of a burst carries beside its colours: how far its sample lies from the reference's
+# pixel in rows and in columns, and whether it is valid; `infer.burst_input` makes them.
+BURST_EXTRAS = 3
 
 
 class _Strict(BaseModel):
@@ -56,6 +59,7 @@ class Card(_Strict):
         multiple_of: Input height and width must be multiples of this.
         minimum: Smallest input height and width.
         exact_halo: Whether no pixel beyond the halo has any influence, so that tiles are exact.
+        frames: Whether it makes its picture of one frame, or of a burst of any number.
         weights_sha256: Hash of the weights, as `checkpoint.hash_weights` takes it; "" if unknown.
     """
 
@@ -69,6 +73,7 @@ class Card(_Strict):
     multiple_of: int = Field(default=1, ge=1, le=1024)
     minimum: int = Field(default=1, ge=1, le=4096)
     exact_halo: bool = True
+    frames: Literal["one", "many"] = "one"
     parameters: int = Field(default=0, ge=0)
     licence: str = ""
     training: Training = Training()

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from superres.errors import ModelError, first_fault, unknown_name
 from superres.models.autoencoder import AutoencoderConfig
+from superres.models.burst_recurrent import BurstRecurrentConfig
 from superres.models.compact import CompactConfig
 from superres.models.config import NetworkConfig
 from superres.models.convlstm_net import ConvlstmConfig
@@ -18,6 +19,7 @@ from superres.models.drrn import DrrnConfig
 from superres.models.edsr import EdsrConfig
 from superres.models.espcn import EspcnConfig
 from superres.models.fsrcnn import FsrcnnConfig
+from superres.models.highres_net import HighresNetConfig
 from superres.models.lapsrn import LapsrnConfig
 from superres.models.lean import LeanConfig
 from superres.models.msrresnet import MsrresnetConfig
@@ -61,6 +63,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "rcan": Architecture(RcanConfig, "Zhang et al. 2018, arXiv:1807.02758"),
     "swinir": Architecture(SwinirConfig, "Liang et al. 2021, arXiv:2108.10257"),
     "span": Architecture(SpanConfig, "Wan et al. 2024, arXiv:2311.12770"),
+    "burst_recurrent": Architecture(BurstRecurrentConfig, "after Wu et al. 2023, arXiv:2306.17595"),
+    "highres_net": Architecture(HighresNetConfig, "Deudon et al. 2020, arXiv:2002.06460"),
 }
 
 

@@ -121,7 +121,7 @@ def card_for(name: str, architecture: str, values: Mapping[str, object]) -> Card
     )
 
 
-def _needs(config: NetworkConfig) -> dict[str, int | bool]:
+def _needs(config: NetworkConfig) -> dict[str, int | bool | str]:
     """Return what a card repeats of its config, for readers without torch."""
     return {
         "scale": config.scale,
@@ -130,4 +130,5 @@ def _needs(config: NetworkConfig) -> dict[str, int | bool]:
         "multiple_of": config.multiple_of,
         "minimum": config.minimum,
         "exact_halo": config.exact_halo,
+        "frames": config.frames,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
@@ -44,6 +46,11 @@ class NetworkConfig(BaseModel):
         is what is enough in practice, and the tiled result is near the whole frame's, not equal.
         """
         return True
+
+    @property
+    def frames(self) -> Literal["one", "many"]:
+        """Whether the network takes one frame, or a burst: then it is a `ManyFrames`."""
+        return "one"
 
     def build(self) -> nn.Module:
         """Return the network with fresh weights."""

@@ -19,6 +19,7 @@ from superres.models.catalog import network_config
 from superres.models.checkpoint import card_for, save_network
 from superres.models.supervised import Supervised
 from superres.train.adversary import Adversary
+from superres.train.bursts import Bursts
 from superres.train.checkpoint import (
     Part,
     Progress,
@@ -39,7 +40,9 @@ from superres.train.recipe_file import to_toml
 from superres.train.run_folder import MODEL_NAME, STATE_NAME, claim_folder
 from superres.train.schedule import Budget, rate_factor
 from superres.train.start import start_weights
-from superres.train.validate import Validator, cached_lpips
+from superres.train.validate import Validator
+from superres.train.validate_bursts import BurstValidator
+from superres.train.validators import open_validators
 from superres.version import __version__
 
 
@@ -163,10 +166,10 @@ class _Run:
     optimizer: Optimizer
     stepper: Any  # fabric's wrapped optimiser
     average: WeightAverage
-    patches: Patches
+    patches: Patches | Bursts
     objective: Objective
     adversary: Adversary | None
-    validators: tuple[Validator, ...]
+    validators: tuple[Validator | BurstValidator, ...]
     training: Training
 
 
@@ -200,11 +203,6 @@ def _assemble(
         adversary = Adversary(
             recipe.adversarial, edge=edge, channels=config.channels, fabric=fabric
         )
-    lpips = cached_lpips(fabric.device) if options.validation else None
-    validators = tuple(
-        Validator(folder, config, lpips=lpips, device=fabric.device)
-        for folder in options.validation
-    )
     training = Training(
         recipe=to_toml(recipe),
         data=recipe.data.sources,
@@ -225,7 +223,7 @@ def _assemble(
         patches=patches,
         objective=Objective(recipe.loss, device=fabric.device, notice=notice),
         adversary=adversary,
-        validators=validators,
+        validators=open_validators(options.validation, config, fabric.device),
         training=training,
     )
     return run, card
@@ -236,8 +234,8 @@ def _restore(network: nn.Module, forward: nn.Module) -> Callable[[Tensor], tuple
     if isinstance(network, Supervised):
         wrapped = cast("Any", forward)  # fabric's class is not public
         wrapped.mark_forward_method("outputs")
-        return lambda x_BCHW: tuple(y_BCHW.float() for y_BCHW in wrapped.outputs(x_BCHW))
-    return lambda x_BCHW: (forward(x_BCHW).float(),)
+        return lambda small: tuple(y_BCHW.float() for y_BCHW in wrapped.outputs(small))
+    return lambda small: (forward(small).float(),)
 
 
 class _Clock:

@@ -59,12 +59,12 @@ class Objective:
             self._teacher = _teacher(section.teacher).to(device)
 
     def terms(
-        self, small_BCHW: Tensor, outputs: Sequence[Tensor], truth_BCHW: Tensor, done: float
+        self, small: Tensor, outputs: Sequence[Tensor], truth_BCHW: Tensor, done: float
     ) -> dict[str, Tensor]:
         """Return the terms with a weight, each already times its weight, by name.
 
         Args:
-            small_BCHW: (B, C, H, W) what the network was given.
+            small: What the network was given: (B, C, H, W), or bursts (B, T, C + 3, H, W).
             outputs: All outputs that are supervised, the final one last. Those that are smaller
                 than it are compared with the truth made as small; a term is their mean.
             truth_BCHW: (B, C, scale*H, scale*W).
@@ -93,7 +93,7 @@ class Objective:
                 assert name == "distillation"
                 assert self._teacher is not None
                 with torch.no_grad():
-                    taught = self._teacher(small_BCHW)
+                    taught = self._teacher(small)
                 terms[name] = weight * l1(final, taught.float())
         return terms
 

@@ -14,11 +14,14 @@ from superres.data.emphasis import emphasised
 from superres.data.folders import find_pictures
 from superres.data.pairs import load_resident_pairs
 from superres.data.resident import ResidentPairs, load_resident
+from superres.degrade.burst import burst_margin
+from superres.degrade.burst_config import BurstConfig
 from superres.degrade.chain import degrade_batch
 from superres.degrade.config import DegradationConfig
 from superres.degrade.load import load_degradation
 from superres.errors import ArgumentError
 from superres.models.config import NetworkConfig
+from superres.train.bursts import Bursts
 from superres.train.recipe import Recipe
 
 _CLEAN = "bicubic"
@@ -91,12 +94,12 @@ def load_patches(
     share: tuple[int, int],
     device: torch.device,
     notice: Callable[[str], None],
-) -> Patches:
+) -> Patches | Bursts:
     """Read a run's pictures into the device's memory.
 
     Args:
-        recipe: Patch, batch, seed and degradation.
-        config: Scale and channels of the network.
+        recipe: Patch, batch, seed, and degradation or bursts.
+        config: Scale, channels and frames of the network.
         data: Folders, packs and files of large pictures.
         pairs: A folder of small and one of large pictures instead.
         share: Which process this is, of how many.
@@ -105,9 +108,11 @@ def load_patches(
 
     Raises:
         DataError: No usable pictures, or pairs that do not fit together.
-        ArgumentError: Both kinds of data are given, or pairs and a degradation.
+        ArgumentError: Both kinds of data are given, or pairs and a degradation, or what a network
+            of one frame and one of many do not share.
     """
-    chain = recipe.degradation.chain
+    chain, patch = recipe.degradation.chain, recipe.data.patch
+    bursts = _bursts(recipe, config, paired=pairs is not None)
     if pairs is not None and (data or chain != _CLEAN):
         what = f"the degradation {chain}" if chain != _CLEAN else "other data"
         raise ArgumentError(
@@ -123,10 +128,13 @@ def load_patches(
     resident = load(
         scale=config.scale,
         channels=config.channels,
-        smallest=max(recipe.data.patch, config.minimum),
+        smallest=max(patch + (2 * burst_margin(bursts, patch) if bursts else 0), config.minimum),
         device=device,
         notice=notice,
     )
+    drawn_from = emphasised(resident, recipe.data.emphasis)
+    if bursts is not None:
+        return Bursts(drawn_from, bursts, recipe, share=share)
     if pairs is not None:
         degradation, words = None, "unknown: the small pictures were given"
     elif chain == _CLEAN:
@@ -136,9 +144,32 @@ def load_patches(
         degradation = load_degradation(chain, recipe.degradation.changes)
         words = f"the chain {chain} of superres degrade"
     return Patches(
-        emphasised(resident, recipe.data.emphasis),
+        drawn_from,
         degradation,
         recipe,
         share=share,
         description=words,
     )
+
+
+def _bursts(recipe: Recipe, config: NetworkConfig, *, paired: bool) -> BurstConfig | None:
+    """Return how bursts are made; None for networks of one frame.
+
+    Raises:
+        ArgumentError: The recipe or the data are of the other kind.
+    """
+    name = recipe.network.architecture
+    if config.frames == "one":
+        if recipe.burst is not None:
+            raise ArgumentError(
+                f"the recipe makes bursts, {name} takes one frame",
+                "leave [burst] out, or choose a network of many frames: docs/networks.md",
+            )
+        return None
+    if paired or recipe.degradation.chain != _CLEAN:
+        what = "paired folders" if paired else f"the degradation {recipe.degradation.chain}"
+        raise ArgumentError(
+            f"{name} takes bursts, which {what} cannot make",
+            "give large pictures with --data; [burst] of the recipe says how frames are made",
+        )
+    return recipe.burst or BurstConfig()

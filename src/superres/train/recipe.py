@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from superres.degrade.burst_config import BurstConfig
 from superres.models.card import DataSource
 
 # What TOML gives for a network's config.
@@ -213,6 +214,7 @@ class Recipe(_Section):
 
     Attributes:
         name: Name of the model that comes out.
+        burst: How bursts are made, for networks of many frames; None takes the defaults.
         licence: Licence of the weights.
         precision: Number format of the network's arithmetic; `auto` takes bf16 where it is native.
         compile: Let torch compile the network: slower to begin, faster on GPUs.
@@ -223,6 +225,7 @@ class Recipe(_Section):
     network: NetworkSection
     data: DataSection = DataSection()
     degradation: DegradationSection = DegradationSection()
+    burst: BurstConfig | None = None
     loss: LossSection = LossSection()
     adversarial: AdversarialSection = AdversarialSection()
     optimizer: OptimizerSection = OptimizerSection()

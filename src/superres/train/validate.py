@@ -75,7 +75,7 @@ class Validator:
         def watch(
             small: NDArray[np.generic], restored: NDArray[np.generic], truth: NDArray[np.generic]
         ) -> None:
-            shown[:] = [_side_by_side(small, restored, truth, self._config.scale)]
+            shown[:] = [side_by_side(small, restored, truth, self._config.scale)]
             if self._lpips is not None:
                 with torch.inference_mode():
                     pair = (_planes(picture, 3).to(self._device) for picture in (restored, truth))
@@ -124,13 +124,20 @@ def _fitting(pixels: NDArray[np.generic], config: NetworkConfig) -> NDArray[np.g
     return np.pad(pixels, ((0, extra[0]), (0, extra[1]), (0, 0)), mode="symmetric")
 
 
-def _side_by_side(
+def side_by_side(
     small: NDArray[np.generic],
     restored: NDArray[np.generic],
     truth: NDArray[np.generic],
     scale: int,
 ) -> Pixels:
-    """Return the middle of input (its pixels repeated), bicubic, restored and truth, in a row."""
+    """Return the middle of input (its pixels repeated), bicubic, restored and truth, in a row.
+
+    Args:
+        small: (h, w, C) of any depth.
+        restored: (scale*h, scale*w, C).
+        truth: The same.
+        scale: Large size over small size.
+    """
     blocks = small.repeat(scale, axis=0).repeat(scale, axis=1)
     middles = [_middle(picture) for picture in (blocks, bicubic(scale)(small), restored, truth)]
     row = np.concatenate(middles, axis=1)

@@ -1,0 +1,176 @@
+"""The engine for bursts: one picture of many frames, tile by tile, frame by frame."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.errors import ArgumentError, ModelError, NumericalError, OutOfMemoryError
+from superres.infer import tiling
+from superres.infer.backend import BackendFacts, BurstBackend, Notice
+from superres.infer.burst_input import fill_reference
+from superres.infer.engine import first_limit
+from superres.infer.guard import fault
+from superres.infer.tiling import Span
+from superres.models.card import Card
+
+Unit = NDArray[np.float32]
+# Gives frame t of a burst, the reference being 0, on rows and columns of the reference: (C + 3, h,
+# w) as `burst_input.frame_input` makes it.
+FrameSource = Callable[[int, slice, slice], Unit]
+
+
+class BurstEngine:
+    """One network of many frames, opened and ready for bursts of any size.
+
+    Memory depends on the tile and not on the number of frames: each is asked for when its turn
+    comes. An out-of-memory error halves the tile. An answer that cannot be right is asked for once
+    more in fp32, which the rest of the burst then runs in.
+
+    Args:
+        card: What the network needs.
+        backend: What runs it.
+        tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
+        fallback: Opens the same network in fp32; None if there is no such way.
+        notice: Called with one line for each fallback.
+
+    Raises:
+        ArgumentError: `tile` is below 1.
+        ModelError: The card is of a network of one frame, or wants multiples of pixels.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        backend: BurstBackend,
+        *,
+        tile: int | None = None,
+        fallback: Callable[[], BurstBackend] | None,
+        notice: Notice,
+    ) -> None:
+        if tile is not None and tile < 1:
+            raise ArgumentError(f"the tile must be at least 1 pixel, got {tile}", "try 256")
+        if card.frames != "many" or card.multiple_of != 1 or card.minimum != 1:
+            raise ModelError(
+                f"model {card.name} is none that fuses bursts of any size",
+                "superres models list says which models take many frames",
+            )
+        self.card = card
+        self._asked = self._backend = backend
+        self._fallback = fallback
+        self._notice = notice
+        self._limit = first_limit(card, backend.facts, tile, notice)
+
+    @property
+    def facts(self) -> BackendFacts:
+        """The facts of the backend that ran last, or would run next."""
+        return self._backend.facts
+
+    def fuse(self, source: FrameSource, *, count: int, height: int, width: int) -> Unit:
+        """Fuse a burst; arguments and errors are those of `fuse_rows`.
+
+        Returns:
+            (s*H, s*W, C) float32, unclamped.
+        """
+        return np.concatenate(list(self.fuse_rows(source, count=count, height=height, width=width)))
+
+    def fuse_rows(
+        self, source: FrameSource, *, count: int, height: int, width: int
+    ) -> Iterator[Unit]:
+        """Fuse a burst, row of tiles by row of tiles.
+
+        Args:
+            source: Gives parts of frames; each is asked for several times.
+            count: Frames of the burst, the reference included.
+            height: Height of the reference.
+            width: Its width.
+
+        Yields:
+            (h, s*W, C) float32 from top to bottom, unclamped.
+
+        Raises:
+            ArgumentError: There is no frame, or no pixel.
+            NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
+            OutOfMemoryError: Not even the smallest tile fits.
+            BackendError: The backend failed otherwise.
+        """
+        if min(count, height, width) < 1:
+            raise ArgumentError(
+                f"a burst has at least one frame of 1x1 pixels, got {count} of {width}x{height}",
+                "pass its real size",
+            )
+        self._backend = self._asked  # a fallback lasts for one burst
+        done = 0
+        while done < height:
+            edges = tiling.tile_shape(height, width, self.card, self._limit)
+            row = tiling.next_span(done, height, edges[0], self.card)
+            try:
+                strip = self._strip(source, count, row, tiling.spans(width, edges[1], self.card))
+            except OutOfMemoryError as error:
+                self._shrink(edges, error)
+                continue
+            yield strip
+            done = row.core_stop
+
+    def _strip(self, source: FrameSource, count: int, row: Span, columns: tuple[Span, ...]) -> Unit:
+        """Return a row of tiles, (h, s*W, C)."""
+        pieces: list[Unit] = []
+        scale = self.card.scale
+        lines = slice(scale * (row.core_start - row.start), scale * (row.core_stop - row.start))
+        for span in columns:
+            large_CHW = self._tile(source, count, row, span)
+            core = slice(
+                scale * (span.core_start - span.start), scale * (span.core_stop - span.start)
+            )
+            pieces.append(large_CHW[:, lines, core].transpose(1, 2, 0))
+        return np.concatenate(pieces, axis=1)
+
+    def _tile(self, source: FrameSource, count: int, row: Span, span: Span) -> Unit:
+        """Run one tile; if the answer cannot be right, run it once more in fp32."""
+        where = slice(row.start, row.stop), slice(span.start, span.stop)
+        reference = fill_reference(
+            source(0, *where), (source(index, *where) for index in range(1, count))
+        )
+        large_CHW, wrong = self._run(source, count, where, reference)
+        if wrong is None:
+            return large_CHW
+        facts = self._backend.facts
+        if facts.precision != "fp32" and self._fallback is not None:
+            self._notice(
+                f"model {self.card.name} answered {wrong} in {facts.precision} on {facts.device}; "
+                "the rest of the picture runs in fp32"
+            )
+            self._backend = self._fallback()
+            large_CHW, wrong = self._run(source, count, where, reference)
+            if wrong is None:
+                return large_CHW
+        raise NumericalError(
+            f"model {self.card.name} answered {wrong} in {self._backend.facts.precision} on "
+            f"{self._backend.facts.device}",
+            "look for NaN or Inf in the frames, and mask them; or try --precision fp32",
+        )
+
+    def _run(
+        self, source: FrameSource, count: int, where: tuple[slice, slice], reference: Unit
+    ) -> tuple[Unit, str | None]:
+        """Return the answer to one tile, and what is wrong with it."""
+        others = (source(index, *where)[None] for index in range(1, count))
+        large_NCHW = self._backend.fuse(itertools.chain((reference[None],), others))
+        colours_NCHW = reference[None, : self.card.channels]
+        return large_NCHW[0], fault(colours_NCHW, large_NCHW)
+
+    def _shrink(self, edges: tuple[int, int], error: OutOfMemoryError) -> None:
+        """Halve the tile; raise if it is the smallest."""
+        edge, least = math.isqrt(edges[0] * edges[1]), tiling.least_tile(self.card)
+        if edge <= least:
+            raise OutOfMemoryError(
+                f"not even a tile of {edges[1]}x{edges[0]} pixels fits into memory: "
+                f"{error.message}",
+                "close other programs, or use another --device",
+            ) from error
+        self._limit = max(edge // 2, least)
+        self._notice(f"out of memory with a tile of {edge} pixels: going on with {self._limit}")

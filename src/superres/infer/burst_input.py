@@ -1,0 +1,66 @@
+"""What a network of many frames is given, made of one frame after another.
+
+`models.many_frames` says what it is, and `degrade.burst_input` makes the same for training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.models.card import BURST_EXTRAS
+
+Unit = NDArray[np.float32]
+
+
+def frame_input(frame_Chw: Unit, valid_hw: Unit | None, places_2HW: Unit) -> Unit:
+    """Bring a frame to pixels of the reference: all of them, or those of a tile.
+
+    Args:
+        frame_Chw: The frame, or the part of it that is needed, in [0, 1].
+        valid_hw: 1 where its samples are valid and 0 where not; None if all are.
+        places_2HW: Row and column of each pixel of the reference on the frame, in its pixels, the
+            first of which has its centre at 0. What lies beyond the frame becomes invalid.
+
+    Returns:
+        (C + 3, H, W); 0 where it is not valid.
+    """
+    channels, height, width = frame_Chw.shape
+    nearest = np.floor(places_2HW + np.float32(0.5))
+    rows, columns = nearest.astype(np.intp)
+    valid = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    index = rows.clip(0, height - 1) * width + columns.clip(0, width - 1)
+    if valid_hw is not None:
+        valid &= valid_hw.reshape(-1)[index] > 0.5
+    made = np.zeros((channels + BURST_EXTRAS, *valid.shape), np.float32)
+    # Not multiplied by the mask: what is not valid may be NaN.
+    np.copyto(made[:channels], frame_Chw.reshape(channels, -1)[:, index], where=valid)
+    np.copyto(made[channels:-1], nearest - places_2HW, where=valid)
+    made[-1] = valid
+    return made
+
+
+def fill_reference(reference_XHW: Unit, others: Iterable[Unit]) -> Unit:
+    """Return the reference with colours where it has none: the mean of the valid other frames'.
+
+    Args:
+        reference_XHW: (C + 3, H, W) as `frame_input` makes it.
+        others: The other frames, likewise; they are asked for only if there is a gap.
+
+    Returns:
+        The reference, whose mask still says where the gaps are; black where no frame is valid.
+    """
+    valid = reference_XHW[-1] > 0
+    if valid.all():
+        return reference_XHW
+    colours = len(reference_XHW) - BURST_EXTRAS
+    total = np.zeros((colours + 1, *valid.shape), np.float32)
+    for other_XHW in others:
+        total[:-1] += other_XHW[:colours]
+        total[-1] += other_XHW[-1]
+    filled = reference_XHW.copy()
+    mean = total[:-1] / np.maximum(total[-1], 1.0)
+    np.copyto(filled[:colours], mean, where=~valid)
+    return filled
