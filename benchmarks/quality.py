@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -23,10 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from papers import PAPER_PSNR
-from superres.evaluate.benchmark import evaluate
+from scores import scorer
 from superres.infer.precision import describe_cpu
-from superres.losses.lpips import load_lpips
-from superres.metrics import Protocol
 from superres.models.catalog import ARCHITECTURES
 from superres.models.checkpoint import load_network
 from superres.train.loop import RunOptions, train
@@ -34,7 +31,6 @@ from superres.train.recipe_file import built_in_recipes, load_recipe
 from superres.train.run_log import read_log
 from superres.train.schedule import Budget
 from superres.upscaler import load
-from superres.zoo import feature_weights
 
 RESULTS = Path(__file__).parent / "results" / "quality.json"
 _HEAD = """# Every network, measured
@@ -73,7 +69,7 @@ def measure(name: str, model: Path, sets: list[Path], minutes: float, steps: int
     """Return a row: scores, size, work and speed of one trained model."""
     network, card = load_network(model)
     enlarge = load(str(model), precision="fp32")
-    lpips = load_lpips("alexnet", feature_weights("alexnet", notice=print))
+    score = scorer()
     row: dict[str, Any] = {
         "recipe": name,
         "architecture": card.architecture,
@@ -85,29 +81,8 @@ def measure(name: str, model: Path, sets: list[Path], minutes: float, steps: int
         "cpu": describe_cpu(),
         "sets": {},
     }
-    protocol = Protocol(channels="luma", border=card.scale)
     for folder in sets:
-        distances: list[float] = []
-
-        def watch(
-            _: np.ndarray,
-            restored: np.ndarray,
-            truth: np.ndarray,
-            distances: list[float] = distances,
-        ) -> None:
-            planes = [
-                torch.from_numpy(np.repeat(p, 3 // p.shape[2], 2)).permute(2, 0, 1)[None] / 255
-                for p in (restored, truth)
-            ]
-            with torch.inference_mode():
-                distances.append(float(lpips(*planes)))
-
-        result = evaluate(enlarge, folder, scale=card.scale, protocol=protocol, watch=watch)
-        row["sets"][result.name] = {
-            "psnr_db": round(result.psnr_db, 3),
-            "ssim": round(result.ssim, 4),
-            "lpips": round(statistics.fmean(distances), 4),
-        }
+        row["sets"][folder.resolve().name] = score(enlarge, folder, card.scale)
     small = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
     fast = load(str(model))
     fast(small)

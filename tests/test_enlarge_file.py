@@ -1,18 +1,21 @@
 """Picture files from end to end: what they carry, what is refused, and what a stop leaves."""
 
+import hashlib
 import io
 import itertools
+import json
 
 import numpy as np
 import pytest
 
 import superres
+from superres import zoo
 from superres.enlarge_file import EnlargeOptions, Enlarger
-from superres.errors import NumericalError, OutputError, PictureError
+from superres.errors import NumericalError, OutputError, PictureError, UnknownNameError
 from superres.frame import Layout, depth_of
 from superres.images.metadata import Metadata
 from superres.images.read import open_picture, read_pixels
-from superres.images.write import write_picture
+from superres.images.write import WriteOptions, write_picture
 
 NOTHING = Metadata(None, None, None, None)
 
@@ -207,3 +210,71 @@ def test_enlarge_takes_plain_strings(tmp_path):
     save(tmp_path / "in.png", noise(5, 6, 3))
     report = superres.enlarge(str(tmp_path / "in.png"), str(tmp_path / "á b.png"), scale=2)
     assert report.output_size == (10, 12)
+
+
+@pytest.fixture
+def _with_real(tmp_path_factory, monkeypatch):
+    """Let the zoo have a family `real` at two scales, which is the default under another name."""
+    folder = tmp_path_factory.mktemp("weights")
+    embedded, hashes = zoo.weights_folder(), {}
+    for family, scale in (("default", 2), ("default", 4), ("real", 2), ("real", 4)):
+        data = (embedded / f"default-x{scale}.onnx").read_bytes()
+        (folder / f"{family}-x{scale}.onnx").write_bytes(data)
+        hashes[f"{family}-x{scale}.onnx"] = hashlib.sha256(data).hexdigest()
+    (folder / zoo.MANIFEST_NAME).write_text(json.dumps(hashes))
+    monkeypatch.setattr(zoo, "weights_folder", lambda: folder)
+    zoo.open_embedded.cache_clear()
+    yield
+    zoo.open_embedded.cache_clear()
+
+
+def clean_and_damaged(folder):
+    """Save a picture with sharp edges, and the same as a JPEG of low quality."""
+    pixels = noise(9, 12, 3).repeat(6, 0).repeat(6, 1)
+    clean, damaged = save(folder / "clean.png", pixels), folder / "damaged.jpg"
+    write_picture(
+        damaged, [pixels], height=54, width=72, layout=Layout.of(3), depth="uint8",
+        metadata=NOTHING, options=WriteOptions(quality=40),
+    )  # fmt: skip
+    return clean, damaged
+
+
+@pytest.mark.usefixtures("_with_real")
+def test_auto_takes_each_file_of_a_batch_to_the_model_that_suits_it(tmp_path):
+    said: list[str] = []
+    one = Enlarger(EnlargeOptions(model="auto", precision="fp32"), said.append)
+    reports = [
+        one.enlarge(source, tmp_path / f"{index}.png")
+        for index, source in enumerate(clean_and_damaged(tmp_path) * 2)
+    ]
+    assert [report.model for report in reports] == ["default", "real"] * 2
+    reasons = ["(little compression, noise or blur)", "(JPEG quality of about 40)"] * 2
+    for report, reason in zip(reports, reasons, strict=True):
+        line = f"{report.source}: model {report.model} {reason}"
+        assert report.output_size == (216, 288)
+        assert line in report.notes
+        assert line in said
+
+
+@pytest.mark.usefixtures("_with_real")
+@pytest.mark.parametrize(
+    ("wanted", "size"),
+    [({"scale": 2}, (108, 144)), ({"scale": 3}, (162, 216)), ({"size": (60, 80)}, (60, 80))],
+)
+def test_auto_meets_scales_that_the_chosen_model_has_not(tmp_path, wanted, size):
+    _, damaged = clean_and_damaged(tmp_path)
+    report = enlarger(model="auto", **wanted).enlarge(damaged, tmp_path / "out.png")
+    assert (report.model, report.output_size) == ("real", size)
+
+
+@pytest.mark.usefixtures("_with_real")
+def test_auto_looks_at_bytes_as_at_files(tmp_path):
+    _, damaged = clean_and_damaged(tmp_path)
+    report = enlarger(model="auto").enlarge(damaged.read_bytes(), io.BytesIO())
+    assert report.model == "real"
+    assert "the picture in memory: model real (JPEG quality of about 40)" in report.notes
+
+
+def test_a_wrong_model_is_told_before_any_file_is_read():
+    with pytest.raises(UnknownNameError, match="named 'autoo'"):
+        enlarger(model="autoo")

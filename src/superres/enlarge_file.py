@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres import zoo
+from superres.choose import choose_model, largest_scale
 from superres.errors import OutputError
 from superres.frame import from_unit, to_unit
 from superres.images.read import MAX_PIXELS, Picture, open_picture
@@ -30,7 +31,8 @@ class EnlargeOptions:
     """What to make of a picture file, and how.
 
     Attributes:
-        model: A family (`default`), a model (`default-x4`) or a model file.
+        model: A family (`default`), a model (`default-x4`), a model file, or `auto`, which looks
+            at each picture and chooses between `default` and `real`.
         scale: How much larger; or
         size: (height, width) of the result. With neither, the model's largest scale.
         tile: Tile edge in input pixels; None lets the planner choose.
@@ -71,7 +73,7 @@ class Report:
     Attributes:
         source: The input's path, or "-".
         target: The output's path, or "-".
-        model: The model that was asked for.
+        model: The model as it was asked for, or the family that `auto` chose.
         scale: Output width over input width.
         input_size: (height, width).
         output_size: (height, width).
@@ -112,12 +114,14 @@ class Enlarger:
     def __init__(self, options: EnlargeOptions, notice: Callable[[str], None]) -> None:
         self._options = options
         self._said: list[str] = []
+        self._upscalers: dict[str, Upscaler] = {}
 
         def remember(line: str) -> None:
             self._said.append(line)
             notice(line)
 
-        run = RunOptions(
+        self._notice = remember
+        self._run = RunOptions(
             tile=options.tile,
             ensemble=options.ensemble,
             alpha=options.alpha,
@@ -126,7 +130,8 @@ class Enlarger:
             device=options.device,
             threads=options.threads,
         )
-        self._upscaler = Upscaler(options.model, run, remember)
+        if options.model != zoo.AUTO:
+            self._upscaler(options.model)  # a wrong name is told before any file is read
 
     def enlarge(
         self, source: Path | bytes, target: Path | BinaryIO, *, progress: Progress | None = None
@@ -153,9 +158,14 @@ class Enlarger:
         _check_target(source, target, options.overwrite)
         picture = open_picture(source, max_pixels=max_pixels, profile=options.profile)
         size = (picture.height, picture.width)
-        route = plan_route(size, self._upscaler.offered, options.scale, options.size)
+        model, scale = options.model, options.scale
+        if model == zoo.AUTO:
+            model = self._choose(source, picture)
+            scale = scale if scale or options.size else largest_scale()
+        upscaler = self._upscaler(model)
+        route = plan_route(size, upscaler.offered, scale, options.size)
         _check_size(route.target, max_pixels)
-        rows = self._rows(picture, route)
+        rows = _rows(picture, upscaler, route)
         notes = write_picture(
             target,
             _counted(rows, route.target[0], progress),
@@ -167,29 +177,34 @@ class Enlarger:
             format=options.format or (picture.format if not isinstance(target, Path) else None),
             options=WriteOptions(quality=options.quality),
         )
-        facts = self._upscaler.facts(route)
+        facts = upscaler.facts(route)
         return Report(
             source=str(source) if isinstance(source, Path) else "-",
             target=str(target) if isinstance(target, Path) else "-",
-            model=options.model,
+            model=model,
             scale=route.target[1] / picture.width,
             input_size=size,
             output_size=route.target,
             backend=facts.name if facts else "",
             device=facts.device if facts else "",
             precision=facts.precision if facts else "",
-            tile=self._upscaler.engine(route.passes[0]).tile if facts else 0,
+            tile=upscaler.engine(route.passes[0]).tile if facts else 0,
             seconds=time.perf_counter() - began,
             notes=(*picture.notes, *self._said, *notes),
         )
 
-    def _rows(self, picture: Picture, route: Route) -> Iterator[NDArray[Any]]:
-        """Read, run and round in two threads; the caller's thread encodes and writes."""
-        size = (picture.height, picture.width)
-        small = prefetch((to_unit(block) for block in picture.rows()), depth=_QUEUE_BLOCKS)
-        large = self._upscaler.rows(small, size, picture.layout, route)
-        rounded = (from_unit(block, picture.depth) for block in large)
-        return prefetch(rounded, depth=_QUEUE_BLOCKS, on_stop=self._upscaler.stop)
+    def _choose(self, source: Path | bytes, picture: Picture) -> str:
+        """Return the family that suits a picture, and tell why."""
+        choice = choose_model(source, picture)
+        name = source if isinstance(source, Path) else "the picture in memory"
+        self._notice(f"{name}: model {choice.model} ({choice.reason})")
+        return choice.model
+
+    def _upscaler(self, model: str) -> Upscaler:
+        """Return what runs a model, opened at its first use."""
+        if model not in self._upscalers:
+            self._upscalers[model] = Upscaler(model, self._run, self._notice)
+        return self._upscalers[model]
 
 
 def enlarge(
@@ -208,7 +223,7 @@ def enlarge(
         target: The file to write; its suffix names the format.
         scale: How much larger, any number above 0; or
         size: (height, width) of the result. With neither, the model's largest scale.
-        model: A family (`default`), a model (`default-x4`) or a model file.
+        model: A family (`default`), a model (`default-x4`), a model file, or `auto`.
         overwrite: Whether an existing target may be replaced.
 
     Returns:
@@ -219,6 +234,15 @@ def enlarge(
     """
     options = EnlargeOptions(model=model, scale=scale, size=size, overwrite=overwrite)
     return Enlarger(options, no_notice).enlarge(Path(source), Path(target))
+
+
+def _rows(picture: Picture, upscaler: Upscaler, route: Route) -> Iterator[NDArray[Any]]:
+    """Read, run and round in two threads; the caller's thread encodes and writes."""
+    size = (picture.height, picture.width)
+    small = prefetch((to_unit(block) for block in picture.rows()), depth=_QUEUE_BLOCKS)
+    large = upscaler.rows(small, size, picture.layout, route)
+    rounded = (from_unit(block, picture.depth) for block in large)
+    return prefetch(rounded, depth=_QUEUE_BLOCKS, on_stop=upscaler.stop)
 
 
 def _check_target(source: Path | bytes, target: Path | BinaryIO, overwrite: bool) -> None:

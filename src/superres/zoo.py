@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from superres.download import Progress
 
 DEFAULT = "default"
+AUTO = "auto"  # no model: `choose` takes one for each picture
 MANIFEST_NAME = "manifest.json"
 _MANIFEST = TypeAdapter(dict[str, str])
 _WITH_SCALE = re.compile(r"(?P<family>.+)-x(?P<scale>\d+)")
@@ -172,6 +173,11 @@ def _full_name(name: str, scale: int | None) -> str:
     names = _names()
     if name in names:
         return name
+    if name == AUTO:
+        raise ArgumentError(
+            f"{AUTO} is no model: it looks at one picture file and chooses a model for it",
+            f"name a model here, such as {DEFAULT}",
+        )
     families = _families()
     if name not in families:
         raise unknown_name("model", name, {*names, *families})

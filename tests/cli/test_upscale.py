@@ -147,6 +147,13 @@ def test_wrong_usage_is_told_in_two_lines_and_computes_nothing(words, capsys, mo
     assert [line.partition(": ")[0] for line in err.splitlines()] == ["error", "hint"]
 
 
+def test_auto_names_results_by_the_scale_that_both_its_models_have():
+    put("a.png")
+    assert main(["upscale", "a.png", "-n", "auto"]) == 0
+    assert FakeEnlarger.seen.model == "auto"
+    assert Path("a_x4.png").exists()
+
+
 def test_an_unknown_format_names_the_nearest_one(capsys):
     assert main(["upscale", "a.png", "-f", "jpgeg"]) == 2
     assert "did you mean 'jpeg'?" in capsys.readouterr().err

@@ -77,6 +77,28 @@ def test_damaged_files_fail_by_name_and_leave_nothing_behind(capsys):
     assert os.listdir("out") == ["a_x4.png"]
 
 
+def test_auto_says_for_each_file_which_model_it_took_and_why(capsys):
+    Path("in").mkdir()
+    soft_picture(48, 64).write_to_file("in/strong.jpg", Q=35)
+    soft_picture(48, 64).write_to_file("in/stronger.jpg", Q=35)
+    assert main(["upscale", "in", "-o", "out", "-n", "auto", "--json"]) == 0
+    out, err = capsys.readouterr()
+    for told in json.loads(out)["files"]:
+        (line,) = [line for line in err.splitlines() if line.startswith(told["source"])]
+        assert f"model {told['model']} (JPEG quality of about 35" in line
+        assert line in told["notes"]
+
+
+@pytest.mark.parametrize("words", [["evaluate", "auto", "--set", "in"], ["models", "info", "auto"]])
+def test_verbs_that_have_no_one_picture_refuse_auto(words, capsys):
+    Path("in").mkdir()
+    soft_picture(16, 16).write_to_file("in/a.png")
+    assert main(words) == 2
+    err = capsys.readouterr().err.splitlines()
+    assert err[0].startswith("error: auto is no model")
+    assert err[1].startswith("hint: name a model")
+
+
 @pytest.mark.parametrize(
     ("words", "nearest"),
     [("-n defualt", "default"), ("--backend opnvino", "openvino"), ("--device cpuu", "cpu")],

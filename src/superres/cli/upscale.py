@@ -51,7 +51,10 @@ def upscale(  # a verb's options are its arguments; they become EnlargeOptions a
     model: Annotated[
         str,
         typer.Option(
-            "--model", "-n", metavar="MODEL", help="A name (see: superres models) or a file."
+            "--model",
+            "-n",
+            metavar="MODEL",
+            help="A name (see: superres models), a file, or auto: default or real by the picture.",
         ),
     ] = "default",
     tile: Annotated[
@@ -175,14 +178,16 @@ def _refuse(*rules: tuple[str, str, bool]) -> None:
 
 def _naming(options: EnlargeOptions, suffix: str | None) -> Naming:
     """Return how results are named: `_x4`, `_x1.5` or `_1920x1080`, unless the user says."""
+    from superres.choose import largest_scale
     from superres.cli.plan import Naming
     from superres.images.formats import output_format
-    from superres.zoo import scales
+    from superres.zoo import AUTO, scales
 
     if suffix is None and options.size:
         suffix = f"_{options.size[1]}x{options.size[0]}"
     elif suffix is None:
-        suffix = f"_x{options.scale or max(scales(options.model)):g}"
+        largest = largest_scale() if options.model == AUTO else max(scales(options.model))
+        suffix = f"_x{options.scale or largest:g}"
     _refuse(
         (
             f"--suffix {suffix!r} would lead into another folder",
