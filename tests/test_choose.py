@@ -66,7 +66,7 @@ def test_each_strong_flaw_leads_to_real_and_is_named(flaws, reason, found):
     assert (choice.model, choice.reason) == ("real", reason)
 
 
-@pytest.mark.parametrize("flaws", [Flaws(0.7, 0, 0.4), Flaws(0, 2.9, 0.8), Flaws(0, 0, 0.09)])
+@pytest.mark.parametrize("flaws", [Flaws(0.7, 0, 0.4), Flaws(0, 2.9, 0.8), Flaws(0, 0, 0.1)])
 def test_weak_flaws_are_let_pass(flaws, found):
     found["flaws"] = flaws
     assert flaw_of(coded("png")) == ""

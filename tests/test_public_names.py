@@ -6,8 +6,8 @@ import sys
 import superres
 
 NAMES = [
-    "Protocol", "Report", "SuperresError", "Upscaler", "__version__", "enlarge", "load", "psnr",
-    "resize", "ssim", "upscale",
+    "Protocol", "Report", "SuperresError", "Upscaler", "__version__", "enlarge", "fuse", "load",
+    "psnr", "resize", "ssim", "upscale",
 ]  # fmt: skip
 
 HEAVY = ("torch", "openvino", "pyvips", "onnxruntime", "pydantic", "typer", "rich")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from superres.version import __version__
 
 if TYPE_CHECKING:
+    from superres.burst.fuse import fuse
     from superres.enlarge_file import Report, enlarge
     from superres.errors import SuperresError
     from superres.images.resize import resize
@@ -25,6 +26,7 @@ __all__ = [
     "Upscaler",
     "__version__",
     "enlarge",
+    "fuse",
     "load",
     "psnr",
     "resize",
@@ -38,6 +40,7 @@ _HOMES = {
     "SuperresError": "superres.errors",
     "Upscaler": "superres.upscaler",
     "enlarge": "superres.enlarge_file",
+    "fuse": "superres.burst.fuse",
     "load": "superres.upscaler",
     "psnr": "superres.metrics",
     "resize": "superres.images.resize",

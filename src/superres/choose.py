@@ -15,10 +15,10 @@ REAL = "real"  # the family that repairs what it enlarges
 # Chosen on 130 training pictures, made small at scales of 2 and 4, clean and by the chain `real`;
 # `python benchmarks/choice.py` shows how the choice then falls on the benchmark sets.
 _LOWEST_QUALITY = 90  # of JPEG and WebP that hides what it took away
-_HIGHEST_EDGES = 0.75  # 8-bit levels between blocks; JPEG's at a quality of about 83
+_HIGHEST_EDGES = 0.85  # 8-bit levels between blocks; JPEG's at a quality of about 80
 _HIGHEST_OWN_EDGES = 1.2  # where the file tells a high quality; larger ones are of an earlier JPEG
 _MOST_NOISE = 3.0  # 8-bit levels
-_LEAST_SHARPNESS = 0.08  # what a Gaussian blur of 0.55 px leaves of a sharp picture
+_LEAST_SHARPNESS = 0.09  # what a Gaussian blur of about 0.5 px leaves of a sharp picture
 
 
 @dataclass(frozen=True, slots=True)

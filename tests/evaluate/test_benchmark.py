@@ -13,6 +13,7 @@ from superres.errors import ArgumentError, DataError
 from superres.evaluate.benchmark import bicubic, count_pictures, evaluate
 from superres.images.resize import resize
 from superres.metrics import Protocol, psnr, ssim
+from superres.metrics.cpsnr import RegisteredProtocol
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "shared" / "data" / "benchmarks"
 LUMA = Protocol(border=2)
@@ -162,3 +163,26 @@ def test_bicubic_scores_on_set5_what_the_field_says(scale: int, psnr_db: float):
     )
     assert result.small == "published"
     assert result.psnr_db == pytest.approx(psnr_db, abs=6e-4)  # the numbers have three decimals
+
+
+def test_cpsnr_forgives_a_shift_and_a_bias_and_heeds_the_masks_of_a_set(tmp_path: Path):
+    truth, protocol = picture(32, 40), RegisteredProtocol()
+    save(truth, tmp_path / "HR" / "a.png")
+
+    def enlarger(_: np.ndarray) -> np.ndarray:
+        moved = np.roll(truth // 2 + 10, 2, axis=0)
+        moved[:12] = 0
+        return moved
+
+    save(truth // 2, tmp_path / "HR" / "a.png")
+    clouded = evaluate(enlarger, tmp_path, scale=2, protocol=protocol)
+    assert clouded.psnr_db < 20
+    clear = np.zeros((32, 40), np.uint8)
+    clear[12:] = 255
+    save(clear, tmp_path / "SM" / "a.png")
+    result = evaluate(enlarger, tmp_path, scale=2, protocol=protocol)
+    assert result.psnr_db == math.inf
+    assert math.isnan(result.ssim)
+    (tmp_path / "SM" / "a.png").rename(tmp_path / "SM" / "b.png")
+    with pytest.raises(DataError, match=r"no mask for a\.png"):
+        evaluate(enlarger, tmp_path, scale=2, protocol=protocol)

@@ -6,6 +6,7 @@ import math
 from superres.evaluate.benchmark import PictureScore, SetResult
 from superres.evaluate.table import picture_table, summary_table, to_json
 from superres.metrics import Protocol
+from superres.metrics.cpsnr import RegisteredProtocol
 
 PUBLISHED = SetResult(
     "Set5",
@@ -59,3 +60,15 @@ def test_json_holds_every_score_and_the_protocol_and_no_infinity():
         "seconds": 0.25,
     }
     assert second["psnr_db"] is second["pictures"][0]["psnr_db"] is None
+
+
+def test_a_protocol_without_ssim_shows_a_dash_and_null():
+    score = PictureScore("a", 40.0, math.nan, 0.5)
+    result = SetResult("PROBA", 3, RegisteredProtocol(), "published", (score,))
+    first, _, _, last = summary_table([result], model="bicubic").splitlines()
+    assert first.startswith("bicubic ×3: cPSNR (PROBA-V): best of 7×7 shifts, without mean bias")
+    assert last.split() == ["PROBA", "1", "40.000", "–", "0.500"]
+    assert (
+        json.loads(json.dumps(to_json([result], model="m"), allow_nan=False))["sets"][0]["ssim"]
+        is None
+    )

@@ -72,7 +72,7 @@ def test_blur_takes_sharpness_away():
     blurred = (sharp.gaussblur(sigma, min_ampl=0.01).numpy() for sigma in (0.5, 0.8, 1.0))
     values = [flaws_of_png(pixels).sharpness for pixels in (sharp.numpy(), *blurred)]
     assert values == sorted(values, reverse=True)
-    assert values[-2] < 0.08 < values[1]
+    assert values[-2] < 0.09 < values[1]
 
 
 @pytest.mark.parametrize("value", [0, 7, 128, 255])

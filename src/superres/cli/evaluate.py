@@ -36,9 +36,13 @@ def evaluate(
         ),
     ] = None,
     scale: Annotated[int, typer.Option("--scale", "-s", min=1, help="How much larger.")] = 4,
+    protocol: Annotated[
+        Literal["literature", "cpsnr"],
+        typer.Option(help="The literature's, or PROBA-V's cPSNR: registered, without bias."),
+    ] = "literature",
     channels: Annotated[Literal["luma", "rgb"], typer.Option(help="What is compared.")] = "luma",
     border: Annotated[
-        int | None, typer.Option(min=0, help="Output pixels left out at each edge. [the scale]")
+        int | None, typer.Option(min=0, help="Output pixels left out at each edge. [the scale; 3]")
     ] = None,
     pictures: Annotated[bool, typer.Option("--pictures", help="One line a picture.")] = False,
     ensemble: Annotated[
@@ -55,12 +59,13 @@ def evaluate(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [all]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure PSNR and SSIM on benchmark sets, by the protocol of the literature.
+    """Measure PSNR and SSIM on benchmark sets, by the protocol of the literature, or cPSNR.
 
     \b
     Examples:
       superres evaluate default --set Set5 --set Set14 --scale 4
       superres evaluate bicubic --set Set5 --scale 2 --pictures
+      superres evaluate default --set PROBA --scale 3 --protocol cpsnr
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
     folders = [*(sets or ()), *(more_sets or ())]
     if not folders:
@@ -71,6 +76,7 @@ def evaluate(
     from superres.evaluate.benchmark import count_pictures
     from superres.evaluate.benchmark import evaluate as measure
     from superres.metrics import Protocol
+    from superres.metrics.cpsnr import RegisteredProtocol
     from superres.upscaler import RunOptions
 
     options = RunOptions(
@@ -81,7 +87,11 @@ def evaluate(
         device=device,
         threads=threads,
     )
-    protocol = Protocol(channels=channels, border=scale if border is None else border)
+    taken = (
+        RegisteredProtocol(border=3 if border is None else border)
+        if protocol == "cpsnr"
+        else Protocol(channels=channels, border=scale if border is None else border)
+    )
     with BatchProgress(sum(count_pictures(folder) for folder in folders)) as progress:
         enlarger = _enlarger(model, scale, options, progress.notice)
         results = [
@@ -89,7 +99,7 @@ def evaluate(
                 enlarger,
                 folder,
                 scale=scale,
-                protocol=protocol,
+                protocol=taken,
                 progress=lambda score, folder=folder: progress.finish_file(
                     f"{folder.name} {score.name}"
                 ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from superres.frame import WHITE, Depth, Layout, depth_of
 from superres.images.read import open_picture, read_pixels
 from superres.images.resize import resize
 from superres.metrics import Protocol, psnr, ssim
+from superres.metrics.cpsnr import RegisteredProtocol, cpsnr
 
 Enlarger = Callable[[NDArray[np.generic]], NDArray[np.generic]]  # (H, W, C), dtype kept
 Watcher = Callable[[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]], None]
 SmallOrigin = Literal["published", "made"]
+AnyProtocol = Protocol | RegisteredProtocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class PictureScore:
     Attributes:
         name: The picture's file name without its ending.
         psnr_db: Peak signal-to-noise ratio; infinite where nothing differs.
-        ssim: Structural similarity.
+        ssim: Structural similarity; NaN under a protocol that has none.
         seconds: What the enlarger took.
     """
 
@@ -55,7 +58,7 @@ class SetResult:
 
     name: str
     scale: int
-    protocol: Protocol
+    protocol: AnyProtocol
     small: SmallOrigin
     pictures: tuple[PictureScore, ...]
 
@@ -80,7 +83,7 @@ def evaluate(
     folder: Path,
     *,
     scale: int,
-    protocol: Protocol,
+    protocol: AnyProtocol,
     progress: Callable[[PictureScore], None] | None = None,
     watch: Watcher | None = None,
 ) -> SetResult:
@@ -89,6 +92,7 @@ def evaluate(
     Truths lie in `folder/HR`, or in the folder itself. Small pictures are those in
     `folder/LR_x{scale}` if it exists. Otherwise they are made by today's MATLAB bicubic from the
     truth, cropped to a multiple of the scale, and rounded to the truth's depth. Alpha is left out.
+    For cPSNR, `folder/SM` may hold a mask of each truth's name, black where it is not clear.
 
     Args:
         enlarger: Takes (H, W, C) and returns (scale*H, scale*W, C) of the same dtype.
@@ -114,7 +118,8 @@ def evaluate(
         else:
             truth = _cropped(truth, scale, path)
             small = _at_depth(resize(truth, scale=1.0 / scale), depth_of(truth))
-        score, restored = _score(enlarger, small, truth, protocol, path.stem)
+        clear = _clear(folder, path, truth) if isinstance(protocol, RegisteredProtocol) else None
+        score, restored = _score(enlarger, small, truth, clear, protocol, path.stem)
         scores.append(score)
         if watch:
             watch(small, restored, truth)
@@ -139,11 +144,15 @@ def count_pictures(folder: Path) -> int:
     Raises:
         DataError: There are none.
     """
-    return len(_truths(folder))
+    return len(truth_paths(folder))
 
 
-def _truths(folder: Path) -> list[Path]:
-    """Return the paths of a set's truths, by name."""
+def truth_paths(folder: Path) -> list[Path]:
+    """Return the paths of a set's truths, by name.
+
+    Raises:
+        DataError: It is no folder, or there are none.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder", "name the folder of a set, such as Set5")
     large = folder / "HR"
@@ -152,7 +161,7 @@ def _truths(folder: Path) -> list[Path]:
 
 def _pairs(folder: Path, scale: int) -> tuple[list[Path], list[Path]]:
     """Return the paths of the truths, and of their small pictures if they were published."""
-    truths = _truths(folder)
+    truths = truth_paths(folder)
     published = folder / f"LR_x{scale}"
     if not published.is_dir():
         return truths, []
@@ -218,22 +227,40 @@ def _score(
     enlarger: Enlarger,
     small: NDArray[np.generic],
     truth: NDArray[np.generic],
-    protocol: Protocol,
+    clear: NDArray[np.generic] | None,
+    protocol: AnyProtocol,
     name: str,
 ) -> tuple[PictureScore, NDArray[np.generic]]:
     start = time.perf_counter()
     restored = enlarger(small)
     seconds = time.perf_counter() - start
     try:
-        score = PictureScore(
-            name,
-            psnr(restored, truth, protocol=protocol),
-            ssim(restored, truth, protocol=protocol),
-            seconds,
-        )
+        if isinstance(protocol, RegisteredProtocol):
+            ratio, likeness = cpsnr(restored, truth, clear=clear, protocol=protocol), math.nan
+        else:
+            ratio = psnr(restored, truth, protocol=protocol)
+            likeness = ssim(restored, truth, protocol=protocol)
     except ArgumentError as error:
         raise DataError(f"{name}: {error.message}", error.hint) from error
-    return score, restored
+    return PictureScore(name, ratio, likeness, seconds), restored
+
+
+def _clear(folder: Path, path: Path, truth: NDArray[np.generic]) -> NDArray[np.generic] | None:
+    """Return the mask of a truth's clear pixels, if the set has masks."""
+    masks = folder / "SM"
+    if not masks.is_dir():
+        return None
+    mask = next((p for p in _pictures(masks) if p.stem == path.stem), None)
+    if mask is None:
+        raise DataError(f"{masks} holds no mask for {path.name}", "complete the folder")
+    pixels = _read(mask)[..., 0]
+    if pixels.shape[0] < truth.shape[0] or pixels.shape[1] < truth.shape[1]:
+        raise DataError(
+            f"the mask {mask} is {pixels.shape[0]}×{pixels.shape[1]}, "
+            f"its truth {truth.shape[0]}×{truth.shape[1]}",
+            "a mask has the size of its truth",
+        )
+    return pixels[: truth.shape[0], : truth.shape[1]]
 
 
 def _at_depth(values: NDArray[np.float64], depth: Depth) -> NDArray[np.generic]:

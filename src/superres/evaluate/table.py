@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 from superres.evaluate.benchmark import SetResult
+from superres.metrics import Protocol
 
 _SMALL = {
     "published": "small pictures as published",
@@ -26,7 +27,7 @@ def summary_table(results: Sequence[SetResult], *, model: str) -> str:
             result.name,
             str(len(result.pictures)),
             f"{result.psnr_db:.3f}",
-            f"{result.ssim:.4f}",
+            _similarity(result.ssim),
             f"{result.seconds / len(result.pictures):.3f}",
         )
         for result in results
@@ -38,13 +39,13 @@ def summary_table(results: Sequence[SetResult], *, model: str) -> str:
 def picture_table(result: SetResult, *, model: str) -> str:
     """Return one line a picture of a set, the mean last, under a header with the protocol."""
     rows = [
-        (score.name, f"{score.psnr_db:.3f}", f"{score.ssim:.4f}", f"{score.seconds:.3f}")
+        (score.name, f"{score.psnr_db:.3f}", _similarity(score.ssim), f"{score.seconds:.3f}")
         for score in result.pictures
     ]
     mean = (
         f"mean of {len(rows)}",
         f"{result.psnr_db:.3f}",
-        f"{result.ssim:.4f}",
+        _similarity(result.ssim),
         f"{result.seconds / len(rows):.3f}",
     )
     heading = ("picture", "PSNR (dB)", "SSIM", "s")
@@ -52,7 +53,7 @@ def picture_table(result: SetResult, *, model: str) -> str:
 
 
 def to_json(results: Sequence[SetResult], *, model: str) -> dict[str, object]:
-    """Return everything as plain values; an infinite PSNR is null, as JSON has no other word."""
+    """Return everything as plain values; what is infinite or was not taken is null."""
     return {
         "model": model,
         "sets": [
@@ -63,10 +64,11 @@ def to_json(results: Sequence[SetResult], *, model: str) -> dict[str, object]:
                 | {"description": result.protocol.describe()},
                 "small": result.small,
                 "psnr_db": _finite(result.psnr_db),
-                "ssim": result.ssim,
+                "ssim": _finite(result.ssim),
                 "seconds": result.seconds,
                 "pictures": [
-                    dataclasses.asdict(score) | {"psnr_db": _finite(score.psnr_db)}
+                    dataclasses.asdict(score)
+                    | {"psnr_db": _finite(score.psnr_db), "ssim": _finite(score.ssim)}
                     for score in result.pictures
                 ],
             }
@@ -76,7 +78,9 @@ def to_json(results: Sequence[SetResult], *, model: str) -> dict[str, object]:
 
 
 def _header(results: Sequence[SetResult], model: str) -> str:
-    lines = [f"{model} ×{results[0].scale}: PSNR and SSIM on {results[0].protocol.describe()}"]
+    protocol = results[0].protocol
+    taken = "PSNR and SSIM on " if isinstance(protocol, Protocol) else ""
+    lines = [f"{model} ×{results[0].scale}: {taken}{protocol.describe()}"]
     for small, words in _SMALL.items():
         names = [result.name for result in results if result.small == small]
         if names:
@@ -94,6 +98,10 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
         )
         for row in rows
     ]
+
+
+def _similarity(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4f}"
 
 
 def _finite(value: float) -> float | None:

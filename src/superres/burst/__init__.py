@@ -1,0 +1,1 @@
+"""Several small frames of one scene into one large picture. This file imports nothing."""

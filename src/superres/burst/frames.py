@@ -1,0 +1,162 @@
+"""What a burst may be: frames of one size and depth; which of their pixels are valid."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.burst.planes import blurred
+from superres.burst.sample import Floats
+from superres.errors import ArgumentError
+from superres.frame import WHITE, Depth, depth_of, to_unit
+
+MAX_BURST_PIXELS = 2**27  # of all frames together; each takes about 60 bytes while it is fused
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Frames as planes.
+
+    Attributes:
+        planes: (C, h, w) unit pixels a frame, without alpha; finite everywhere.
+        valid: (h, w) a frame, 1 where a pixel may be used, 0 where not.
+        clipped: (h, w) a frame, whether a pixel is black or white and could be anything beyond.
+        depth: Depth of the frames.
+        shape: Shape of each frame as it was given.
+    """
+
+    planes: tuple[Floats, ...]
+    valid: tuple[Floats, ...]
+    clipped: tuple[NDArray[np.bool_], ...]
+    depth: Depth
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames."""
+        return self.shape[0], self.shape[1]
+
+
+def read_burst(
+    frames: Sequence[NDArray[np.generic]], masks: Sequence[NDArray[np.generic]] | None
+) -> Burst:
+    """Check frames and take them apart.
+
+    Channels are as in `Layout.of`: the last of 2 or 4 is alpha, and a pixel that is transparent is
+    not valid. More than 4 channels are bands. Values that are NaN or infinite are not valid.
+
+    Args:
+        frames: (h, w) or (h, w, C), all of one shape and dtype: uint8, uint16 or float32.
+        masks: (h, w) a frame, nonzero where a pixel is valid; None for everywhere.
+
+    Raises:
+        ArgumentError: There is no frame, frames or masks differ in shape or dtype, or there are
+            more pixels than `MAX_BURST_PIXELS`.
+    """
+    if not frames:
+        raise ArgumentError("a burst needs at least one frame, got none", "pass a list of arrays")
+    first = frames[0]
+    if first.ndim not in (2, 3) or first.size == 0:
+        raise ArgumentError(
+            f"a frame is (H, W) or (H, W, C) and not empty, got shape {first.shape}",
+            "pass a list of frames, each an array of its own",
+        )
+    depth = depth_of(first)
+    for index, frame in enumerate(frames):
+        if frame.shape != first.shape or frame.dtype != first.dtype:
+            raise ArgumentError(
+                f"frame {index} is {_told(frame)}, the first is {_told(first)}",
+                "a burst has frames of one size, depth and number of channels",
+            )
+    if masks is not None and (
+        len(masks) != len(frames) or any(mask.shape != first.shape[:2] for mask in masks)
+    ):
+        raise ArgumentError(
+            f"{len(frames)} frames of {first.shape[0]} x {first.shape[1]} px need as many masks "
+            f"of that size, got {[mask.shape for mask in masks]}",
+            "pass one (H, W) array for each frame, nonzero where it is valid",
+        )
+    check_total(len(frames), (first.shape[0], first.shape[1]), MAX_BURST_PIXELS)
+    parts = [
+        _taken_apart(frame, None if masks is None else masks[index], depth)
+        for index, frame in enumerate(frames)
+    ]
+    planes, valid, clipped = zip(*parts, strict=True)
+    return Burst(planes, valid, clipped, depth, first.shape)
+
+
+def check_total(count: int, size: tuple[int, int], most: int) -> None:
+    """Refuse bursts that would not fit in memory, before they are read.
+
+    Raises:
+        ArgumentError: All frames together have more than `most` pixels.
+    """
+    total = count * size[0] * size[1]
+    if total > most:
+        raise ArgumentError(
+            f"{count} frames of {size[0]} x {size[1]} px (height x width) are {total:,} pixels; "
+            f"the cap is {most:,}",
+            "fuse fewer frames: 8 to 16 give most of the gain; or fuse the picture in parts",
+        )
+
+
+def copies(frames: Sequence[NDArray[np.generic]], first: int) -> dict[int, int]:
+    """Return which frames are copies, by the frame that they are copies of: they tell nothing new.
+
+    Args:
+        frames: All of one shape and dtype.
+        first: Index of the frame that is never called a copy.
+    """
+    seen: dict[bytes, int] = {}
+    found: dict[int, int] = {}
+    for index in (first, *(i for i in range(len(frames)) if i != first)):
+        digest = hashlib.blake2b(np.ascontiguousarray(frames[index]).tobytes()).digest()
+        if seen.setdefault(digest, index) != index:
+            found[index] = seen[digest]
+    return found
+
+
+def filled(planes: Floats, valid: Floats) -> Floats:
+    """Return planes (C, h, w) whose invalid pixels are made up from the valid ones around them."""
+    if (valid > 0.5).all() or not (valid > 0.5).any():
+        return planes
+    result = planes.copy()
+    missing = valid < 0.5
+    sigma = 1.0
+    while missing.any():
+        weight = blurred(valid, sigma)
+        reached = missing & (weight > 1e-3)
+        for plane, known in zip(result, planes, strict=True):
+            plane[reached] = blurred(known * valid, sigma)[reached] / weight[reached]
+        missing &= ~reached
+        sigma *= 2.0
+    return result
+
+
+def _taken_apart(
+    frame: NDArray[np.generic], mask: NDArray[np.generic] | None, depth: Depth
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    block = frame[..., None] if frame.ndim == 2 else frame
+    unit = to_unit(block)
+    valid = np.ones(block.shape[:2], bool) if mask is None else mask.astype(bool)
+    if block.shape[2] in (2, 4):
+        valid &= unit[..., -1] > 0.0
+        block, unit = block[..., :-1], unit[..., :-1]
+    finite = np.isfinite(unit).all(axis=2)
+    valid &= finite
+    clipped = np.zeros(block.shape[:2], bool)
+    if depth != "float32":
+        clipped = (block == 0).any(axis=2) | (block == WHITE[depth]).any(axis=2)
+    planes = np.ascontiguousarray(
+        np.nan_to_num(unit, nan=0.0, posinf=0.0, neginf=0.0).transpose(2, 0, 1)
+    )
+    valid_weights = valid.astype(np.float32)
+    return filled(planes, valid_weights), valid_weights, clipped
+
+
+def _told(frame: NDArray[np.generic]) -> str:
+    return f"{' x '.join(map(str, frame.shape))} {frame.dtype.name}"

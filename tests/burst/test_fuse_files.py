@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+
+from superres.burst import fuse_files as module
+from superres.burst.fuse import FuseOptions
+from superres.burst.fuse_files import BurstFiles, fuse_files
+from superres.errors import ArgumentError, OutputError, PictureError
+
+FAST = FuseOptions(model="bicubic", blur="bicubic", scale=2, reference=1)
+
+
+def write(path: Path, pixels: np.ndarray, **options: object) -> Path:
+    wide = pixels.dtype == np.uint16
+    shaped = pixels if pixels.ndim == 3 else pixels[..., None]
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(shaped))
+    names = ("grey16", "rgb16") if wide else ("b-w", "srgb")
+    image.copy(interpretation=names[shaped.shape[2] > 2], xres=10, yres=10).write_to_file(
+        str(path), **options
+    )
+    return path
+
+
+def read(path: Path) -> np.ndarray:
+    return pyvips.Image.new_from_file(str(path)).numpy()
+
+
+@pytest.fixture
+def frames(tmp_path, burst) -> tuple[Path, ...]:
+    return tuple(
+        write(tmp_path / f"{index}.png", frame) for index, frame in enumerate(burst.frames[:3])
+    )
+
+
+def test_files_become_one_file_with_the_references_metadata_and_a_report(tmp_path, frames):
+    target, coverage = tmp_path / "out.tif", tmp_path / "seen.png"
+    report = fuse_files(BurstFiles(frames, target, coverage=coverage), FAST)
+    height, width, _ = read(frames[0]).shape
+    large = pyvips.Image.new_from_file(str(target))
+    assert (large.height, large.width, large.bands) == (2 * height, 2 * width, 3)
+    assert large.xres == pytest.approx(10, rel=0.01)
+    seen = read(coverage)
+    assert seen.dtype == np.uint16
+    assert np.median(seen) > 0.7 * 65535
+    told = report.to_dict()
+    assert (told["reference"], told["used"]) == (1, 3)
+    assert [Path(f["source"]).name for f in told["frames"]] == ["0.png", "1.png", "2.png"]
+    assert set(told["frames"][0]) >= {"shift", "residual", "weight", "dropped", "gain"}
+
+
+def test_a_16_bit_burst_stays_16_bit(tmp_path, burst):
+    paths = [
+        write(tmp_path / f"{i}.png", f.astype(np.uint16) * 257)
+        for i, f in enumerate(burst.frames[:2])
+    ]
+    fuse_files(BurstFiles(tuple(paths), tmp_path / "out.png"), FAST)
+    assert read(tmp_path / "out.png").dtype == np.uint16
+
+
+def test_one_mask_serves_all_frames_and_others_must_be_as_many(tmp_path, frames, burst):
+    mask = np.full(burst.frames[0].shape[:2], 255, np.uint8)
+    mask[10:14, 20:24] = 0
+    path = write(tmp_path / "mask.png", mask)
+    seen = tmp_path / "seen.png"
+    fuse_files(BurstFiles(frames, tmp_path / "a.png", masks=(path,), coverage=seen), FAST)
+    # Every frame's sensor has the same hole, so what it hides depends on how the frames moved.
+    assert read(seen).min() < 0.5 * np.median(read(seen))
+    with pytest.raises(ArgumentError, match="3 frames need 3 masks, or one for all, got 2"):
+        fuse_files(BurstFiles(frames, tmp_path / "b.png", masks=(path, path)), FAST)
+
+
+def test_a_frame_of_another_size_is_named(tmp_path, frames, burst):
+    odd = write(tmp_path / "odd.png", burst.frames[0][1:])
+    with pytest.raises(PictureError, match=r"odd\.png is 47 x 58 px"):
+        fuse_files(BurstFiles((*frames, odd), tmp_path / "out.png"), FAST)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_outputs_that_stand_or_are_inputs_are_kept(tmp_path, frames):
+    before = frames[0].read_bytes()
+    with pytest.raises(OutputError, match="is itself an input"):
+        fuse_files(BurstFiles(frames, frames[0], overwrite=True), FAST)
+    assert frames[0].read_bytes() == before
+    (tmp_path / "old.png").write_bytes(b"old")
+    with pytest.raises(OutputError, match="exists already"):
+        fuse_files(BurstFiles(frames, tmp_path / "old.png"), FAST)
+    with pytest.raises(OutputError, match="name two files"):
+        fuse_files(BurstFiles(frames, tmp_path / "x.png", coverage=tmp_path / "x.png"), FAST)
+    with pytest.raises(OutputError, match="does not exist"):
+        fuse_files(BurstFiles(frames, tmp_path / "none" / "x.png"), FAST)
+
+
+def test_too_many_pixels_are_refused_before_they_are_read(tmp_path, frames, monkeypatch):
+    monkeypatch.setattr(module, "MAX_BURST_PIXELS", 1000)
+    monkeypatch.setattr(module, "read_pixels", None)
+    with pytest.raises(ArgumentError, match="the cap is 1,000"):
+        fuse_files(BurstFiles(frames, tmp_path / "out.png"), FAST)
