@@ -24,6 +24,7 @@ _ROUNDS = 4
 _PRIOR_PX = 0.5  # a step is held to about this, where the window says little
 _MISFIT = 16.0  # times the frame's own mean square of differences: something moved
 _LEFT = 0.4  # part of the misfit that may remain
+_SPECK = 2e-3  # part of a frame that is not worth following; it counts less instead
 
 
 def local_flow(
@@ -53,7 +54,7 @@ def local_flow(
     floor = spread(error[usable > 0.5]) ** 2
     before = _misfit(error, usable)
     moving = before > _MISFIT * floor
-    if not moving.any():
+    if moving.mean() < _SPECK:
         return motion
     flow = np.zeros_like(whole)
     for level in reversed(range(min(_LEVELS, len(frame)))):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from superres.burst.sample import Floats, Plane
+from superres.burst.sample import Plane
 from superres.images.resize import resize
 
 
@@ -16,9 +17,20 @@ def blurred(plane: Plane, sigma: float) -> Plane:
         sigma: In pixels, above 0.
     """
     reach = int(np.ceil(3.0 * sigma))
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    weights = (weights / weights.sum()).astype(np.float32)
-    return _along_rows(_along_rows(plane, weights).T, weights).T
+    weights = np.exp(-0.5 * (np.arange(reach + 1) / sigma) ** 2)
+    weights = (weights / (2.0 * weights.sum() - weights[0])).astype(np.float32)
+    height, width = plane.shape
+    padded = plane[_mirrored(height, reach)]
+    tall = weights[0] * plane
+    for off in range(1, reach + 1):
+        above, below = padded[reach - off :][:height], padded[reach + off :][:height]
+        tall += weights[off] * (above + below)
+    padded = tall[:, _mirrored(width, reach)]
+    result = weights[0] * tall
+    for off in range(1, reach + 1):
+        left, right = padded[:, reach - off :][:, :width], padded[:, reach + off :][:, :width]
+        result += weights[off] * (left + right)
+    return result
 
 
 def slopes(plane: Plane) -> tuple[Plane, Plane]:
@@ -41,15 +53,10 @@ def without_brightness(plane: Plane) -> Plane:
     return plane - blurred(plane, 4.0)
 
 
-def _along_rows(plane: Plane, weights: Floats) -> Plane:
-    """Return a plane filtered along its first axis."""
-    reach, length = len(weights) // 2, len(plane)
+def _mirrored(length: int, reach: int) -> NDArray[np.intp]:
+    """Return the indices of an axis that is mirrored for `reach` samples beyond its ends."""
     index = np.arange(-reach, length + reach) % (2 * length)
-    padded = plane[np.minimum(index, 2 * length - 1 - index)]
-    result = np.zeros_like(plane)
-    for offset, weight in enumerate(weights):
-        result += weight * padded[offset : offset + length]
-    return result
+    return np.minimum(index, 2 * length - 1 - index)
 
 
 def _slope(plane: Plane) -> Plane:

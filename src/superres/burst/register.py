@@ -91,9 +91,10 @@ def register(reference: Sequence[Level], frame: Sequence[Level], model: MotionMo
     size = frame[0].plane.shape
     matrix = _start(reference[-1], frame[-1], (size[0], size[1]))
     for level in reversed(range(len(frame))):
-        # On few pixels many numbers fit anything.
+        # On few pixels many numbers fit anything, and far off only a shift finds home.
         allowed = MODELS.index(model) if level <= 1 else min(1, MODELS.index(model))
-        for name in MODELS[:1] + MODELS[allowed : allowed + 1]:
+        first = 0 if level == len(frame) - 1 else allowed
+        for name in dict.fromkeys((MODELS[first], MODELS[allowed])):
             matrix = _fit_level(reference[level], frame[level], matrix, name, (size[0], size[1]))
     return judge(reference[0], frame[0], Motion(matrix))
 

@@ -88,10 +88,12 @@ def _taps(places: Floats, length: int) -> tuple[NDArray[np.intp], Floats]:
     weights[3] = 0.5 * t3 - 0.5 * t2
     # Beyond the edge lies its last sample: the weights there move inwards.
     low, high = near == 0, near == length - 2
-    a, b, c, d = weights[:, low]
-    weights[:, low] = a + b, c, d, np.zeros_like(d)
-    a, b, c, d = weights[:, high]
-    weights[:, high] = np.zeros_like(a), a, b, c + d
+    if low.any():
+        a, b, c, d = weights[:, low]
+        weights[:, low] = a + b, c, d, np.zeros_like(d)
+    if high.any():
+        a, b, c, d = weights[:, high]
+        weights[:, high] = np.zeros_like(a), a, b, c + d
     return np.clip(near - 1, 0, length - _TAPS), weights
 
 
