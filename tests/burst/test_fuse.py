@@ -204,7 +204,8 @@ def test_every_layout_and_depth_comes_back_as_it_went_in(scene, shape, dtype):
     if len(shape) == 3 and shape[2] in (2, 4):
         for frame in frames:
             frame[..., -1] = white
-    made = fused(frames, FuseOptions(model="bicubic", scale=3))
+    quick = FuseOptions(model="bicubic", blur="bicubic", scale=3, rounds=1, steps=2)
+    made = fused(frames, quick)
     assert made.dtype == frames[0].dtype
     assert made.shape == (99, 141, *shape[2:])
     if len(shape) == 3 and shape[2] in (2, 4):
@@ -227,6 +228,19 @@ def test_frames_of_other_sizes_or_depths_are_refused(burst):
         superres.fuse([])
     with pytest.raises(ArgumentError, match="masks"):
         superres.fuse(burst.frames, masks=[np.ones((3, 3))])
+
+
+def test_tiny_frames_are_refused_unless_there_is_one():
+    tiny = [np.full((7, 9), value, np.uint8) for value in (1, 2)]
+    with pytest.raises(ArgumentError, match="at least 8 x 8 px, got 7 x 9"):
+        superres.fuse(tiny)
+    assert fused(tiny[:1]).shape == (28, 36)
+
+
+def test_progress_counts_every_step_and_never_goes_back(burst):
+    seen: list[tuple[int, int]] = []
+    fuse_burst(burst.frames[:3], FAST, progress=lambda done, steps: seen.append((done, steps)))
+    assert seen == [(done, 7) for done in range(7)]
 
 
 def test_more_pixels_than_the_cap_are_refused(burst, monkeypatch):

@@ -14,7 +14,8 @@ from superres.burst.sample import Floats
 from superres.errors import ArgumentError
 from superres.frame import WHITE, Depth, depth_of, to_unit
 
-MAX_BURST_PIXELS = 2**27  # of all frames together; each takes about 60 bytes while it is fused
+MAX_BURST_PIXELS = 2**26  # of all frames together; each takes about 100 bytes while it is fused
+_SMALLEST_PX = 8  # of an edge; less cannot be laid over anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ def read_burst(
         masks: (h, w) a frame, nonzero where a pixel is valid; None for everywhere.
 
     Raises:
-        ArgumentError: There is no frame, frames or masks differ in shape or dtype, or there are
-            more pixels than `MAX_BURST_PIXELS`.
+        ArgumentError: There is no frame, frames or masks differ in shape or dtype, are tiny, or
+            have more pixels than `MAX_BURST_PIXELS`.
     """
     if not frames:
         raise ArgumentError("a burst needs at least one frame, got none", "pass a list of arrays")
@@ -72,6 +73,12 @@ def read_burst(
                 f"frame {index} is {_told(frame)}, the first is {_told(first)}",
                 "a burst has frames of one size, depth and number of channels",
             )
+    if len(frames) > 1 and min(first.shape[:2]) < _SMALLEST_PX:
+        raise ArgumentError(
+            f"frames of a burst are at least {_SMALLEST_PX} x {_SMALLEST_PX} px, "
+            f"got {first.shape[0]} x {first.shape[1]}",
+            "pass larger frames, or a single one",
+        )
     if masks is not None and (
         len(masks) != len(frames) or any(mask.shape != first.shape[:2] for mask in masks)
     ):

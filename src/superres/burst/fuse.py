@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -16,7 +17,7 @@ from superres.burst.drizzle import drizzle
 from superres.burst.formation import Blur, Formation
 from superres.burst.frames import Burst, read_burst
 from superres.burst.laid import Laid
-from superres.burst.lay import FrameReport, follow_motion, lay_frames, whole_reference
+from superres.burst.lay import FrameReport, Progress, follow_motion, lay_frames, whole_reference
 from superres.burst.motion import MODELS, MotionModel
 from superres.burst.reference import choose_reference
 from superres.burst.sample import Floats, Planes
@@ -28,6 +29,7 @@ from superres.upscaler import RunOptions, Upscaler, plan_route
 
 BICUBIC = "bicubic"  # in place of a network
 _DEFAULT_BLUR: Blur = "bicubic"
+_STEPS_AFTER = 4  # the start, its first correction, what moves, the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ def fuse_burst(
     *,
     masks: Sequence[NDArray[np.generic]] | None = None,
     notice: Notice = no_notice,
+    progress: Progress | None = None,
 ) -> Fused:
     """Fuse small frames, and tell what became of each.
 
@@ -156,18 +159,26 @@ def fuse_burst(
         options: What to make, and how.
         masks: See `fuse`.
         notice: Called with one line for each frame that is dropped, and each choice and fallback.
+        progress: Called with the steps done and all steps: one a frame, and a few more.
 
     Raises:
         ArgumentError: See `fuse`.
     """
+    steps = itertools.count()
+
+    def step() -> None:
+        if progress:
+            progress(next(steps), len(frames) + _STEPS_AFTER)
+
     burst = read_burst(frames, masks)
     chosen = _reference(burst, options.reference)
-    laid, reports = lay_frames(frames, burst, chosen, options.motion)
+    laid, reports = lay_frames(frames, burst, chosen, options.motion, step)
     for report in reports:
         if report.dropped:
             notice(f"frame {report.index} is dropped: {report.dropped}")
     if len(laid) == 1 < len(frames):
         notice(f"no other frame can be used: only frame {chosen} is enlarged")
+    step()
     base = whole_reference(burst, chosen, laid)
     enlarged = _enlarged(base, frames[chosen], options, notice)
     start, alpha = enlarged[: len(base)], enlarged[len(base) :]
@@ -175,14 +186,17 @@ def fuse_burst(
     formation = Formation(burst.size, large, _DEFAULT_BLUR)
     made = Projection(start, (laid[0].usable,))
     if len(laid) > 1:
+        step()
         trust = options.trust * estimate_trust(laid, start, formation)
         if options.blur != "auto":
             formation = Formation(burst.size, large, options.blur)
         elif options.model != BICUBIC:  # whose errors look like those of too wide a blur
             formation = Formation(burst.size, large, estimate_blur(laid, start, trust))
         first = project(laid, start, formation, trust=trust, rounds=1, steps=options.steps).planes
+        step()
         if options.local == "flow":
             laid = follow_motion(laid, burst, first, formation)
+        step()
         work = _Work(laid, start, first, formation, trust)
         made = METHODS[options.method](work, options)
     told = {one.index: float(w.mean()) for one, w in zip(laid, made.weights, strict=True)}

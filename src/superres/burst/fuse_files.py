@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from superres.burst.frames import MAX_BURST_PIXELS, check_total
 from superres.burst.fuse import FuseOptions, fuse_burst
-from superres.burst.lay import FrameReport
+from superres.burst.lay import FrameReport, Progress
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.frame import Depth, Layout
 from superres.images.metadata import Metadata
@@ -92,7 +92,11 @@ class BurstReport:
 
 
 def fuse_files(
-    files: BurstFiles, options: FuseOptions, *, notice: Notice = no_notice
+    files: BurstFiles,
+    options: FuseOptions,
+    *,
+    notice: Notice = no_notice,
+    progress: Progress | None = None,
 ) -> BurstReport:
     """Fuse a burst of files. The result has the reference's depth, profile and tags.
 
@@ -100,6 +104,7 @@ def fuse_files(
         files: What is read and written.
         options: What to make, and how.
         notice: Called with one line for each frame that is dropped, and each choice and fallback.
+        progress: Called with the steps done and all steps.
 
     Raises:
         PictureError: A frame or mask is no picture, or they do not fit together.
@@ -133,7 +138,11 @@ def fuse_files(
         )
     masks = _read_masks(files.masks, len(pictures), size)
     made = fuse_burst(
-        [read_pixels(picture) for picture in pictures], options, masks=masks, notice=remember
+        [read_pixels(picture) for picture in pictures],
+        options,
+        masks=masks,
+        notice=remember,
+        progress=progress,
     )
     reference = pictures[made.reference]
     notes = _write(files.target, made.pixels, reference.metadata, reference.depth, files.quality)

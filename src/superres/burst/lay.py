@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,8 @@ from superres.burst.planes import blurred
 from superres.burst.reference import is_blank
 from superres.burst.register import BLUR_PX, Fit, pyramid, register
 from superres.burst.sample import Places, Plane, Planes, Sampler, inside
+
+Progress = Callable[[int, int], None]  # called with the steps done and all steps
 
 _LIKE = 0.4  # correlation of detail below which a frame shows something else
 _OVERLAP = 0.2  # part of a frame that must lie on the reference
@@ -54,7 +56,11 @@ class FrameReport:
 
 
 def lay_frames(
-    frames: Sequence[NDArray[np.generic]], burst: Burst, chosen: int, model: MotionModel
+    frames: Sequence[NDArray[np.generic]],
+    burst: Burst,
+    chosen: int,
+    model: MotionModel,
+    step: Callable[[], None],
 ) -> tuple[list[Laid], list[FrameReport]]:
     """Lay all frames over the reference.
 
@@ -63,6 +69,7 @@ def lay_frames(
         burst: The same, taken apart.
         chosen: Index of the reference.
         model: What motions are looked for.
+        step: Called before each frame.
 
     Returns:
         The frames that fit, the reference first, and a report on each of all frames.
@@ -75,6 +82,7 @@ def lay_frames(
     reports: list[FrameReport] = []
     ones, zeros = (1.0,) * len(base), (0.0,) * len(base)
     for index, planes in enumerate(burst.planes):
+        step()
         if index == chosen:
             reports.append(FrameReport(index, gain=ones, offset=zeros))
             continue

@@ -76,6 +76,7 @@ def burst(
 
     from superres.burst.fuse import FuseOptions
     from superres.burst.fuse_files import BurstFiles, fuse_files
+    from superres.cli.progress import BatchProgress
     from superres.data.folders import find_pictures
     from superres.upscaler import RunOptions
 
@@ -101,7 +102,13 @@ def burst(
         overwrite=overwrite,
         quality=quality,
     )
-    report = fuse_files(files, options, notice=say)
+    with BatchProgress(1) as bar:
+        report = fuse_files(
+            files,
+            options,
+            notice=bar.notice,
+            progress=lambda done, steps: bar.step(output.name, done, steps),
+        )
     if as_json:
         show_json(report.to_dict())
     else:
