@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -340,34 +341,35 @@ def test_a_network_that_fails_leaves_finished_segments_and_no_target(
     assert len(planes(tmp_path / "b.mkv")) == 12
 
 
-@pytest.fixture
-def small_disk():
-    """Return a function that lets no file grow beyond so many bytes, until the test ends."""
+@contextmanager
+def small_disk(limit):
+    """Let no file grow beyond so many bytes; within a block, for pytest's own log may be larger."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_disk_that_is_full_halfway_leaves_nothing_half_written(tmp_path, enlarge, small_disk):
+def test_a_disk_that_is_full_halfway_leaves_nothing_half_written(tmp_path, enlarge):
     source = write_clip(tmp_path / "a.mkv", frames=8, size=(96, 128))
-    small_disk(2_000)
-    with pytest.raises(OutputError, match=r"cannot be written"):
+    with small_disk(2_000), pytest.raises(OutputError, match=r"cannot be written"):
         enlarge(source, tmp_path / "b.mkv", **LOSSLESS)
     assert left_in(tmp_path) == ["a.mkv", "b.mkv.part"]
     assert left_in(tmp_path / "b.mkv.part") == ["manifest.json"]
 
 
-def test_a_disk_that_is_full_at_the_end_keeps_the_segments(tmp_path, enlarge, small_disk):
+def test_a_disk_that_is_full_at_the_end_keeps_the_segments(tmp_path, enlarge):
     source = write_clip(tmp_path / "a.mkv", frames=8, size=(48, 64))
     enlarge(source, tmp_path / "b.mkv", **LOSSLESS)
     whole = (tmp_path / "b.mkv").stat().st_size
-    small_disk(int(whole * 0.9))
-    with pytest.raises(OutputError, match=r"c\.mkv cannot be written"):
+    limit = int(whole * 0.9)
+    with small_disk(limit), pytest.raises(OutputError, match=r"c\.mkv cannot be written"):
         enlarge(source, tmp_path / "c.mkv", **LOSSLESS)
     assert left_in(tmp_path) == ["a.mkv", "b.mkv", "c.mkv.part"]
-    small_disk(resource.RLIM_INFINITY)
     assert enlarge(source, tmp_path / "c.mkv", **LOSSLESS).went_on_at == 8
     assert (tmp_path / "c.mkv").read_bytes()[-1000:] == (tmp_path / "b.mkv").read_bytes()[-1000:]
 
