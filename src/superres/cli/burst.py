@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from superres.cli.options import AsJson, Backend, Device, Precision, Quality
 from superres.cli.output import say, show, show_json
 from superres.errors import ArgumentError
 
@@ -52,16 +53,12 @@ def burst(
     coverage: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write how many frames saw each pixel.")
     ] = None,
-    quality: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")
-    ] = None,
-    backend: Annotated[str, typer.Option(help="openvino, torch, onnxruntime, or auto.")] = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The number format.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")] = "auto",
+    quality: Quality = None,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    device: Device = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fuse small frames of one scene into one large picture with the detail of them all.
 

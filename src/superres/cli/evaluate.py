@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from superres.cli.options import Backend, Device, Precision, Tile
 from superres.cli.output import show, show_json
 from superres.errors import ArgumentError
 
@@ -48,14 +49,10 @@ def evaluate(
     ensemble: Annotated[
         bool, typer.Option("--ensemble", "-x", help="Mean of 8 turned and flipped runs.")
     ] = False,
-    tile: Annotated[
-        int, typer.Option("--tile", "-t", min=0, help="Tile edge in input pixels; 0 chooses.")
-    ] = 0,
-    backend: Annotated[str, typer.Option(help="openvino, torch, onnxruntime, or auto.")] = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The number format.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")] = "auto",
+    tile: Tile = 0,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [all]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 import time
@@ -12,6 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from superres.cli.options import (
+    AsJson,
+    Backend,
+    Device,
+    Ensemble,
+    Precision,
+    Quality,
+    Scale,
+    Size,
+    Tile,
+    check_scale,
+)
 from superres.cli.output import say, show_json
 from superres.errors import ArgumentError
 
@@ -40,14 +51,8 @@ def upscale(  # a verb's options are its arguments; they become EnlargeOptions a
             help="A file, a folder, or - for stdout. [beside each input]",
         ),
     ] = None,
-    scale: Annotated[
-        float | None,
-        typer.Option("--scale", "-s", "--outscale", help="How much larger. [the model's]"),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option("--size", "-r", metavar="WxH", help="The exact size in pixels instead."),
-    ] = None,
+    scale: Scale = None,
+    size: Size = None,
     model: Annotated[
         str,
         typer.Option(
@@ -57,29 +62,21 @@ def upscale(  # a verb's options are its arguments; they become EnlargeOptions a
             help="A name (see: superres models), a file, or auto: default or real by the picture.",
         ),
     ] = "default",
-    tile: Annotated[
-        int, typer.Option("--tile", "-t", min=0, help="Tile edge in input pixels; 0 chooses.")
-    ] = 0,
+    tile: Tile = 0,
     format: Annotated[
         str | None, typer.Option("--format", "-f", help="png, jpg, webp, tiff, avif. [the input's]")
     ] = None,
-    quality: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")
-    ] = None,
-    ensemble: Annotated[
-        bool, typer.Option("--ensemble", "-x", help="Mean of 8 turned and flipped runs: slower.")
-    ] = False,
+    quality: Quality = None,
+    ensemble: Ensemble = False,
     alpha: Annotated[
         Literal["network", "resize"], typer.Option(help="What enlarges transparency.")
     ] = "network",
     profile: Annotated[
         Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
     ] = "keep",
-    backend: Annotated[str, typer.Option(help="openvino, torch, onnxruntime, or auto.")] = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The number format.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")] = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    device: Device = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads for the network. [all]")
     ] = None,
@@ -96,7 +93,7 @@ def upscale(  # a verb's options are its arguments; they become EnlargeOptions a
     recursive: Annotated[
         bool, typer.Option("--recursive", help="Also folders in folders; the tree is mirrored.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Enlarge pictures, keeping their depth, transparency, colour profile and tags.
 
@@ -109,18 +106,9 @@ def upscale(  # a verb's options are its arguments; they become EnlargeOptions a
       cat photo.png | superres upscale - > large.png
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
     named = [*(inputs or ()), *(more_inputs or ())]
+    _refuse(("no input is given", "name a picture or a folder, or - for stdin", not named))
+    check_scale(scale, size)
     _refuse(
-        ("no input is given", "name a picture or a folder, or - for stdin", not named),
-        (
-            "--scale and --size are both given",
-            "use one of them",
-            scale is not None and size is not None,
-        ),
-        (
-            f"--scale must be above 0, got {scale}",
-            "such as -s 4, or -s 1.5",
-            scale is not None and not 0 < scale < math.inf,
-        ),
         (
             "--overwrite and --skip-existing are both given",
             "use one of them",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
@@ -12,6 +11,17 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 import typer
 
 from superres.cli.needs import needs
+from superres.cli.options import (
+    AsJson,
+    Backend,
+    Device,
+    Ensemble,
+    Precision,
+    Scale,
+    Size,
+    Tile,
+    check_scale,
+)
 from superres.cli.output import say, show, show_json
 from superres.cli.upscale import parse_size
 from superres.errors import ArgumentError
@@ -34,23 +44,15 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
             help="A video, a folder of frames (ends in /), or - for stdout. [beside the input]",
         ),
     ] = None,
-    scale: Annotated[
-        float | None,
-        typer.Option("--scale", "-s", "--outscale", help="How much larger. [the model's]"),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option("--size", "-r", metavar="WxH", help="The exact size in pixels instead."),
-    ] = None,
+    scale: Scale = None,
+    size: Size = None,
     model: Annotated[
         str,
         typer.Option(
             "--model", "-n", metavar="MODEL", help="A name (see: superres models) or a file."
         ),
     ] = "default",
-    tile: Annotated[
-        int, typer.Option("--tile", "-t", min=0, help="Tile edge in input pixels; 0 chooses.")
-    ] = 0,
+    tile: Tile = 0,
     format: Annotated[
         str | None, typer.Option("--format", "-f", help="mp4, mov, mkv, webm, ts. [by OUT's name]")
     ] = None,
@@ -70,14 +72,10 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
             "--codec-option", metavar="NAME=VALUE", help="Such as preset=slow; repeatable."
         ),
     ] = None,
-    ensemble: Annotated[
-        bool, typer.Option("--ensemble", "-x", help="Mean of 8 turned and flipped runs: slower.")
-    ] = False,
-    backend: Annotated[str, typer.Option(help="openvino, torch, onnxruntime, or auto.")] = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The number format.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")] = "auto",
+    ensemble: Ensemble = False,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    device: Device = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads for the network. [all]")
     ] = None,
@@ -87,7 +85,7 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output, and other unfinished work.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Enlarge a video, keeping time stamps, sound, subtitles, chapters, tags and colours.
 
@@ -98,10 +96,7 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
       superres video clip.mp4 -o frames/ -s 4
       superres video clip.mp4 -o - -s 2 | mpv -
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
-    if scale is not None and size is not None:
-        raise ArgumentError("--scale and --size are both given", "use one of them")
-    if scale is not None and not 0 < scale < math.inf:
-        raise ArgumentError(f"--scale must be above 0, got {scale}", "such as -s 4, or -s 1.5")
+    check_scale(scale, size)
     if source == "-":
         raise ArgumentError("video reads files, got -", "name a file")
     if output == "-" and as_json:
@@ -115,6 +110,7 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
 
     from superres.cli.progress import BatchProgress
     from superres.cli.targets import make_folder_of
+    from superres.upscaler import RunOptions
 
     os.environ.setdefault("SVT_LOG", "1")  # its AV1 encoder writes to stderr by itself
     with needs("video", "video"):
@@ -128,12 +124,14 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
         size=parse_size(size) if size is not None else None,
         codec=CodecOptions(codec, crf, pix_fmt, tuple(map(_pair, codec_option or ()))),
         container=format,
-        tile=tile or None,
-        ensemble=ensemble,
-        backend=backend,
-        precision=precision,
-        device=device,
-        threads=threads,
+        run=RunOptions(
+            tile=tile or None,
+            ensemble=ensemble,
+            backend=backend,
+            precision=precision,
+            device=device,
+            threads=threads,
+        ),
         max_pixels=max_pixels,
         overwrite=overwrite,
     )

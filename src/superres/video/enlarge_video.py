@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from superres.infer.backend import Notice
 from superres.infer.overlap import prefetch
-from superres.upscaler import RunOptions, Upscaler
+from superres.upscaler import Upscaler
 from superres.version import __version__
 from superres.video.colour import FromRgb, ToRgb, numbers_of
 from superres.video.decode import FrameReader, Still
@@ -82,7 +82,7 @@ def enlarge_video(
 
     check_target(source, target, options.overwrite, kind)
     facts = probe(source)
-    upscaler = Upscaler(options.model, _run_options(options), remember)
+    upscaler = Upscaler(options.model, options.run, remember)
     plan = make_plan(source, facts, target, kind, options, upscaler.offered)
     network = enlarge_each(upscaler, facts.size, plan.route)
     run = _Run(plan, network, upscaler.stop, FrameReader(source, facts), progress)
@@ -229,17 +229,6 @@ def _coded(enlarged: Iterator[Enlarged], encoding: Encoding) -> Iterator[av.Vide
         yield frame
 
 
-def _run_options(options: VideoOptions) -> RunOptions:
-    return RunOptions(
-        tile=options.tile,
-        ensemble=options.ensemble,
-        backend=options.backend,
-        precision=options.precision,
-        device=options.device,
-        threads=options.threads,
-    )
-
-
 def _command(plan: Plan, options: VideoOptions, upscaler: Upscaler) -> dict[str, Any]:
     """Return all that the frames depend on: a run may only go on with the same."""
     backend, encoding = upscaler.facts(plan.route), plan.encoding
@@ -250,8 +239,8 @@ def _command(plan: Plan, options: VideoOptions, upscaler: Upscaler) -> dict[str,
         "model": options.model,
         "networks": [(card.name, card.weights_sha256) for card in cards],
         "size": plan.route.target,
-        "tile": options.tile,
-        "ensemble": options.ensemble,
+        "tile": options.run.tile,
+        "ensemble": options.run.ensemble,
         "backend": backend and [backend.name, backend.device, backend.precision],
         "encoder": encoding and encoding.encoder,
         "encoder_options": encoding and encoding.options,

@@ -12,8 +12,7 @@ from typing import BinaryIO, Literal
 from superres import zoo
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.images.read import MAX_PIXELS
-from superres.infer.backend import PrecisionRequest
-from superres.upscaler import Route, plan_route
+from superres.upscaler import Route, RunOptions, plan_route
 from superres.video.encoding import (
     CodecOptions,
     Encoding,
@@ -40,12 +39,7 @@ class VideoOptions:
         size: (height, width) of the result. With neither, the model's largest scale.
         codec: How the result is encoded.
         container: Its container (`mkv`); None goes by the target's suffix.
-        tile: Tile edge in input pixels; None lets the planner choose.
-        ensemble: Average over the eight flips and turns.
-        backend: `auto`, `openvino`, `torch` or `onnxruntime`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`.
-        device: `auto` or a device in the backend's words.
-        threads: CPU threads of the network; None takes all cores.
+        run: How the network is run; of its fields, `alpha` says nothing of videos.
         max_pixels: Largest frame, before and after, that is taken on.
         overwrite: Whether an existing target, or work for another command, may be replaced.
         segment_frames: Frames in a segment: what a killed run may lose.
@@ -56,12 +50,7 @@ class VideoOptions:
     size: tuple[int, int] | None = None
     codec: CodecOptions = field(default_factory=CodecOptions)
     container: str | None = None
-    tile: int | None = None
-    ensemble: bool = False
-    backend: str = "auto"
-    precision: PrecisionRequest = "auto"
-    device: str = "auto"
-    threads: int | None = None
+    run: RunOptions = field(default_factory=RunOptions)
     max_pixels: int | None = None
     overwrite: bool = False
     segment_frames: int = 60

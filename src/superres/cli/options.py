@@ -1,0 +1,44 @@
+"""Options that several verbs have, and what they may say together."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import typer
+
+from superres.errors import ArgumentError
+
+Scale = Annotated[
+    float | None,
+    typer.Option("--scale", "-s", "--outscale", help="How much larger. [the model's]"),
+]
+Size = Annotated[
+    str | None,
+    typer.Option("--size", "-r", metavar="WxH", help="The exact size in pixels instead."),
+]
+Tile = Annotated[
+    int, typer.Option("--tile", "-t", min=0, help="Tile edge in input pixels; 0 chooses.")
+]
+Ensemble = Annotated[
+    bool, typer.Option("--ensemble", "-x", help="Mean of 8 turned and flipped runs: slower.")
+]
+Backend = Annotated[str, typer.Option(help="openvino, torch, onnxruntime, or auto.")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The number format.")
+]
+Device = Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")]
+Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")]
+
+
+def check_scale(scale: float | None, size: str | None) -> None:
+    """Refuse a scale beside a size, and one that is no size of anything.
+
+    Raises:
+        ArgumentError: Both are given, or the scale is not above 0.
+    """
+    if scale is not None and size is not None:
+        raise ArgumentError("--scale and --size are both given", "use one of them")
+    if scale is not None and not 0 < scale < math.inf:
+        raise ArgumentError(f"--scale must be above 0, got {scale}", "such as -s 4, or -s 1.5")
