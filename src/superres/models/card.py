@@ -59,7 +59,8 @@ class Card(_Strict):
         multiple_of: Input height and width must be multiples of this.
         minimum: Smallest input height and width.
         exact_halo: Whether no pixel beyond the halo has any influence, so that tiles are exact.
-        frames: Whether it makes its picture of one frame, or of a burst of any number.
+        frames: Whether it makes a picture of one frame, of a burst of any number, or one of each
+            frame of a video by means of those before it.
         weights_sha256: Hash of the weights, as `checkpoint.hash_weights` takes it; "" if unknown.
     """
 
@@ -73,7 +74,7 @@ class Card(_Strict):
     multiple_of: int = Field(default=1, ge=1, le=1024)
     minimum: int = Field(default=1, ge=1, le=4096)
     exact_halo: bool = True
-    frames: Literal["one", "many"] = "one"
+    frames: Literal["one", "many", "video"] = "one"
     parameters: int = Field(default=0, ge=0)
     licence: str = ""
     training: Training = Training()

@@ -32,6 +32,7 @@ from superres.models.srresnet import SrresnetConfig
 from superres.models.swinir import SwinirConfig
 from superres.models.unet import UnetConfig
 from superres.models.vdsr import VdsrConfig
+from superres.models.video_recurrent import VideoRecurrentConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "span": Architecture(SpanConfig, "Wan et al. 2024, arXiv:2311.12770"),
     "burst_recurrent": Architecture(BurstRecurrentConfig, "after Wu et al. 2023, arXiv:2306.17595"),
     "highres_net": Architecture(HighresNetConfig, "Deudon et al. 2020, arXiv:2002.06460"),
+    "video_recurrent": Architecture(VideoRecurrentConfig, "after Sajjadi et al. 2018, CVPR"),
 }
 
 

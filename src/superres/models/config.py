@@ -48,8 +48,8 @@ class NetworkConfig(BaseModel):
         return True
 
     @property
-    def frames(self) -> Literal["one", "many"]:
-        """Whether the network takes one frame, or a burst: then it is a `ManyFrames`."""
+    def frames(self) -> Literal["one", "many", "video"]:
+        """Whether the network takes one frame, a burst (a `ManyFrames`), or a video."""
         return "one"
 
     def build(self) -> nn.Module:

@@ -1,6 +1,6 @@
 """ESPCN: every convolution at the small size, then one pixel shuffle.
 
-Shi et al., CVPR 2016, arXiv:1609.05158. Departs from it: RGB, where the paper trains luma alone.
+Shi et al., CVPR 2016, arXiv:1609.05158, on luma alone.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from superres.models.config import NetworkConfig
+from superres.models.luma import luma_only
 
 
 class EspcnConfig(NetworkConfig):
@@ -27,9 +28,9 @@ class EspcnConfig(NetworkConfig):
         """Two pixels for the 5x5, one for each of the two 3x3."""
         return 4
 
-    def build(self) -> Espcn:
+    def build(self) -> nn.Module:
         """Return the network with fresh weights."""
-        return Espcn(self)
+        return luma_only(self, Espcn)
 
 
 class Espcn(nn.Module):

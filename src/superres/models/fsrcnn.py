@@ -1,7 +1,7 @@
 """FSRCNN: a narrow body at the small size, then one deconvolution that enlarges.
 
-Dong et al., ECCV 2016, arXiv:1608.00367, FSRCNN(56, 12, 4). Departs from it: RGB, where the paper
-trains luma alone; the deconvolution is centred as well as an odd kernel can be.
+Dong et al., ECCV 2016, arXiv:1608.00367, FSRCNN(56, 12, 4), on luma alone. Departs from it: the
+deconvolution is centred as well as an odd kernel can be.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from superres.models.config import NetworkConfig
+from superres.models.luma import luma_only
 
 _DECONVOLUTION = 9  # kernel size of the last layer, in output pixels
 
@@ -41,9 +42,9 @@ class FsrcnnConfig(NetworkConfig):
         after = (_DECONVOLUTION - 1 - self.padding) // self.scale
         return 2 + self.mappings + max(before, after)
 
-    def build(self) -> Fsrcnn:
+    def build(self) -> nn.Module:
         """Return the network with fresh weights."""
-        return Fsrcnn(self)
+        return luma_only(self, Fsrcnn)
 
 
 class Fsrcnn(nn.Module):

@@ -1,8 +1,8 @@
 """SRCNN: bicubic enlargement, then three convolutions at the large size.
 
-Dong et al., TPAMI 2016, arXiv:1501.00092, the 9-5-5 form of its tables (57 K parameters on luma).
-Departs from it: RGB, where the paper trains luma alone; the enlargement is part of the network, as
-a fixed transposed convolution, and the convolutions are padded.
+Dong et al., TPAMI 2016, arXiv:1501.00092, the 9-5-5 form of its tables (57 K parameters), on
+luma alone. Departs from it: the enlargement is part of the network, as a fixed transposed
+convolution, and the convolutions are padded.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from superres.models.bicubic_upsample import BicubicUpsample, bicubic_reach
 from superres.models.config import NetworkConfig
+from superres.models.luma import luma_only
 
 
 class SrcnnConfig(NetworkConfig):
@@ -36,9 +37,9 @@ class SrcnnConfig(NetworkConfig):
             for behind, ahead in [bicubic_reach(phase, self.scale)]
         )
 
-    def build(self) -> Srcnn:
+    def build(self) -> nn.Module:
         """Return the network with fresh weights."""
-        return Srcnn(self)
+        return luma_only(self, Srcnn)
 
 
 class Srcnn(nn.Module):

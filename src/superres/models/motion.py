@@ -1,0 +1,136 @@
+"""Where the pixels of a frame were in the frame before it, and how pictures are brought along.
+
+A flow is (B, 2, H, W), rows and then columns, in pixels: pixel p of a frame shows what the frame
+before showed at p + flow(p).
+
+The flow is Lucas and Kanade's (IJCAI 1981), from coarse to fine, and needs no weights: a network
+that is trained on what it finds knows its errors from the first step. After Bruhn, Weickert and
+Schnoerr, "Lucas/Kanade meets Horn/Schunck", IJCV 2005: neighbours vote for the whole flow rather
+than for its change, and where they see nothing the flow around holds. Votes that stay wrong lose
+weight (Black and Anandan, CVIU 1996), which keeps edges of what moves.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LEVELS = 5
+MULTIPLE = 2 ** (LEVELS - 1)
+"""Height and width of the frames that flows are found for are multiples of this."""
+
+_ROUNDS = 3  # at each level
+_WINDOW = 3  # edge of the box that, laid twice, makes the window
+_DAMPING = 3e-5  # squared contrast of a window that counts as much as the flow around it
+_WRONG = 0.1  # difference of a pixel at which its vote counts half
+_STEP = 1.0  # pixels of its level that a round may change a flow by
+
+
+def flow_between(frame_BCHW: Tensor, previous_BCHW: Tensor) -> Tensor:
+    """Find the flow from a frame to the one before it.
+
+    Args:
+        frame_BCHW: (B, C, H, W) in [0, 1]; H and W are multiples of `MULTIPLE`.
+        previous_BCHW: The same.
+
+    Returns:
+        (B, 2, H, W); exactly 0 everywhere if the frames are equal.
+    """
+    pairs = [(_plane(frame_BCHW), _plane(previous_BCHW))]
+    for _ in range(LEVELS - 1):
+        now, before = (functional.avg_pool2d(plane, 2) for plane in pairs[-1])
+        pairs.append((now, before))
+    now = pairs[-1][0]
+    flow_B2hw = torch.zeros_like(now).expand(-1, 2, -1, -1)
+    for level, (now, before) in enumerate(reversed(pairs)):
+        if level:
+            flow_B2hw = 2.0 * enlarge_flow(flow_B2hw, 2)
+        for _ in range(_ROUNDS):
+            flow_B2hw = _improved(flow_B2hw, now, before)
+    return flow_B2hw
+
+
+def enlarge_flow(flow_B2HW: Tensor, scale: int) -> Tensor:
+    """Interpolate a flow at the pixels of larger frames, still in pixels of the small ones."""
+    return functional.interpolate(
+        flow_B2HW, scale_factor=float(scale), mode="bilinear", align_corners=False
+    )
+
+
+def warp(picture_BCHW: Tensor, flow_B2HW: Tensor, *, kernel: str = "bilinear") -> Tensor:
+    """Read a picture of the frame before at where a frame's pixels were.
+
+    Args:
+        picture_BCHW: (B, C, H, W).
+        flow_B2HW: In pixels of the picture.
+        kernel: `bilinear` or `bicubic` (Keys' with a = -0.75); beyond the edge, the edge is seen.
+
+    Returns:
+        (B, C, H, W).
+    """
+    rows_BHW, columns_BHW = places(flow_B2HW)
+    height, width = picture_BCHW.shape[2:]
+    # Counted from -1 to 1 between the outer edges of the first and the last pixel.
+    grid_BHW2 = torch.stack(
+        ((2.0 * columns_BHW + 1.0) / width - 1.0, (2.0 * rows_BHW + 1.0) / height - 1.0), 3
+    )
+    return functional.grid_sample(
+        picture_BCHW, grid_BHW2, mode=kernel, padding_mode="border", align_corners=False
+    )
+
+
+def places(flow_B2HW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows and the columns (B, H, W) that a flow points at; the first pixel's are 0."""
+    height, width = flow_B2HW.shape[2:]
+    rows_H = torch.arange(height, device=flow_B2HW.device, dtype=flow_B2HW.dtype)
+    columns_W = torch.arange(width, device=flow_B2HW.device, dtype=flow_B2HW.dtype)
+    return flow_B2HW[:, 0] + rows_H.view(-1, 1), flow_B2HW[:, 1] + columns_W
+
+
+def smooth(x_BCHW: Tensor) -> Tensor:
+    """Take means over windows that weigh their middle most; at edges, over what there is."""
+    for _ in range(2):
+        x_BCHW = functional.avg_pool2d(
+            x_BCHW, _WINDOW, stride=1, padding=_WINDOW // 2, count_include_pad=False
+        )
+    return x_BCHW
+
+
+def _plane(frame_BCHW: Tensor) -> Tensor:
+    return frame_BCHW.mean(1, keepdim=True)
+
+
+def _improved(flow_B2HW: Tensor, now_B1HW: Tensor, before_B1HW: Tensor) -> Tensor:
+    """Return the flow after one round: weighted least squares over each pixel's window."""
+    seen_B1HW = warp(before_B1HW, flow_B2HW)
+    error = seen_B1HW - now_B1HW
+    rows, columns = _slopes((now_B1HW + seen_B1HW) / 2.0)
+    believed = (1.0 + (error / _WRONG) ** 2).reciprocal()
+    voted = rows * flow_B2HW[:, :1] + columns * flow_B2HW[:, 1:] - error
+    sums = smooth(
+        torch.cat(
+            (
+                believed * rows * rows,
+                believed * rows * columns,
+                believed * columns * columns,
+                believed * rows * voted,
+                believed * columns * voted,
+                flow_B2HW,
+            ),
+            1,
+        )
+    )
+    rr, rc, cc, rv, cv, r_around, c_around = sums.split(1, 1)
+    rr, cc = rr + _DAMPING, cc + _DAMPING
+    rv, cv = rv + _DAMPING * r_around, cv + _DAMPING * c_around
+    inverse = (rr * cc - rc * rc).reciprocal()
+    found = torch.cat(((cc * rv - rc * cv) * inverse, (rr * cv - rc * rv) * inverse), 1)
+    return flow_B2HW + (found - flow_B2HW).clamp(-_STEP, _STEP)
+
+
+def _slopes(x_B1HW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return half the difference of the neighbours along rows and along columns."""
+    rows = functional.pad(x_B1HW, (0, 0, 1, 1), mode="replicate")
+    columns = functional.pad(x_B1HW, (1, 1, 0, 0), mode="replicate")
+    return (rows[:, :, 2:] - rows[:, :, :-2]) / 2.0, (columns[..., 2:] - columns[..., :-2]) / 2.0
