@@ -1,6 +1,7 @@
 """Networks of luma give colour to bicubic, and nothing else."""
 
 import torch
+
 from superres.models.bicubic_upsample import BicubicUpsample
 from superres.models.catalog import network_config
 from superres.models.luma import LumaOnly
