@@ -2,6 +2,7 @@
 
     python benchmarks/quality.py --data DIR --set DIR/Set5 --set DIR/Set14 --scale 4 --minutes 10
     python benchmarks/quality.py --only espcn --only fsrcnn ...    # some networks
+    python benchmarks/quality.py --model default-x4 --set ...      # measured as it is, not trained
     python benchmarks/quality.py --write docs/results.md           # the page from what was measured
 
 Runs lie in --runs and are gone on with, so the program can be stopped at any time. What was
@@ -23,9 +24,12 @@ from torch import Tensor, nn
 
 from papers import PAPER_PSNR
 from scores import scorer
+from superres import zoo
+from superres.evaluate.benchmark import bicubic
 from superres.infer.precision import describe_cpu
 from superres.models.catalog import ARCHITECTURES
 from superres.models.checkpoint import load_network
+from superres.train.chart import Curve, draw_chart
 from superres.train.loop import RunOptions, train
 from superres.train.recipe_file import built_in_recipes, load_recipe
 from superres.train.run_log import read_log
@@ -36,10 +40,24 @@ RESULTS = Path(__file__).parent / "results" / "quality.json"
 _HEAD = """# Every network, measured
 
 Written by `python benchmarks/quality.py` from what it trained and measured. Each network was
-trained by its built-in recipe, on the pictures of the embedded models, under the budget in the last
-column: far below the papers' days on GPUs, so the papers' figures stand beside ours. PSNR and SSIM
-on luma, border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds are for an
-output of 1280×720. The time is that of the default backend in the machine's own number format."""
+trained by its built-in recipe, on the photographs of the embedded models (CLIC and CID22), under
+the budget in the last column: far below the papers' days on GPUs, so the papers' figures stand
+beside ours. Where no budget stands, the weights were taken as they are. PSNR and SSIM on luma,
+border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds are for an output of
+1280×720. The time for a megapixel of output is that of the default backend in the machine's own
+number format ({cpu})."""
+_STYLE = """<style>
+svg { font: 11px system-ui, sans-serif; background: #fff }
+.grid { stroke: #e4e4e4; fill: none } .axis { stroke: #888; fill: none } .tick { fill: #666 }
+.line { fill: none; stroke-width: 2 } .dash1 .line { stroke-dasharray: 5 3 }
+.dash2 .line { stroke-dasharray: 2 2 }
+.s0 { fill: #2f6fb0; stroke: #2f6fb0 } .s1 { fill: #c5562b; stroke: #c5562b }
+.s2 { fill: #2f8f5b; stroke: #2f8f5b } .s3 { fill: #8a5cb8; stroke: #8a5cb8 }
+.s4 { fill: #b08a1e; stroke: #b08a1e } .s5 { fill: #3a9aa8; stroke: #3a9aa8 }
+.s6 { fill: #c04a86; stroke: #c04a86 } .s7 { fill: #666; stroke: #666 } text { stroke: none }
+</style>"""
+BICUBIC = "bicubic"
+_SETS = ("Set5", "Set14", "BSD100")  # the columns
 _HD = (720, 1280)  # the output that the literature counts multiply-adds for
 
 
@@ -65,31 +83,37 @@ def multiply_adds(network: nn.Module, scale: int, channels: int, multiple_of: in
     return total * _HD[0] * _HD[1] / (edge * scale) ** 2
 
 
-def measure(name: str, model: Path, sets: list[Path], minutes: float, steps: int) -> dict[str, Any]:
-    """Return a row: scores, size, work and speed of one trained model."""
-    network, card = load_network(model)
-    enlarge = load(str(model), precision="fp32")
+def measure(name: str, model: str, scale: int, sets: list[Path]) -> dict[str, Any]:
+    """Return a row: scores, size, work and speed of one model at a scale; `bicubic` is one too."""
+    row: dict[str, Any] = {"recipe": name, "scale": scale, "cpu": describe_cpu(), "sets": {}}
+    if model == BICUBIC:
+        enlarge = bicubic(scale)
+    else:
+        weights = zoo.find(model, scale=scale).weights
+        assert weights is not None, f"{model} has no weights that torch loads"
+        network, card = load_network(weights)
+        row["architecture"] = card.architecture
+        row["parameters"] = sum(p.numel() for p in network.parameters())
+        row["multiply_adds"] = multiply_adds(network, scale, card.channels, card.multiple_of)
+        row["ms_per_megapixel"] = _milliseconds(model, scale)
+        enlarge = load(model, scale=scale, precision="fp32")
     score = scorer()
-    row: dict[str, Any] = {
-        "recipe": name,
-        "architecture": card.architecture,
-        "scale": card.scale,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "multiply_adds": multiply_adds(network, card.scale, card.channels, card.multiple_of),
-        "minutes": round(minutes, 1),
-        "steps": steps,
-        "cpu": describe_cpu(),
-        "sets": {},
-    }
     for folder in sets:
-        row["sets"][folder.resolve().name] = score(enlarge, folder, card.scale)
-    small = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-    fast = load(str(model))
-    fast(small)
-    start = time.perf_counter()
-    fast(small)
-    row["ms_per_megapixel"] = (time.perf_counter() - start) * 1e9 / (256 * card.scale) ** 2
+        row["sets"][folder.resolve().name] = score(enlarge, folder, scale)
     return row
+
+
+def _milliseconds(model: str, scale: int) -> float:
+    """Return the time of a megapixel of output, the best of three."""
+    small = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    enlarge = load(model, scale=scale)
+    enlarge(small)
+    taken: list[float] = []
+    for _ in range(3):
+        start = time.perf_counter()
+        enlarge(small)
+        taken.append(time.perf_counter() - start)
+    return min(taken) * 1e9 / (256 * scale) ** 2
 
 
 def course(folder: Path) -> list[tuple[int, float]]:
@@ -103,38 +127,107 @@ def course(folder: Path) -> list[tuple[int, float]]:
 
 def page(rows: list[dict[str, Any]]) -> str:
     """Return docs/results.md."""
-    parts = [_HEAD]
+    parts = [_HEAD.format(cpu=rows[-1]["cpu"])]
     for scale in sorted({row["scale"] for row in rows}):
         of_scale = [row for row in rows if row["scale"] == scale]
-        names = sorted({name for row in of_scale for name in row["sets"]})
+        names = [name for name in _SETS if any(name in row["sets"] for row in of_scale)]
         head = " | ".join(f"{name}: PSNR, SSIM, LPIPS" for name in names)
         parts.append(f"\n## ×{scale}\n")
         parts.append(
-            f"| recipe | parameters | multiply-adds | ms / MP | {head} "
-            "| the paper's PSNR | minutes, steps |"
+            f"| | parameters | multiply-adds | ms / MP | {head} | the paper's PSNR "
+            "| minutes, steps |"
         )
         parts.append("|" + "---|" * (len(names) + 6))
-        for row in sorted(of_scale, key=lambda row: -row["sets"][names[0]]["psnr_db"]):
-            scores = " | ".join(
-                "{psnr_db:.2f}, {ssim:.4f}, {lpips:.3f}".format(**row["sets"][name])
-                if name in row["sets"]
-                else "–"
-                for name in names
-            )
-            paper = PAPER_PSNR.get((row["architecture"], scale), "–")
-            parts.append(
-                f"| {row['recipe']} | {row['parameters'] / 1e3:,.0f} K "
-                f"| {row['multiply_adds'] / 1e9:,.1f} G | {row['ms_per_megapixel']:.0f} "
-                f"| {scores} | {paper} | {row['minutes']:g}, {row['steps']:,} |"
-            )
-        parts.append("\nWhere they were heading, PSNR on the first set at (steps):\n")
         parts.extend(
-            f"- {row['recipe']}: "
-            + ", ".join(f"{psnr:.2f} ({step:,})" for step, psnr in row["course"])
-            for row in of_scale
-            if row["course"]
+            _line(row, names)
+            for row in sorted(of_scale, key=lambda row: -row["sets"][names[0]]["psnr_db"])
         )
+        if any(row.get("course") for row in of_scale):
+            parts.append(
+                f"\nWhere they were heading, PSNR on {names[0]} by minutes (curves name "
+                f"themselves under the pointer):\n\n![PSNR by minutes](images/{_chart_name(scale)})\n"
+            )
+            parts.extend(_heading(row) for row in of_scale if row.get("course"))
     return "\n".join(parts) + "\n"
+
+
+def _line(row: dict[str, Any], sets: list[str]) -> str:
+    """Return a row of the table."""
+    scores = (
+        "{psnr_db:.2f}, {ssim:.4f}, {lpips:.3f}".format(**row["sets"][name])
+        if name in row["sets"]
+        else "–"
+        for name in sets
+    )
+    size = work = speed = "–"
+    if "parameters" in row:
+        size, work = f"{row['parameters'] / 1e3:,.0f} K", f"{row['multiply_adds'] / 1e9:,.1f} G"
+        speed = f"{row['ms_per_megapixel']:.0f}"
+    paper = PAPER_PSNR.get((row.get("architecture", ""), row["scale"]), "–")
+    budget = f"{row['minutes']:g}, {row['steps']:,}" if "steps" in row else "–"
+    cells = (row["recipe"], size, work, speed, *scores, paper, budget)
+    return "| " + " | ".join(cells) + " |"
+
+
+def _heading(row: dict[str, Any]) -> str:
+    told = ", ".join(f"{psnr:.2f} ({step:,})" for step, psnr in row["course"])
+    return f"- {row['recipe']}, dB (steps): {told}"
+
+
+def _chart_name(scale: int) -> str:
+    return f"results_x{scale}.svg"
+
+
+def draw(rows: list[dict[str, Any]], scale: int) -> str | None:
+    """Return the courses of a scale's runs as a picture that stands alone, if there are any."""
+    courses = [row for row in rows if row["scale"] == scale and row.get("course")]
+    if not courses:
+        return None
+    curves = [
+        Curve(
+            row["recipe"], slot, [(row["minutes"] * n / row["steps"], v) for n, v in row["course"]]
+        )
+        for slot, row in enumerate(courses)
+    ]
+    chart = draw_chart(f"PSNR at x{scale}", curves, lambda db: f"{db:.2f}", across="minutes")
+    head, _, rest = chart.partition(">")
+    return f"{head}>{_STYLE}{rest}"
+
+
+def _keep(row: dict[str, Any]) -> None:
+    """Put a row in the place of an earlier one of its name."""
+    key = row["recipe"], row["scale"]
+    rows = [other for other in _kept() if (other["recipe"], other["scale"]) != key] + [row]
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    print(json.dumps({name: value for name, value in row.items() if name != "course"}))
+
+
+def _kept() -> list[dict[str, Any]]:
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+
+
+def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train a recipe, or go on with it, and return its row."""
+    folder = arguments.runs / name
+    report = train(
+        load_recipe(name),
+        RunOptions(
+            folder,
+            tuple(arguments.data),
+            budget=Budget(minutes=arguments.minutes),
+            validation=tuple(arguments.sets[:1]),
+            validate_every_s=arguments.minutes * 60 / 6,
+            resume=folder.exists(),
+        ),
+        notice=lambda line: print(line, file=sys.stderr),
+    )
+    row = measure(name, str(report.model), arguments.scale, arguments.sets)
+    return row | {
+        "minutes": round(report.minutes, 1),
+        "steps": report.steps,
+        "course": course(folder),
+    }
 
 
 def main() -> None:
@@ -145,37 +238,34 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=10.0, help="for each network")
     parser.add_argument("--only", action="append", help="a family, such as espcn; repeatable")
+    parser.add_argument("--model", action="append", default=[], help="measured as it is")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
 
-    rows: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    families = [name.removesuffix("-x4") for name in built_in_recipes() if name.endswith("-x4")]
-    for family in arguments.only or ([] if arguments.write else families):
-        name = f"{family}-x{arguments.scale}"
-        recipe, folder = load_recipe(name), arguments.runs / name
-        if recipe.network.architecture not in ARCHITECTURES:
-            continue
-        report = train(
-            recipe,
-            RunOptions(
-                folder,
-                tuple(arguments.data),
-                budget=Budget(minutes=arguments.minutes),
-                validation=tuple(arguments.sets[:1]),
-                validate_every_s=arguments.minutes * 60 / 6,
-                resume=folder.exists(),
-            ),
-            notice=lambda line: print(line, file=sys.stderr),
-        )
-        row = measure(name, report.model, arguments.sets, report.minutes, report.steps)
-        row["course"] = course(folder)
-        rows = [other for other in rows if other["recipe"] != name] + [row]
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
-        print(json.dumps({k: v for k, v in row.items() if k != "course"}))
+    for model in arguments.model:
+        is_one = model != BICUBIC
+        name = zoo.find(model, scale=arguments.scale).card.name if is_one else BICUBIC
+        _keep(measure(name, model, arguments.scale, arguments.sets))
+    if arguments.data:
+        for family in arguments.only or _families():
+            _keep(_trained(f"{family}-x{arguments.scale}", arguments))
     if arguments.write:
+        rows = _kept()
         arguments.write.write_text(page(rows), encoding="utf-8")
+        for scale in {row["scale"] for row in rows}:
+            if chart := draw(rows, scale):
+                path = arguments.write.parent / "images" / _chart_name(scale)
+                path.write_text(chart, encoding="utf-8")
+
+
+def _families() -> list[str]:
+    """Return the families of one frame that have a recipe for ×4."""
+    return [
+        name.removesuffix("-x4")
+        for name in built_in_recipes()
+        if name.endswith("-x4") and load_recipe(name).network.architecture in ARCHITECTURES
+    ]
 
 
 if __name__ == "__main__":

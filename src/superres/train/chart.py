@@ -37,7 +37,9 @@ class Curve:
     pale: Sequence[Point] = ()
 
 
-def draw_chart(title: str, curves: Sequence[Curve], tell: Callable[[float], str]) -> str:
+def draw_chart(
+    title: str, curves: Sequence[Curve], tell: Callable[[float], str], *, across: str = "steps"
+) -> str:
     """Return the curves of one measure as an SVG element.
 
     Classes are left to the page's style: `grid`, `tick`, `axis`, `raw`, `line`, `end`, and
@@ -47,9 +49,10 @@ def draw_chart(title: str, curves: Sequence[Curve], tell: Callable[[float], str]
         title: What is measured, for readers that see no pictures; unique in the page.
         curves: At least one, each with at least one point.
         tell: Returns a value in words, for the ends of the curves.
+        across: What the points' first numbers are.
     """
     last_step = max(curve.points[-1][0] for curve in curves)
-    across = _Axis(0.0, max(last_step, 1.0), _LEFT, WIDTH - _RIGHT)
+    sideways = _Axis(0.0, max(last_step, 1.0), _LEFT, WIDTH - _RIGHT)
     low, high = _visible_range(curves)
     up = _Axis(low, high, HEIGHT - _BOTTOM, _TOP)
     clip = "clip-" + "".join(one if one.isalnum() else "-" for one in title)
@@ -59,11 +62,11 @@ def draw_chart(title: str, curves: Sequence[Curve], tell: Callable[[float], str]
         f'aria-label="{escape(title)}">',
         f'<clipPath id="{escape(clip)}"><rect x="{_LEFT}" y="{_TOP - 4}" '
         f'width="{WIDTH - _LEFT - _RIGHT + 4}" height="{HEIGHT - _TOP - _BOTTOM + 6}"/></clipPath>',
-        *_draw_axes(across, up),
+        *_draw_axes(sideways, up, across),
         f'<g clip-path="url(#{escape(clip)})">',
-        *(_draw_curve(curve, across, up) for curve in curves),
+        *(_draw_curve(curve, sideways, up) for curve in curves),
         "</g>",
-        *_draw_ends(ends, across, tell),
+        *_draw_ends(ends, sideways, tell),
         "</svg>",
     ]
     return "\n".join(parts)
@@ -119,7 +122,7 @@ def _visible_range(curves: Sequence[Curve]) -> tuple[float, float]:
     return (0.0 if 0 <= low <= 0.3 * high else low - room), high + room
 
 
-def _draw_axes(across: _Axis, up: _Axis) -> list[str]:
+def _draw_axes(across: _Axis, up: _Axis, unit: str) -> list[str]:
     right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
     parts: list[str] = []
     ticks = round_ticks(up.low, up.high, 5)
@@ -133,7 +136,7 @@ def _draw_axes(across: _Axis, up: _Axis) -> list[str]:
         parts.append(f'<path class="axis" d="M{x:.1f} {bottom}v4"/>')
         parts.append(_text("tick", x, bottom + 16, "middle", text))
     parts.append(f'<path class="axis" d="M{_LEFT} {bottom}H{right}"/>')
-    parts.append(_text("tick", WIDTH - 4, bottom + 16, "end", "steps"))
+    parts.append(_text("tick", WIDTH - 4, bottom + 16, "end", unit))
     return parts
 
 
