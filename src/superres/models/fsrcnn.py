@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from superres.models.config import NetworkConfig
+from superres.models.initial import lead_with_detail
 from superres.models.luma import luma_only
 
 _DECONVOLUTION = 9  # kernel size of the last layer, in output pixels
@@ -57,7 +58,8 @@ class Fsrcnn(nn.Module):
             (nn.Conv2d(narrow, narrow, 3, padding=1), nn.PReLU(narrow))
             for _ in range(config.mappings)
         )
-        self.extract = nn.Sequential(nn.Conv2d(config.channels, wide, 5, padding=2), nn.PReLU(wide))
+        first = nn.Conv2d(config.channels, wide, 5, padding=2)
+        self.extract = nn.Sequential(first, nn.PReLU(wide))
         self.shrink = nn.Sequential(nn.Conv2d(wide, narrow, 1), nn.PReLU(narrow))
         self.map = nn.Sequential(*chain.from_iterable(mappings))
         self.expand = nn.Sequential(nn.Conv2d(narrow, wide, 1), nn.PReLU(wide))
@@ -73,7 +75,8 @@ class Fsrcnn(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)  # 0.25: where PReLU starts
                 nn.init.zeros_(torch.as_tensor(layer.bias))
-        nn.init.normal_(self.enlarge.weight, std=0.001)
+        lead_with_detail(first, gain=5.0)
+        nn.init.normal_(self.enlarge.weight, std=0.003)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from superres.models.bicubic_upsample import BicubicUpsample, bicubic_reach
 from superres.models.config import NetworkConfig
+from superres.models.initial import lead_with_detail
 from superres.models.luma import luma_only
 
 
@@ -52,6 +53,7 @@ class Srcnn(nn.Module):
         self.extract = nn.Conv2d(config.channels, wide, first, padding=first // 2)
         self.map = nn.Conv2d(wide, narrow, second, padding=second // 2)
         self.reconstruct = nn.Conv2d(narrow, config.channels, third, padding=third // 2)
+        lead_with_detail(self.extract, gain=2.0)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
