@@ -35,6 +35,7 @@ from superres.images.resize import resize
 from superres.images.write import write_picture
 from superres.infer.open_backend import open_backend
 from superres.infer.precision import describe_cpu
+from superres.upscaler import RunOptions
 
 RUNS = 7
 
@@ -88,9 +89,8 @@ def overhead(threads: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "in.png"
         _write_png(source, rng, 2048, 2048)
-        enlarger = Enlarger(
-            EnlargeOptions(scale=4, threads=threads, overwrite=True), lambda _: None
-        )
+        options = EnlargeOptions(scale=4, run=RunOptions(threads=threads), overwrite=True)
+        enlarger = Enlarger(options, lambda _: None)
         model = zoo.find("default", scale=4)
         backend = open_backend(model, threads=threads, notice=lambda line: None)
         part = rng.random((1, 3, 512, 512), dtype=np.float32)

@@ -1,5 +1,6 @@
 """Picture files from end to end: what they carry, what is refused, and what a stop leaves."""
 
+import dataclasses
 import hashlib
 import io
 import itertools
@@ -16,6 +17,7 @@ from superres.frame import Layout, depth_of
 from superres.images.metadata import Metadata
 from superres.images.read import open_picture, read_pixels
 from superres.images.write import WriteOptions, write_picture
+from superres.upscaler import RunOptions
 
 NOTHING = Metadata(None, None, None, None)
 
@@ -34,7 +36,9 @@ def noise(*shape, dtype=np.uint8):
 
 
 def enlarger(**options) -> Enlarger:
-    return Enlarger(EnlargeOptions(**{"precision": "fp32", **options}), lambda line: None)
+    names = {field.name for field in dataclasses.fields(RunOptions)} & options.keys()
+    run = RunOptions(**{"precision": "fp32", **{name: options.pop(name) for name in names}})
+    return Enlarger(EnlargeOptions(run=run, **options), lambda line: None)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -242,7 +246,7 @@ def clean_and_damaged(folder):
 @pytest.mark.usefixtures("_with_real")
 def test_auto_takes_each_file_of_a_batch_to_the_model_that_suits_it(tmp_path):
     said: list[str] = []
-    one = Enlarger(EnlargeOptions(model="auto", precision="fp32"), said.append)
+    one = Enlarger(EnlargeOptions(model="auto", run=RunOptions(precision="fp32")), said.append)
     reports = [
         one.enlarge(source, tmp_path / f"{index}.png")
         for index, source in enumerate(clean_and_damaged(tmp_path) * 2)

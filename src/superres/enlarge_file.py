@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -18,7 +18,7 @@ from superres.errors import OutputError
 from superres.frame import from_unit, to_unit
 from superres.images.read import MAX_PIXELS, Picture, open_picture
 from superres.images.write import WriteOptions, write_picture
-from superres.infer.backend import PrecisionRequest, no_notice
+from superres.infer.backend import no_notice
 from superres.infer.overlap import prefetch
 from superres.upscaler import Route, RunOptions, Upscaler, plan_route
 
@@ -35,14 +35,8 @@ class EnlargeOptions:
             at each picture and chooses between `default` and `real`.
         scale: How much larger; or
         size: (height, width) of the result. With neither, the model's largest scale.
-        tile: Tile edge in input pixels; None lets the planner choose.
-        ensemble: Average over the eight flips and turns.
-        alpha: Enlarge alpha by the network, or by bicubic resizing.
         profile: Keep the ICC profile, or convert to sRGB.
-        backend: `auto`, `openvino`, `torch` or `onnxruntime`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`.
-        device: `auto` or a device in the backend's words.
-        threads: CPU threads; None takes all cores.
+        run: How networks are run.
         max_pixels: Largest picture, in input and in output pixels, that is taken on.
         format: Format of the result; None goes by the target's name.
         quality: Quality of lossy formats, 1 to 100; None takes each format's default.
@@ -52,14 +46,8 @@ class EnlargeOptions:
     model: str = zoo.DEFAULT
     scale: float | None = None
     size: tuple[int, int] | None = None
-    tile: int | None = None
-    ensemble: bool = False
-    alpha: Literal["network", "resize"] = "network"
     profile: Literal["keep", "srgb"] = "keep"
-    backend: str = "auto"
-    precision: PrecisionRequest = "auto"
-    device: str = "auto"
-    threads: int | None = None
+    run: RunOptions = field(default_factory=RunOptions)
     max_pixels: int | None = None
     format: str | None = None
     quality: int | None = None
@@ -121,15 +109,6 @@ class Enlarger:
             notice(line)
 
         self._notice = remember
-        self._run = RunOptions(
-            tile=options.tile,
-            ensemble=options.ensemble,
-            alpha=options.alpha,
-            backend=options.backend,
-            precision=options.precision,
-            device=options.device,
-            threads=options.threads,
-        )
         if options.model != zoo.AUTO:
             self._upscaler(options.model)  # a wrong name is told before any file is read
 
@@ -203,7 +182,7 @@ class Enlarger:
     def _upscaler(self, model: str) -> Upscaler:
         """Return what runs a model, opened at its first use."""
         if model not in self._upscalers:
-            self._upscalers[model] = Upscaler(model, self._run, self._notice)
+            self._upscalers[model] = Upscaler(model, self._options.run, self._notice)
         return self._upscalers[model]
 
 

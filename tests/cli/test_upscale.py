@@ -13,6 +13,7 @@ from superres import enlarge_file
 from superres.cli.main import main
 from superres.enlarge_file import EnlargeOptions, Report
 from superres.errors import NumericalError, OutputError, PictureError, unknown_name
+from superres.upscaler import RunOptions
 
 CORRUPT, FAULTY, STOP, NO_BACKEND = b"corrupt", b"faulty", b"stop", b"no backend"
 
@@ -93,14 +94,16 @@ def test_all_options_reach_the_enlarger():
     assert FakeEnlarger.seen == EnlargeOptions(
         model="mine.onnx",
         scale=2.5,
-        tile=128,
-        ensemble=True,
-        alpha="resize",
         profile="srgb",
-        backend="torch",
-        precision="fp32",
-        device="cuda:0",
-        threads=3,
+        run=RunOptions(
+            tile=128,
+            ensemble=True,
+            alpha="resize",
+            backend="torch",
+            precision="fp32",
+            device="cuda:0",
+            threads=3,
+        ),
         max_pixels=99,
         format="webp",
         quality=80,
@@ -112,7 +115,7 @@ def test_all_options_reach_the_enlarger():
 def test_a_size_is_given_as_width_and_height_and_names_the_result():
     put("a.png")
     assert main(["upscale", "a.png", "-r", "1920x1080", "--tile", "0"]) == 0
-    assert (FakeEnlarger.seen.size, FakeEnlarger.seen.tile) == ((1080, 1920), None)
+    assert (FakeEnlarger.seen.size, FakeEnlarger.seen.run.tile) == ((1080, 1920), None)
     assert Path("a_1920x1080.png").exists()
 
 

@@ -118,19 +118,22 @@ def upscale(  # a verb's options are its arguments; they become EnlargeOptions a
 
     from superres.cli.plan import make_plan
     from superres.enlarge_file import EnlargeOptions
+    from superres.upscaler import RunOptions
 
     options = EnlargeOptions(
         model=model,
         scale=scale,
         size=parse_size(size) if size is not None else None,
-        tile=tile or None,
-        ensemble=ensemble,
-        alpha=alpha,
         profile=profile,
-        backend=backend,
-        precision=precision,
-        device=device,
-        threads=threads,
+        run=RunOptions(
+            tile=tile or None,
+            ensemble=ensemble,
+            alpha=alpha,
+            backend=backend,
+            precision=precision,
+            device=device,
+            threads=threads,
+        ),
         max_pixels=max_pixels,
         format=format,
         quality=quality,
