@@ -157,3 +157,12 @@ def test_an_unknown_model_names_the_nearest():
 def test_arrays_that_are_no_picture_are_refused(upscaler, pixels):
     with pytest.raises(ArgumentError, match="got shape"):
         upscaler(pixels.astype(np.uint8))
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 1.5, 2, 3, 4])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_frame_in_one_piece_equals_its_rows(upscaler, scale, channels):
+    frame = np.random.default_rng(0).random((24, 37, channels), dtype=np.float32)
+    route = plan_route((24, 37), upscaler.offered, scale, None)
+    rows = upscaler.rows((frame,), (24, 37), Layout.of(channels), route)
+    assert np.array_equal(upscaler.frame(frame, route), np.concatenate(list(rows)))

@@ -209,6 +209,24 @@ class Upscaler:
             alpha = resize_rows(alpha_blocks, in_size=size, out_size=route.target)
         yield from _joined(colour, alpha)
 
+    def frame(self, frame: Unit, route: Route) -> Unit:
+        """Enlarge a grey or RGB frame that fits into memory, as `rows` does.
+
+        Args:
+            frame: (H, W, C) unit pixels.
+            route: The passes and the target size.
+
+        Returns:
+            (*target, C) unit pixels, unclamped.
+        """
+        height, width, channels = frame.shape
+        if len(route.passes) == 1:
+            engine = self.engine(route.passes[0])
+            scale = engine.card.scale
+            if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
+                return engine.enlarge(frame)  # in one piece it is faster
+        return np.concatenate(list(self._colour_rows((frame,), (height, width), route)))
+
     def _colour_rows(self, blocks: Iterable[Unit], size: Size, route: Route) -> Iterator[Unit]:
         """Enlarge grey or RGB blocks through all passes of a route, then to its exact size."""
         for scale in route.passes:

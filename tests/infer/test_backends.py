@@ -187,6 +187,13 @@ def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, mon
     assert [shape[2] for shape in opened._requests] == [20, 8]
 
 
+def test_openvino_takes_larger_tiles_for_narrow_networks_alone(model_file):
+    narrow = open_engine(model_file("espcn"), "openvino")
+    wide = open_engine(model_file("srcnn"), "openvino")  # 8 channels at the large size: 72
+    assert wide.tile == 416
+    assert narrow.tile == 588
+
+
 @NATIVE
 def test_openvino_computes_convolutions_in_bf16_where_it_says_so(model_file):
     opened = open_engine(model_file("lean"), "openvino", precision="bf16")._backend

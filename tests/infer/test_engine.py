@@ -43,6 +43,25 @@ def test_sizes_that_do_not_fit_are_mirrored_and_cropped(size):
     assert np.array_equal(engine.enlarge(picture), expected)
 
 
+@pytest.mark.parametrize("tile", [32, 512])
+def test_a_whole_picture_lies_plane_by_plane(tile):
+    card = make_card(halo=2)
+    engine, _ = open_engine(card, FakeBackend(blur_and_repeat(card)), tile=tile)
+    assert engine.enlarge(random_picture(70, 90)).transpose(2, 0, 1).flags.c_contiguous
+
+
+def test_a_picture_of_one_tile_is_the_backends_own_answer():
+    card = make_card(halo=2)
+    answers = []
+
+    def network(tiles):
+        answers.append(blur_and_repeat(card)(tiles))
+        return answers[-1]
+
+    engine, _ = open_engine(card, FakeBackend(network), tile=512)
+    assert np.shares_memory(engine.enlarge(random_picture(70, 90)), answers[-1])
+
+
 def test_streaming_equals_the_whole_picture_at_any_height_of_blocks():
     card = make_card(halo=2)
     engine, _ = open_engine(card, FakeBackend(blur_and_repeat(card)), tile=32)

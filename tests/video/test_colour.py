@@ -120,6 +120,17 @@ def test_white_and_black_are_exact_and_have_no_tint(pix_fmt, range_, level, expe
         assert set(plane.ravel()) == {128 * unit}
 
 
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "gray", "rgb24"])
+def test_pixels_make_the_same_frame_however_they_lie_in_memory(pix_fmt):
+    colour = Colour(1, 1, UNSAID, UNSAID)
+    like = av.VideoFrame(SIZE[1], SIZE[0], pix_fmt)
+    rgb = np.random.default_rng(3).random((*SIZE, 3), dtype=np.float32)
+    planes = np.ascontiguousarray(rgb.transpose(2, 0, 1)).transpose(1, 2, 0)
+    make = FromRgb(pix_fmt, numbers_of(pix_fmt, colour, SIZE), colour, SIZE)
+    ours, theirs = make(rgb, like).to_ndarray(), make(planes, like).to_ndarray()
+    np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("pix_fmt", ["rgb24", "bgr24", "bgr0", "gbrp", "gbrp10le", "rgb48le"])
 def test_rgb_formats_come_back_number_for_number(pix_fmt):
     generator = np.random.default_rng(2)

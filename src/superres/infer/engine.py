@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,18 +115,24 @@ class Engine:
             frame: (H, W, C) float32 in [0, 1], C as on the card.
 
         Returns:
-            (s*H, s*W, C) float32, unclamped.
+            (s*H, s*W, C) float32, unclamped, which lies in memory plane by plane.
 
         Raises:
             ArgumentError, NumericalError, OutOfMemoryError, BackendError: See `enlarge_rows`.
         """
-        height, width = frame.shape[:2]
-        scale = self.card.scale
-        large = np.empty((scale * height, scale * width, self.card.channels), np.float32)
-        done = 0
-        for block in self.enlarge_rows((frame,), height=height, width=width):
-            large[done : done + len(block)] = block
-            done += len(block)
+        (height, width), scale = frame.shape[:2], self.card.scale
+        size = (scale * height, scale * width)
+        large = np.empty((0, 0, 0), np.float32)
+        with self._picture(height, width):
+            channels = self.card.channels
+            window = RowWindow((frame,), height=height, width=width, channels=channels)
+            for job, answer_NCHW in self._answers(window, height, width):
+                if answer_NCHW.shape[2:] == size:
+                    return answer_NCHW[0].transpose(1, 2, 0)
+                if large.size == 0:
+                    large = np.empty((channels, *size), np.float32).transpose(1, 2, 0)
+                rows = slice(scale * job.row.core_start, scale * job.row.core_stop)
+                _place(job, answer_NCHW, large[rows], scale)
         return large
 
     def enlarge_rows(self, blocks: Iterable[Unit], *, height: int, width: int) -> Iterator[Unit]:
@@ -150,16 +157,7 @@ class Engine:
             OutOfMemoryError: Not even the smallest tile fits.
             BackendError: The backend failed otherwise.
         """
-        if height < 1 or width < 1:
-            raise ArgumentError(
-                f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
-            )
-        with self._counting:
-            if self._running == 0:
-                self._backend = self._asked  # a fallback lasts for one picture
-                self._stopped.clear()
-            self._running += 1
-        try:
+        with self._picture(height, width):
             window = RowWindow(blocks, height=height, width=width, channels=self.card.channels)
             shape = (self.card.scale * width, self.card.channels)
             strip = np.empty((0, *shape), np.float32)
@@ -174,6 +172,21 @@ class Engine:
                     del answer_NCHW
                     yield from _pieces(strip)
                     strip = strip[:0].copy()  # lets the pixels go before the next strip is made
+
+    @contextmanager
+    def _picture(self, height: int, width: int) -> Generator[None]:
+        """Run one picture: the first of those under way starts with the backend as it was."""
+        if height < 1 or width < 1:
+            raise ArgumentError(
+                f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
+            )
+        with self._counting:
+            if self._running == 0:
+                self._backend = self._asked  # a fallback lasts for one picture
+                self._stopped.clear()
+            self._running += 1
+        try:
+            yield
         except OutOfMemoryError:
             raise
         except MemoryError as error:  # numpy's, for rows of input or output

@@ -32,7 +32,9 @@ _model_of = cast("Any", ov.Model)
 # Measured on two cores with AMX and a network of 30 convolutions of 64 channels: a pixel takes 0.8
 # us in tiles of 200 px, 0.95 at 320, 1.2 from 450 on, and up to 3 in tiles some 1300 px wide, as
 # features leave the cache. With a halo of 30 px, 400 is best; without AMX it matters little.
+# A network of 32 channels runs 640 x 360 px as fast in one tile as in two, but for the halo.
 _BEST_TILE = 416
+_BEST_WIDTH, _MOST_ROOM = 64, 2.0
 # Compiled shapes keep their working memory. Tiles of one picture have one shape, an ensemble adds
 # the turned one; small pictures of many sizes may keep more.
 _CACHED_PX = 2 * _BEST_TILE**2
@@ -75,14 +77,14 @@ class _OpenVinoRuntime:
         self._threads = threads
         self._card = card
         try:
-            self._bytes_per_px = self._prepare(_read(self._core, path))
+            self._widest = self._prepare(_read(self._core, path))
         except RuntimeError as error:
             raise ModelError(
                 f"OpenVINO cannot use {path}: {_last_line(error)}", "export the model again"
             ) from error
 
-    def _prepare(self, model: ov.Model) -> int:
-        """Keep what will be compiled of a model, and return the memory for one input pixel."""
+    def _prepare(self, model: ov.Model) -> float:
+        """Keep what will be compiled of a model, and return how wide it is; see `_widest`."""
         raise AssertionError(f"{type(self).__name__} must say what it compiles")
 
     @property
@@ -92,10 +94,15 @@ class _OpenVinoRuntime:
             name="openvino",
             device=self._device,
             precision=self._precision,
-            best_tile=_BEST_TILE,
-            bytes_per_px=self._bytes_per_px,
+            best_tile=round(_BEST_TILE * self._room**0.5),
+            bytes_per_px=_bytes_per_px(self._widest, self._card),
             free_bytes=self._free_bytes(),
         )
+
+    @property
+    def _room(self) -> float:
+        """How many more pixels stay in the cache than those of the network that was measured."""
+        return min(_MOST_ROOM, max(1.0, _BEST_WIDTH / self._widest))
 
     def _hints(self) -> dict[str, str]:
         hints = {
@@ -128,12 +135,12 @@ class _OpenVinoRuntime:
 class OpenVinoBackend(_OpenVinoRuntime):
     """A network of one frame; see `Backend`."""
 
-    def _prepare(self, model: ov.Model) -> int:
+    def _prepare(self, model: ov.Model) -> float:
         self._model = model
         self._requests: OrderedDict[tuple[int, ...], ov.InferRequest] = OrderedDict()
         edge = self._probe_edge()
         model.reshape([1, self._card.channels, edge, edge])
-        return _estimate_bytes_per_px(model, edge**2, self._card)
+        return _widest(model, edge**2)
 
     def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network; see `Backend.run`."""
@@ -157,7 +164,8 @@ class OpenVinoBackend(_OpenVinoRuntime):
         if shape in self._requests:
             self._requests.move_to_end(shape)
             return self._requests[shape]
-        while self._requests and sum(map(_pixels, self._requests)) + _pixels(shape) > _CACHED_PX:
+        most = _CACHED_PX * self._room - _pixels(shape)
+        while self._requests and sum(map(_pixels, self._requests)) > most:
             self._requests.popitem(last=False)
         self._model.reshape(list(shape))
         self._requests[shape] = self._compiled(self._model)
@@ -167,7 +175,7 @@ class OpenVinoBackend(_OpenVinoRuntime):
 class OpenVinoBurstBackend(_OpenVinoRuntime):
     """A network of many frames, in two graphs (see `export`); it keeps its state alone."""
 
-    def _prepare(self, model: ov.Model) -> int:
+    def _prepare(self, model: ov.Model) -> float:
         self._states: dict[str, int] = {
             port.any_name: port.get_partial_shape()[1].get_length()
             for port in model.inputs
@@ -182,7 +190,7 @@ class OpenVinoBurstBackend(_OpenVinoRuntime):
         parts = (self._step, self._finish)
         for part in parts:
             self._reshape(part, (1, self._card.channels + BURST_EXTRAS, edge, edge))
-        return max(_estimate_bytes_per_px(part, edge**2, self._card) for part in parts)
+        return max(_widest(part, edge**2) for part in parts)
 
     def fuse(self, frames: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Run the network on frames; see `BurstBackend.fuse`."""
@@ -236,11 +244,8 @@ def _writable(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.require(values, np.float32, ("C", "W"))
 
 
-def _estimate_bytes_per_px(model: ov.Model, pixels: int, card: Card) -> int:
-    """Return the memory for one input pixel, from the largest layer of a model of known shapes.
-
-    Half formats are counted as fp32: OpenVINO keeps some layers in it.
-    """
+def _widest(model: ov.Model, pixels: int) -> float:
+    """Return how many numbers the largest layer of a model has for each of its input pixels."""
     largest = 0
     for node in model.get_ops():
         if node.get_type_name() in ("Constant", "Convert", "Result"):
@@ -249,8 +254,16 @@ def _estimate_bytes_per_px(model: ov.Model, pixels: int, card: Card) -> int:
             shape = node.get_output_partial_shape(index)
             if shape.is_static:
                 largest = max(largest, math.prod(shape.to_shape()))
+    return max(1, largest) / pixels
+
+
+def _bytes_per_px(widest: float, card: Card) -> int:
+    """Return the memory for one input pixel.
+
+    Half formats are counted as fp32: OpenVINO keeps some layers in it.
+    """
     outputs = 2 * card.channels * card.scale**2  # OpenVINO's own and ours
-    return 4 * (math.ceil(_LIVE_TENSORS * largest / pixels) + outputs)
+    return 4 * (math.ceil(_LIVE_TENSORS * widest) + outputs)
 
 
 def _find_device(core: ov.Core, device: Device) -> str:

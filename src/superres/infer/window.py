@@ -42,10 +42,12 @@ class RowWindow:
         self._rows = self._rows[start_kept - self._first :]
         self._first = start_kept
         self._pull(min(stop, self._height))
+        if stop <= self._height:
+            return self._rows[: stop - start]
         return self._rows[mirrored(start, stop, self._height) - self._first]
 
     def _pull(self, stop: int) -> None:
-        pieces, have = [self._rows], self._first + len(self._rows)
+        pieces, have = [self._rows] if len(self._rows) else [], self._first + len(self._rows)
         while have < stop:
             block = next(self._blocks, None)
             if block is None:
@@ -56,8 +58,8 @@ class RowWindow:
             self._check(block, have)
             pieces.append(block)
             have += len(block)
-        if len(pieces) > 1:
-            self._rows = np.concatenate(pieces)
+        if have > self._first + len(self._rows):
+            self._rows = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
             # Running the reader to its end lets it close its file, and complain if it must.
             if have == self._height and (block := next(self._blocks, None)) is not None:
                 self._check(block, have)

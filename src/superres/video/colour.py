@@ -140,7 +140,7 @@ class ToRgb:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame) -> Unit:
-        """Return (H, W, 3) float32 in [0, 1]."""
+        """Return (H, W, 3) float32 in [0, 1], which lies in memory plane by plane."""
         height, width = self._size
         said = Colour(
             range=int(frame.color_range) or self._colour.range,
@@ -152,13 +152,13 @@ class ToRgb:
         planes = _reformat(self._reformatter, frame, numbers, numbers.planes, self._size)
         to_rgb, black = (values.astype(np.float32) for values in _to_rgb(numbers))
         views = _views(planes, numbers)
-        rgb = np.empty((height, width, 3), np.float32)
+        rgb = np.empty((3, height, width), np.float32)
         for rows in _pieces(height, width):
-            codes = np.stack([view[rows].ravel() for view in views]).astype(np.float32)
-            piece = (codes.T @ to_rgb.T).reshape(-1, width, 3)
-            piece += black
-            np.clip(piece, 0.0, 1.0, out=rgb[rows])
-        return rgb
+            codes = np.stack([view[rows].reshape(-1) for view in views]).astype(np.float32)
+            piece = to_rgb @ codes
+            piece += black[:, None]
+            np.clip(piece.reshape(3, -1, width), 0.0, 1.0, out=rgb[:, rows])
+        return rgb.transpose(1, 2, 0)
 
 
 class FromRgb:
@@ -198,8 +198,9 @@ class FromRgb:
         frame = self._empty(like)
         views = _views(frame, numbers)
         for rows in _pieces(height, width):
-            piece = np.clip(rgb[rows], 0.0, 1.0).reshape(-1, 3)
-            codes = self._from_rgb @ piece.T
+            # Where planes lie apart, as networks make them, nothing is copied here.
+            piece = np.clip(rgb[rows].transpose(2, 0, 1), 0.0, 1.0).reshape(3, -1)
+            codes = self._from_rgb @ piece
             codes += self._offset
             np.clip(np.rint(codes, out=codes), 0.0, top, out=codes)
             for view, plane in zip(views, codes, strict=True):

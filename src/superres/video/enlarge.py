@@ -14,42 +14,31 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.frame import Layout
 from superres.upscaler import Route, Upscaler
 
 Unit = NDArray[np.float32]  # (H, W, 3), in [0, 1] as input, unclamped as output
 FrameEnlarger = Callable[[Iterable[Unit]], Iterator[Unit]]
 
-_RGB = Layout("rgb", alpha=False)
 # While the network runs one frame, the tiles of the next are cut and those of the last are joined.
 _UNDER_WAY = 2
 
 
-def enlarge_each(upscaler: Upscaler, size: tuple[int, int], route: Route) -> FrameEnlarger:
+def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
     """Return what enlarges each frame by itself.
 
     Args:
         upscaler: The networks.
-        size: (height, width) of the frames.
         route: The passes, and the size of the larger frames.
     """
     for scale in route.passes:
         upscaler.engine(scale)  # opened here, once, and not in the threads
-
-    def enlarge(frame: Unit) -> Unit:
-        large = np.empty((*route.target, 3), np.float32)
-        done = 0
-        for block in upscaler.rows((frame,), size, _RGB, route):
-            large[done : done + len(block)] = block
-            done += len(block)
-        return large
 
     def enlarge_all(frames: Iterable[Unit]) -> Iterator[Unit]:
         flying: deque[Future[Unit]] = deque()
         with ThreadPoolExecutor(_UNDER_WAY, "superres-frame") as pool:
             try:
                 for frame in frames:
-                    flying.append(pool.submit(enlarge, frame))
+                    flying.append(pool.submit(upscaler.frame, frame, route))
                     if len(flying) == _UNDER_WAY:
                         yield flying.popleft().result()
                 while flying:

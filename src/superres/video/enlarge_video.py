@@ -84,7 +84,7 @@ def enlarge_video(
     facts = probe(source)
     upscaler = Upscaler(options.model, options.run, remember)
     plan = make_plan(source, facts, target, kind, options, upscaler.offered)
-    network = enlarge_each(upscaler, facts.size, plan.route)
+    network = enlarge_each(upscaler, plan.route)
     run = _Run(plan, network, upscaler.stop, FrameReader(source, facts), progress)
     if isinstance(target, Path):
         work = open_work(
