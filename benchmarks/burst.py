@@ -2,6 +2,7 @@
 
     python benchmarks/burst.py --set DIR/BSD100/HR               # all pictures, about an hour
     python benchmarks/burst.py --set DIR/BSD100/HR --every 10    # a tenth of them
+    python benchmarks/burst.py --set DIR/BSD100/HR --every 10 --model FILE --dry    # another model
 
 The set is fixed: one burst a picture, whose seed is the picture's number by name; x4; shifts of up
 to 2 small pixels, rotations of up to 1 degree, noise of 2/255; `--exposure` adds differences of
@@ -16,6 +17,7 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +31,20 @@ from superres.metrics import Protocol, psnr
 from superres.train.chart import Curve, draw_chart
 from superres.version import __version__
 from superres.whole import write_whole
+from superres.zoo import BURST
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "burst.json"
 CURVE = ROOT / "docs" / "images" / "burst.svg"
 PAGE = ROOT / "docs" / "burst.md"
 SCALE, COUNTS = 4, (1, 2, 4, 8, 16)
-# The blur is known, as it is for most that publish such curves; only the default estimates it.
+# The blur is known, as it is for most that publish such curves; only networks' rows estimate it.
 METHODS = {
     "bicubic, one frame": None,
     "drizzle": FuseOptions(method="drizzle", model="bicubic", blur="bicubic", reference=0),
     "back-projection from bicubic": FuseOptions(model="bicubic", blur="bicubic", reference=0),
-    "back-projection from the network (default)": FuseOptions(reference=0),
+    "back-projection from a network of one frame": FuseOptions(method="backproject", reference=0),
+    "network of many frames (default)": FuseOptions(method="network", reference=0),
 }
 _BEGIN, _END = "<!-- scores -->", "<!-- end of scores -->"
 _STYLE = """<style>
@@ -51,11 +55,12 @@ text { font: 11px system-ui, sans-serif; fill: #666 }
 .s1 .line { stroke: #c8553d } .s1.end, circle.s1 { fill: #c8553d }
 .s2 .line { stroke: #3d7dc8 } .s2.end, circle.s2 { fill: #3d7dc8 }
 .s3 .line { stroke: #2e8b57 } .s3.end, circle.s3 { fill: #2e8b57 }
+.s4 .line { stroke: #8a4fbf } .s4.end, circle.s4 { fill: #8a4fbf }
 </style>"""
 
 
-def measure(burst: MadeBurst) -> dict[str, list[float]]:
-    """Return the PSNR of one burst by method and number of frames."""
+def measure(burst: MadeBurst, model: str | None) -> dict[str, list[float]]:
+    """Return the PSNR of one burst by method and number of frames; a model fuses by `network`."""
     protocol = Protocol(border=SCALE)
     scores: dict[str, list[float]] = {}
     for name, options in METHODS.items():
@@ -63,6 +68,8 @@ def measure(burst: MadeBurst) -> dict[str, list[float]]:
             if options is None:
                 made = fuse_burst(burst.frames[:1], FuseOptions(model="bicubic", reference=0))
             else:
+                if options.method == "network":
+                    options = replace(options, model=model)
                 made = fuse_burst(burst.frames[:count], options)
             scores.setdefault(name, []).append(psnr(made.pixels, burst.truth, protocol=protocol))
     return scores
@@ -106,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", type=Path, required=True, help="folder of large pictures")
     parser.add_argument("--every", type=int, default=1, help="take every n-th picture")
     parser.add_argument("--crop", type=int, default=0, help="middle of at most so many pixels")
+    parser.add_argument("--model", help="network of many frames: a name or a file [embedded]")
     parser.add_argument("--exposure", type=float, default=0.0, help="difference of brightness")
     parser.add_argument("--dry", action="store_true", help="print only")
     asked = parser.parse_args(arguments)
@@ -119,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             large = large[top : top + asked.crop, left : left + asked.crop]
         large = np.ascontiguousarray(large)
         burst = make_burst(large, count=max(COUNTS), scale=SCALE, seed=number, shaking=shaking)
-        rows[path.stem] = measure(burst)
+        rows[path.stem] = measure(burst, asked.model)
         print(path.stem, *(f"{v[-1]:.2f}" for v in rows[path.stem].values()), flush=True)
     means = {
         name: [statistics.fmean(row[name][i] for row in rows.values()) for i in range(len(COUNTS))]
@@ -135,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "every": asked.every,
         "crop": asked.crop,
         "scale": SCALE,
+        "model": asked.model or BURST,
         "shift_px": shaking.shift_px,
         "turn_degrees": shaking.turn_degrees,
         "noise": shaking.noise,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from superres.download import Progress
 
 DEFAULT = "default"
+BURST = "burst"  # the family of many frames; the package may be without it
 AUTO = "auto"  # no model: `choose` takes one for each picture
 MANIFEST_NAME = "manifest.json"
 _MANIFEST = TypeAdapter(dict[str, str])
@@ -90,7 +91,12 @@ def scales(name: str) -> tuple[int, ...]:
         UnknownNameError: No model has this name.
         ModelError: See `find`.
     """
-    return _families().get(name) or (find(name).card.scale,)
+    return _families(_names()).get(name) or (find(name).card.scale,)
+
+
+def embedded_scales(family: str) -> tuple[int, ...]:
+    """Return the scales, ascending, at which a family is inside the package; () if it is not."""
+    return _families({Path(file).stem for file in _manifest()}).get(family, ())
 
 
 def pull(
@@ -160,10 +166,10 @@ def _names() -> set[str]:
     }
 
 
-def _families() -> dict[str, tuple[int, ...]]:
-    """Return the scales of each family, ascending."""
+def _families(names: Collection[str]) -> dict[str, tuple[int, ...]]:
+    """Return the scales of each family among some names, ascending."""
     found: dict[str, set[int]] = {}
-    for name in _names():
+    for name in names:
         if match := _WITH_SCALE.fullmatch(name):
             found.setdefault(match["family"], set()).add(int(match["scale"]))
     return {family: tuple(sorted(offered)) for family, offered in found.items()}
@@ -178,7 +184,7 @@ def _full_name(name: str, scale: int | None) -> str:
             f"{AUTO} is no model: it looks at one picture file and chooses a model for it",
             f"name a model here, such as {DEFAULT}",
         )
-    families = _families()
+    families = _families(names)
     if name not in families:
         raise unknown_name("model", name, {*names, *families})
     full = f"{name}-x{scale or 4}"

@@ -10,24 +10,32 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from superres import zoo
 from superres.burst.backproject import Projection, estimate_trust, project
 from superres.burst.blur import estimate_blur
+from superres.burst.choice import (
+    BACKPROJECT,
+    BICUBIC,
+    DRIZZLE,
+    METHODS,
+    NETWORK,
+    choose_method,
+)
 from superres.burst.drizzle import drizzle
 from superres.burst.formation import Blur, Formation
 from superres.burst.frames import Burst, read_burst
 from superres.burst.laid import Laid
 from superres.burst.lay import FrameReport, Progress, follow_motion, lay_frames, whole_reference
 from superres.burst.motion import MODELS, MotionModel
+from superres.burst.network import fuse_laid, open_network
 from superres.burst.reference import choose_reference
 from superres.burst.sample import Floats, Planes
 from superres.errors import ArgumentError, unknown_name
 from superres.frame import Pixels, from_unit, to_unit
 from superres.images.resize import resize
 from superres.infer.backend import Notice, no_notice
+from superres.infer.burst_engine import BurstEngine
 from superres.upscaler import RunOptions, Upscaler, plan_route
 
-BICUBIC = "bicubic"  # in place of a network
 _DEFAULT_BLUR: Blur = "bicubic"
 _STEPS_AFTER = 4  # the start, its first correction, what moves, the rest
 
@@ -39,24 +47,25 @@ class FuseOptions:
     Attributes:
         scale: Large size over small size, at least 1.
         reference: Index of the frame that the others are laid over; None chooses.
-        method: `backproject` or `drizzle`.
-        model: What enlarges the reference, from which back-projection starts: a family, a model, a
-            model file, or `bicubic`.
+        method: `network`, `backproject` or `drizzle`; None takes the one that the model is for.
+        model: A family, a model or a model file: one of many frames fuses them (`network`), one of
+            one frame enlarges the reference, which the other methods begin with, as does
+            `bicubic`. None takes an embedded one that suits the method; see `choose_method`.
         motion: `translation`, `rotation` (with translation), `affine` or `homography`.
         local: `flow` also follows what moves by itself within a frame; `none` does not.
         blur: What a small pixel sees: `bicubic`, the sigma of a Gaussian in small pixels, or `auto`
             for what explains the frames, where a network made the start.
         pixfrac: Drizzle's drop over a small pixel, 0 to 1.
         trust: How much back-projection's start is worth beside the frames, times what it finds.
-        rounds: How often back-projection judges pixels, after a first time.
+        rounds: How often back-projection judges pixels, after a first picture.
         steps: Of its conjugate gradients in each round.
-        run: How the network is run.
+        run: How networks are run.
     """
 
     scale: float = 4
     reference: int | None = None
-    method: str = "backproject"
-    model: str = zoo.DEFAULT
+    method: str | None = None
+    model: str | None = None
     motion: MotionModel = "rotation"
     local: Literal["flow", "none"] = "flow"
     blur: Blur | Literal["auto"] = "auto"
@@ -67,7 +76,7 @@ class FuseOptions:
     run: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
+        if self.method is not None and self.method not in METHODS:
             raise unknown_name("fusion method", self.method, METHODS)
         if self.motion not in MODELS:
             raise unknown_name("motion model", str(self.motion), MODELS)
@@ -90,6 +99,8 @@ class Fused:
 
     Attributes:
         pixels: Of the frames' dtype and number of axes.
+        method: How they were fused.
+        model: The network that fused them, or what enlarged the reference.
         coverage: (H, W) how many frames each pixel was seen by, each as far as it was believed.
         reference: Index of the frame that the others were laid over.
         blur: What a small pixel was taken to see.
@@ -97,6 +108,8 @@ class Fused:
     """
 
     pixels: Pixels
+    method: str
+    model: str
     coverage: Floats
     reference: int
     blur: Blur
@@ -105,13 +118,27 @@ class Fused:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a method is given: frames, what is known of them, and a first large picture."""
+    """What a method is given.
+
+    Attributes:
+        laid: The frames.
+        base: (C, h, w) the reference, without gaps.
+        start: (C, H, W) the same, enlarged.
+        first: (C, H, W) a first large picture of all frames.
+        formation: How frames come about.
+        trust: How much the start is worth beside the frames.
+        upscaler: What enlarged the start; None for bicubic.
+        engine: The network of many frames, for its method.
+    """
 
     laid: Sequence[Laid]
+    base: Planes
     start: Planes
     first: Planes
     formation: Formation
     trust: float
+    upscaler: Upscaler | None
+    engine: BurstEngine | None
 
 
 def fuse(
@@ -119,8 +146,8 @@ def fuse(
     *,
     scale: float = 4,
     reference: int | None = None,
-    method: str = "backproject",
-    model: str = zoo.DEFAULT,
+    method: str | None = None,
+    model: str | None = None,
     masks: Sequence[NDArray[np.generic]] | None = None,
 ) -> Pixels:
     """Fuse small frames of one scene into one large picture.
@@ -130,8 +157,8 @@ def fuse(
             black at 0 and white at 1. C as in `Layout.of`, or more than 4 bands.
         scale: How much larger, 1 or more.
         reference: Index of the frame whose view the result has; None chooses.
-        method: `backproject` or `drizzle`.
-        model: What enlarges the reference: a model's name or file, or `bicubic`.
+        method: `network`, `backproject` or `drizzle`; None takes the one that the model is for.
+        model: What fuses frames, or enlarges the reference: a model's name or file, or `bicubic`.
         masks: (H, W) a frame, nonzero where its pixels are valid.
 
     Returns:
@@ -170,6 +197,7 @@ def fuse_burst(
         if progress:
             progress(next(steps), len(frames) + _STEPS_AFTER)
 
+    choice = choose_method(options.method, options.model)
     burst = read_burst(frames, masks)
     chosen = _reference(burst, options.reference)
     laid, reports = lay_frames(frames, burst, chosen, options.motion, step)
@@ -180,31 +208,41 @@ def fuse_burst(
         notice(f"no other frame can be used: only frame {chosen} is enlarged")
     step()
     base = whole_reference(burst, chosen, laid)
-    enlarged = _enlarged(base, frames[chosen], options, notice)
+    large = plan_route(burst.size, (4,), options.scale, None).target
+    upscaler = None
+    if choice.enlarger != BICUBIC:
+        upscaler = Upscaler(choice.enlarger, options.run, notice)
+    enlarged = _resized(_with_alpha(base, frames[chosen]), large, upscaler)
     start, alpha = enlarged[: len(base)], enlarged[len(base) :]
-    large = (start.shape[1], start.shape[2])
     formation = Formation(burst.size, large, _DEFAULT_BLUR)
     made = Projection(start, (laid[0].usable,))
+    model = choice.enlarger
     if len(laid) > 1:
         step()
         trust = options.trust * estimate_trust(laid, start, formation)
         if options.blur != "auto":
             formation = Formation(burst.size, large, options.blur)
-        elif options.model != BICUBIC:  # whose errors look like those of too wide a blur
+        elif upscaler:  # not bicubic, whose errors look like those of too wide a blur
             formation = Formation(burst.size, large, estimate_blur(laid, start, trust))
         first = project(laid, start, formation, trust=trust, rounds=1, steps=options.steps).planes
         step()
         if options.local == "flow":
             laid = follow_motion(laid, burst, first, formation)
         step()
-        work = _Work(laid, start, first, formation, trust)
-        made = METHODS[options.method](work, options)
+        engine = None
+        if choice.fuser:
+            model = choice.fuser
+            engine = open_network(model, options.scale, options.run, notice)
+        work = _Work(laid, base, start, first, formation, trust, upscaler, engine)
+        made = _FUSERS[choice.method](work, options)
     told = {one.index: float(w.mean()) for one, w in zip(laid, made.weights, strict=True)}
     unit = np.concatenate((made.planes, alpha.clip(0.0, 1.0))).transpose(1, 2, 0)
     pixels = from_unit(np.ascontiguousarray(unit, np.float32), burst.depth)
     area = large[0] * large[1] / (burst.size[0] * burst.size[1])
     return Fused(
         pixels=pixels[..., 0] if len(burst.shape) == 2 else pixels,
+        method=choice.method,
+        model=model,
         coverage=(drizzle(laid, made.weights, large, 1.0).weight * area).astype(np.float32),
         reference=chosen,
         blur=formation.kind,
@@ -224,32 +262,35 @@ def _reference(burst: Burst, asked: int | None) -> int:
     return asked
 
 
-def _enlarged(
-    base: Planes, frame: NDArray[np.generic], options: FuseOptions, notice: Notice
-) -> Planes:
-    """Return the reference enlarged, with its alpha if it has one, as unit planes."""
-    pixels = base.transpose(1, 2, 0)
-    channels = 1 if frame.ndim == 2 else frame.shape[2]
-    if channels in (2, 4):
-        alpha = to_unit(frame[..., -1:])
-        pixels = np.concatenate((pixels, alpha), axis=2)
-    pixels = np.ascontiguousarray(pixels, np.float32)
-    if options.model == BICUBIC:
-        size = plan_route((frame.shape[0], frame.shape[1]), (4,), options.scale, None).target
-        return resize(pixels, size=size).astype(np.float32).transpose(2, 0, 1)
-    upscaler = Upscaler(options.model, options.run, notice)
-    if channels <= 4:
-        return to_unit(upscaler(pixels, scale=options.scale)).transpose(2, 0, 1)
-    bands = [upscaler(np.ascontiguousarray(band), scale=options.scale) for band in base]
+def _with_alpha(base: Planes, frame: NDArray[np.generic]) -> Planes:
+    """Return the reference's planes and its alpha, if it has one."""
+    if frame.ndim == 3 and frame.shape[2] in (2, 4):
+        return np.concatenate((base, to_unit(frame[..., -1])[None]))
+    return base
+
+
+def _resized(planes: Planes, size: tuple[int, int], upscaler: Upscaler | None) -> Planes:
+    """Return unit planes at a size: enlarged by a network if there is one, else by bicubic."""
+    if upscaler is None:
+        return resize(planes.transpose(1, 2, 0), size=size).astype(np.float32).transpose(2, 0, 1)
+    if len(planes) <= 4:
+        pixels = np.ascontiguousarray(planes.transpose(1, 2, 0), np.float32)
+        return to_unit(upscaler(pixels, size=size)).transpose(2, 0, 1)
+    bands = [upscaler(np.ascontiguousarray(band, np.float32), size=size) for band in planes]
     return np.stack([to_unit(band) for band in bands])
 
 
-def _by_drizzle(work: _Work, options: FuseOptions) -> Projection:
-    """Drizzle the frames, as a first large picture judges them; holes are filled from the start."""
-    judged = project(
+def _judged(work: _Work) -> Projection:
+    """Return how far each pixel is believed, as a first large picture judges."""
+    return project(
         work.laid, work.start, work.formation, trust=work.trust, rounds=1, steps=0,
         current=work.first,
     )  # fmt: skip
+
+
+def _by_drizzle(work: _Work, options: FuseOptions) -> Projection:
+    """Drizzle the frames; holes are filled from the start."""
+    judged = _judged(work)
     drops = drizzle(work.laid, judged.weights, work.formation.large, options.pixfrac)
     return Projection(np.where(drops.weight > 0.0, drops.planes, work.start), judged.weights)
 
@@ -261,7 +302,21 @@ def _by_backprojection(work: _Work, options: FuseOptions) -> Projection:
     )  # fmt: skip
 
 
-METHODS: dict[str, Callable[[_Work, FuseOptions], Projection]] = {
-    "backproject": _by_backprojection,
-    "drizzle": _by_drizzle,
+def _by_network(work: _Work, options: FuseOptions) -> Projection:
+    """Let a network fuse the frames at its scale, and correct its answer at the one asked for."""
+    assert work.engine is not None  # `choose_method` sees to it
+    made = fuse_laid(work.engine, work.laid, _judged(work).weights, work.base)
+    if made.shape[1:] != work.formation.large:
+        made = _resized(made, work.formation.large, work.upscaler)
+    # It is near to what the frames say, yet not so near as it can be: 0.3 to 0.5 dB. A network that
+    # fails, on frames unlike those of its training, is worth less, and has no pixels dropped, which
+    # the first picture judges. One that does well is worth no more: it has seen all of the frames.
+    trust = min(work.trust, options.trust * estimate_trust(work.laid, made, work.formation))
+    return _by_backprojection(replace(work, start=made, trust=trust), options)
+
+
+_FUSERS: dict[str, Callable[[_Work, FuseOptions], Projection]] = {
+    NETWORK: _by_network,
+    BACKPROJECT: _by_backprojection,
+    DRIZZLE: _by_drizzle,
 }

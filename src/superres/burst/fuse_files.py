@@ -21,6 +21,7 @@ from superres.images.metadata import Metadata
 from superres.images.read import MAX_PIXELS, Picture, open_picture, read_pixels
 from superres.images.write import WriteOptions, write_picture
 from superres.infer.backend import Notice, no_notice
+from superres.whole import refuse_target
 
 _NOTHING = Metadata(None, None, None, None)
 
@@ -54,7 +55,7 @@ class BurstReport:
         target: The large picture's path.
         coverage: The coverage map's path, or "".
         method: How frames were fused.
-        model: What enlarged the reference.
+        model: The network that fused them, or what enlarged the reference.
         reference: Index of the frame that the others were laid over.
         blur: What a small pixel was taken to see: `bicubic`, or the sigma of a Gaussian.
         input_size: (height, width) of the frames.
@@ -153,8 +154,8 @@ def fuse_files(
     return BurstReport(
         target=str(files.target),
         coverage=str(files.coverage or ""),
-        method=options.method,
-        model=options.model,
+        method=made.method,
+        model=made.model,
         reference=made.reference,
         blur=made.blur,
         input_size=size,
@@ -185,14 +186,8 @@ def _check_targets(files: BurstFiles) -> None:
         raise OutputError(
             f"the picture and its coverage would both be {files.target}", "name two files"
         )
-    inputs = {path.resolve() for path in (*files.frames, *files.masks)}
     for target in outputs:
-        if target.resolve() in inputs:
-            raise OutputError(f"{target} is itself an input", "name another output")
-        if target.exists() and not files.overwrite:
-            raise OutputError(f"{target} exists already", "use --overwrite, or another name")
-        if not target.parent.is_dir():
-            raise OutputError(f"the folder {target.parent} does not exist", "make it first")
+        refuse_target(target, (*files.frames, *files.masks), overwrite=files.overwrite)
 
 
 def _read_masks(

@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from superres.burst.sample import Floats, Matrix, Places
+from superres.burst.sample import Floats, Matrix, Places, Sampler
 
 MotionModel = Literal["translation", "rotation", "affine", "homography"]
 MODELS: tuple[MotionModel, ...] = ("translation", "rotation", "affine", "homography")
+_ROUNDS = 8  # each leaves as much of an error as the flow is steep
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,23 @@ class Motion:
         """Return the (2, height, width) places of all pixels of a frame."""
         moved = mapped(self.matrix, *grid(size))
         return moved if self.flow is None else moved + self.flow
+
+    def inverse(self, size: tuple[int, int]) -> Places:
+        """Return the (2, height, width) places on the frame where it shows the reference's pixels.
+
+        A flow is undone by a fixed point. Where it hides what it moves over there is none, and the
+        place that is returned is not one whose `places` lead back.
+        """
+        back: Matrix = np.linalg.inv(self.matrix)
+        rows, columns = grid(size)
+        found = mapped(back, rows, columns)
+        if self.flow is None:
+            return found
+        for _ in range(_ROUNDS):
+            sampler = Sampler(found + centre_of(size), size)
+            down, right = (sampler.gather(shift) for shift in self.flow)
+            found = mapped(back, rows - down, columns - right)
+        return found
 
     def cut(self, rows: slice, columns: slice) -> Motion:
         """Return the motion of the middle of the frame, cut alike at both ends."""

@@ -28,11 +28,19 @@ def burst(
         int | None,
         typer.Option(min=0, help="Number of the frame whose view is kept, from 0. [chosen]"),
     ] = None,
-    method: Annotated[str, typer.Option(help="backproject or drizzle.")] = "backproject",
+    method: Annotated[
+        str | None,
+        typer.Option(help="network, backproject or drizzle. [what the model is for]"),
+    ] = None,
     model: Annotated[
-        str,
-        typer.Option("--model", "-n", help="What enlarges the reference: a model, or bicubic."),
-    ] = "default",
+        str | None,
+        typer.Option(
+            "--model",
+            "-n",
+            help="A model of many frames, which fuses them; or what enlarges the reference for the "
+            "other methods: a model of one frame, or bicubic. [what suits the method]",
+        ),
+    ] = None,
     motion: Annotated[
         Literal["translation", "rotation", "affine", "homography"],
         typer.Option(help="How frames may lie over one another; rotation can also shift."),
@@ -66,6 +74,7 @@ def burst(
     Examples:
       superres burst frame_*.png -o large.png
       superres burst shots/ -o large.tif -s 3 --coverage seen.png --json
+      superres burst shots/ -o large.png -n runs/mine/model.safetensors
       superres burst stars/ -o stars.tif --method drizzle --pixfrac 0.5 -s 2
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
     if output == Path("-") or Path("-") in frames:

@@ -1,0 +1,131 @@
+"""What a network of many frames makes of frames that lie over the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres import zoo
+from superres.burst.laid import Laid
+from superres.burst.motion import Motion, centre_of
+from superres.burst.sample import Floats, Places, Planes, inside
+from superres.infer.backend import BurstBackend, Notice, PrecisionRequest
+from superres.infer.burst_engine import BurstEngine
+from superres.infer.burst_input import frame_input
+from superres.infer.open_backend import open_burst_backend
+from superres.upscaler import RunOptions
+
+_BELIEVED = 0.25  # pixels of a lower weight are not shown to the network, so they leave no ghost
+_FARTHEST_PX = 0.75  # from a pixel to its nearest sample: half a diagonal, and some
+_TOLD_PX = 0.499  # more, and another sample would be the nearest
+
+Size = tuple[int, int]
+
+
+def open_network(model: str, scale: float, run: RunOptions, notice: Notice) -> BurstEngine:
+    """Open the network of a model that fuses at a scale, or at the next larger one there is.
+
+    Args:
+        model: A family, a model or a model file.
+        scale: Large size over small size; beyond the largest network, that one is taken.
+        run: How it is run; ensembles are of networks of one frame.
+        notice: Called with one line for each choice and fallback.
+
+    Raises:
+        UnknownNameError: There is no such model.
+        ModelError: Its file cannot be used, or it takes one frame only.
+        BackendError: No backend can run it.
+    """
+    offered = zoo.scales(model)
+    chosen = min((one for one in offered if one >= scale), default=max(offered))
+    found = zoo.find(model, scale=chosen, notice=notice)
+
+    def opened(precision: PrecisionRequest) -> BurstBackend:
+        return open_burst_backend(
+            found,
+            backend=run.backend,
+            precision=precision,
+            device=run.device,
+            threads=run.threads,
+            notice=notice,
+        )
+
+    return BurstEngine(
+        found.card,
+        opened(run.precision),
+        tile=run.tile,
+        fallback=lambda: opened("fp32"),
+        notice=notice,
+    )
+
+
+def fuse_laid(
+    engine: BurstEngine, frames: Sequence[Laid], weights: Sequence[Floats], base: Planes
+) -> Planes:
+    """Fuse frames at the network's own scale.
+
+    Colours go through an RGB network together; grey, and each of other numbers of bands, as three
+    equal channels, as in `upscaler`.
+
+    Args:
+        engine: The network.
+        frames: The reference first.
+        weights: (h, w) a frame, how far its pixels are believed; all the reference's own are.
+        base: (C, h, w) the reference, without gaps.
+
+    Returns:
+        (C, scale*h, scale*w) unit pixels, unclamped.
+    """
+    size = (base.shape[1], base.shape[2])
+    places = [nearest_samples(frame.motion, size) for frame in frames]
+    valid = [(weight >= _BELIEVED).astype(np.float32) for weight in weights]
+    valid[0] = np.maximum(frames[0].usable, 1.0 - _shown(valid[1:], places[1:]))
+    planes = [base, *(frame.planes for frame in frames[1:])]
+    channels = engine.card.channels
+    together = len(base) == channels
+
+    def fused(part: slice) -> Planes:
+        def source(index: int, rows: slice, columns: slice) -> NDArray[np.float32]:
+            made = frame_input(planes[index][part], valid[index], places[index][:, rows, columns])
+            if together:
+                return made
+            return np.concatenate((np.repeat(made[:1], channels, axis=0), made[1:]))
+
+        large_HWC = engine.fuse(source, count=len(frames), height=size[0], width=size[1])
+        return large_HWC.transpose(2, 0, 1)
+
+    if together:
+        return fused(slice(None))
+    return np.stack([fused(slice(band, band + 1)).mean(axis=0) for band in range(len(base))])
+
+
+def nearest_samples(motion: Motion, size: Size) -> Places:
+    """Return where each pixel of the reference lies on a frame, as `frame_input` takes it.
+
+    The nearest sample is what `frame_input` picks, so that must be the right one, and its distance
+    is told: along the reference's axes, which for frames that are turned are not the frame's. A
+    pixel that no sample is near, because it is hidden or beyond the frame, is put beyond the frame.
+
+    Returns:
+        (2, h, w) rows and columns in pixels of the frame, the first of which is at 0.
+    """
+    centre = centre_of(size)
+    nearest = np.rint(motion.inverse(size) + centre)
+    within = inside(nearest, size, 0.0)
+    rows, columns = (
+        axis.clip(0, length - 1).astype(np.intp) for axis, length in zip(nearest, size, strict=True)
+    )
+    offsets = (motion.places(size) + centre)[:, rows, columns] - np.indices(size, np.float32)
+    within &= (np.abs(offsets) <= _FARTHEST_PX).all(axis=0)
+    told = nearest - offsets.clip(-_TOLD_PX, _TOLD_PX)
+    return np.where(within, told, np.float32(-2.0)).astype(np.float32)
+
+
+def _shown(valid: Sequence[NDArray[np.float32]], places: Sequence[Places]) -> NDArray[np.float32]:
+    """Return 1 where any of some frames shows a pixel of the reference, 0 elsewhere."""
+    shown = np.zeros(places[0].shape[1:], np.float32)
+    for one, where in zip(valid, places, strict=True):
+        np.maximum(shown, frame_input(one[None], one, where)[-1], out=shown)
+    return shown
