@@ -123,7 +123,7 @@ def test_an_existing_output_is_kept_unless_overwriting_is_asked_for(tmp_path):
 def test_the_input_is_never_overwritten(tmp_path):
     source = save(tmp_path / "in.png", noise(5, 5, 3))
     before = source.read_bytes()
-    with pytest.raises(OutputError, match="is the input itself"):
+    with pytest.raises(OutputError, match="is itself an input"):
         enlarger(overwrite=True).enlarge(source, tmp_path / "." / "in.png")
     assert source.read_bytes() == before
 

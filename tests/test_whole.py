@@ -5,7 +5,7 @@ import os
 import pytest
 
 from superres.errors import OutputError
-from superres.whole import blaming, replacing, write_whole
+from superres.whole import blaming, refuse_target, replacing, write_whole
 
 
 def test_the_bytes_arrive_and_nothing_else_is_left(tmp_path):
@@ -61,3 +61,25 @@ def test_a_link_stays_a_link_and_its_file_is_replaced(tmp_path):
     write_whole(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"new"
+
+
+def test_a_target_may_not_be_an_input_also_by_another_name(tmp_path):
+    source, link = tmp_path / "in.png", tmp_path / "link.png"
+    source.write_bytes(b"x")
+    link.symlink_to(source)
+    with pytest.raises(OutputError, match=r"link\.png is itself an input"):
+        refuse_target(link, (source,), overwrite=True)
+
+
+def test_a_file_that_stands_is_refused_unless_it_may_be_replaced(tmp_path):
+    target = tmp_path / "out.png"
+    refuse_target(target, (), overwrite=False)
+    target.write_bytes(b"x")
+    with pytest.raises(OutputError, match=r"out\.png exists already"):
+        refuse_target(target, (), overwrite=False)
+    refuse_target(target, (), overwrite=True)
+
+
+def test_a_target_needs_a_folder(tmp_path):
+    with pytest.raises(OutputError, match=r"folder .*missing does not exist"):
+        refuse_target(tmp_path / "missing" / "out.png", (), overwrite=True)

@@ -21,8 +21,10 @@ from superres.images.write import WriteOptions, write_picture
 from superres.infer.backend import no_notice
 from superres.infer.overlap import prefetch
 from superres.upscaler import Route, RunOptions, Upscaler, plan_route
+from superres.whole import refuse_target
 
 Progress = Callable[[int, int], None]  # called with the rows written and all rows
+_WAYS_OUT = "use --overwrite or --skip-existing"
 _QUEUE_BLOCKS = 2  # blocks that wait between reading, running and writing
 
 
@@ -134,7 +136,9 @@ class Enlarger:
         began, options = time.perf_counter(), self._options
         self._said.clear()
         max_pixels = options.max_pixels or MAX_PIXELS
-        _check_target(source, target, options.overwrite)
+        if isinstance(target, Path):
+            inputs = (source,) if isinstance(source, Path) else ()
+            refuse_target(target, inputs, overwrite=options.overwrite, hint=_WAYS_OUT)
         picture = open_picture(source, max_pixels=max_pixels, profile=options.profile)
         size = (picture.height, picture.width)
         model, scale = options.model, options.scale
@@ -222,17 +226,6 @@ def _rows(picture: Picture, upscaler: Upscaler, route: Route) -> Iterator[NDArra
     large = upscaler.rows(small, size, picture.layout, route)
     rounded = (from_unit(block, picture.depth) for block in large)
     return prefetch(rounded, depth=_QUEUE_BLOCKS, on_stop=upscaler.stop)
-
-
-def _check_target(source: Path | bytes, target: Path | BinaryIO, overwrite: bool) -> None:
-    if not isinstance(target, Path):
-        return
-    if isinstance(source, Path) and target.exists() and source.exists() and target.samefile(source):
-        raise OutputError(f"{target} is the input itself", "name another output, or use --suffix")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists already", "use --overwrite or --skip-existing")
-    if not target.parent.is_dir():
-        raise OutputError(f"the folder {target.parent} does not exist", "make it first")
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,6 +60,29 @@ def write_whole(target: Path, data: bytes) -> None:
     """
     with replacing(target) as temporary, blaming(target):
         temporary.write_bytes(data)
+
+
+def refuse_target(
+    target: Path, inputs: Iterable[Path], *, overwrite: bool, hint: str = "use --overwrite"
+) -> None:
+    """Refuse a file that may not be written, before any work is done.
+
+    Args:
+        target: Where a result is to stand.
+        inputs: What it is made of.
+        overwrite: Whether a file that stands there may be replaced.
+        hint: What else can be done if one does.
+
+    Raises:
+        OutputError: The target is one of the inputs, stands already, or has no folder to stand in.
+    """
+    if target.exists():
+        if any(one.exists() and target.samefile(one) for one in inputs):
+            raise OutputError(f"{target} is itself an input", "name another output")
+        if not overwrite:
+            raise OutputError(f"{target} exists already", hint)
+    if not target.parent.is_dir():
+        raise OutputError(f"the folder {target.parent} does not exist", "make it first")
 
 
 def unwritable(name: str, reason: str) -> OutputError:

@@ -273,7 +273,7 @@ def test_an_existing_target_is_kept_unless_overwriting_is_asked_for(tmp_path, en
 
 def test_the_source_is_never_overwritten(tmp_path, enlarge):
     source = write_clip(tmp_path / "a.mkv", frames=2)
-    with pytest.raises(OutputError, match="is the input itself"):
+    with pytest.raises(OutputError, match="is itself an input"):
         enlarge(source, tmp_path / "." / "a.mkv", overwrite=True)
     assert len(planes(source)) == 2
 

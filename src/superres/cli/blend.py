@@ -9,8 +9,8 @@ import typer
 
 from superres.cli.needs import needs
 from superres.cli.output import say, show, show_json
-from superres.cli.targets import refuse_existing
 from superres.errors import ModelError, OutputError
+from superres.whole import refuse_target
 
 
 def blend(
@@ -42,7 +42,7 @@ def blend(
         raise OutputError(
             f"{output} does not end in .safetensors", "name a file such as blend.safetensors"
         )
-    refuse_existing(output, "use --overwrite, or name another file with -o", overwrite=overwrite)
+    refuse_target(output, (), overwrite=overwrite)
     one, two = _weights(first), _weights(second)
     with needs("blend", "torch"):
         from superres.models.blend import blend as mix

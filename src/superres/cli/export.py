@@ -9,8 +9,8 @@ import typer
 
 from superres.cli.needs import needs
 from superres.cli.output import say, show
-from superres.cli.targets import refuse_existing
 from superres.errors import ModelError, OutputError
+from superres.whole import refuse_target
 
 
 def export(
@@ -49,7 +49,7 @@ def export(
     target = output or Path(model).with_suffix(".onnx")
     if target.suffix != ".onnx":
         raise OutputError(f"{target} does not end in .onnx", "name a file such as model.onnx")
-    refuse_existing(target, "use --overwrite, or name another file with -o", overwrite=overwrite)
+    refuse_target(target, (), overwrite=overwrite)
     with needs("export", "torch,onnx"):
         from superres.infer.export import export_onnx
         from superres.models.checkpoint import load_network

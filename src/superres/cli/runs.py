@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from superres.cli.output import complain_of, show, show_json, show_table
-from superres.cli.targets import refuse_existing
 from superres.errors import ArgumentError, SuperresError
+from superres.whole import refuse_target, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,11 +48,10 @@ def runs(
     if compare and places:
         raise ArgumentError("--compare and other folders are both given", "use one of them")
     if html:
-        refuse_existing(html, "use --overwrite, or name another file", overwrite=overwrite)
+        refuse_target(html, (), overwrite=overwrite)
 
     from superres.train import runs as room
     from superres.train.runs_page import render_page
-    from superres.whole import write_whole
 
     folders = list(compare) if compare else room.find_runs(places or [_DEFAULT])
     found: list[Run] = []

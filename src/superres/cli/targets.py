@@ -1,16 +1,10 @@
-"""What may be written where: a file that stands is kept, and a folder that is missing is made."""
+"""Folders that results go into: one that is missing is made."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from superres.errors import OutputError
-
-
-def refuse_existing(target: Path, hint: str, *, overwrite: bool) -> None:
-    """Raise, with a hint at the way out, if a file stands and may not be replaced."""
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists already", hint)
 
 
 def make_folder_of(target: Path, otherwise: str) -> None:

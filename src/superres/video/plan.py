@@ -22,6 +22,7 @@ from superres.video.encoding import (
 )
 from superres.video.join import Rest, container_of, plan_rest, try_out
 from superres.video.probe import VideoFacts
+from superres.whole import refuse_target
 
 Kind = Literal["file", "folder"]
 
@@ -124,18 +125,10 @@ def check_target(source: Path, target: Path | BinaryIO, overwrite: bool, kind: K
     """
     if not isinstance(target, Path):
         return
-    if target.exists() and source.exists() and target.samefile(source):
-        raise OutputError(f"{target} is the input itself", "name another output with -o")
-    if not target.parent.is_dir():
-        raise OutputError(f"the folder {target.parent} does not exist", "make it first")
-    if not target.exists():
-        return
-    if kind == "file":
-        if not target.is_file():
-            raise OutputError(f"{target} is no file", "name a file, or end it in / for frames")
-        if not overwrite:
-            raise OutputError(f"{target} exists already", "use --overwrite, or name another output")
-    elif not target.is_dir() or any(target.iterdir()):
+    if kind == "file" and target.exists() and not target.is_file():
+        raise OutputError(f"{target} is no file", "name a file, or end it in / for frames")
+    refuse_target(target, (source,), overwrite=overwrite or kind == "folder")
+    if kind == "folder" and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputError(
             f"{target} exists already" + (" and is not empty" if target.is_dir() else ""),
             "frames go into a new folder: name another one, or remove it first",
