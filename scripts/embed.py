@@ -24,7 +24,7 @@ from superres.upscaler import load
 from superres.whole import write_whole
 from superres.zoo import MANIFEST_NAME, weights_folder
 
-MAX_BYTES = {"one": 3 * 2**20, "many": 6 * 2**20}  # of an embedded file
+MAX_BYTES = {"one": 3 * 2**20, "many": 6 * 2**20, "video": 3 * 2**20}  # of an embedded file
 
 
 def scored(card: Card, file: Path, sets: list[Path]) -> Card:
