@@ -22,14 +22,16 @@ def copied(tmp_path, monkeypatch):
     zoo.open_embedded.cache_clear()
 
 
-EMBEDDED = {"default-x2", "default-x3", "default-x4", "real-x2", "real-x4"}
-OF_BURSTS = {"burst-x4"}  # which the package may be without
+EMBEDDED = {
+    *("default-x2", "default-x3", "default-x4"),
+    *("real-x2", "real-x4", "fast-x2", "burst-x4"),
+}
 MOST_BYTES = {"one": 3 * 2**20, "many": 6 * 2**20}  # by the frames that a model takes
 
 
 def test_every_embedded_model_opens_with_both_files_no_larger_than_is_allowed():
     models = zoo.known()
-    assert {model.card.name for model in models} - OF_BURSTS == EMBEDDED
+    assert {model.card.name for model in models} == EMBEDDED
     for model in models:
         for path in (model.onnx, model.safetensors):
             assert path is not None
@@ -147,7 +149,7 @@ def test_a_model_of_the_hub_is_found_by_name_and_by_family(hub):
         assert model.safetensors == hub["large-x4.safetensors"][0]
     assert zoo.scales("large") == (4,)
     assert zoo.embedded_scales("large") == ()
-    assert {model.card.name for model in zoo.known()} - OF_BURSTS == EMBEDDED
+    assert {model.card.name for model in zoo.known()} == EMBEDDED
 
 
 def test_a_model_of_the_hub_is_asked_for_only_when_it_is_needed(hub):
