@@ -79,6 +79,52 @@ class BurstBackend(Protocol):
         ...
 
 
+class VideoBackend(Protocol):
+    """Runs one network of videos; see `models.recurrent`."""
+
+    @property
+    def facts(self) -> BackendFacts:
+        """The facts of this backend with this network; the precision is that of `restore`."""
+        ...
+
+    @property
+    def aligned(self) -> int:
+        """Channels that `restore` takes."""
+        ...
+
+    def align(
+        self,
+        frame: NDArray[np.float32],
+        previous: NDArray[np.float32],
+        large: NDArray[np.float32],
+        memory: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Make (1, aligned, H, W) of whole frames, in fp32.
+
+        Args:
+            frame: (1, C, H, W).
+            previous: (1, C, H, W), the frame before.
+            large: (1, C, s*H, s*W), what `restore` made of it.
+            memory: (1, M, H, W), what it made beside that.
+
+        Raises:
+            OutOfMemoryError: The frame is too large.
+            BackendError: The runtime failed otherwise.
+        """
+        ...
+
+    def restore(
+        self, tiles_NAHW: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Make (N, C, s*h, s*w) and (N, M, h, w) of (N, aligned, h, w), float32.
+
+        Raises:
+            OutOfMemoryError: A smaller tile may fit.
+            BackendError: The runtime failed otherwise.
+        """
+        ...
+
+
 def split_reference(
     frames: Iterable[NDArray[np.float32]],
 ) -> tuple[NDArray[np.float32], Iterator[NDArray[np.float32]]]:

@@ -18,9 +18,20 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from superres.errors import ModelError
-from superres.infer.graph import FRAME, INPUT, NEXT, OUTPUT, REFERENCE
-from superres.models.card import BURST_EXTRAS, CARD_KEY, Card
+from superres.infer.graph import (
+    ALIGNED,
+    BEFORE,
+    FRAME,
+    INPUT,
+    MEMORY,
+    NEXT,
+    OUTPUT,
+    PREVIOUS,
+    REFERENCE,
+)
+from superres.models.card import BURST_EXTRAS, CARD_KEY, VIDEO_MULTIPLE, Card
 from superres.models.many_frames import Stepwise
+from superres.models.recurrent import Recurrent
 from superres.version import __version__
 from superres.whole import write_whole
 
@@ -29,6 +40,7 @@ _check_model = cast("Any", onnx.checker).check_model
 _OPSET = 18  # the oldest that torch's exporter writes as it is; OpenCV's dnn reads it
 _OPEN = ("batch", "height", "width")
 _OPEN_LARGE = ("batch", "large_height", "large_width")
+_LARGE = (BEFORE, OUTPUT)  # the names of what is larger than all else, by the scale
 _HALF_MAX = float(np.finfo(np.float16).max)
 _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
 
@@ -37,7 +49,7 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
     """Write a network and its card as .onnx, whole or not at all.
 
     Batch, height and width stay open. The same network and card give the same bytes. A network of
-    many frames becomes two graphs in one file; see `graph`.
+    many frames or of videos becomes two graphs in one file; see `graph`.
 
     Args:
         network: The network, on any device; it is run on the CPU in fp32.
@@ -71,12 +83,14 @@ class _Traced:
     Attributes:
         module: Its parameters are the network's.
         inputs: Names and channels of the tensors (B, channels, H, W) that it takes.
-        outputs: Names of those that it returns; `OUTPUT` is larger than the inputs, no other is.
+        outputs: Names of those that it returns.
+        variadic: How many of the inputs it takes as one argument, at the end.
     """
 
     module: nn.Module
     inputs: dict[str, int]
     outputs: tuple[str, ...]
+    variadic: int = 0
 
 
 class _Steps(nn.Module):
@@ -93,9 +107,28 @@ class _Steps(nn.Module):
         return (*after, self.network.finish(reference_BXHW, *states))
 
 
+class _Halves(nn.Module):
+    """Both graphs of a network of videos, as one that makes all they make."""
+
+    def __init__(self, network: Recurrent) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, frame: Tensor, previous: Tensor, before: Tensor, memory: Tensor, small: Tensor
+    ) -> tuple[Tensor, ...]:
+        large, following = self.network.restore(small)
+        return self.network.align(frame, previous, before, memory), large, following
+
+
 def _traced(network: nn.Module, card: Card) -> _Traced:
     if card.frames == "one":
         return _Traced(network, {INPUT: card.channels}, (OUTPUT,))
+    if card.frames == "video":
+        assert isinstance(network, Recurrent)
+        frames = dict.fromkeys((FRAME, PREVIOUS, BEFORE), card.channels)
+        inputs = {**frames, MEMORY: network.memory, INPUT: network.aligned}
+        return _Traced(_Halves(network), inputs, (ALIGNED, OUTPUT, MEMORY + NEXT))
     if not isinstance(network, Stepwise):
         raise ModelError(
             f"model {card.name} keeps more than a few tensors between frames, so that no graph "
@@ -104,22 +137,28 @@ def _traced(network: nn.Module, card: Card) -> _Traced:
         )
     frames = dict.fromkeys((REFERENCE, FRAME), card.channels + BURST_EXTRAS)
     states = tuple(name + NEXT for name in network.states)
-    return _Traced(_Steps(network), {**frames, **network.states}, (*states, OUTPUT))
+    inputs = {**frames, **network.states}
+    return _Traced(_Steps(network), inputs, (*states, OUTPUT), variadic=len(states))
 
 
 def _translate(traced: _Traced, card: Card) -> onnx.ModelProto:
     """Trace the network with open sizes."""
     network = traced.module
     # Sizes that differ from each other and from 1, or the tracer takes them for one number.
-    height = card.multiple_of * math.ceil(max(card.minimum, 8) / card.multiple_of)
+    least = 2 * VIDEO_MULTIPLE if card.frames == "video" else 8
+    height = card.multiple_of * math.ceil(max(card.minimum, least) / card.multiple_of)
+    width = height + (VIDEO_MULTIPLE if card.frames == "video" else card.multiple_of)
     samples = tuple(
-        torch.zeros(2, channels, height, height + card.multiple_of)
-        for channels in traced.inputs.values()
+        torch.zeros(2, channels, factor * height, factor * width)
+        for name, channels in traced.inputs.items()
+        for factor in (card.scale if name in _LARGE else 1,)
     )
     sizes = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    shapes: tuple[object, ...] = (sizes,)
-    if len(samples) > 1:  # the states are one variadic argument
-        shapes = (sizes, sizes, (sizes,) * (len(samples) - 2))
+    shapes: tuple[object, ...] = (sizes,) * (len(samples) - traced.variadic)
+    if traced.variadic:
+        shapes = (*shapes, (sizes,) * traced.variadic)
+    if card.frames == "video":
+        shapes = _whole_frames(traced, card.scale)
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     training = network.training
     try:
@@ -146,10 +185,26 @@ def _translate(traced: _Traced, card: Card) -> onnx.ModelProto:
     return model
 
 
+def _whole_frames(traced: _Traced, scale: int) -> tuple[object, ...]:
+    """Return what is open of the inputs of a network of videos: whole frames are of multiples.
+
+    Said so, halves of halves need no rounding, which takes the tracer minutes to reason about.
+    """
+    rows, columns = (cast("Any", torch.export.Dim(name, min=2)) for name in ("rows", "columns"))
+    free = torch.export.Dim.DYNAMIC
+    shapes: list[object] = []
+    for name in traced.inputs:
+        edge = VIDEO_MULTIPLE * (scale if name in _LARGE else 1)
+        whole = {0: free, 2: edge * rows, 3: edge * columns}
+        shapes.append({0: free, 2: free, 3: free} if name == INPUT else whole)
+    return tuple(shapes)
+
+
 def _check_open_sizes(model: onnx.ModelProto, card: Card) -> None:
     for value in model.graph.input:
         axes = value.type.tensor_type.shape.dim
-        for name, axis in zip(_OPEN, (axes[0], axes[2], axes[3]), strict=True):
+        names = _OPEN_LARGE if value.name in _LARGE else _OPEN
+        for name, axis in zip(names, (axes[0], axes[2], axes[3]), strict=True):
             if not axis.dim_param:
                 raise ModelError(
                     f"the {name} of model {card.name} got fixed to {axis.dim_value} in its ONNX "
@@ -159,7 +214,7 @@ def _check_open_sizes(model: onnx.ModelProto, card: Card) -> None:
             axis.dim_param = name
     for value in model.graph.output:
         axes = value.type.tensor_type.shape.dim
-        names = _OPEN_LARGE if value.name == OUTPUT else _OPEN
+        names = _OPEN_LARGE if value.name in _LARGE else _OPEN
         for name, axis in zip(names, (axes[0], axes[2], axes[3]), strict=True):
             axis.Clear()
             axis.dim_param = name
@@ -216,6 +271,8 @@ def _quiet() -> Generator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
+            # Axes of one size have one name there; ours are named afterwards.
+            warnings.filterwarnings("ignore", "# The axis name", UserWarning)
             yield
     finally:
         for name, level in levels.items():

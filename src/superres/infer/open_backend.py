@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from superres.errors import BackendError, ModelError, unknown_name
-from superres.infer.backend import Backend, BurstBackend, Notice, PrecisionRequest
+from superres.infer.backend import (
+    Backend,
+    BurstBackend,
+    Notice,
+    PrecisionRequest,
+    VideoBackend,
+)
 from superres.infer.device import Device, parse_device
 from superres.infer.precision import describe_cpu
 from superres.models.files import ModelFile
@@ -28,7 +34,7 @@ class _Request:
     notice: Notice
 
 
-Opened = TypeVar("Opened", Backend, BurstBackend)
+Opened = TypeVar("Opened", Backend, BurstBackend, VideoBackend)
 _Opener = Callable[[_Request, Path], Opened]
 
 
@@ -42,6 +48,7 @@ class _Choice:
         file: Which of a model's files it reads.
         open: Opens it for networks of one frame; imports the package.
         open_burst: Opens it for networks of many frames; None if it cannot run them.
+        open_video: Opens it for networks of videos; None if it cannot run them.
     """
 
     package: str
@@ -49,6 +56,7 @@ class _Choice:
     file: Literal["onnx", "safetensors"]  # or what stands in for it; see `ModelFile.weights`
     open: _Opener[Backend]
     open_burst: _Opener[BurstBackend] | None = None
+    open_video: _Opener[VideoBackend] | None = None
 
     def path(self, model: ModelFile) -> Path | None:
         """Return the model's file of the kind that this backend reads."""
@@ -85,6 +93,19 @@ def _openvino_burst(request: _Request, path: Path) -> BurstBackend:
     )
 
 
+def _openvino_video(request: _Request, path: Path) -> VideoBackend:
+    from superres.infer.openvino_backend import OpenVinoVideoBackend
+
+    return OpenVinoVideoBackend(
+        path,
+        request.model.card,
+        precision=request.precision,
+        device=request.device,
+        threads=request.threads,
+        notice=request.notice,
+    )
+
+
 def _torch(request: _Request, path: Path) -> Backend:
     from superres.infer.torch_backend import TorchBackend
 
@@ -109,6 +130,18 @@ def _torch_burst(request: _Request, path: Path) -> BurstBackend:
     )
 
 
+def _torch_video(request: _Request, path: Path) -> VideoBackend:
+    from superres.infer.torch_backend import TorchVideoBackend
+
+    return TorchVideoBackend.open(
+        path,
+        precision=request.precision,
+        device=request.device,
+        threads=request.threads,
+        notice=request.notice,
+    )
+
+
 def _onnxruntime(request: _Request, path: Path) -> Backend:
     from superres.infer.onnx_backend import OnnxBackend
 
@@ -124,8 +157,10 @@ def _onnxruntime(request: _Request, path: Path) -> Backend:
 
 # In the order in which `auto` tries them where no GPU of torch's is in sight.
 BACKENDS: dict[str, _Choice] = {
-    "openvino": _Choice("openvino", "superres", "onnx", _openvino, _openvino_burst),
-    "torch": _Choice("torch", "superres[torch]", "safetensors", _torch, _torch_burst),
+    "openvino": _Choice(
+        "openvino", "superres", "onnx", _openvino, _openvino_burst, _openvino_video
+    ),
+    "torch": _Choice("torch", "superres[torch]", "safetensors", _torch, _torch_burst, _torch_video),
     "onnxruntime": _Choice("onnxruntime", "superres[onnx]", "onnx", _onnxruntime),
 }
 
@@ -152,13 +187,18 @@ def open_backend(
     Raises:
         UnknownNameError: There is no such backend or device.
         BackendError: The backend is not installed, or has no such device.
-        ModelError: The model takes many frames, has no file that the backend reads, or that file is
-            damaged.
+        ModelError: The model takes many frames or videos, has no file that the backend reads, or
+            that file is damaged.
     """
     if model.card.frames == "many":
         raise ModelError(
             f"model {model.card.name} makes one picture of many frames, it was given one",
             f"superres burst FRAMES... -n {model.card.name}; superres models list has others",
+        )
+    if model.card.frames == "video":
+        raise ModelError(
+            f"model {model.card.name} enlarges videos, it was given one frame",
+            f"superres video IN -n {model.card.name}; superres models list has others",
         )
     request = _Request(model, precision, parse_device(device), threads, notice)
     return _opened(backend, request, lambda choice: choice.open)
@@ -176,15 +216,39 @@ def open_burst_backend(
     """Open a model of many frames on a backend; arguments and errors are those of `open_backend`.
 
     Raises:
-        ModelError: The model takes one frame only.
+        ModelError: The model is none that fuses many frames.
     """
-    if model.card.frames == "one":
+    if model.card.frames != "many":
+        what = "single frames" if model.card.frames == "one" else "videos"
         raise ModelError(
-            f"model {model.card.name} enlarges single frames, it was asked to fuse many",
+            f"model {model.card.name} enlarges {what}, it was asked to fuse many",
             "superres upscale runs it; superres models list says which models take many frames",
         )
     request = _Request(model, precision, parse_device(device), threads, notice)
     return _opened(backend, request, lambda choice: choice.open_burst)
+
+
+def open_video_backend(
+    model: ModelFile,
+    *,
+    backend: str = "auto",
+    precision: PrecisionRequest = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    notice: Notice,
+) -> VideoBackend:
+    """Open a model of videos on a backend; arguments and errors are those of `open_backend`.
+
+    Raises:
+        ModelError: The model is none of videos.
+    """
+    if model.card.frames != "video":
+        raise ModelError(
+            f"model {model.card.name} knows nothing of videos' frames before",
+            "superres models list says which models are for videos",
+        )
+    request = _Request(model, precision, parse_device(device), threads, notice)
+    return _opened(backend, request, lambda choice: choice.open_video)
 
 
 def _opened(
@@ -220,7 +284,8 @@ def _open_named(
     open_it = opener(choice)
     if open_it is None:
         raise BackendError(
-            f"the backend {name} does not run models of {model.card.frames} frames",
+            f"the backend {name} does not run models of "
+            f"{'videos' if model.card.frames == 'video' else 'many frames'}",
             "use --backend auto",
         )
     path = choice.path(model)

@@ -21,7 +21,17 @@ from superres.infer.backend import (
     split_reference,
 )
 from superres.infer.device import Device
-from superres.infer.graph import FRAME, NEXT, OUTPUT, REFERENCE
+from superres.infer.graph import (
+    ALIGNED,
+    BEFORE,
+    FRAME,
+    INPUT,
+    MEMORY,
+    NEXT,
+    OUTPUT,
+    PREVIOUS,
+    REFERENCE,
+)
 from superres.infer.memory import free_memory
 from superres.infer.precision import choose_precision, native_bf16
 from superres.models.card import BURST_EXTRAS, Card
@@ -104,9 +114,9 @@ class _OpenVinoRuntime:
         """How many more pixels stay in the cache than those of the network that was measured."""
         return min(_MOST_ROOM, max(1.0, _BEST_WIDTH / self._widest))
 
-    def _hints(self) -> dict[str, str]:
+    def _hints(self, precision: Precision) -> dict[str, str]:
         hints = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
         }
@@ -114,9 +124,10 @@ class _OpenVinoRuntime:
             hints["INFERENCE_NUM_THREADS"] = str(self._threads)
         return hints
 
-    def _compiled(self, model: ov.Model) -> ov.InferRequest:
-        """Return what runs a model whose shapes are set."""
-        compiled = self._core.compile_model(model, self._device, self._hints())
+    def _compiled(self, model: ov.Model, precision: Precision | None = None) -> ov.InferRequest:
+        """Return what runs a model whose shapes are set, in the backend's precision or another."""
+        hints = self._hints(precision or self._precision)
+        compiled = self._core.compile_model(model, self._device, hints)
         return compiled.create_infer_request()
 
     def _probe_edge(self) -> int:
@@ -231,6 +242,69 @@ class OpenVinoBurstBackend(_OpenVinoRuntime):
         part.reshape(
             {name: [count, self._states.get(name, channels), height, width] for name in names}
         )
+
+
+class OpenVinoVideoBackend(_OpenVinoRuntime):
+    """A network of videos, in two graphs (see `graph`); frames have one size, tiles have one."""
+
+    def _prepare(self, model: ov.Model) -> float:
+        inputs = (FRAME, PREVIOUS, BEFORE, MEMORY)
+        self._channels: dict[str, int] = {
+            port.any_name: port.get_partial_shape()[1].get_length() for port in model.inputs
+        }
+        self._restore = _part(model.clone(), (INPUT,), (OUTPUT, MEMORY + NEXT))
+        self._align = _part(model, inputs, (ALIGNED,))
+        self._requests: dict[str, tuple[tuple[int, ...], ov.InferRequest]] = {}
+        edge = self._probe_edge()
+        self._restore.reshape([1, self._channels[INPUT], edge, edge])
+        return _widest(self._restore, edge**2)
+
+    @property
+    def aligned(self) -> int:
+        """Channels that `restore` takes."""
+        return self._channels[INPUT]
+
+    def align(
+        self,
+        frame: NDArray[np.float32],
+        previous: NDArray[np.float32],
+        large: NDArray[np.float32],
+        memory: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Run the first half; see `VideoBackend.align`."""
+        given = {FRAME: frame, PREVIOUS: previous, BEFORE: large, MEMORY: memory}
+        return self._run(self._align, ALIGNED, given, "fp32")[ALIGNED].copy()
+
+    def restore(
+        self, tiles_NAHW: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run the second half; see `VideoBackend.restore`."""
+        answer = self._run(self._restore, OUTPUT, {INPUT: tiles_NAHW}, self._precision)
+        return answer[OUTPUT].copy(), answer[MEMORY + NEXT].copy()
+
+    # Any: a dictionary of OpenVINO's own, by names.
+    def _run(
+        self,
+        model: ov.Model,
+        half: str,
+        given: dict[str, NDArray[np.float32]],
+        precision: Precision,
+    ) -> Any:  # noqa: ANN401
+        """Run a half, compiled anew for each new size."""
+        shapes = {name: list(values.shape) for name, values in given.items()}
+        size = next(iter(given.values())).shape
+        try:
+            if half not in self._requests or self._requests[half][0] != size:
+                self._requests.pop(half, None)
+                model.reshape(shapes)
+                self._requests[half] = size, self._compiled(model, precision)
+            request = self._requests[half][1]
+            return request.infer(
+                {name: _writable(values) for name, values in given.items()}, share_inputs=True
+            )
+        except (RuntimeError, MemoryError) as error:
+            self._requests.clear()  # or a smaller tile would find the memory taken
+            raise _translated(error, self._device, size) from error
 
 
 def _part(model: ov.Model, inputs: Iterable[str], outputs: Iterable[str]) -> ov.Model:

@@ -27,6 +27,7 @@ from superres.infer.precision import choose_precision, native_bf16
 from superres.models.card import BURST_EXTRAS, Card
 from superres.models.checkpoint import load_network
 from superres.models.many_frames import ManyFrames
+from superres.models.recurrent import Recurrent
 
 _from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
 
@@ -172,6 +173,50 @@ class TorchBurstBackend(_TorchRuntime):
         return self._guarded(lambda: network.fuse(tensors()), reference.shape)
 
 
+class TorchVideoBackend(_TorchRuntime):
+    """A network of videos; see `VideoBackend`."""
+
+    @property
+    def aligned(self) -> int:
+        """Channels that `restore` takes."""
+        return self._recurrent.aligned
+
+    @property
+    def _recurrent(self) -> Recurrent:
+        assert isinstance(self._network, Recurrent)
+        return self._network
+
+    def align(
+        self,
+        frame: NDArray[np.float32],
+        previous: NDArray[np.float32],
+        large: NDArray[np.float32],
+        memory: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Run the first half; see `VideoBackend.align`."""
+
+        def compute() -> Tensor:
+            known = [self._tensor(values) for values in (frame, previous, large, memory)]
+            with torch.autocast(self._device.type, enabled=False):
+                return self._recurrent.align(*known)
+
+        return self._guarded(compute, frame.shape)
+
+    def restore(
+        self, tiles_NAHW: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run the second half; see `VideoBackend.restore`."""
+        made: list[Tensor] = []
+
+        def compute() -> Tensor:
+            large, memory = self._recurrent.restore(self._tensor(tiles_NAHW))
+            made[:] = [memory.float()]
+            return large
+
+        large_NCHW = self._guarded(compute, tiles_NAHW.shape)
+        return large_NCHW, made.pop().cpu().numpy()
+
+
 def find_device(device: Device) -> torch.device:
     """Return the torch device that a name means; `auto` takes a GPU if there is one.
 
@@ -244,9 +289,11 @@ def _estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
 
 
 def _sample_shape(card: Card, edge: int) -> tuple[int, ...]:
-    """Return the shape of a tile, or of a burst of two frames: more of them take no more memory."""
+    """Return the shape of a tile, or of two frames: more of them take no more memory."""
     if card.frames == "one":
         return 1, card.channels, edge, edge
+    if card.frames == "video":
+        return 1, 2, card.channels, edge, edge
     return 1, 2, card.channels + BURST_EXTRAS, edge, edge
 
 

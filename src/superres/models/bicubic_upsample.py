@@ -47,13 +47,13 @@ def _phase_kernels(scale: int) -> Tensor:
     """Return (scale**2, 1, 5, 5): the weights of each output pixel in one input pixel."""
     centres = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
     taps = torch.arange(-_RADIUS, _RADIUS + 1, dtype=torch.float64)
-    axis = _keys_cubic(centres[:, None] - taps[None, :])
+    axis = keys_cubic(centres[:, None] - taps[None, :])
     axis = axis / axis.sum(1, keepdim=True)
     grid = torch.einsum("yi,xj->yxij", axis, axis)
     return grid.reshape(scale**2, 1, 2 * _RADIUS + 1, 2 * _RADIUS + 1).float()
 
 
-def _keys_cubic(distance: Tensor) -> Tensor:
+def keys_cubic(distance: Tensor) -> Tensor:
     """Return Keys' cubic convolution kernel at a distance in input pixels."""
     d = distance.abs()
     near = 1.5 * d**3 - 2.5 * d**2 + 1.0

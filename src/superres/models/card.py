@@ -12,6 +12,9 @@ CARD_KEY = "superres_card"  # the metadata key, in .safetensors and .onnx alike
 # What a frame of a burst carries beside its colours: how far its sample lies from the reference's
 # pixel in rows and in columns, and whether it is valid; `infer.burst_input` makes them.
 BURST_EXTRAS = 3
+# Frames of a video are brought to multiples of this, as `models.motion` halves them four times;
+# frames that are shorter or narrower have no history.
+VIDEO_MULTIPLE = 16
 
 
 class _Strict(BaseModel):

@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LEVELS = 5
-MULTIPLE = 2 ** (LEVELS - 1)
-"""Height and width of the frames that flows are found for are multiples of this."""
-
-_ROUNDS = 3  # at each level
-_WINDOW = 3  # edge of the box that, laid twice, makes the window
+_LEVELS = 5  # each half as large as the one before; the largest is the frames' own
+_WINDOWS = ((7, 2, 1.0), (3, 2, 0.8))
+# Edge of a box that, laid twice, makes the window; rounds; and what part of the difference must be
+# left at most for them to count: small windows follow small things, and are wrong more often. The
+# second line is for the finest level alone.
 _DAMPING = 3e-5  # squared contrast of a window that counts as much as the flow around it
 _WRONG = 0.1  # difference of a pixel at which its vote counts half
 _STEP = 1.0  # pixels of its level that a round may change a flow by
@@ -31,24 +30,38 @@ def flow_between(frame_BCHW: Tensor, previous_BCHW: Tensor) -> Tensor:
     """Find the flow from a frame to the one before it.
 
     Args:
-        frame_BCHW: (B, C, H, W) in [0, 1]; H and W are multiples of `MULTIPLE`.
+        frame_BCHW: (B, C, H, W) in [0, 1]; H and W are at least `VIDEO_MULTIPLE`.
         previous_BCHW: The same.
 
     Returns:
         (B, 2, H, W); exactly 0 everywhere if the frames are equal.
     """
     pairs = [(_plane(frame_BCHW), _plane(previous_BCHW))]
-    for _ in range(LEVELS - 1):
+    for _ in range(_LEVELS - 1):
         now, before = (functional.avg_pool2d(plane, 2) for plane in pairs[-1])
         pairs.append((now, before))
     now = pairs[-1][0]
     flow_B2hw = torch.zeros_like(now).expand(-1, 2, -1, -1)
     for level, (now, before) in enumerate(reversed(pairs)):
         if level:
-            flow_B2hw = 2.0 * enlarge_flow(flow_B2hw, 2)
-        for _ in range(_ROUNDS):
-            flow_B2hw = _improved(flow_B2hw, now, before)
+            size = (now.shape[2], now.shape[3])
+            flow_B2hw = 2.0 * functional.interpolate(
+                flow_B2hw, size=size, mode="bilinear", align_corners=False
+            )
+        for window, rounds, part in _WINDOWS if level == _LEVELS - 1 else _WINDOWS[:1]:
+            found_B2hw = flow_B2hw
+            for _ in range(rounds):
+                found_B2hw = _improved(found_B2hw, now, before, window)
+            left_B1hw, before_B1hw = (
+                _difference(flow, now, before) for flow in (found_B2hw, flow_B2hw)
+            )
+            flow_B2hw = torch.where(left_B1hw < part * before_B1hw, found_B2hw, flow_B2hw)
     return flow_B2hw
+
+
+def _difference(flow_B2HW: Tensor, now_B1HW: Tensor, before_B1HW: Tensor) -> Tensor:
+    """Return the mean difference that a flow leaves around each pixel."""
+    return _smooth((warp(before_B1HW, flow_B2HW) - now_B1HW).abs(), _WINDOWS[0][0])
 
 
 def enlarge_flow(flow_B2HW: Tensor, scale: int) -> Tensor:
@@ -88,27 +101,35 @@ def places(flow_B2HW: Tensor) -> tuple[Tensor, Tensor]:
     return flow_B2HW[:, 0] + rows_H.view(-1, 1), flow_B2HW[:, 1] + columns_W
 
 
-def smooth(x_BCHW: Tensor) -> Tensor:
+def _smooth(x_BCHW: Tensor, window: int) -> Tensor:
     """Take means over windows that weigh their middle most; at edges, over what there is."""
     for _ in range(2):
         x_BCHW = functional.avg_pool2d(
-            x_BCHW, _WINDOW, stride=1, padding=_WINDOW // 2, count_include_pad=False
+            x_BCHW, window, stride=1, padding=window // 2, count_include_pad=False
         )
     return x_BCHW
 
 
 def _plane(frame_BCHW: Tensor) -> Tensor:
-    return frame_BCHW.mean(1, keepdim=True)
+    """Return the mean channel, smoothed: what is finer than pixels is in no two frames alike."""
+    x_B1HW = frame_BCHW.mean(1, keepdim=True)
+    for along, across in ((1, 0), (0, 1)):
+        padding = (across, across, along, along)
+        x_B1HW = functional.pad(x_B1HW, padding, mode="replicate")
+        x_B1HW = functional.avg_pool2d(
+            functional.avg_pool2d(x_B1HW, (1 + along, 1 + across), 1), (1 + along, 1 + across), 1
+        )
+    return x_B1HW
 
 
-def _improved(flow_B2HW: Tensor, now_B1HW: Tensor, before_B1HW: Tensor) -> Tensor:
+def _improved(flow_B2HW: Tensor, now_B1HW: Tensor, before_B1HW: Tensor, window: int) -> Tensor:
     """Return the flow after one round: weighted least squares over each pixel's window."""
     seen_B1HW = warp(before_B1HW, flow_B2HW)
     error = seen_B1HW - now_B1HW
     rows, columns = _slopes((now_B1HW + seen_B1HW) / 2.0)
     believed = (1.0 + (error / _WRONG) ** 2).reciprocal()
     voted = rows * flow_B2HW[:, :1] + columns * flow_B2HW[:, 1:] - error
-    sums = smooth(
+    sums = _smooth(
         torch.cat(
             (
                 believed * rows * rows,
@@ -119,9 +140,10 @@ def _improved(flow_B2HW: Tensor, now_B1HW: Tensor, before_B1HW: Tensor) -> Tenso
                 flow_B2HW,
             ),
             1,
-        )
+        ),
+        window,
     )
-    rr, rc, cc, rv, cv, r_around, c_around = sums.split(1, 1)
+    rr, rc, cc, rv, cv, r_around, c_around = sums.chunk(7, 1)
     rr, cc = rr + _DAMPING, cc + _DAMPING
     rv, cv = rv + _DAMPING * r_around, cv + _DAMPING * c_around
     inverse = (rr * cc - rc * rc).reciprocal()

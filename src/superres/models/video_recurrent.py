@@ -10,12 +10,16 @@ not flicker. Departures from it:
   pixels alone do not say how well they are known. They go forward in time only.
 - Where the frame before, brought along, does not look like the frame, all history is taken away:
   behind what moved there is none.
-- What is made is Lean's answer, whole, plus a learnt part of what the history differs by. It begins
-  as a single-frame network, and may start from a trained one's weights.
+- What is brought along is made to agree with the frame when it is made small again, by two rounds
+  of back-projection (Irani and Peleg, "Improving Resolution by Image Registration", CVGIP 1991).
+- What is made lies between Lean's answer to the frame alone and what was brought along, at a
+  learnt part of the way. Without history it is Lean's answer, and weights may start from a trained
+  Lean's. With it, it is classical super-resolution of many frames from the first step on.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -23,12 +27,17 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from superres.models.bicubic_reduction import BicubicReduction
+from superres.models.bicubic_upsample import BicubicUpsample
+from superres.models.card import VIDEO_MULTIPLE
 from superres.models.config import NetworkConfig
 from superres.models.lean import ResidualBlock
-from superres.models.motion import MULTIPLE, enlarge_flow, flow_between, places, warp
+from superres.models.motion import enlarge_flow, flow_between, places, warp
 
 _CONTRAST = 8.0  # brings differences of frames to the size of the other features
 _UNLIKE = 0.25  # mean difference of a pixel's surroundings at which history is worth nothing
+_ROUNDS = 2  # of back-projection
+_FIRST_PART = 0.85  # before the sigmoid: 0.7 of the way to what was brought along
 
 
 class VideoRecurrentConfig(NetworkConfig):
@@ -79,11 +88,11 @@ class _History(nn.Module):
         self.join = nn.Conv2d(features, features, 3, padding=1, bias=False)
         self.part = nn.Conv2d(features, channels * config.scale**2, 3, padding=1)
         self.keep = nn.Conv2d(features, config.memory, 3, padding=1)
-        with torch.no_grad():  # it begins as a single-frame network, exactly
+        with torch.no_grad():  # without history it begins as a single-frame network, exactly
             self.join.weight.zero_()
             self.part.weight.zero_()
             assert self.part.bias is not None
-            self.part.bias.zero_()
+            self.part.bias.fill_(_FIRST_PART)
 
 
 class VideoRecurrent(nn.Module):
@@ -100,6 +109,8 @@ class VideoRecurrent(nn.Module):
         self.history = _History(config)
         self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(config.blocks)))
         self.tail = nn.Conv2d(features, channels * scale**2, 3, padding=1)
+        self.reduce = BicubicReduction(scale)
+        self.enlarge = BicubicUpsample(channels, scale)
         repeated = torch.arange(channels).repeat_interleave(scale**2)
         self.register_buffer("repeated", repeated, persistent=False)
         with torch.no_grad():
@@ -107,14 +118,21 @@ class VideoRecurrent(nn.Module):
 
     def forward(self, clip_BTCHW: Tensor) -> Tensor:
         """Enlarge clips (B, T, C, H, W) in [0, 1] to (B, T, C, scale*H, scale*W), unclamped."""
-        first, *others = clip_BTCHW.unbind(1)
-        large, memory = self.restore(self.begin(first))
-        made, previous = [large], first
-        for frame in others:
-            large, memory = self.restore(self.align(frame, previous, large, memory))
-            made.append(large)
-            previous = frame
-        return torch.stack(made, 1)
+        height, width = clip_BTCHW.shape[3:]
+        tiny = min(height, width) < VIDEO_MULTIPLE
+        made: list[Tensor] = []
+        before: tuple[Tensor, Tensor, Tensor] | None = None
+        for frame in map(_whole, clip_BTCHW.unbind(1)):
+            if before is None or tiny:
+                aligned = self.begin(frame)
+            else:
+                with _exact(frame):
+                    aligned = self.align(frame, *before)
+            large, memory = self.restore(aligned)
+            # Autocast leaves some in bf16, which would lose places and shades.
+            before = frame, large.to(frame.dtype), memory.to(frame.dtype)
+            made.append(before[1])
+        return torch.stack(made, 1)[..., : self.scale * height, : self.scale * width]
 
     def begin(self, frame_BCHW: Tensor) -> Tensor:
         """Return what `restore` takes for a frame without history."""
@@ -128,7 +146,7 @@ class VideoRecurrent(nn.Module):
         """Bring what is known of the frame before to where the frame shows it.
 
         Args:
-            frame_BCHW: The frame.
+            frame_BCHW: The frame; its height and width are multiples of `VIDEO_MULTIPLE`.
             previous_BCHW: The frame before.
             large_BCHW: (B, C, scale*H, scale*W) what was made of it.
             memory_BMHW: What was kept of it.
@@ -139,7 +157,7 @@ class VideoRecurrent(nn.Module):
             (c * scale + i) * scale + j; and what was kept.
         """
         height, width = frame_BCHW.shape[2:]
-        flow_B2HW = flow_between(_whole(frame_BCHW), _whole(previous_BCHW))[..., :height, :width]
+        flow_B2HW = flow_between(frame_BCHW, previous_BCHW)
         rows_BHW, columns_BHW = places(flow_B2HW)
         within_BHW = (rows_BHW > -0.5) & (rows_BHW < height - 0.5)
         within_BHW &= (columns_BHW > -0.5) & (columns_BHW < width - 0.5)
@@ -150,6 +168,8 @@ class VideoRecurrent(nn.Module):
         believed_B1HW = (1.0 - around_B1HW / _UNLIKE).clamp(min=0.0) * within_BHW[:, None]
         flow_B2hw = self.scale * enlarge_flow(flow_B2HW, self.scale)
         brought_BChw = warp(large_BCHW, flow_B2hw, kernel="bicubic")
+        for _ in range(_ROUNDS):
+            brought_BChw = brought_BChw + self.enlarge(frame_BCHW - self.reduce(brought_BChw))
         brought_BPHW = functional.pixel_unshuffle(brought_BChw, self.scale)
         brought_BPHW = brought_BPHW - frame_BCHW.index_select(1, self.repeated)
         history = torch.cat((differs_BCHW, brought_BPHW, warp(memory_BMHW, flow_B2HW)), 1)
@@ -175,15 +195,22 @@ class VideoRecurrent(nn.Module):
         f_BFHW = f_BFHW + self.body(f_BFHW)
         # As in `lean`: a gather keeps the picture itself in fp32 where convolutions run in bf16.
         repeated_BPHW = frame_BCHW.index_select(1, self.repeated)
-        taken_BPHW = self.history.part(f_BFHW) * differs_BDHW[:, channels:]
-        large_BCHW = functional.pixel_shuffle(
-            self.tail(f_BFHW) + taken_BPHW + repeated_BPHW, self.scale
-        )
+        alone_BPHW = self.tail(f_BFHW)
+        way_BPHW = differs_BDHW[:, channels:] - believed_B1HW * alone_BPHW
+        own_BPHW = alone_BPHW + torch.sigmoid(self.history.part(f_BFHW)) * way_BPHW
+        large_BCHW = functional.pixel_shuffle(own_BPHW + repeated_BPHW, self.scale)
         return large_BCHW, torch.tanh(self.history.keep(f_BFHW))
 
 
 def _whole(frame_BCHW: Tensor) -> Tensor:
-    """Repeat the last row and column until a frame has a size that flows are found for."""
+    """Repeat the last row and column up to a multiple, as `infer.video_engine` does."""
     height, width = frame_BCHW.shape[2:]
-    padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-    return functional.pad(frame_BCHW, padding, mode="replicate")
+    padding = (0, -width % VIDEO_MULTIPLE, 0, -height % VIDEO_MULTIPLE)
+    return functional.pad(frame_BCHW, padding, mode="replicate") if any(padding) else frame_BCHW
+
+
+def _exact(tensor: Tensor) -> AbstractContextManager[object]:
+    """Keep what is computed in fp32 so, in training too: places in bf16 would be whole pixels."""
+    if torch.is_autocast_enabled(tensor.device.type):
+        return torch.autocast(tensor.device.type, enabled=False)
+    return nullcontext()

@@ -29,6 +29,7 @@ from superres.train.checkpoint import (
     optimizer_part,
     save_state,
 )
+from superres.train.clips import Clips
 from superres.train.devices import Devices, open_fabric
 from superres.train.ema import WeightAverage
 from superres.train.journal import Journal
@@ -40,9 +41,7 @@ from superres.train.recipe_file import to_toml
 from superres.train.run_folder import MODEL_NAME, STATE_NAME, claim_folder
 from superres.train.schedule import Budget, rate_factor
 from superres.train.start import start_weights
-from superres.train.validate import Validator
-from superres.train.validate_bursts import BurstValidator
-from superres.train.validators import open_validators
+from superres.train.validators import AnyValidator, open_validators
 from superres.version import __version__
 
 
@@ -166,10 +165,10 @@ class _Run:
     optimizer: Optimizer
     stepper: Any  # fabric's wrapped optimiser
     average: WeightAverage
-    patches: Patches | Bursts
+    patches: Patches | Bursts | Clips
     objective: Objective
     adversary: Adversary | None
-    validators: tuple[Validator | BurstValidator, ...]
+    validators: tuple[AnyValidator, ...]
     training: Training
 
 

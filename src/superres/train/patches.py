@@ -17,11 +17,14 @@ from superres.data.resident import ResidentPairs, load_resident
 from superres.degrade.burst import burst_margin
 from superres.degrade.burst_config import BurstConfig
 from superres.degrade.chain import degrade_batch
+from superres.degrade.clip_config import ClipConfig
+from superres.degrade.clips import clip_canvas
 from superres.degrade.config import DegradationConfig
 from superres.degrade.load import load_degradation
 from superres.errors import ArgumentError
 from superres.models.config import NetworkConfig
 from superres.train.bursts import Bursts
+from superres.train.clips import Clips
 from superres.train.recipe import Recipe
 
 _CLEAN = "bicubic"
@@ -94,11 +97,11 @@ def load_patches(
     share: tuple[int, int],
     device: torch.device,
     notice: Callable[[str], None],
-) -> Patches | Bursts:
+) -> Patches | Bursts | Clips:
     """Read a run's pictures into the device's memory.
 
     Args:
-        recipe: Patch, batch, seed, and degradation or bursts.
+        recipe: Patch, batch, seed, and degradation, bursts or clips.
         config: Scale, channels and frames of the network.
         data: Folders, packs and files of large pictures.
         pairs: A folder of small and one of large pictures instead.
@@ -112,7 +115,7 @@ def load_patches(
             of one frame and one of many do not share.
     """
     chain, patch = recipe.degradation.chain, recipe.data.patch
-    bursts = _bursts(recipe, config, paired=pairs is not None)
+    frames = _frames(recipe, config, paired=pairs is not None)
     if pairs is not None and (data or chain != _CLEAN):
         what = f"the degradation {chain}" if chain != _CLEAN else "other data"
         raise ArgumentError(
@@ -128,13 +131,15 @@ def load_patches(
     resident = load(
         scale=config.scale,
         channels=config.channels,
-        smallest=max(patch + (2 * burst_margin(bursts, patch) if bursts else 0), config.minimum),
+        smallest=max(_canvas(frames, patch), config.minimum),
         device=device,
         notice=notice,
     )
     drawn_from = emphasised(resident, recipe.data.emphasis)
-    if bursts is not None:
-        return Bursts(drawn_from, bursts, recipe, share=share)
+    if isinstance(frames, BurstConfig):
+        return Bursts(drawn_from, frames, recipe, share=share)
+    if isinstance(frames, ClipConfig):
+        return Clips(drawn_from, frames, recipe, share=share)
     if pairs is not None:
         degradation, words = None, "unknown: the small pictures were given"
     elif chain == _CLEAN:
@@ -152,24 +157,39 @@ def load_patches(
     )
 
 
-def _bursts(recipe: Recipe, config: NetworkConfig, *, paired: bool) -> BurstConfig | None:
-    """Return how bursts are made; None for networks of one frame.
+def _frames(
+    recipe: Recipe, config: NetworkConfig, *, paired: bool
+) -> BurstConfig | ClipConfig | None:
+    """Return how bursts or clips are made; None for networks of one frame.
 
     Raises:
-        ArgumentError: The recipe or the data are of the other kind.
+        ArgumentError: The recipe or the data are of another kind.
     """
     name = recipe.network.architecture
-    if config.frames == "one":
-        if recipe.burst is not None:
+    kind = {"one": "one frame", "many": "bursts", "video": "clips"}[config.frames]
+    for section, made in ((recipe.burst, "bursts"), (recipe.clips, "clips")):
+        if section is not None and kind != made:
             raise ArgumentError(
-                f"the recipe makes bursts, {name} takes one frame",
-                "leave [burst] out, or choose a network of many frames: docs/networks.md",
+                f"the recipe makes {made}, {name} takes {kind}",
+                f"leave [{'burst' if made == 'bursts' else made}] out, or choose another network: "
+                "docs/networks.md",
             )
+    if config.frames == "one":
         return None
     if paired or recipe.degradation.chain != _CLEAN:
         what = "paired folders" if paired else f"the degradation {recipe.degradation.chain}"
         raise ArgumentError(
-            f"{name} takes bursts, which {what} cannot make",
-            "give large pictures with --data; [burst] of the recipe says how frames are made",
+            f"{name} takes {kind}, which {what} cannot make",
+            "give large pictures with --data; [burst] or [clips] of the recipe says how frames "
+            "are made",
         )
-    return recipe.burst or BurstConfig()
+    if config.frames == "many":
+        return recipe.burst or BurstConfig()
+    return recipe.clips or ClipConfig()
+
+
+def _canvas(frames: BurstConfig | ClipConfig | None, patch: int) -> int:
+    """Return the edge that small pictures must have."""
+    if isinstance(frames, BurstConfig):
+        return patch + 2 * burst_margin(frames, patch)
+    return clip_canvas(frames, patch) if frames else patch

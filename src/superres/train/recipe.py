@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from superres.degrade.burst_config import BurstConfig
+from superres.degrade.clip_config import ClipConfig
 from superres.models.card import DataSource
 
 # What TOML gives for a network's config.
@@ -215,6 +216,7 @@ class Recipe(_Section):
     Attributes:
         name: Name of the model that comes out.
         burst: How bursts are made, for networks of many frames; None takes the defaults.
+        clips: How clips are made, for networks of videos; None takes the defaults.
         licence: Licence of the weights.
         precision: Number format of the network's arithmetic; `auto` takes bf16 where it is native.
         compile: Let torch compile the network: slower to begin, faster on GPUs.
@@ -226,6 +228,7 @@ class Recipe(_Section):
     data: DataSection = DataSection()
     degradation: DegradationSection = DegradationSection()
     burst: BurstConfig | None = None
+    clips: ClipConfig | None = None
     loss: LossSection = LossSection()
     adversarial: AdversarialSection = AdversarialSection()
     optimizer: OptimizerSection = OptimizerSection()

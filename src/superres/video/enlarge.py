@@ -1,12 +1,14 @@
 """Frames in, larger frames out: a network over a video, as iterators.
 
-A network that sees one frame at a time is here. One that looks at neighbours takes its place by
-the same two iterators: as many frames come out as go in, in order, and it holds back as many as
-its window needs.
+A network that sees one frame at a time, or one that knows what it made of those before. A killed
+run goes on at a segment's beginning, and shall make what an unbroken one makes; so at every
+segment's beginning, in any run, the latter forgets all, looks again at a few frames before the
+segment, and drops what it makes of them. A frame then depends on its segment and on these alone.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,10 +16,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.upscaler import Route, Upscaler
+from superres import zoo
+from superres.errors import ArgumentError
+from superres.images.resize import resize
+from superres.infer.backend import BackendFacts, Notice, PrecisionRequest, VideoBackend
+from superres.infer.open_backend import open_video_backend
+from superres.infer.video_engine import VideoEngine
+from superres.models.files import ModelFile
+from superres.upscaler import Route, RunOptions, Upscaler
+from superres.video.cuts import SceneCuts
 
 Unit = NDArray[np.float32]  # (H, W, 3), in [0, 1] as input, unclamped as output
-FrameEnlarger = Callable[[Iterable[Unit]], Iterator[Unit]]
+# Takes frames, and how many of the first are only there to be looked at; yields all others.
+FrameEnlarger = Callable[[Iterable[Unit], int], Iterator[Unit]]
+
+LOOKED_BACK = 8  # frames before a segment
 
 # While the network runs one frame, the tiles of the next are cut and those of the last are joined.
 _UNDER_WAY = 2
@@ -33,7 +46,8 @@ def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
     for scale in route.passes:
         upscaler.engine(scale)  # opened here, once, and not in the threads
 
-    def enlarge_all(frames: Iterable[Unit]) -> Iterator[Unit]:
+    def enlarge_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
+        assert looked_back == 0
         flying: deque[Future[Unit]] = deque()
         with ThreadPoolExecutor(_UNDER_WAY, "superres-frame") as pool:
             try:
@@ -46,5 +60,126 @@ def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
             finally:
                 for future in flying:
                     future.cancel()
+
+    return enlarge_all
+
+
+class VideoNetworks:
+    """A model of videos with its opened networks; it stands in for an `Upscaler`.
+
+    Args:
+        model: A family, a model or a model file.
+        options: How networks are run.
+        notice: Called with one line for each choice and fallback.
+
+    Raises:
+        UnknownNameError: There is no such model.
+        ArgumentError: An ensemble is asked for.
+        ModelError: Its file cannot be used.
+    """
+
+    def __init__(self, model: str, options: RunOptions, notice: Notice) -> None:
+        if options.ensemble:
+            raise ArgumentError(
+                f"model {model} enlarges videos and does not run as an ensemble",
+                "leave --ensemble out, or use a model of single frames",
+            )
+        self.model = model
+        self.offered = zoo.scales(model)
+        self._options = options
+        self._notice = notice
+        self._engines: dict[tuple[int, int], VideoEngine] = {}
+        self._stopped = threading.Event()
+
+    def engine(self, scale: int, nth: int = 0) -> VideoEngine:
+        """Return the engine of one scale, opened at its first use.
+
+        Args:
+            scale: The scale.
+            nth: Which pass of a route it is for: each has a history of its own.
+        """
+        if (scale, nth) not in self._engines:
+            found = zoo.find(self.model, scale=scale, notice=self._notice)
+            self._engines[scale, nth] = VideoEngine(
+                found.card,
+                self._open(found, self._options.precision),
+                tile=self._options.tile,
+                fallback=lambda: self._open(found, "fp32"),
+                notice=self._notice,
+            )
+        return self._engines[scale, nth]
+
+    def facts(self, route: Route) -> BackendFacts | None:
+        """Return the facts of the backend that a route begins on; None if it has no pass."""
+        return self.engine(route.passes[0]).facts if route.passes else None
+
+    def stop(self) -> None:
+        """End the video after the frame that is running; any thread may call it."""
+        self._stopped.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the video has been ended."""
+        return self._stopped.is_set()
+
+    def _open(self, model: ModelFile, precision: PrecisionRequest) -> VideoBackend:
+        return open_video_backend(
+            model,
+            backend=self._options.backend,
+            precision=precision,
+            device=self._options.device,
+            threads=self._options.threads,
+            notice=self._notice,
+        )
+
+
+def open_networks(model: str, options: RunOptions, notice: Notice) -> Upscaler | VideoNetworks:
+    """Return the networks of a model, by what its card says that they take.
+
+    Raises:
+        UnknownNameError: There is no such model.
+        ModelError: Its file cannot be used.
+    """
+    card = zoo.find(model, scale=max(zoo.scales(model)), notice=notice).card
+    kind = VideoNetworks if card.frames == "video" else Upscaler
+    return kind(model, options, notice)
+
+
+def enlarge_in_order(
+    networks: VideoNetworks, route: Route, *, segment_frames: int
+) -> FrameEnlarger:
+    """Return what enlarges each frame with what it made of those before, scene by scene.
+
+    Args:
+        networks: The networks.
+        route: The passes, and the size of the larger frames.
+        segment_frames: Frames in a segment; see above.
+    """
+    engines = [networks.engine(scale, nth) for nth, scale in enumerate(route.passes)]
+
+    def enlarge_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
+        recent: deque[Unit] = deque(maxlen=LOOKED_BACK)
+        cuts = SceneCuts()
+
+        def enlarge(frame: Unit) -> Unit:
+            if cuts.begins_scene(frame):
+                for engine in engines:
+                    engine.restart()
+            for engine in engines:
+                frame = engine.enlarge(frame)
+            if frame.shape[:2] != route.target:
+                frame = resize(frame, size=route.target).astype(np.float32)
+            return frame
+
+        for number, frame in enumerate(frames, -looked_back):
+            if networks.stopped:
+                return
+            if number >= 0 and number % segment_frames == 0:
+                cuts = SceneCuts()
+                for before in recent:
+                    enlarge(before)
+            if number >= 0:
+                yield enlarge(frame)
+            recent.append(frame)
 
     return enlarge_all

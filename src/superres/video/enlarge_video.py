@@ -25,7 +25,14 @@ from superres.video.colour import FromRgb, ToRgb, numbers_of
 from superres.video.decode import FrameReader, Still
 from superres.video.encode import Segment, encode, segment_format, write_segment, writing
 from superres.video.encoding import Encoding
-from superres.video.enlarge import FrameEnlarger, enlarge_each
+from superres.video.enlarge import (
+    LOOKED_BACK,
+    FrameEnlarger,
+    VideoNetworks,
+    enlarge_each,
+    enlarge_in_order,
+    open_networks,
+)
 from superres.video.join import join, stream_out
 from superres.video.manifest import WorkFolder, fingerprint, open_work, work_folder_of
 from superres.video.pictures import picture_name, write_frame, write_times
@@ -82,10 +89,14 @@ def enlarge_video(
 
     check_target(source, target, options.overwrite, kind)
     facts = probe(source)
-    upscaler = Upscaler(options.model, options.run, remember)
+    upscaler = open_networks(options.model, options.run, remember)
     plan = make_plan(source, facts, target, kind, options, upscaler.offered)
-    network = enlarge_each(upscaler, plan.route)
+    if isinstance(upscaler, VideoNetworks):
+        network = enlarge_in_order(upscaler, plan.route, segment_frames=options.segment_frames)
+    else:
+        network = enlarge_each(upscaler, plan.route)
     run = _Run(plan, network, upscaler.stop, FrameReader(source, facts), progress)
+    run.looked_back = LOOKED_BACK if isinstance(upscaler, VideoNetworks) else 0
     if isinstance(target, Path):
         work = open_work(
             work_folder_of(target), _command(plan, options, upscaler), overwrite=options.overwrite
@@ -118,6 +129,7 @@ class _Run:
     stop: Callable[[], None]
     reader: FrameReader
     progress: Progress | None
+    looked_back: int = 0
     went_on_at: int = 0
     made: int = 0
     times: array[float] = field(default_factory=lambda: array("d"))
@@ -130,18 +142,21 @@ class _Run:
         """
         facts = self.plan.facts
         waiting: deque[Still] = deque()  # frames that the network holds
+        first = max(0, self.went_on_at - self.looked_back)
 
         def decoded() -> Iterator[Unit]:
             to_rgb = ToRgb(facts.size, facts.colour)
             for number, still in enumerate(self.reader.frames()):
                 self.times.append(still.seconds)
-                if number >= self.went_on_at:  # decoding on from within would not be exact
+                if number >= first:  # decoding on from within would not be exact
                     rgb = to_rgb(still.frame)
-                    waiting.append(still)
+                    if number >= self.went_on_at:
+                        waiting.append(still)
                     yield rgb
 
         small = prefetch(decoded(), _QUEUED_SMALL)
-        large = prefetch(self.network(small), _QUEUED_LARGE, on_stop=self.stop)
+        enlarged = self.network(small, self.went_on_at - first)
+        large = prefetch(enlarged, _QUEUED_LARGE, on_stop=self.stop)
         begun = time.perf_counter()
         for frame in large:
             yield waiting.popleft(), frame
@@ -229,7 +244,9 @@ def _coded(enlarged: Iterator[Enlarged], encoding: Encoding) -> Iterator[av.Vide
         yield frame
 
 
-def _command(plan: Plan, options: VideoOptions, upscaler: Upscaler) -> dict[str, Any]:
+def _command(
+    plan: Plan, options: VideoOptions, upscaler: Upscaler | VideoNetworks
+) -> dict[str, Any]:
     """Return all that the frames depend on: a run may only go on with the same."""
     backend, encoding = upscaler.facts(plan.route), plan.encoding
     cards = [upscaler.engine(scale).card for scale in plan.route.passes]

@@ -13,6 +13,7 @@ import av
 from superres.upscaler import Upscaler
 from superres.video.colour import numbers_of
 from superres.video.decode import FrameReader
+from superres.video.enlarge import VideoNetworks
 from superres.video.kept import changes, compare
 from superres.video.plan import Plan
 from superres.video.probe import VideoFacts, probe
@@ -74,7 +75,7 @@ class VideoReport:
 def make_report(
     plan: Plan,
     target: Path | BinaryIO,
-    upscaler: Upscaler,
+    upscaler: Upscaler | VideoNetworks,
     reader: FrameReader,
     *,
     went_on_at: int,

@@ -1,0 +1,68 @@
+"""Networks over a video: a run that goes on makes what an unbroken one makes, cuts begin anew."""
+
+import numpy as np
+import pytest
+
+from superres.upscaler import Route
+from superres.video.enlarge import LOOKED_BACK, enlarge_in_order
+
+ROUTE = Route((2,), (36, 64))
+SEGMENT = 10
+
+
+class Counting:
+    """Stands in for an engine: each frame larger, and by how many it has seen since a restart."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def restart(self):
+        self.seen = 0
+
+    def enlarge(self, frame):
+        self.seen += 1
+        return frame.repeat(2, 0).repeat(2, 1) + np.float32(self.seen)
+
+
+class Networks:
+    def __init__(self):
+        self.stopped = False
+        self.counting = Counting()
+
+    def engine(self, scale, nth=0):
+        return self.counting
+
+
+def scene(seed, count):
+    """Return frames of a picture that moves a little."""
+    picture = np.random.default_rng(seed).random((18, 40, 3), np.float32)
+    picture = picture.repeat(2, 0).repeat(2, 1)[:18]
+    return [picture[:, t % 4 : t % 4 + 32] for t in range(count)]
+
+
+def enlarged(frames, looked_back=0):
+    run = enlarge_in_order(Networks(), ROUTE, segment_frames=SEGMENT)
+    return list(run(iter(frames), looked_back))
+
+
+@pytest.mark.parametrize("went_on_at", [SEGMENT, 2 * SEGMENT])
+def test_a_run_that_goes_on_at_a_segment_makes_the_frames_of_an_unbroken_one(went_on_at):
+    frames = [*scene(1, 14), *scene(2, 16)]
+    whole = enlarged(frames)
+    assert len(whole) == 30
+    rest = enlarged(frames[went_on_at - LOOKED_BACK :], LOOKED_BACK)
+    assert len(rest) == 30 - went_on_at
+    assert all(map(np.array_equal, whole[went_on_at:], rest))
+
+
+def test_history_is_forgotten_where_a_scene_begins_and_only_warmed_up_at_a_segment():
+    frames = [*scene(1, 14), *scene(2, 8)]
+    whole = enlarged(frames)
+    seen = [
+        round(float((large[::2, ::2] - frame).mean()))
+        for large, frame in zip(whole, frames, strict=True)
+    ]
+    assert seen[:10] == list(range(1, 11))
+    assert seen[10:14] == list(range(LOOKED_BACK + 1, LOOKED_BACK + 5))
+    assert seen[14:20] == list(range(1, 7))
+    assert seen[20:] == [7, 8]
