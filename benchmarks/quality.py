@@ -144,8 +144,8 @@ def page(rows: list[dict[str, Any]]) -> str:
         )
         if any(row.get("course") for row in of_scale):
             parts.append(
-                f"\nWhere they were heading, PSNR on {names[0]} by minutes (curves name "
-                f"themselves under the pointer):\n\n![PSNR by minutes](images/{_chart_name(scale)})\n"
+                f"\nWhere they were heading, PSNR on {names[0]} by minutes (curves name themselves "
+                f"under the pointer):\n\n![PSNR by minutes](images/{_chart_name(scale)})\n"
             )
             parts.extend(_heading(row) for row in of_scale if row.get("course"))
     return "\n".join(parts) + "\n"

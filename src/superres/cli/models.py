@@ -122,6 +122,13 @@ def _recipes_beside(names: Collection[str]) -> list[dict[str, Any]]:  # Any: as 
     ]
 
 
+_RUN_BY = {
+    "one": "",
+    "many": "any number: superres burst runs it",
+    "video": "one after another: superres video runs it",
+}
+
+
 def _facts(model: ModelFile) -> list[tuple[str, str]]:
     """Return the card as lines of a name and its value."""
     card, training = model.card, model.card.training
@@ -132,7 +139,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
         ("network", f"{card.architecture} ({config})"),
         ("parameters", f"{card.parameters:,}"),
         ("channels", str(card.channels)),
-        ("frames", "any number: superres burst runs it" if card.frames == "many" else ""),
+        ("frames", _RUN_BY[card.frames]),
         ("halo", f"{card.halo} input px"),
         ("smallest", f"{card.minimum} × {card.minimum} px, multiples of {card.multiple_of}"),
         ("licence", card.licence or "not stated"),
@@ -158,7 +165,8 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
 
 
 def _scores(card: Card) -> str:
-    return ", ".join(f"{score.set} {score.psnr_db:.2f}" for score in card.scores)
+    scores = ", ".join(f"{score.set} {score.psnr_db:.2f}" for score in card.scores)
+    return scores or {"one": "", "many": "for bursts", "video": "for videos"}[card.frames]
 
 
 def _as_json(model: ModelFile) -> dict[str, Any]:  # Any: as JSON takes it

@@ -61,7 +61,7 @@ def train(
         typer.Option(
             "--validate",
             metavar="DIR",
-            help="A benchmark set to watch, never trained on; repeatable.",
+            help="A benchmark set to watch, or a video for networks of videos; repeatable.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
