@@ -40,7 +40,7 @@ from superres.train.recipe import Recipe
 from superres.train.recipe_file import to_toml
 from superres.train.run_folder import MODEL_NAME, STATE_NAME, claim_folder
 from superres.train.schedule import Budget, rate_factor
-from superres.train.start import start_weights
+from superres.train.start import freeze, start_weights
 from superres.train.validators import AnyValidator, open_validators
 from superres.version import __version__
 
@@ -181,6 +181,7 @@ def _assemble(
     card = card_for(recipe.name, recipe.network.architecture, recipe.network.config)
     network = config.build()
     started_from = start_weights(network, recipe.network, notice)
+    freeze(network, recipe.network)
     patches = load_patches(
         recipe,
         config,

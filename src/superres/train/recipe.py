@@ -33,12 +33,14 @@ class NetworkSection(_Section):
         config: Its config; fields left out take their defaults.
         start_from: A model's name or file to take weights from; "" starts afresh.
         fresh: Beginnings of parameter names that keep their fresh weights all the same.
+        frozen: Beginnings of parameter names that are not trained.
     """
 
     architecture: str
     config: dict[str, Setting] = {}
     start_from: str = ""
     fresh: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
 
 
 class DataSection(_Section):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from superres.errors import ModelError
+from superres.errors import ModelError, RecipeError
 from superres.models.checkpoint import load_network
 from superres.train.recipe import NetworkSection
 from superres.zoo import find
@@ -58,6 +58,29 @@ def start_weights(
         if names:
             notice(f"{len(names)} weights {words}: {_listed(names)}")
     return f"{card.name} {card.weights_sha256[:12]}"
+
+
+def freeze(network: nn.Module, section: NetworkSection) -> None:
+    """Keep the parameters that a recipe names as they are.
+
+    Raises:
+        RecipeError: A name fits no parameter, or all are named.
+    """
+    parameters = dict(network.named_parameters())
+    for beginning in section.frozen:
+        if not any(name.startswith(beginning) for name in parameters):
+            raise RecipeError(
+                f"network.frozen names {beginning!r}, no parameter of {section.architecture} "
+                "begins so",
+                f"they are {_listed(list(parameters))}",
+            )
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(not name.startswith(section.frozen))
+    if not any(parameter.requires_grad for parameter in parameters.values()):
+        raise RecipeError(
+            f"network.frozen leaves no parameter of {section.architecture} to train",
+            "name fewer of them",
+        )
 
 
 def _misfit(name: str, theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> str:
