@@ -33,6 +33,7 @@ from superres.frame import Layout
 from superres.images.metadata import Metadata
 from superres.images.resize import resize
 from superres.images.write import write_picture
+from superres.infer.backend import BackendOptions
 from superres.infer.open_backend import open_backend
 from superres.infer.precision import describe_cpu
 from superres.upscaler import RunOptions
@@ -61,7 +62,7 @@ def network(threads: int) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     for precision in ("auto", "fp32"):
         backend = open_backend(
-            model, precision=precision, threads=threads, notice=lambda line: None
+            model, BackendOptions(precision=precision, threads=threads), notice=lambda line: None
         )
         name = f"superres {precision} ({backend.facts.name} {backend.facts.precision})"
         candidates[name] = lambda backend=backend: backend.run(x)
@@ -92,7 +93,7 @@ def overhead(threads: int) -> dict[str, Any]:
         options = EnlargeOptions(scale=4, run=RunOptions(threads=threads), overwrite=True)
         enlarger = Enlarger(options, lambda _: None)
         model = zoo.find("default", scale=4)
-        backend = open_backend(model, threads=threads, notice=lambda line: None)
+        backend = open_backend(model, BackendOptions(threads=threads), notice=lambda line: None)
         part = rng.random((1, 3, 512, 512), dtype=np.float32)
         target = Path(folder) / "out.png"
 

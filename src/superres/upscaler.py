@@ -17,15 +17,14 @@ from superres.frame import Layout, Pixels, depth_of, from_unit, to_unit
 from superres.images.bleed import bleed_rows
 from superres.images.resize import resize_rows
 from superres.infer.backend import (
-    Backend,
     BackendFacts,
+    BackendOptions,
     Notice,
     PrecisionRequest,
     no_notice,
 )
 from superres.infer.engine import Engine
 from superres.infer.open_backend import open_backend
-from superres.models.files import ModelFile
 
 Unit = NDArray[np.float32]
 Size = tuple[int, int]  # (height, width)
@@ -35,26 +34,18 @@ _BLOCK_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How networks are run; see docs/upscale.md.
+class RunOptions(BackendOptions):
+    """How networks are run, and what on; see docs/upscale.md.
 
     Attributes:
         tile: Tile edge in input pixels; None lets the planner choose.
         ensemble: Average over the eight flips and turns (slower by eight, a little sharper).
         alpha: Enlarge alpha by the network, or by bicubic resizing.
-        backend: `auto`, `openvino`, `torch` or `onnxruntime`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`.
-        device: `auto` or a device in the backend's words.
-        threads: CPU threads; None takes all cores.
     """
 
     tile: int | None = None
     ensemble: bool = False
     alpha: Literal["network", "resize"] = "network"
-    backend: str = "auto"
-    precision: PrecisionRequest = "auto"
-    device: str = "auto"
-    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,27 +142,15 @@ class Upscaler:
             found = zoo.find(self.model, scale=scale, notice=self._notice)
             # The choice is the same for every scale, so it is told once.
             notice = self._notice if not self._engines else no_notice
-            backend = self._open(found, self._options.precision, notice)
             self._engines[scale] = Engine(
                 found.card,
-                backend,
+                open_backend(found, self._options, notice=notice),
                 tile=self._options.tile,
                 ensemble=self._options.ensemble,
-                fallback=lambda: self._open(found, "fp32", self._notice),
+                fallback=lambda: open_backend(found, self._options.exact(), notice=self._notice),
                 notice=self._notice,
             )
         return self._engines[scale]
-
-    def _open(self, model: ModelFile, precision: PrecisionRequest, notice: Notice) -> Backend:
-        options = self._options
-        return open_backend(
-            model,
-            backend=options.backend,
-            precision=precision,
-            device=options.device,
-            threads=options.threads,
-            notice=notice,
-        )
 
     def stop(self) -> None:
         """Cut short what is under way, because its consumer has gone; any thread may call it."""

@@ -26,9 +26,9 @@ class FakeBackend:
         return np.zeros((1, 3, 1024, 1024), np.float32)
 
 
-def fake_open(model, *, backend="auto", device="auto", notice, **_):
-    if backend not in ("auto", "openvino") or device == "gpu":
-        raise BackendError(f"no {backend} on {device}", "install it")
+def fake_open(model, options=None, *, notice):
+    if options and (options.backend != "openvino" or options.device == "gpu"):
+        raise BackendError(f"no {options.backend} on {options.device}", "install it")
     notice("the default on CPUs")
     return FakeBackend()
 

@@ -10,6 +10,7 @@ from fake_backends import random_picture
 
 from superres.errors import BackendError, ModelError
 from superres.images.resize import resize
+from superres.infer.backend import BackendOptions
 from superres.infer.engine import Engine
 from superres.infer.open_backend import BACKENDS, open_backend
 from superres.infer.precision import native_bf16
@@ -23,7 +24,9 @@ NATIVE = pytest.mark.skipif(not native_bf16(), reason="this CPU has no native bf
 
 def open_engine(model, backend, *, precision="fp32", **options) -> Engine:
     opened = open_backend(
-        model, backend=backend, precision=precision, device="cpu", threads=2, notice=pytest.fail
+        model,
+        BackendOptions(backend=backend, precision=precision, device="cpu", threads=2),
+        notice=pytest.fail,
     )
     return Engine(model.card, opened, fallback=None, notice=lambda _: None, **options)
 
@@ -164,7 +167,11 @@ def test_the_output_does_not_shift_a_picture(model_file, backend, tmp_path):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_gpu_that_is_not_there_is_an_error_that_names_what_is(model_file, backend):
     with pytest.raises(BackendError, match="gpu:7"):
-        open_backend(model_file("lean"), backend=backend, device="gpu:7", notice=lambda _: None)
+        open_backend(
+            model_file("lean"),
+            BackendOptions(backend=backend, device="gpu:7"),
+            notice=lambda _: None,
+        )
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
@@ -174,7 +181,7 @@ def test_a_damaged_graph_is_a_model_error(model_file, backend, tmp_path):
     path.write_bytes(model.onnx.read_bytes()[:5000])
     damaged = type(model)(model.card, path, None)
     with pytest.raises(ModelError, match=r"cannot use .*damaged\.onnx"):
-        open_backend(damaged, backend=backend, device="cpu", notice=lambda _: None)
+        open_backend(damaged, BackendOptions(backend=backend, device="cpu"), notice=lambda _: None)
 
 
 def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, monkeypatch):

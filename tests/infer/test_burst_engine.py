@@ -18,7 +18,7 @@ from superres.errors import (
     NumericalError,
     OutOfMemoryError,
 )
-from superres.infer.backend import BackendFacts, Precision
+from superres.infer.backend import BackendFacts, BackendOptions, Precision
 from superres.infer.burst_engine import BurstEngine
 from superres.infer.burst_input import fill_reference
 from superres.infer.export import export_onnx
@@ -61,7 +61,9 @@ def random_burst(count: int, height: int, width: int) -> np.ndarray:
 
 def engine_of(model: ModelFile, backend: str, tile: int | None = None) -> BurstEngine:
     opened = open_burst_backend(
-        model, backend=backend, precision="fp32", device="cpu", notice=lambda _: None
+        model,
+        BackendOptions(backend=backend, precision="fp32", device="cpu"),
+        notice=lambda _: None,
     )
     return BurstEngine(model.card, opened, tile=tile, fallback=None, notice=lambda _: None)
 
@@ -119,7 +121,7 @@ def test_models_of_one_frame_and_of_many_are_not_taken_for_each_other(model, mod
     with pytest.raises(ModelError, match=r"asked to fuse many\nhint: superres upscale"):
         open_burst_backend(model_file("lean"), notice=lambda _: None)
     with pytest.raises(BackendError, match="onnxruntime does not run models of many frames"):
-        open_burst_backend(model, backend="onnxruntime", notice=lambda _: None)
+        open_burst_backend(model, BackendOptions(backend="onnxruntime"), notice=lambda _: None)
 
 
 def test_a_network_that_keeps_more_than_tensors_runs_on_torch_alone(tmp_path):

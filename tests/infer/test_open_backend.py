@@ -4,6 +4,7 @@ import pytest
 
 from superres.errors import BackendError, ModelError, UnknownNameError
 from superres.infer import open_backend as module
+from superres.infer.backend import BackendOptions
 from superres.infer.open_backend import BACKENDS, open_backend
 from superres.models.files import ModelFile
 
@@ -40,7 +41,9 @@ def test_auto_picks_torch_for_weights_without_a_graph(model_file):
     model = model_file("lean")
     lines: list[str] = []
     opened = open_backend(
-        ModelFile(model.card, None, model.safetensors), device="cpu", notice=lines.append
+        ModelFile(model.card, None, model.safetensors),
+        BackendOptions(device="cpu"),
+        notice=lines.append,
     )
     assert opened.facts.name == "torch"
     assert "no .onnx file" in lines[0]
@@ -63,18 +66,20 @@ def test_auto_picks_torch_where_it_has_a_gpu(model_file, monkeypatch):
     )
     with pytest.raises(AttributeError):  # the fake opens nothing
         open_backend(model_file("lean"), notice=pytest.fail)
-    assert opened[0][1] == model_file("lean").safetensors
+    assert opened[0][0] == model_file("lean").safetensors
 
 
 def test_a_named_backend_is_opened_without_a_word(model_file):
     for name in BACKENDS:
-        opened = open_backend(model_file("lean"), backend=name, device="cpu", notice=pytest.fail)
+        opened = open_backend(
+            model_file("lean"), BackendOptions(backend=name, device="cpu"), notice=pytest.fail
+        )
         assert opened.facts.name == name
 
 
 def test_an_unknown_backend_is_told_the_nearest_name(model_file):
     with pytest.raises(UnknownNameError, match="did you mean 'openvino'"):
-        open_backend(model_file("lean"), backend="openvin", notice=pytest.fail)
+        open_backend(model_file("lean"), BackendOptions(backend="openvin"), notice=pytest.fail)
 
 
 def test_a_backend_that_is_not_installed_is_an_error_that_says_what_to_install(
@@ -82,7 +87,7 @@ def test_a_backend_that_is_not_installed_is_an_error_that_says_what_to_install(
 ):
     installed("openvino")
     with pytest.raises(BackendError, match=r"superres\[torch\]"):
-        open_backend(model_file("lean"), backend="torch", notice=pytest.fail)
+        open_backend(model_file("lean"), BackendOptions(backend="torch"), notice=pytest.fail)
 
 
 def test_no_backend_at_all_is_an_error(model_file, installed):
@@ -95,7 +100,9 @@ def test_a_model_without_the_backends_file_is_an_error(model_file):
     model = model_file("lean")
     with pytest.raises(ModelError, match=r"reads \.onnx files"):
         open_backend(
-            ModelFile(model.card, None, model.safetensors), backend="openvino", notice=pytest.fail
+            ModelFile(model.card, None, model.safetensors),
+            BackendOptions(backend="openvino"),
+            notice=pytest.fail,
         )
 
 
@@ -103,7 +110,9 @@ def test_fp16_on_a_cpu_becomes_fp32_and_is_announced(model_file):
     for name in BACKENDS:
         lines: list[str] = []
         opened = open_backend(
-            model_file("lean"), backend=name, precision="fp16", device="cpu", notice=lines.append
+            model_file("lean"),
+            BackendOptions(backend=name, precision="fp16", device="cpu"),
+            notice=lines.append,
         )
         assert opened.facts.precision == "fp32"
         assert "fp16 is not native" in lines[0]

@@ -7,7 +7,7 @@ from fake_backends import make_card, random_picture
 from torch import nn
 
 from superres.errors import BackendError, OutOfMemoryError
-from superres.infer.backend import PrecisionRequest
+from superres.infer.backend import PrecisionRequest, Setup
 from superres.infer.device import parse_device
 from superres.infer.engine import Engine
 from superres.infer.torch_backend import TorchBackend, find_device
@@ -56,14 +56,8 @@ class Doubling(nn.Module):
 
 
 def open_cpu(network: nn.Module, *, device="cpu", precision: PrecisionRequest = "fp32"):
-    return TorchBackend(
-        network,
-        make_card(scale=2),
-        precision=precision,
-        device=parse_device(device),
-        threads=None,
-        notice=pytest.fail,
-    )
+    setup = Setup(precision, parse_device(device), threads=None, notice=pytest.fail)
+    return TorchBackend(network, make_card(scale=2), setup)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from superres.errors import ArgumentError, ModelError, NumericalError, OutOfMemoryError
-from superres.infer.backend import BackendFacts
+from superres.infer.backend import BackendFacts, BackendOptions
 from superres.infer.export import export_onnx
 from superres.infer.open_backend import open_backend, open_video_backend
 from superres.infer.video_engine import VideoEngine
@@ -133,7 +133,9 @@ def files(tmp_path_factory):
 
 def test_torch_runs_a_file_and_single_frames_are_refused(files):
     model = open_model_file(files)
-    backend = open_video_backend(model, backend="torch", precision="fp32", notice=lambda _: None)
+    backend = open_video_backend(
+        model, BackendOptions(backend="torch", precision="fp32"), notice=lambda _: None
+    )
     running, _ = engine(backend)
     made = [running.enlarge(frame) for frame in frames()]
     assert np.abs(np.stack(made) - expected(frames())).max() < 1e-5
@@ -146,7 +148,9 @@ def test_openvino_computes_both_halves_as_torch_does(files):
     export_onnx(build(), CARD, files.with_suffix(".onnx"), half=False)
     theirs, ours = (
         open_video_backend(
-            open_model_file(files), backend=name, precision="fp32", notice=lambda _: None
+            open_model_file(files),
+            BackendOptions(backend=name, precision="fp32"),
+            notice=lambda _: None,
         )
         for name in ("torch", "openvino")
     )

@@ -11,7 +11,7 @@ from superres import zoo
 from superres.burst.laid import Laid
 from superres.burst.motion import Motion, centre_of
 from superres.burst.sample import Floats, Places, Planes, inside
-from superres.infer.backend import BurstBackend, Notice, PrecisionRequest
+from superres.infer.backend import Notice
 from superres.infer.burst_engine import BurstEngine
 from superres.infer.burst_input import frame_input
 from superres.infer.open_backend import open_burst_backend
@@ -42,21 +42,11 @@ def open_network(model: str, scale: float, run: RunOptions, notice: Notice) -> B
     chosen = min((one for one in offered if one >= scale), default=max(offered))
     found = zoo.find(model, scale=chosen, notice=notice)
 
-    def opened(precision: PrecisionRequest) -> BurstBackend:
-        return open_burst_backend(
-            found,
-            backend=run.backend,
-            precision=precision,
-            device=run.device,
-            threads=run.threads,
-            notice=notice,
-        )
-
     return BurstEngine(
         found.card,
-        opened(run.precision),
+        open_burst_backend(found, run, notice=notice),
         tile=run.tile,
-        fallback=lambda: opened("fp32"),
+        fallback=lambda: open_burst_backend(found, run.exact(), notice=notice),
         notice=notice,
     )
 

@@ -80,6 +80,7 @@ def _version(package: str) -> str | None:
 
 def _devices() -> list[dict[str, str]]:
     """Try each backend on each kind of device; say what runs there, or why nothing does."""
+    from superres.infer.backend import BackendOptions
     from superres.infer.open_backend import BACKENDS, open_backend
     from superres.zoo import find
 
@@ -88,9 +89,8 @@ def _devices() -> list[dict[str, str]]:
         for device in _DEVICES:
             entry = {"backend": backend, "device": device}
             try:
-                facts = open_backend(
-                    find("default", scale=4), backend=backend, device=device, notice=_ignore
-                ).facts
+                options = BackendOptions(backend=backend, device=device)
+                facts = open_backend(find("default", scale=4), options, notice=_ignore).facts
                 entry |= {"found": facts.device, "precision": facts.precision}
             except SuperresError as error:
                 entry |= {"missing": error.message, "hint": error.hint}

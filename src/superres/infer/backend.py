@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from superres.infer.device import Device
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PrecisionRequest = Literal["auto", "fp32", "bf16", "fp16"]
@@ -16,6 +18,37 @@ Notice = Callable[[str], None]  # called with one line for each fallback that th
 
 def no_notice(_: str) -> None:
     """Drop a line that the caller did not ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """What a network runs on, as users say it.
+
+    Attributes:
+        backend: `auto`, `openvino`, `torch` or `onnxruntime`.
+        precision: The number format; `auto` takes the device's own, and fp32 where that is unsure.
+        device: `auto`, `cpu`, `gpu`, `gpu:1`, `cuda:0`, `mps`, `npu`; see `parse_device`.
+        threads: CPU threads; None takes all cores.
+    """
+
+    backend: str = "auto"
+    precision: PrecisionRequest = "auto"
+    device: str = "auto"
+    threads: int | None = None
+
+    def exact(self) -> Self:
+        """Return the same in fp32, to fall back to."""
+        return replace(self, precision="fp32")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a backend is opened with: `BackendOptions` understood, and who is told of fallbacks."""
+
+    precision: PrecisionRequest
+    device: Device
+    threads: int | None
+    notice: Notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
 from superres.errors import BackendError, ModelError, OutOfMemoryError
-from superres.infer.backend import BackendFacts, Notice, PrecisionRequest
+from superres.infer.backend import BackendFacts, Setup
 from superres.infer.device import Device
 from superres.infer.memory import free_memory
 from superres.infer.precision import choose_precision
@@ -40,33 +40,21 @@ class OnnxBackend:
     Args:
         path: The .onnx file.
         card: Its card.
-        precision: The number format asked for; only fp32 is there.
-        device: Where to run; `auto` is the CPU.
-        threads: CPU threads; None takes all cores.
-        notice: Called if precision or device cannot be had.
+        setup: What is asked of it; only fp32 is there, and `auto` is the CPU.
 
     Raises:
         ModelError: ONNX Runtime cannot read the file.
         BackendError: No provider of this build runs on the device.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        card: Card,
-        *,
-        precision: PrecisionRequest,
-        device: Device,
-        threads: int | None,
-        notice: Notice,
-    ) -> None:
+    def __init__(self, path: Path, card: Card, setup: Setup) -> None:
         self._card = card
-        choose_precision(precision, (), "ONNX Runtime", notice)
-        provider, settings = _provider(device)
+        choose_precision(setup.precision, (), "ONNX Runtime", setup.notice)
+        provider, settings = _provider(setup.device)
         options = ort.SessionOptions()
         options.log_severity_level = 4  # its errors are raised as well, and told by us
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        if setup.threads is not None:
+            options.intra_op_num_threads = setup.threads
         chosen: list[str | tuple[str, dict[str, str]]] = [(provider, settings)]
         if provider != _CPU:
             chosen.append(_CPU)  # for single layers that the GPU's provider has not
@@ -79,7 +67,7 @@ class OnnxBackend:
             ) from error
         running: str = self._session.get_providers()[0]
         if running != provider:  # it falls back to the CPU without a word where a driver is missing
-            notice(f"ONNX Runtime could not start {provider}: running on {running}")
+            setup.notice(f"ONNX Runtime could not start {provider}: running on {running}")
         self._provider = running
         self._input: str = self._session.get_inputs()[0].name
 

@@ -13,29 +13,19 @@ from typing import Literal, TypeVar
 from superres.errors import BackendError, ModelError, unknown_name
 from superres.infer.backend import (
     Backend,
+    BackendOptions,
     BurstBackend,
     Notice,
-    PrecisionRequest,
+    Setup,
     VideoBackend,
 )
 from superres.infer.device import Device, parse_device
 from superres.infer.precision import describe_cpu
+from superres.models.card import Card
 from superres.models.files import ModelFile
 
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What a backend is opened with."""
-
-    model: ModelFile
-    precision: PrecisionRequest
-    device: Device
-    threads: int | None
-    notice: Notice
-
-
 Opened = TypeVar("Opened", Backend, BurstBackend, VideoBackend)
-_Opener = Callable[[_Request, Path], Opened]
+_Opener = Callable[[Path, Card, Setup], Opened]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,92 +57,46 @@ class _Choice:
         return importlib.util.find_spec(self.package) is not None
 
 
-def _openvino(request: _Request, path: Path) -> Backend:
+def _openvino(path: Path, card: Card, setup: Setup) -> Backend:
     from superres.infer.openvino_backend import OpenVinoBackend
 
-    return OpenVinoBackend(
-        path,
-        request.model.card,
-        precision=request.precision,
-        device=request.device,
-        threads=request.threads,
-        notice=request.notice,
-    )
+    return OpenVinoBackend(path, card, setup)
 
 
-def _openvino_burst(request: _Request, path: Path) -> BurstBackend:
+def _openvino_burst(path: Path, card: Card, setup: Setup) -> BurstBackend:
     from superres.infer.openvino_backend import OpenVinoBurstBackend
 
-    return OpenVinoBurstBackend(
-        path,
-        request.model.card,
-        precision=request.precision,
-        device=request.device,
-        threads=request.threads,
-        notice=request.notice,
-    )
+    return OpenVinoBurstBackend(path, card, setup)
 
 
-def _openvino_video(request: _Request, path: Path) -> VideoBackend:
+def _openvino_video(path: Path, card: Card, setup: Setup) -> VideoBackend:
     from superres.infer.openvino_backend import OpenVinoVideoBackend
 
-    return OpenVinoVideoBackend(
-        path,
-        request.model.card,
-        precision=request.precision,
-        device=request.device,
-        threads=request.threads,
-        notice=request.notice,
-    )
+    return OpenVinoVideoBackend(path, card, setup)
 
 
-def _torch(request: _Request, path: Path) -> Backend:
+def _torch(path: Path, _: Card, setup: Setup) -> Backend:
     from superres.infer.torch_backend import TorchBackend
 
-    return TorchBackend.open(
-        path,
-        precision=request.precision,
-        device=request.device,
-        threads=request.threads,
-        notice=request.notice,
-    )
+    return TorchBackend.open(path, setup)
 
 
-def _torch_burst(request: _Request, path: Path) -> BurstBackend:
+def _torch_burst(path: Path, _: Card, setup: Setup) -> BurstBackend:
     from superres.infer.torch_backend import TorchBurstBackend
 
-    return TorchBurstBackend.open(
-        path,
-        precision=request.precision,
-        device=request.device,
-        threads=request.threads,
-        notice=request.notice,
-    )
+    return TorchBurstBackend.open(path, setup)
 
 
-def _torch_video(request: _Request, path: Path) -> VideoBackend:
+def _torch_video(path: Path, _: Card, setup: Setup) -> VideoBackend:
     from superres.infer.torch_backend import TorchVideoBackend
 
-    return TorchVideoBackend.open(
-        path,
-        precision=request.precision,
-        device=request.device,
-        threads=request.threads,
-        notice=request.notice,
-    )
+    return TorchVideoBackend.open(path, setup)
 
 
-def _onnxruntime(request: _Request, path: Path) -> Backend:
+def _onnxruntime(path: Path, card: Card, setup: Setup) -> Backend:
     from superres.infer.onnx_backend import OnnxBackend
 
-    return OnnxBackend(
-        path,
-        request.model.card,
-        precision=request.precision,
-        device=request.device,
-        threads=request.threads,
-        notice=request.notice,
-    )
+    return OnnxBackend(path, card, setup)
 
 
 # In the order in which `auto` tries them where no GPU of torch's is in sight.
@@ -165,23 +109,17 @@ BACKENDS: dict[str, _Choice] = {
 }
 
 
+_DEFAULTS = BackendOptions()
+
+
 def open_backend(
-    model: ModelFile,
-    *,
-    backend: str = "auto",
-    precision: PrecisionRequest = "auto",
-    device: str = "auto",
-    threads: int | None = None,
-    notice: Notice,
+    model: ModelFile, options: BackendOptions = _DEFAULTS, *, notice: Notice
 ) -> Backend:
     """Open a model of one frame on a backend.
 
     Args:
         model: The model's files and card.
-        backend: `auto` or a key of `BACKENDS`.
-        precision: The number format; `auto` takes the device's own, and fp32 where that is unsure.
-        device: `auto`, `cpu`, `gpu`, `gpu:1`, `cuda:0`, `mps`, `npu`; see `parse_device`.
-        threads: CPU threads; None takes all cores.
+        options: What it runs on.
         notice: Told what `auto` picked and why, and what cannot be had.
 
     Raises:
@@ -200,18 +138,11 @@ def open_backend(
             f"model {model.card.name} enlarges videos, it was given one frame",
             f"superres video IN -n {model.card.name}; superres models list has others",
         )
-    request = _Request(model, precision, parse_device(device), threads, notice)
-    return _opened(backend, request, lambda choice: choice.open)
+    return _opened(model, options, notice, lambda choice: choice.open)
 
 
 def open_burst_backend(
-    model: ModelFile,
-    *,
-    backend: str = "auto",
-    precision: PrecisionRequest = "auto",
-    device: str = "auto",
-    threads: int | None = None,
-    notice: Notice,
+    model: ModelFile, options: BackendOptions = _DEFAULTS, *, notice: Notice
 ) -> BurstBackend:
     """Open a model of many frames on a backend; arguments and errors are those of `open_backend`.
 
@@ -224,18 +155,11 @@ def open_burst_backend(
             f"model {model.card.name} enlarges {what}, it was asked to fuse many",
             "superres upscale runs it; superres models list says which models take many frames",
         )
-    request = _Request(model, precision, parse_device(device), threads, notice)
-    return _opened(backend, request, lambda choice: choice.open_burst)
+    return _opened(model, options, notice, lambda choice: choice.open_burst)
 
 
 def open_video_backend(
-    model: ModelFile,
-    *,
-    backend: str = "auto",
-    precision: PrecisionRequest = "auto",
-    device: str = "auto",
-    threads: int | None = None,
-    notice: Notice,
+    model: ModelFile, options: BackendOptions = _DEFAULTS, *, notice: Notice
 ) -> VideoBackend:
     """Open a model of videos on a backend; arguments and errors are those of `open_backend`.
 
@@ -247,35 +171,41 @@ def open_video_backend(
             f"model {model.card.name} knows nothing of videos' frames before",
             "superres models list says which models are for videos",
         )
-    request = _Request(model, precision, parse_device(device), threads, notice)
-    return _opened(backend, request, lambda choice: choice.open_video)
+    return _opened(model, options, notice, lambda choice: choice.open_video)
 
 
 def _opened(
-    backend: str, request: _Request, opener: Callable[[_Choice], _Opener[Opened] | None]
+    model: ModelFile,
+    options: BackendOptions,
+    notice: Notice,
+    opener: Callable[[_Choice], _Opener[Opened] | None],
 ) -> Opened:
     """Open the backend that was named, or the one to pick."""
-    if backend != "auto":
-        if backend not in BACKENDS:
-            raise unknown_name("backend", backend, ("auto", *BACKENDS))
-        return _open_named(backend, request, opener)
+    setup = Setup(options.precision, parse_device(options.device), options.threads, notice)
+    if options.backend != "auto":
+        if options.backend not in BACKENDS:
+            raise unknown_name("backend", options.backend, ("auto", *BACKENDS))
+        return _open_named(options.backend, model, setup, opener)
     able = [
         name
         for name, choice in BACKENDS.items()
-        if choice.installed() and choice.path(request.model) and opener(choice)
+        if choice.installed() and choice.path(model) and opener(choice)
     ]
-    name, reason = _pick(request.model, able, request.device)
-    opened = _open_named(name, request, opener)
+    name, reason = _pick(model, able, setup.device)
+    opened = _open_named(name, model, setup, opener)
     facts = opened.facts
     where = describe_cpu() if facts.device.lower() == "cpu" else facts.device
-    request.notice(f"running on {name} in {facts.precision} ({reason}): {where}")
+    notice(f"running on {name} in {facts.precision} ({reason}): {where}")
     return opened
 
 
 def _open_named(
-    name: str, request: _Request, opener: Callable[[_Choice], _Opener[Opened] | None]
+    name: str,
+    model: ModelFile,
+    setup: Setup,
+    opener: Callable[[_Choice], _Opener[Opened] | None],
 ) -> Opened:
-    choice, model = BACKENDS[name], request.model
+    choice = BACKENDS[name]
     if not choice.installed():
         raise BackendError(
             f"the backend {name} needs the package {choice.package}, which is not installed",
@@ -294,7 +224,7 @@ def _open_named(
             f"the backend {name} reads .{choice.file} files, model {model.card.name} has none",
             "superres export makes .onnx of .safetensors; use --backend auto for what there is",
         )
-    return open_it(request, path)
+    return open_it(path, model.card, setup)
 
 
 def _pick(model: ModelFile, able: Sequence[str], device: Device) -> tuple[str, str]:

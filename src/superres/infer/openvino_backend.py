@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from superres.errors import BackendError, ModelError, OutOfMemoryError, SuperresError
 from superres.infer.backend import (
     BackendFacts,
-    Notice,
     Precision,
-    PrecisionRequest,
+    Setup,
     split_reference,
 )
 from superres.infer.device import Device
@@ -60,31 +59,21 @@ class _OpenVinoRuntime:
     Args:
         path: The .onnx file.
         card: Its card.
-        precision: The number format asked for.
-        device: Where to run.
-        threads: CPU threads; None takes all cores.
-        notice: Called if precision or device cannot be had.
+        setup: What is asked of it.
 
     Raises:
         ModelError: OpenVINO cannot read the file.
         BackendError: There is no such device.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        card: Card,
-        *,
-        precision: PrecisionRequest,
-        device: Device,
-        threads: int | None,
-        notice: Notice,
-    ) -> None:
+    def __init__(self, path: Path, card: Card, setup: Setup) -> None:
         self._core = ov.Core()
-        self._device = _find_device(self._core, device)
+        self._device = _find_device(self._core, setup.device)
         native = _native_precisions(self._core, self._device)
-        self._precision: Precision = choose_precision(precision, native, self._device, notice)
-        self._threads = threads
+        self._precision: Precision = choose_precision(
+            setup.precision, native, self._device, setup.notice
+        )
+        self._threads = setup.threads
         self._card = card
         try:
             self._widest = self._prepare(_read(self._core, path))

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from superres.errors import BackendError, OutOfMemoryError, SuperresError
 from superres.infer.backend import (
     BackendFacts,
-    Notice,
     Precision,
-    PrecisionRequest,
+    Setup,
     split_reference,
 )
 from superres.infer.device import Device
@@ -48,31 +47,21 @@ class _TorchRuntime:
     Args:
         network: The network, in fp32; it is moved to the device.
         card: Its card.
-        precision: The number format asked for.
-        device: Where to run.
-        threads: CPU threads, for this whole process; None leaves torch's own choice.
-        notice: Called if precision cannot be had.
+        setup: What is asked of it; threads are this whole process's.
 
     Raises:
         BackendError: There is no such device.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        card: Card,
-        *,
-        precision: PrecisionRequest,
-        device: Device,
-        threads: int | None,
-        notice: Notice,
-    ) -> None:
-        if threads is not None:
-            torch.set_num_threads(threads)
+    def __init__(self, network: nn.Module, card: Card, setup: Setup) -> None:
+        if setup.threads is not None:
+            torch.set_num_threads(setup.threads)
         self._card = card
-        self._device = find_device(device)
+        self._device = find_device(setup.device)
         native = _native_precisions(self._device)
-        self._precision: Precision = choose_precision(precision, native, str(self._device), notice)
+        self._precision: Precision = choose_precision(
+            setup.precision, native, str(self._device), setup.notice
+        )
         self._bytes_per_px = _estimate_bytes_per_px(network, card)
         # nn.Module.to has no overload for a memory format in torch's own types.
         self._network: nn.Module = network.eval().to(  # pyright: ignore[reportCallIssue]
@@ -80,15 +69,7 @@ class _TorchRuntime:
         )
 
     @classmethod
-    def open(
-        cls,
-        path: Path,
-        *,
-        precision: PrecisionRequest,
-        device: Device,
-        threads: int | None,
-        notice: Notice,
-    ) -> Self:
+    def open(cls, path: Path, setup: Setup) -> Self:
         """Load a file of weights and open its network.
 
         Raises:
@@ -96,9 +77,7 @@ class _TorchRuntime:
             BackendError: There is no such device.
         """
         network, card = load_network(path)
-        return cls(
-            network, card, precision=precision, device=device, threads=threads, notice=notice
-        )
+        return cls(network, card, setup)
 
     @property
     def facts(self) -> BackendFacts:

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from superres import zoo
 from superres.errors import ArgumentError
 from superres.images.resize import resize
-from superres.infer.backend import BackendFacts, Notice, PrecisionRequest, VideoBackend
+from superres.infer.backend import BackendFacts, Notice
 from superres.infer.open_backend import open_video_backend
 from superres.infer.video_engine import VideoEngine
-from superres.models.files import ModelFile
 from superres.upscaler import Route, RunOptions, Upscaler
 from superres.video.cuts import SceneCuts
 
@@ -102,9 +101,11 @@ class VideoNetworks:
             found = zoo.find(self.model, scale=scale, notice=self._notice)
             self._engines[scale, nth] = VideoEngine(
                 found.card,
-                self._open(found, self._options.precision),
+                open_video_backend(found, self._options, notice=self._notice),
                 tile=self._options.tile,
-                fallback=lambda: self._open(found, "fp32"),
+                fallback=lambda: open_video_backend(
+                    found, self._options.exact(), notice=self._notice
+                ),
                 notice=self._notice,
             )
         return self._engines[scale, nth]
@@ -121,16 +122,6 @@ class VideoNetworks:
     def stopped(self) -> bool:
         """Whether the video has been ended."""
         return self._stopped.is_set()
-
-    def _open(self, model: ModelFile, precision: PrecisionRequest) -> VideoBackend:
-        return open_video_backend(
-            model,
-            backend=self._options.backend,
-            precision=precision,
-            device=self._options.device,
-            threads=self._options.threads,
-            notice=self._notice,
-        )
 
 
 def open_networks(model: str, options: RunOptions, notice: Notice) -> Upscaler | VideoNetworks:
