@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,8 +12,8 @@ from superres.errors import ArgumentError, ModelError, NumericalError, OutOfMemo
 from superres.infer import tiling
 from superres.infer.backend import BackendFacts, BurstBackend, Notice
 from superres.infer.burst_input import fill_reference
-from superres.infer.engine import first_limit
 from superres.infer.guard import fault
+from superres.infer.limits import first_limit, halved_limit
 from superres.infer.tiling import Span
 from superres.models.card import Card
 
@@ -111,7 +110,7 @@ class BurstEngine:
             try:
                 strip = self._strip(source, count, row, tiling.spans(width, edges[1], self.card))
             except OutOfMemoryError as error:
-                self._shrink(edges, error)
+                self._limit = halved_limit(self.card, edges, error, self._notice)
                 continue
             yield strip
             done = row.core_stop
@@ -162,15 +161,3 @@ class BurstEngine:
         large_NCHW = self._backend.fuse(itertools.chain((reference[None],), others))
         colours_NCHW = reference[None, : self.card.channels]
         return large_NCHW[0], fault(colours_NCHW, large_NCHW)
-
-    def _shrink(self, edges: tuple[int, int], error: OutOfMemoryError) -> None:
-        """Halve the tile; raise if it is the smallest."""
-        edge, least = math.isqrt(edges[0] * edges[1]), tiling.least_tile(self.card)
-        if edge <= least:
-            raise OutOfMemoryError(
-                f"not even a tile of {edges[1]}x{edges[0]} pixels fits into memory: "
-                f"{error.message}",
-                "close other programs, or use another --device",
-            ) from error
-        self._limit = max(edge // 2, least)
-        self._notice(f"out of memory with a tile of {edge} pixels: going on with {self._limit}")

@@ -17,6 +17,7 @@ from superres.infer import tiling
 from superres.infer.backend import Backend, BackendFacts, Notice
 from superres.infer.ensemble import run_ensemble
 from superres.infer.guard import fault
+from superres.infer.limits import first_limit, halved_limit
 from superres.infer.tiling import Span
 from superres.infer.window import RowWindow
 from superres.models.card import Card
@@ -26,7 +27,6 @@ Unit = NDArray[np.float32]
 # Tiles are joined to batches up to so many pixels: it keeps a GPU busy with small tiles, and
 # takes no more memory than a tile of 256 x 256 does.
 _BATCH_PX = 256**2
-_FREE_SHARE = 0.5  # of the free memory; the rest is for strips, files and other programs
 _YIELD_BYTES = 8 * 2**20  # strips leave in pieces, so that they are free once these are written
 
 
@@ -299,37 +299,7 @@ class Engine:
             self._batch_px = 0
             self._notice(f"out of memory with {count} tiles at once: going on one by one")
             return
-        edge, least = math.isqrt(height * width), tiling.least_tile(self.card)
-        if edge <= least:
-            raise OutOfMemoryError(
-                f"not even a tile of {width}x{height} pixels fits into memory: {error.message}",
-                "close other programs, or use another --device",
-            ) from error
-        self._limit = max(edge // 2, least)
-        self._notice(f"out of memory with a tile of {edge} pixels: going on with {self._limit}")
-
-
-def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notice) -> int:
-    """Return the edge of the largest tile: as asked, or as fast as the free memory allows.
-
-    Args:
-        card: What the network needs.
-        facts: What its backend can do.
-        tile: The edge that was asked for, halo included; None chooses.
-        notice: Called if it is not what was asked for, or small for lack of memory.
-    """
-    least = tiling.least_tile(card)
-    if tile is not None:
-        if tile < least:
-            notice(f"model {card.name} needs a tile of at least {least} pixels, not {tile}")
-        return max(tile, least)
-    fits = math.isqrt(int(facts.free_bytes * _FREE_SHARE) // max(1, facts.bytes_per_px))
-    if fits < facts.best_tile:
-        notice(
-            f"{facts.free_bytes / 2**20:.0f} MiB are free on {facts.device}: "
-            f"the tile is {max(fits, least)} pixels, not {facts.best_tile}"
-        )
-    return max(min(fits, facts.best_tile), least)
+        self._limit = halved_limit(self.card, (height, width), error, self._notice)
 
 
 def _place(job: _Job, answer_NCHW: Unit, strip: Unit, scale: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 from superres.errors import ArgumentError, ModelError, NumericalError, OutOfMemoryError
 from superres.infer import tiling
 from superres.infer.backend import BackendFacts, Notice, VideoBackend
-from superres.infer.engine import first_limit
 from superres.infer.guard import fault
+from superres.infer.limits import first_limit, halved_limit
 from superres.infer.tiling import Span
 from superres.models.card import VIDEO_MULTIPLE, Card
 
@@ -120,7 +119,9 @@ class VideoEngine:
                 large, memory = self._restored(aligned)
                 break
             except OutOfMemoryError as error:
-                self._shrink(small.shape, error)
+                padded = aligned.shape[2], aligned.shape[3]
+                edges = tiling.tile_shape(*padded, self.card, self._limit)
+                self._limit = halved_limit(self.card, edges, error, self._notice)
         self._history = _History(small, large, memory)
         scale = self.card.scale
         return large[0, :, : scale * height, : scale * width].transpose(1, 2, 0)
@@ -173,19 +174,6 @@ class VideoEngine:
                 "look for NaN or Inf in the frames; or try --precision fp32",
             )
         return large, memory
-
-    def _shrink(self, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
-        """Halve the tile; raise if it is the smallest."""
-        edges = tiling.tile_shape(shape[2], shape[3], self.card, self._limit)
-        edge, least = math.isqrt(edges[0] * edges[1]), tiling.least_tile(self.card)
-        if edge <= least:
-            raise OutOfMemoryError(
-                f"not even a tile of {edges[1]}x{edges[0]} pixels fits into memory: "
-                f"{error.message}",
-                "close other programs, or use another --device",
-            ) from error
-        self._limit = max(edge // 2, least)
-        self._notice(f"out of memory with a tile of {edge} pixels: going on with {self._limit}")
 
 
 def _whole(frame: Unit) -> Unit:
