@@ -119,8 +119,7 @@ class VideoEngine:
                 large, memory = self._restored(aligned)
                 break
             except OutOfMemoryError as error:
-                padded = aligned.shape[2], aligned.shape[3]
-                edges = tiling.tile_shape(*padded, self.card, self._limit)
+                edges = tiling.tile_shape(small.shape[2], small.shape[3], self.card, self._limit)
                 self._limit = halved_limit(self.card, edges, error, self._notice)
         self._history = _History(small, large, memory)
         scale = self.card.scale
