@@ -81,15 +81,14 @@ def draw(means: dict[str, list[float]]) -> str:
         Curve(name, slot, [(float(n), db) for n, db in zip(COUNTS, values, strict=True)])
         for slot, (name, values) in enumerate(means.items())
     ]
-    chart = draw_chart("PSNR by number of frames", curves, lambda db: f"{db:.2f}")
+    title = "PSNR by number of frames"
+    chart = draw_chart(title, curves, lambda db: f"{db:.2f}", across="frames")
     keys = "".join(  # where no curve is, in the curves' order
-        f'<text class="end s{slot}" x="190" y="{112 + 14 * (len(means) - slot)}">{name}</text>'
+        f'<text class="end s{slot}" x="190" y="{94 + 14 * (len(means) - slot)}">{name}</text>'
         for slot, name in enumerate(means)
     )
     head, _, rest = chart.partition(">")
-    return f"{head}>{_STYLE}{rest}".replace(">steps<", ">frames<").replace(
-        "</svg>", f"{keys}</svg>"
-    )
+    return f"{head}>{_STYLE}{rest}".replace("</svg>", f"{keys}</svg>")
 
 
 def table(means: dict[str, list[float]], pictures: int) -> str:
