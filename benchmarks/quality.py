@@ -42,10 +42,13 @@ _HEAD = """# Every network, measured
 Written by `python benchmarks/quality.py` from what it trained and measured. Each network was
 trained by its built-in recipe, on the photographs of the embedded models (CLIC and CID22), under
 the budget in the last column: far below the papers' days on GPUs, so the papers' figures stand
-beside ours. Where no budget stands, the weights were taken as they are. PSNR and SSIM on luma,
-border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds are for an output of
-1280×720. The time for a megapixel of output is that of the default backend in the machine's own
-number format ({cpu})."""
+beside ours. Minutes are of one core that other runs shared; steps say more. Networks that are not
+here have recipes, and need a GPU for a score that says anything. Where no budget stands, the
+weights were taken as they are: the embedded models, and SPAN's published weights (`spanx…`).
+
+PSNR and SSIM on luma, border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds
+are for an output of 1280×720. The time for a megapixel of output is that of the default backend in
+the machine's own number format ({cpu}); runs that were not exported go through torch."""
 _STYLE = """<style>
 svg { font: 11px system-ui, sans-serif; background: #fff }
 .grid { stroke: #e4e4e4; fill: none } .axis { stroke: #888; fill: none } .tick { fill: #666 }
