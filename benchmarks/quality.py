@@ -29,7 +29,7 @@ from superres.evaluate.benchmark import bicubic
 from superres.infer.precision import describe_cpu
 from superres.models.catalog import ARCHITECTURES
 from superres.models.checkpoint import load_network
-from superres.train.chart import Curve, draw_chart
+from superres.train.chart import Curve, draw_chart, style_class
 from superres.train.loop import RunOptions, train
 from superres.train.recipe_file import built_in_recipes, load_recipe
 from superres.train.run_log import read_log
@@ -50,14 +50,18 @@ PSNR and SSIM on luma, border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is bet
 are for an output of 1280×720. The time for a megapixel of output is that of the default backend in
 the machine's own number format ({cpu}); runs that were not exported go through torch."""
 _STYLE = """<style>
-svg { font: 11px system-ui, sans-serif; background: #fff }
-.grid { stroke: #e4e4e4; fill: none } .axis { stroke: #888; fill: none } .tick { fill: #666 }
+svg { background: #fff } text { font: 11px system-ui, sans-serif; fill: #666 }
+.grid { stroke: #e4e4e4; fill: none } .axis { stroke: #888; fill: none }
 .line { fill: none; stroke-width: 2 } .dash1 .line { stroke-dasharray: 5 3 }
 .dash2 .line { stroke-dasharray: 2 2 }
-.s0 { fill: #2f6fb0; stroke: #2f6fb0 } .s1 { fill: #c5562b; stroke: #c5562b }
-.s2 { fill: #2f8f5b; stroke: #2f8f5b } .s3 { fill: #8a5cb8; stroke: #8a5cb8 }
-.s4 { fill: #b08a1e; stroke: #b08a1e } .s5 { fill: #3a9aa8; stroke: #3a9aa8 }
-.s6 { fill: #c04a86; stroke: #c04a86 } .s7 { fill: #666; stroke: #666 } text { stroke: none }
+.s0 .line { stroke: #2f6fb0 } .s0.end, circle.s0 { fill: #2f6fb0 }
+.s1 .line { stroke: #c5562b } .s1.end, circle.s1 { fill: #c5562b }
+.s2 .line { stroke: #2f8f5b } .s2.end, circle.s2 { fill: #2f8f5b }
+.s3 .line { stroke: #8a5cb8 } .s3.end, circle.s3 { fill: #8a5cb8 }
+.s4 .line { stroke: #b08a1e } .s4.end, circle.s4 { fill: #b08a1e }
+.s5 .line { stroke: #3a9aa8 } .s5.end, circle.s5 { fill: #3a9aa8 }
+.s6 .line { stroke: #c04a86 } .s6.end, circle.s6 { fill: #c04a86 }
+.s7 .line { stroke: #666 } .s7.end, circle.s7 { fill: #666 }
 </style>"""
 BICUBIC = "bicubic"
 _SETS = ("Set5", "Set14", "BSD100")  # the columns
@@ -147,8 +151,8 @@ def page(rows: list[dict[str, Any]]) -> str:
         )
         if any(row.get("course") for row in of_scale):
             parts.append(
-                f"\nWhere they were heading, PSNR on {names[0]} by minutes (curves name themselves "
-                f"under the pointer):\n\n![PSNR by minutes](images/{_chart_name(scale)})\n"
+                f"\nWhere they were heading, PSNR on {names[0]} by minutes:\n\n"
+                f"![PSNR by minutes](images/{_chart_name(scale)})\n"
             )
             parts.extend(_heading(row) for row in of_scale if row.get("course"))
     return "\n".join(parts) + "\n"
@@ -193,8 +197,13 @@ def draw(rows: list[dict[str, Any]], scale: int) -> str | None:
         for slot, row in enumerate(courses)
     ]
     chart = draw_chart(f"PSNR at x{scale}", curves, lambda db: f"{db:.2f}", across="minutes")
+    keys = "".join(  # below the curves, which end high
+        f'<text class="end {style_class(slot)}" x="{250 + 90 * (slot // 5)}" '
+        f'y="{160 + 14 * (slot % 5)}">{row["recipe"]}</text>'
+        for slot, row in enumerate(courses)
+    )
     head, _, rest = chart.partition(">")
-    return f"{head}>{_STYLE}{rest}"
+    return f"{head}>{_STYLE}{rest}".replace("</svg>", f"{keys}</svg>")
 
 
 def _keep(row: dict[str, Any]) -> None:
