@@ -10,7 +10,8 @@ from superres.video.plan import VideoOptions
 @pytest.fixture(autouse=True)
 def repeating_network(monkeypatch):
     monkeypatch.setattr(
-        "superres.upscaler.open_backend", lambda model, **_: Repeater(model.card.scale)
+        "superres.upscaler.open_backend",
+        lambda model, options, *, notice: Repeater(model.card.scale),
     )
 
 

@@ -392,7 +392,7 @@ class Slow(Repeater):
         time.sleep(0.05)
         return super().run(tiles)
 
-superres.upscaler.open_backend = lambda model, **_: Slow(model.card.scale)
+superres.upscaler.open_backend = lambda model, options, *, notice: Slow(model.card.scale)
 options = VideoOptions(scale=2, segment_frames=4, codec=CodecOptions({codec!r}))
 def told(done, frames, fps):
     print(done, flush=True)
