@@ -51,8 +51,6 @@ class BurstEngine:
         fallback: Callable[[], BurstBackend] | None,
         notice: Notice,
     ) -> None:
-        if tile is not None and tile < 1:
-            raise ArgumentError(f"the tile must be at least 1 pixel, got {tile}", "try 256")
         if card.frames != "many" or card.multiple_of != 1 or card.minimum != 1:
             raise ModelError(
                 f"model {card.name} is none that fuses bursts of any size",

@@ -74,8 +74,6 @@ class Engine:
         fallback: Callable[[], Backend] | None,
         notice: Notice,
     ) -> None:
-        if tile is not None and tile < 1:
-            raise ArgumentError(f"the tile must be at least 1 pixel, got {tile}", "try 256")
         self.card = card
         self._asked = backend
         self._backend = backend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from superres.errors import OutOfMemoryError
+from superres.errors import ArgumentError, OutOfMemoryError
 from superres.infer import tiling
 from superres.infer.backend import BackendFacts, Notice
 from superres.models.card import Card
@@ -20,9 +20,14 @@ def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notic
         facts: What its backend can do.
         tile: The edge that was asked for, halo included; None chooses.
         notice: Called if it is not what was asked for, or small for lack of memory.
+
+    Raises:
+        ArgumentError: `tile` is below 1.
     """
     least = tiling.least_tile(card)
     if tile is not None:
+        if tile < 1:
+            raise ArgumentError(f"the tile must be at least 1 pixel, got {tile}", "try 256")
         if tile < least:
             notice(f"model {card.name} needs a tile of at least {least} pixels, not {tile}")
         return max(tile, least)

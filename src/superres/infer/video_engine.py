@@ -56,8 +56,6 @@ class VideoEngine:
         fallback: Callable[[], VideoBackend] | None,
         notice: Notice,
     ) -> None:
-        if tile is not None and tile < 1:
-            raise ArgumentError(f"the tile must be at least 1 pixel, got {tile}", "try 256")
         if card.frames != "video" or card.multiple_of != 1 or card.minimum != 1:
             raise ModelError(
                 f"model {card.name} is none that enlarges videos of any size",
