@@ -56,6 +56,11 @@ def burst_margin(config: BurstConfig, patch: int) -> int:
     return 2 * _reach(config, patch) + _READ
 
 
+def burst_canvas(config: BurstConfig, patch: int) -> int:
+    """Return the edge of the picture, in small pixels, that bursts of a patch are made of."""
+    return patch + 2 * burst_margin(config, patch)
+
+
 @torch.no_grad()
 def make_bursts(
     large_BCHW: Tensor,
@@ -69,7 +74,7 @@ def make_bursts(
     """Make bursts and their truths; they depend on the arguments alone.
 
     Args:
-        large_BCHW: (B, C, L, L) in [0, 1], L being scale * (patch + 2 * burst_margin).
+        large_BCHW: (B, C, L, L) in [0, 1], L being scale * burst_canvas.
         config: How frames differ.
         scale: Large size over small size.
         patch: Edge of the reference in small pixels.
@@ -85,12 +90,12 @@ def make_bursts(
         ArgumentError: The batch is of another size.
     """
     margin = burst_margin(config, patch)
-    edge = scale * (patch + 2 * margin)
+    edge = scale * burst_canvas(config, patch)
     if large_BCHW.shape[2:] != (edge, edge) or count < 1:
         raise ArgumentError(
             f"{count} frames of {patch} px at scale {scale} are made of {edge}x{edge} px, "
             f"got {tuple(large_BCHW.shape)}",
-            "add burst_margin to the patch that is cut out",
+            "cut out scale * burst_canvas",
         )
     batch, channels = large_BCHW.shape[:2]
     rng = np.random.default_rng((*seed, _SALT))

@@ -19,7 +19,6 @@ from superres.models.catalog import network_config
 from superres.models.checkpoint import card_for, save_network
 from superres.models.supervised import Supervised
 from superres.train.adversary import Adversary
-from superres.train.bursts import Bursts
 from superres.train.checkpoint import (
     Part,
     Progress,
@@ -29,7 +28,6 @@ from superres.train.checkpoint import (
     optimizer_part,
     save_state,
 )
-from superres.train.clips import Clips
 from superres.train.devices import Devices, open_fabric
 from superres.train.ema import WeightAverage
 from superres.train.journal import Journal
@@ -165,7 +163,7 @@ class _Run:
     optimizer: Optimizer
     stepper: Any  # fabric's wrapped optimiser
     average: WeightAverage
-    patches: Patches | Bursts | Clips
+    patches: Patches
     objective: Objective
     adversary: Adversary | None
     validators: tuple[AnyValidator, ...]

@@ -14,46 +14,37 @@ from superres.data.emphasis import emphasised
 from superres.data.folders import find_pictures
 from superres.data.pairs import load_resident_pairs
 from superres.data.resident import ResidentPairs, load_resident
-from superres.degrade.burst import burst_margin
 from superres.degrade.burst_config import BurstConfig
 from superres.degrade.chain import degrade_batch
 from superres.degrade.clip_config import ClipConfig
-from superres.degrade.clips import clip_canvas
-from superres.degrade.config import DegradationConfig
 from superres.degrade.load import load_degradation
 from superres.errors import ArgumentError
 from superres.models.config import NetworkConfig
-from superres.train.bursts import Bursts
-from superres.train.clips import Clips
+from superres.train.bursts import making_of_bursts
+from superres.train.clips import making_of_clips
+from superres.train.making import Making
 from superres.train.recipe import Recipe
 
 _CLEAN = "bicubic"
 
 
 class Patches:
-    """All pictures of a run, and the chain that makes small patches of large ones.
+    """All pictures of a run, and what a network is shown of them.
 
     Args:
         pairs: The pictures.
-        chain: How small patches are made of the large ones; None takes the small pictures.
-        recipe: Patch, batch and seed.
+        making: What is drawn, and what becomes of it.
+        recipe: Batch and seed.
         share: Which process this is, of how many.
-        description: How the small patches come to be, for the card.
     """
 
     def __init__(
-        self,
-        pairs: ResidentPairs,
-        chain: DegradationConfig | None,
-        recipe: Recipe,
-        *,
-        share: tuple[int, int],
-        description: str,
+        self, pairs: ResidentPairs, making: Making, recipe: Recipe, *, share: tuple[int, int]
     ) -> None:
         self.scale = pairs.scale
-        self.description = description
+        self.description = making.description
         self._pairs = pairs
-        self._chain = chain
+        self._making = making
         self._recipe = recipe
         self._share = share
 
@@ -68,24 +59,22 @@ class Patches:
             piece: Which of the pieces that the batch is cut into.
 
         Returns:
-            Small (b, C, patch, patch) and large (b, C, scale*patch, scale*patch) in [0, 1].
+            Small (b, C, patch, patch) and large (b, C, scale*patch, scale*patch) in [0, 1], or what
+            bursts and clips are.
         """
         recipe, (process, processes) = self._recipe, self._share
         pieces = recipe.optimizer.accumulate
         part = process * pieces + piece
         small, large = draw_patches(
             self._pairs,
-            patch=recipe.data.patch,
+            patch=self._making.edge,
             batch=recipe.data.batch,
             seed=recipe.seed,
             step=step,
             share=(part, processes * pieces),
         )
-        if self._chain is not None:
-            seed = (recipe.seed, step, part)
-            degraded = degrade_batch(large, self._chain, scale=self.scale, seed=seed)
-            small = degraded.contiguous(memory_format=torch.channels_last)
-        return small, large
+        make = self._making.make
+        return make(small, large, step, part) if make else (small, large)
 
 
 def load_patches(
@@ -97,7 +86,7 @@ def load_patches(
     share: tuple[int, int],
     device: torch.device,
     notice: Callable[[str], None],
-) -> Patches | Bursts | Clips:
+) -> Patches:
     """Read a run's pictures into the device's memory.
 
     Args:
@@ -114,7 +103,7 @@ def load_patches(
         ArgumentError: Both kinds of data are given, or pairs and a degradation, or what a network
             of one frame and one of many do not share.
     """
-    chain, patch = recipe.degradation.chain, recipe.data.patch
+    chain = recipe.degradation.chain
     frames = _frames(recipe, config, paired=pairs is not None)
     if pairs is not None and (data or chain != _CLEAN):
         what = f"the degradation {chain}" if chain != _CLEAN else "other data"
@@ -123,6 +112,7 @@ def load_patches(
             "pairs bring their own small pictures: give them alone, with a recipe that "
             f"degrades by {_CLEAN}",
         )
+    making = _making(recipe, frames, config.scale, paired=pairs is not None)
     load = (
         partial(load_resident, find_pictures(data))
         if pairs is None
@@ -131,30 +121,35 @@ def load_patches(
     resident = load(
         scale=config.scale,
         channels=config.channels,
-        smallest=max(_canvas(frames, patch), config.minimum),
+        smallest=max(making.edge, config.minimum),
         device=device,
         notice=notice,
     )
     drawn_from = emphasised(resident, recipe.data.emphasis)
+    return Patches(drawn_from, making, recipe, share=share)
+
+
+def _making(
+    recipe: Recipe, frames: BurstConfig | ClipConfig | None, scale: int, *, paired: bool
+) -> Making:
+    """Return what is drawn for a step, and what becomes of it."""
     if isinstance(frames, BurstConfig):
-        return Bursts(drawn_from, frames, recipe, share=share)
+        return making_of_bursts(frames, recipe, scale)
     if isinstance(frames, ClipConfig):
-        return Clips(drawn_from, frames, recipe, share=share)
-    if pairs is not None:
-        degradation, words = None, "unknown: the small pictures were given"
-    elif chain == _CLEAN:
-        degradation = None
+        return making_of_clips(frames, recipe, scale)
+    patch, chain = recipe.data.patch, recipe.degradation.chain
+    if paired:
+        return Making(patch, "unknown: the small pictures were given")
+    if chain == _CLEAN:
         words = "bicubic as MATLAB's imresize makes it (antialiased), rounded to 8 bits"
-    else:
-        degradation = load_degradation(chain, recipe.degradation.changes)
-        words = f"the chain {chain} of superres degrade"
-    return Patches(
-        drawn_from,
-        degradation,
-        recipe,
-        share=share,
-        description=words,
-    )
+        return Making(patch, words)
+    degradation = load_degradation(chain, recipe.degradation.changes)
+
+    def degraded(_: Tensor, large: Tensor, step: int, part: int) -> tuple[Tensor, Tensor]:
+        small = degrade_batch(large, degradation, scale=scale, seed=(recipe.seed, step, part))
+        return small.contiguous(memory_format=torch.channels_last), large
+
+    return Making(patch, f"the chain {chain} of superres degrade", degraded)
 
 
 def _frames(
@@ -186,10 +181,3 @@ def _frames(
     if config.frames == "many":
         return recipe.burst or BurstConfig()
     return recipe.clips or ClipConfig()
-
-
-def _canvas(frames: BurstConfig | ClipConfig | None, patch: int) -> int:
-    """Return the edge that small pictures must have."""
-    if isinstance(frames, BurstConfig):
-        return patch + 2 * burst_margin(frames, patch)
-    return clip_canvas(frames, patch) if frames else patch

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from superres.data.folders import PictureSource
 from superres.data.resident import decode
-from superres.degrade.burst import burst_margin, make_bursts
+from superres.degrade.burst import burst_canvas, make_bursts
 from superres.degrade.burst_config import BurstConfig
 from superres.errors import DataError
 from superres.evaluate.benchmark import truth_paths
@@ -86,10 +86,10 @@ class BurstValidator:
         """Return a burst (1, T, C + 3, h, w) and its truth; None if the picture is too small."""
         room = min(picture.shape[:2]) // self._scale
         sizes = range(_PATCH, _LEAST_PATCH - 1, -2)
-        patch = next((p for p in sizes if p + 2 * burst_margin(_BURSTS, p) <= room), None)
+        patch = next((p for p in sizes if burst_canvas(_BURSTS, p) <= room), None)
         if patch is None:
             return None
-        edge = self._scale * (patch + 2 * burst_margin(_BURSTS, patch))
+        edge = self._scale * burst_canvas(_BURSTS, patch)
         top, left = ((length - edge) // 2 for length in picture.shape[:2])
         canvas = picture[top : top + edge, left : left + edge]
         large_BCHW = torch.from_numpy(canvas).permute(2, 0, 1)[None].float() / 255.0
