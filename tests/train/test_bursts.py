@@ -1,20 +1,17 @@
 """Training on bursts: it learns, resumes exactly, and refuses what does not fit."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import pyvips
+from small_runs import options, write_pictures
 
 from superres.degrade.burst_config import BurstConfig
 from superres.errors import ArgumentError, DataError, RecipeError, UnknownNameError
 from superres.models.checkpoint import load_network
 from superres.train.bursts import frame_count
-from superres.train.devices import Devices
-from superres.train.loop import RunOptions, train
+from superres.train.loop import train
 from superres.train.recipe_file import load_recipe, to_toml
 from superres.train.run_log import read_log
-from superres.train.schedule import Budget
 
 RECIPE = """
 name = "tiny"
@@ -35,15 +32,7 @@ warm_up_steps = 2
 
 @pytest.fixture
 def pictures(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for index in range(2):
-        coarse = rng.random((14, 14, 3)).repeat(5, 0).repeat(5, 1)
-        pyvips.Image.new_from_array((coarse * 255).astype(np.uint8)).write_to_file(
-            str(folder / f"{index}.png")
-        )
-    return folder
+    return write_pictures(tmp_path / "pictures", count=2, cells=14, cell_px=5)
 
 
 @pytest.fixture
@@ -51,13 +40,6 @@ def recipe(tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text(RECIPE)
     return load_recipe(str(path))
-
-
-def options(pictures, folder, steps=12, **more) -> RunOptions:
-    plain = RunOptions(
-        folder, (pictures,), budget=Budget(steps=steps), devices=Devices("cpu"), log_every=1
-    )
-    return dataclasses.replace(plain, **more)
 
 
 def losses_of(folder) -> list[dict[str, float]]:

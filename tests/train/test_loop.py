@@ -10,17 +10,17 @@ import pytest
 import pyvips
 import torch
 from lightning_fabric import Fabric
+from small_runs import options, write_pictures
 
 from superres.errors import ArgumentError, BackendError, DataError, ModelError
 from superres.images.resize import resize
 from superres.models.checkpoint import load_network
 from superres.train.adversary import Adversary
 from superres.train.devices import Devices
-from superres.train.loop import RunOptions, train
+from superres.train.loop import train
 from superres.train.recipe import AdversarialSection, Recipe
 from superres.train.recipe_file import load_recipe, to_toml
 from superres.train.run_log import read_log
-from superres.train.schedule import Budget
 
 RECIPE = """
 name = "tiny"
@@ -40,15 +40,7 @@ SMALL = {"lapsrn": {"features": 4, "depth": 2}, "drcn": {"features": 4, "recursi
 
 @pytest.fixture
 def pictures(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for index in range(3):
-        coarse = rng.random((6, 6, 3)).repeat(8, 0).repeat(8, 1)
-        pyvips.Image.new_from_array((coarse * 255).astype(np.uint8)).write_to_file(
-            str(folder / f"{index}.png")
-        )
-    return folder
+    return write_pictures(tmp_path / "pictures", count=3, cells=6, cell_px=8)
 
 
 @pytest.fixture
@@ -56,13 +48,6 @@ def recipe(tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text(RECIPE)
     return load_recipe(str(path))
-
-
-def options(pictures, folder, steps=12, **more) -> RunOptions:
-    plain = RunOptions(
-        folder, (pictures,), budget=Budget(steps=steps), devices=Devices("cpu"), log_every=1
-    )
-    return dataclasses.replace(plain, **more)
 
 
 def changed(recipe, **sections):

@@ -1,19 +1,17 @@
 """Training on clips: it learns, resumes exactly, is scored beside single frames, and refuses."""
 
-import dataclasses
+from functools import partial
 
-import numpy as np
 import pytest
-import pyvips
+import small_runs
 import torch
+from small_runs import write_pictures
 
 from superres.errors import ArgumentError, DataError
 from superres.models.catalog import network_config
-from superres.train.devices import Devices
-from superres.train.loop import RunOptions, train
+from superres.train.loop import train
 from superres.train.recipe_file import load_recipe
 from superres.train.run_log import read_log
-from superres.train.schedule import Budget
 from superres.train.validate_clips import ClipValidator
 
 RECIPE = """
@@ -35,15 +33,7 @@ warm_up_steps = 2
 
 @pytest.fixture
 def pictures(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for index in range(2):
-        coarse = rng.random((36, 36, 3)).repeat(5, 0).repeat(5, 1)
-        pyvips.Image.new_from_array((coarse * 255).astype(np.uint8)).write_to_file(
-            str(folder / f"{index}.png")
-        )
-    return folder
+    return write_pictures(tmp_path / "pictures", count=2, cells=36, cell_px=5)
 
 
 def recipe(tmp_path, *, changed="", to=""):
@@ -52,11 +42,7 @@ def recipe(tmp_path, *, changed="", to=""):
     return load_recipe(str(path))
 
 
-def options(pictures, folder, steps=8, **more) -> RunOptions:
-    plain = RunOptions(
-        folder, (pictures,), budget=Budget(steps=steps), devices=Devices("cpu"), log_every=1
-    )
-    return dataclasses.replace(plain, **more)
+options = partial(small_runs.options, steps=8)
 
 
 def quiet(_: str) -> None:
