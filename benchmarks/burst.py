@@ -22,13 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
+from charts import standalone
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.burst.synthesise import MadeBurst, Shaking, make_burst
 from superres.evaluate.benchmark import truth_paths
 from superres.images.read import open_picture, read_pixels
 from superres.infer.precision import describe_cpu
 from superres.metrics import Protocol, psnr
-from superres.train.chart import Curve, draw_chart
+from superres.train.chart import Curve
 from superres.version import __version__
 from superres.whole import write_whole
 from superres.zoo import BURST
@@ -47,16 +48,6 @@ METHODS = {
     "network of many frames (default)": FuseOptions(method="network", reference=0),
 }
 _BEGIN, _END = "<!-- scores -->", "<!-- end of scores -->"
-_STYLE = """<style>
-text { font: 11px system-ui, sans-serif; fill: #666 }
-.grid { stroke: #ddd; fill: none } .axis { stroke: #999; fill: none }
-.line { fill: none; stroke-width: 2 } circle { stroke: none }
-.s0 .line { stroke: #8a8a8a } .s0.end, circle.s0 { fill: #8a8a8a }
-.s1 .line { stroke: #c8553d } .s1.end, circle.s1 { fill: #c8553d }
-.s2 .line { stroke: #3d7dc8 } .s2.end, circle.s2 { fill: #3d7dc8 }
-.s3 .line { stroke: #2e8b57 } .s3.end, circle.s3 { fill: #2e8b57 }
-.s4 .line { stroke: #8a4fbf } .s4.end, circle.s4 { fill: #8a4fbf }
-</style>"""
 
 
 def measure(burst: MadeBurst, model: str | None) -> dict[str, list[float]]:
@@ -81,14 +72,7 @@ def draw(means: dict[str, list[float]]) -> str:
         Curve(name, slot, [(float(n), db) for n, db in zip(COUNTS, values, strict=True)])
         for slot, (name, values) in enumerate(means.items())
     ]
-    title = "PSNR by number of frames"
-    chart = draw_chart(title, curves, lambda db: f"{db:.2f}", across="frames")
-    keys = "".join(  # where no curve is, in the curves' order
-        f'<text class="end s{slot}" x="190" y="{94 + 14 * (len(means) - slot)}">{name}</text>'
-        for slot, name in enumerate(means)
-    )
-    head, _, rest = chart.partition(">")
-    return f"{head}>{_STYLE}{rest}".replace("</svg>", f"{keys}</svg>")
+    return standalone("PSNR by number of frames", curves, across="frames", names_at=(190, 108))
 
 
 def table(means: dict[str, list[float]], pictures: int) -> str:

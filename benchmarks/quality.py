@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from charts import standalone
 from papers import PAPER_PSNR
 from scores import scorer
 from superres import zoo
@@ -29,7 +30,7 @@ from superres.evaluate.benchmark import bicubic
 from superres.infer.precision import describe_cpu
 from superres.models.catalog import ARCHITECTURES
 from superres.models.checkpoint import load_network
-from superres.train.chart import Curve, draw_chart, style_class
+from superres.train.chart import Curve
 from superres.train.loop import RunOptions, train
 from superres.train.recipe_file import built_in_recipes, load_recipe
 from superres.train.run_log import read_log
@@ -49,20 +50,6 @@ weights were taken as they are: the embedded models, and SPAN's published weight
 PSNR and SSIM on luma, border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds
 are for an output of 1280×720. The time for a megapixel of output is that of the default backend in
 the machine's own number format ({cpu}); runs that were not exported go through torch."""
-_STYLE = """<style>
-svg { background: #fff } text { font: 11px system-ui, sans-serif; fill: #666 }
-.grid { stroke: #e4e4e4; fill: none } .axis { stroke: #888; fill: none }
-.line { fill: none; stroke-width: 2 } .dash1 .line { stroke-dasharray: 5 3 }
-.dash2 .line { stroke-dasharray: 2 2 }
-.s0 .line { stroke: #2f6fb0 } .s0.end, circle.s0 { fill: #2f6fb0 }
-.s1 .line { stroke: #c5562b } .s1.end, circle.s1 { fill: #c5562b }
-.s2 .line { stroke: #2f8f5b } .s2.end, circle.s2 { fill: #2f8f5b }
-.s3 .line { stroke: #8a5cb8 } .s3.end, circle.s3 { fill: #8a5cb8 }
-.s4 .line { stroke: #b08a1e } .s4.end, circle.s4 { fill: #b08a1e }
-.s5 .line { stroke: #3a9aa8 } .s5.end, circle.s5 { fill: #3a9aa8 }
-.s6 .line { stroke: #c04a86 } .s6.end, circle.s6 { fill: #c04a86 }
-.s7 .line { stroke: #666 } .s7.end, circle.s7 { fill: #666 }
-</style>"""
 BICUBIC = "bicubic"
 _SETS = ("Set5", "Set14", "BSD100")  # the columns
 _HD = (720, 1280)  # the output that the literature counts multiply-adds for
@@ -196,14 +183,7 @@ def draw(rows: list[dict[str, Any]], scale: int) -> str | None:
         )
         for slot, row in enumerate(courses)
     ]
-    chart = draw_chart(f"PSNR at x{scale}", curves, lambda db: f"{db:.2f}", across="minutes")
-    keys = "".join(  # below the curves, which end high
-        f'<text class="end {style_class(slot)}" x="{250 + 90 * (slot // 5)}" '
-        f'y="{160 + 14 * (slot % 5)}">{row["recipe"]}</text>'
-        for slot, row in enumerate(courses)
-    )
-    head, _, rest = chart.partition(">")
-    return f"{head}>{_STYLE}{rest}".replace("</svg>", f"{keys}</svg>")
+    return standalone(f"PSNR at x{scale}", curves, across="minutes", names_at=(250, 160))
 
 
 def _keep(row: dict[str, Any]) -> None:
