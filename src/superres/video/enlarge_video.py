@@ -91,12 +91,14 @@ def enlarge_video(
     facts = probe(source)
     upscaler = open_networks(options.model, options.run, remember)
     plan = make_plan(source, facts, target, kind, options, upscaler.offered)
+    looked_back = 0
     if isinstance(upscaler, VideoNetworks):
         network = enlarge_in_order(upscaler, plan.route, segment_frames=options.segment_frames)
+        looked_back = LOOKED_BACK
     else:
         network = enlarge_each(upscaler, plan.route)
-    run = _Run(plan, network, upscaler.stop, FrameReader(source, facts), progress)
-    run.looked_back = LOOKED_BACK if isinstance(upscaler, VideoNetworks) else 0
+    reader = FrameReader(source, facts)
+    run = _Run(plan, network, upscaler.stop, reader, progress, looked_back=looked_back)
     if isinstance(target, Path):
         work = open_work(
             work_folder_of(target), _command(plan, options, upscaler), overwrite=options.overwrite
