@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import OutOfMemoryError
-from superres.infer.backend import BackendFacts, Precision
+from superres.infer.backend import CPU_BATCH_PX, BackendFacts, Precision
 from superres.models.card import Card
 
 Tiles = NDArray[np.float32]
@@ -57,6 +57,8 @@ class FakeBackend:
         precision: What its facts say.
         best_tile: What its facts say.
         memory_px: Runs of more pixels than this raise OutOfMemoryError.
+        free_bytes: What its facts say.
+        batch_px: What its facts say; given, several pictures' tiles are worth running at once.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class FakeBackend:
         best_tile: int = 64,
         memory_px: int | None = None,
         free_bytes: int = 2**40,
+        batch_px: int | None = None,
     ) -> None:
         self.network = network
         self.shapes: list[tuple[int, ...]] = []
@@ -78,6 +81,8 @@ class FakeBackend:
             best_tile=best_tile,
             bytes_per_px=100,
             free_bytes=free_bytes,
+            batch_px=batch_px or CPU_BATCH_PX,
+            joins=batch_px is not None,
         )
 
     def run(self, tiles_NCHW: Tiles) -> Tiles:

@@ -1,10 +1,12 @@
 """Networks over a video: a run that goes on makes what an unbroken one makes, cuts begin anew."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from superres.upscaler import Route
-from superres.video.enlarge import LOOKED_BACK, enlarge_in_order
+from superres.video.enlarge import LOOKED_BACK, enlarge_each, enlarge_in_order
 
 ROUTE = Route((2,), (36, 64))
 SEGMENT = 10
@@ -66,3 +68,30 @@ def test_history_is_forgotten_where_a_scene_begins_and_only_warmed_up_at_a_segme
     assert seen[10:14] == list(range(LOOKED_BACK + 1, LOOKED_BACK + 5))
     assert seen[14:20] == list(range(1, 7))
     assert seen[20:] == [7, 8]
+
+
+class Upscaler:
+    """Stands in for one: makes frames larger when so many are under way, or after a moment."""
+
+    def __init__(self, at_once):
+        self.at_once = at_once
+        self.all_here = threading.Barrier(at_once + 1)
+
+    def engine(self, scale):
+        return self
+
+    def pictures_at_once(self, height, width):
+        assert (height, width) == (18, 32)
+        return self.at_once
+
+    def frame(self, frame, route):
+        self.all_here.wait(10)
+        return frame.repeat(2, 0).repeat(2, 1)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 16])
+def test_as_many_frames_are_under_way_as_fill_a_device_and_one_more_and_leave_in_order(at_once):
+    frames = scene(3, 2 * (at_once + 1))
+    large = list(enlarge_each(Upscaler(at_once), ROUTE)(iter(frames), 0))
+    assert len(large) == len(frames)
+    assert all(np.array_equal(a[::2, ::2], b) for a, b in zip(large, frames, strict=True))

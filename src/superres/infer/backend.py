@@ -15,6 +15,8 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PrecisionRequest = Literal["auto", "fp32", "bf16", "fp16"]
 Notice = Callable[[str], None]  # called with one line for each fallback that the user must know of
 
+CPU_BATCH_PX = 256**2  # a CPU is busy with one tile; small ones need not start one by one
+
 
 def no_notice(_: str) -> None:
     """Drop a line that the caller did not ask for."""
@@ -62,6 +64,10 @@ class BackendFacts:
         best_tile: Tile edge in input pixels, halo included, that runs fastest.
         bytes_per_px: Memory that a run takes for each input pixel of a tile.
         free_bytes: Memory that is free on the device now.
+        batch_px: Input pixels that one run should hold, in as many tiles as that takes, to keep
+            the device busy.
+        joins: Whether tiles of several pictures are worth running at once; not where each count of
+            tiles is prepared anew.
     """
 
     name: str
@@ -70,6 +76,8 @@ class BackendFacts:
     best_tile: int
     bytes_per_px: int
     free_bytes: int
+    batch_px: int = CPU_BATCH_PX
+    joins: bool = False
 
 
 class Backend(Protocol):

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.errors import ArgumentError, ModelError, NumericalError, OutOfMemoryError
+from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.infer import tiling
 from superres.infer.backend import BackendFacts, BurstBackend, Notice
 from superres.infer.burst_input import fill_reference
-from superres.infer.guard import fault
+from superres.infer.guard import Guard
 from superres.infer.limits import first_limit, halved_limit
 from superres.infer.tiling import Span
 from superres.models.card import Card
@@ -57,15 +57,14 @@ class BurstEngine:
                 "superres models list says which models take many frames",
             )
         self.card = card
-        self._asked = self._backend = backend
-        self._fallback = fallback
+        self._guard = Guard(card, backend, fallback=fallback, notice=notice, what="burst")
         self._notice = notice
         self._limit = first_limit(card, backend.facts, tile, notice)
 
     @property
     def facts(self) -> BackendFacts:
         """The facts of the backend that ran last, or would run next."""
-        return self._backend.facts
+        return self._guard.backend.facts
 
     def fuse(self, source: FrameSource, *, count: int, height: int, width: int) -> Unit:
         """Fuse a burst; arguments and errors are those of `fuse_rows`.
@@ -100,7 +99,7 @@ class BurstEngine:
                 f"a burst has at least one frame of 1x1 pixels, got {count} of {width}x{height}",
                 "pass its real size",
             )
-        self._backend = self._asked  # a fallback lasts for one burst
+        self._guard.restart()  # a fallback lasts for one burst
         done = 0
         while done < height:
             edges = tiling.tile_shape(height, width, self.card, self._limit)
@@ -127,35 +126,14 @@ class BurstEngine:
         return np.concatenate(pieces, axis=1)
 
     def _tile(self, source: FrameSource, count: int, row: Span, span: Span) -> Unit:
-        """Run one tile; if the answer cannot be right, run it once more in fp32."""
         where = slice(row.start, row.stop), slice(span.start, span.stop)
         reference = fill_reference(
             source(0, *where), (source(index, *where) for index in range(1, count))
         )
-        large_CHW, wrong = self._run(source, count, where, reference)
-        if wrong is None:
-            return large_CHW
-        facts = self._backend.facts
-        if facts.precision != "fp32" and self._fallback is not None:
-            self._notice(
-                f"model {self.card.name} answered {wrong} in {facts.precision} on {facts.device}; "
-                "the rest of the picture runs in fp32"
-            )
-            self._backend = self._fallback()
-            large_CHW, wrong = self._run(source, count, where, reference)
-            if wrong is None:
-                return large_CHW
-        raise NumericalError(
-            f"model {self.card.name} answered {wrong} in {self._backend.facts.precision} on "
-            f"{self._backend.facts.device}",
-            "look for NaN or Inf in the frames, and mask them; or try --precision fp32",
-        )
 
-    def _run(
-        self, source: FrameSource, count: int, where: tuple[slice, slice], reference: Unit
-    ) -> tuple[Unit, str | None]:
-        """Return the answer to one tile, and what is wrong with it."""
-        others = (source(index, *where)[None] for index in range(1, count))
-        large_NCHW = self._backend.fuse(itertools.chain((reference[None],), others))
-        colours_NCHW = reference[None, : self.card.channels]
-        return large_NCHW[0], fault(colours_NCHW, large_NCHW)
+        def run(backend: BurstBackend) -> tuple[Unit]:
+            others = (source(index, *where)[None] for index in range(1, count))
+            return (backend.fuse(itertools.chain((reference[None],), others)),)
+
+        (large_NCHW,) = self._guard.answer(reference[None, : self.card.channels], run)
+        return large_NCHW[0]

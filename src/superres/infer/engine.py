@@ -5,28 +5,26 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.errors import ArgumentError, ModelError, NumericalError, OutOfMemoryError
+from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.infer import tiling
 from superres.infer.backend import Backend, BackendFacts, Notice
 from superres.infer.ensemble import run_ensemble
-from superres.infer.guard import fault
-from superres.infer.limits import first_limit, halved_limit
+from superres.infer.guard import Guard
+from superres.infer.joint_runs import JointRuns
+from superres.infer.limits import batch_limit, first_limit, halved_limit
 from superres.infer.tiling import Span
 from superres.infer.window import RowWindow
 from superres.models.card import Card
 
 Unit = NDArray[np.float32]
 
-# Tiles are joined to batches up to so many pixels: it keeps a GPU busy with small tiles, and
-# takes no more memory than a tile of 256 x 256 does.
-_BATCH_PX = 256**2
 _YIELD_BYTES = 8 * 2**20  # strips leave in pieces, so that they are free once these are written
 
 
@@ -75,29 +73,31 @@ class Engine:
         notice: Notice,
     ) -> None:
         self.card = card
-        self._asked = backend
-        self._backend = backend
-        self._exact: Backend | None = None
         self._ensemble = ensemble
-        self._fallback = fallback
         self._notice = notice
         self._limit = first_limit(card, backend.facts, tile, notice)
-        self._batch_px = _BATCH_PX
+        self._batch_px = batch_limit(backend.facts)
+        self._joint_px = self._batch_px if backend.facts.joins else 0
+        self._guard = Guard(card, backend, fallback=fallback, notice=notice, what="picture")
         self._running = 0
         self._counting = threading.Lock()  # videos have two frames under way, in two threads
         self._stopped = threading.Event()
-        # One worker: several pictures may be under way (colour and alpha are), one network runs.
-        self._worker = ThreadPoolExecutor(1, "superres-network")
+        # One thread: several pictures may be under way (colour and alpha are), one network runs.
+        self._runs = JointRuns(self._guard, self._run, joint_px=self._joint_px, notice=notice)
 
     @property
     def facts(self) -> BackendFacts:
         """The facts of the backend that ran last, or would run next."""
-        return self._backend.facts
+        return self._guard.backend.facts
 
     @property
     def tile(self) -> int:
         """Edge of the largest tile in input pixels, halo included; long tiles have its area."""
         return self._limit
+
+    def pictures_at_once(self, height: int, width: int) -> int:
+        """Return how many pictures of a size, at least one, keep the device busy together."""
+        return max(1, self._joint_px // (height * width))
 
     def stop(self) -> None:
         """End the pictures under way after the batch of tiles that is running; any thread may.
@@ -180,7 +180,7 @@ class Engine:
             )
         with self._counting:
             if self._running == 0:
-                self._backend = self._asked  # a fallback lasts for one picture
+                self._guard.restart()  # a fallback lasts for one picture
                 self._stopped.clear()
             self._running += 1
         try:
@@ -204,7 +204,7 @@ class Engine:
         def launch() -> None:
             job = next(jobs, None)
             if job is not None:
-                flying.append((job, self._worker.submit(self._checked, job.tiles)))
+                flying.append((job, self._runs.submit(job.tiles)))
 
         try:
             launch()
@@ -242,39 +242,6 @@ class Engine:
                 distinct = tuple(dict.fromkeys(batch))
                 yield _Job(row, distinct, np.ascontiguousarray(tiles_NCHW))
             done = row.core_stop
-
-    def _checked(self, tiles_NCHW: Unit) -> Unit:
-        """Run tiles; if the answer cannot be right, run them once more in fp32."""
-        answer_NCHW = self._run(self._backend, tiles_NCHW)
-        wrong = fault(tiles_NCHW, answer_NCHW)
-        if wrong is None:
-            return answer_NCHW
-        if not np.isfinite(tiles_NCHW).all():
-            raise NumericalError(
-                f"model {self.card.name} answered {wrong}: the picture itself holds NaN or Inf",
-                "replace missing values in the picture before it is enlarged",
-            )
-        facts = self._backend.facts
-        if facts.precision == "fp32" or self._fallback is None:
-            raise self._numerical_error(wrong, facts)
-        self._notice(
-            f"model {self.card.name} answered {wrong} in {facts.precision} on {facts.device}; "
-            "the rest of the picture runs in fp32"
-        )
-        self._exact = self._exact or self._fallback()
-        self._backend = self._exact
-        answer_NCHW = self._run(self._exact, tiles_NCHW)
-        wrong = fault(tiles_NCHW, answer_NCHW)
-        if wrong is not None:
-            raise self._numerical_error(wrong, self._exact.facts)
-        return answer_NCHW
-
-    def _numerical_error(self, wrong: str, facts: BackendFacts) -> NumericalError:
-        return NumericalError(
-            f"model {self.card.name} answered {wrong} in {facts.precision} on {facts.device} "
-            f"({facts.name})",
-            "try another --backend or --device, or --precision fp32; the weights may be damaged",
-        )
 
     def _run(self, backend: Backend, tiles_NCHW: Unit) -> Unit:
         """Run tiles on a backend, as they are or as an ensemble, and check the answer's shape."""

@@ -40,6 +40,12 @@ def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notic
     return max(min(fits, facts.best_tile), least)
 
 
+def batch_limit(facts: BackendFacts) -> int:
+    """Return how many input pixels may be run at once, in several tiles: no more than fit."""
+    fits = int(facts.free_bytes * _FREE_SHARE) // max(1, facts.bytes_per_px)
+    return min(facts.batch_px, fits)
+
+
 def halved_limit(
     card: Card, edges: tuple[int, int], error: OutOfMemoryError, notice: Notice
 ) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from superres.errors import BackendError, OutOfMemoryError, SuperresError
 from superres.infer.backend import (
+    CPU_BATCH_PX,
     BackendFacts,
     Precision,
     Setup,
@@ -31,6 +32,9 @@ from superres.models.recurrent import Recurrent
 _from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
 
 _BEST_TILE = 512
+_GPU_BATCH_PX = (
+    1024**2
+)  # not measured: a GPU's cores are filled by one layer of some 100,000 pixels
 _PROBE = 32  # edge of the tile that memory is estimated with
 _LIVE_TENSORS = 4  # a layer's input and output, a residual kept for later, and scratch
 _DTYPES: dict[Precision, torch.dtype] = {
@@ -82,6 +86,7 @@ class _TorchRuntime:
     @property
     def facts(self) -> BackendFacts:
         """The facts of this backend with this network."""
+        gpu = self._device.type != "cpu"
         return BackendFacts(
             name="torch",
             device=str(self._device),
@@ -89,6 +94,8 @@ class _TorchRuntime:
             best_tile=_BEST_TILE,
             bytes_per_px=self._bytes_per_px,
             free_bytes=_free_bytes(self._device),
+            batch_px=_GPU_BATCH_PX if gpu else CPU_BATCH_PX,
+            joins=gpu,
         )
 
     def _guarded(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.errors import ArgumentError, ModelError, NumericalError, OutOfMemoryError
+from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.infer import tiling
 from superres.infer.backend import BackendFacts, Notice, VideoBackend
-from superres.infer.guard import fault
+from superres.infer.guard import Guard
 from superres.infer.limits import first_limit, halved_limit
 from superres.infer.tiling import Span
 from superres.models.card import VIDEO_MULTIPLE, Card
@@ -62,8 +62,7 @@ class VideoEngine:
                 "superres models list says which models are for videos",
             )
         self.card = card
-        self._backend = backend
-        self._fallback = fallback
+        self._guard = Guard(card, backend, fallback=fallback, notice=notice, what="video")
         self._notice = notice
         self._limit = first_limit(card, backend.facts, tile, notice)
         self._history: _History | None = None
@@ -71,7 +70,7 @@ class VideoEngine:
     @property
     def facts(self) -> BackendFacts:
         """The facts of the backend that runs next."""
-        return self._backend.facts
+        return self._guard.backend.facts
 
     @property
     def tile(self) -> int:
@@ -104,14 +103,14 @@ class VideoEngine:
                 "pass frames of its channels, not empty",
             )
         height, width = frame.shape[:2]
-        small = _whole(frame)
+        small, backend = _whole(frame), self._guard.backend
         known = self._history
         tiny = min(height, width) < VIDEO_MULTIPLE
         if known is None or known.frame.shape != small.shape or tiny:
-            aligned = np.zeros((1, self._backend.aligned, *small.shape[2:]), np.float32)
+            aligned = np.zeros((1, backend.aligned, *small.shape[2:]), np.float32)
             aligned[:, : self.card.channels] = small
         else:
-            aligned = self._backend.align(small, known.frame, known.large, known.memory)
+            aligned = backend.align(small, known.frame, known.large, known.memory)
         while True:
             try:
                 large, memory = self._restored(aligned)
@@ -131,7 +130,7 @@ class VideoEngine:
         for row in tiling.spans(height, edges[0], self.card):
             for column in tiling.spans(width, edges[1], self.card):
                 tile = aligned[:, :, row.start : row.stop, column.start : column.stop]
-                pieces = self._checked(np.ascontiguousarray(tile))
+                pieces = self._restored_tile(np.ascontiguousarray(tile))
                 if tile.shape == aligned.shape:
                     return pieces
                 if whole is None:
@@ -151,26 +150,9 @@ class VideoEngine:
         assert whole is not None
         return whole
 
-    def _checked(self, tile: Unit) -> tuple[Unit, Unit]:
-        """Run one tile; if the answer cannot be right, run it once more in fp32."""
-        large, memory = self._backend.restore(tile)
-        wrong = fault(tile[:, : self.card.channels], large)
-        facts = self._backend.facts
-        if wrong and facts.precision != "fp32" and self._fallback is not None:
-            self._notice(
-                f"model {self.card.name} answered {wrong} in {facts.precision} on {facts.device}; "
-                "the rest of the video runs in fp32"
-            )
-            self._backend = self._fallback()
-            large, memory = self._backend.restore(tile)
-            wrong = fault(tile[:, : self.card.channels], large)
-        if wrong:
-            raise NumericalError(
-                f"model {self.card.name} answered {wrong} in {self._backend.facts.precision} on "
-                f"{self._backend.facts.device}",
-                "look for NaN or Inf in the frames; or try --precision fp32",
-            )
-        return large, memory
+    def _restored_tile(self, tile: Unit) -> tuple[Unit, Unit]:
+        colours = tile[:, : self.card.channels]
+        return self._guard.answer(colours, lambda backend: backend.restore(tile))
 
 
 def _whole(frame: Unit) -> Unit:

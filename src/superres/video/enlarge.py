@@ -31,8 +31,7 @@ FrameEnlarger = Callable[[Iterable[Unit], int], Iterator[Unit]]
 
 LOOKED_BACK = 8  # frames before a segment
 
-# While the network runs one frame, the tiles of the next are cut and those of the last are joined.
-_UNDER_WAY = 2
+_MOST_UNDER_WAY = 17  # frames, and what is made of them, lie in memory
 
 
 def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
@@ -42,17 +41,20 @@ def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
         upscaler: The networks.
         route: The passes, and the size of the larger frames.
     """
-    for scale in route.passes:
-        upscaler.engine(scale)  # opened here, once, and not in the threads
+    # Opened here, once, and not in the threads.
+    engines = [upscaler.engine(scale) for scale in route.passes]
 
     def enlarge_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
         assert looked_back == 0
         flying: deque[Future[Unit]] = deque()
-        with ThreadPoolExecutor(_UNDER_WAY, "superres-frame") as pool:
+        with ThreadPoolExecutor(_MOST_UNDER_WAY, "superres-frame") as pool:
             try:
                 for frame in frames:
                     flying.append(pool.submit(upscaler.frame, frame, route))
-                    if len(flying) == _UNDER_WAY:
+                    # While the network runs some frames, the tiles of the next are cut and those
+                    # of the last are joined.
+                    at_once = engines[0].pictures_at_once(*frame.shape[:2]) if engines else 1
+                    if len(flying) == min(at_once + 1, _MOST_UNDER_WAY):
                         yield flying.popleft().result()
                 while flying:
                     yield flying.popleft().result()
