@@ -11,6 +11,7 @@ from superres.errors import ArgumentError, UnknownNameError
 from superres.frame import Layout
 from superres.images.resize import resize
 from superres.infer.export import export_onnx
+from superres.infer.open_backend import open_backend
 from superres.models.catalog import network_config
 from superres.models.checkpoint import card_for, load_network, save_network
 from superres.upscaler import RunOptions, Upscaler, plan_route
@@ -166,3 +167,40 @@ def test_a_frame_in_one_piece_equals_its_rows(upscaler, scale, channels):
     route = plan_route((24, 37), upscaler.offered, scale, None)
     rows = upscaler.rows((frame,), (24, 37), Layout.of(channels), route)
     assert np.array_equal(upscaler.frame(frame, route), np.concatenate(list(rows)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "dtype", "run_in"),
+    [
+        ("auto", np.uint8, ["auto"]),
+        ("auto", np.uint16, ["fp32"]),
+        ("auto", np.float32, ["fp32"]),
+        ("bf16", np.uint16, ["bf16"]),
+        ("fp32", np.uint8, ["fp32"]),
+    ],
+)
+def test_pictures_finer_than_8_bits_run_in_fp32_unless_a_format_is_asked_for(
+    tiny, monkeypatch, asked, dtype, run_in
+):
+    opened = []
+
+    def open_and_note(found, options, *, notice):
+        opened.append(options.precision)
+        return open_backend(found, options.exact(), notice=notice)
+
+    monkeypatch.setattr("superres.upscaler.open_backend", open_and_note)
+    upscaler = Upscaler(tiny, RunOptions(precision=asked), quiet)
+    pixels = np.ones((8, 9, 3), dtype)
+    upscaler(pixels, scale=2)
+    upscaler(pixels, scale=3)
+    assert opened == run_in
+
+
+def test_a_folder_of_both_kinds_opens_a_network_for_each_and_says_so_once(tiny):
+    lines = []
+    upscaler = Upscaler(tiny, RunOptions(), lines.append)
+    for dtype in (np.uint8, np.uint16, np.uint8, np.uint16):
+        upscaler(np.ones((8, 9), dtype), scale=2)
+    assert len(lines) == 2
+    assert "running on" in lines[0]
+    assert "in fp32" in lines[1]

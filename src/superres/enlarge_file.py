@@ -146,7 +146,7 @@ class Enlarger:
             model = self._choose(source, picture)
             scale = scale if scale or options.size else largest_scale()
         upscaler = self._upscaler(model)
-        route = plan_route(size, upscaler.offered, scale, options.size)
+        route = plan_route(size, upscaler.offered, scale, options.size, picture.depth)
         _check_size(route.target, max_pixels)
         rows = _rows(picture, upscaler, route)
         notes = write_picture(
@@ -171,7 +171,7 @@ class Enlarger:
             backend=facts.name if facts else "",
             device=facts.device if facts else "",
             precision=facts.precision if facts else "",
-            tile=upscaler.engine(route.passes[0]).tile if facts else 0,
+            tile=upscaler.engines(route)[0].tile if facts else 0,
             seconds=time.perf_counter() - began,
             notes=(*picture.notes, *self._said, *notes),
         )

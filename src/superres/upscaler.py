@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from superres import zoo
 from superres.errors import ArgumentError
-from superres.frame import Layout, Pixels, depth_of, from_unit, to_unit
+from superres.frame import Depth, Layout, Pixels, depth_of, from_unit, to_unit
 from superres.images.bleed import bleed_rows
 from superres.images.resize import resize_rows
 from superres.infer.backend import (
@@ -55,14 +55,21 @@ class Route:
     Attributes:
         passes: Scales of the networks, in order; empty if the target is not larger.
         target: (height, width) of the result; a resize ends the route if the passes overshoot.
+        exact: Whether the picture is finer than 8 bits. Half precision would spoil that, so
+            networks run in fp32 unless a number format is asked for.
     """
 
     passes: tuple[int, ...]
     target: Size
+    exact: bool = False
 
 
 def plan_route(
-    size: Size, offered: tuple[int, ...], scale: float | None, target: Size | None
+    size: Size,
+    offered: tuple[int, ...],
+    scale: float | None,
+    target: Size | None,
+    depth: Depth = "uint8",
 ) -> Route:
     """Choose the passes: the next larger network, or the largest one and then again.
 
@@ -71,6 +78,7 @@ def plan_route(
         offered: Scales of the networks there are.
         scale: The scale that is wanted; or
         target: the (height, width) that is wanted. With neither, the largest network runs once.
+        depth: What the picture's values are.
 
     Raises:
         ArgumentError: Both are given, one is not positive, or it would take over three passes.
@@ -100,7 +108,7 @@ def plan_route(
             )
         passes.append(min((s for s in offered if s >= needed), default=max(offered)))
         needed /= passes[-1]
-    return Route(tuple(passes), target)
+    return Route(tuple(passes), target, exact=depth != "uint8")
 
 
 class Upscaler:
@@ -129,28 +137,38 @@ class Upscaler:
         )
         self._options = options
         self._notice = notice
-        self._engines: dict[int, Engine] = {}
+        self._engines: dict[tuple[int, bool], Engine] = {}
 
-    def engine(self, scale: int) -> Engine:
+    def engine(self, scale: int, *, exact: bool = False) -> Engine:
         """Return the engine of one scale, opened at its first use.
+
+        Args:
+            scale: The scale.
+            exact: Run in fp32 unless a number format was asked for.
 
         Raises:
             ModelError: Its weights cannot be used.
             BackendError: No backend can run it.
         """
-        if scale not in self._engines:
+        exact = exact and self._options.precision == "auto"
+        if (scale, exact) not in self._engines:
             found = zoo.find(self.model, scale=scale, notice=self._notice)
             # The choice is the same for every scale, so it is told once.
-            notice = self._notice if not self._engines else no_notice
-            self._engines[scale] = Engine(
+            told = any(exact == other for _, other in self._engines)
+            options = self._options.exact() if exact else self._options
+            self._engines[scale, exact] = Engine(
                 found.card,
-                open_backend(found, self._options, notice=notice),
+                open_backend(found, options, notice=no_notice if told else self._notice),
                 tile=self._options.tile,
                 ensemble=self._options.ensemble,
                 fallback=lambda: open_backend(found, self._options.exact(), notice=self._notice),
                 notice=self._notice,
             )
-        return self._engines[scale]
+        return self._engines[scale, exact]
+
+    def engines(self, route: Route) -> tuple[Engine, ...]:
+        """Return the engines of a route's passes, in order; errors are those of `engine`."""
+        return tuple(self.engine(scale, exact=route.exact) for scale in route.passes)
 
     def stop(self) -> None:
         """Cut short what is under way, because its consumer has gone; any thread may call it."""
@@ -159,7 +177,7 @@ class Upscaler:
 
     def facts(self, route: Route) -> BackendFacts | None:
         """Return the facts of the backend that a route begins on; None if it has no pass."""
-        return self.engine(route.passes[0]).facts if route.passes else None
+        return self.engines(route)[0].facts if route.passes else None
 
     def rows(
         self, blocks: Iterable[Unit], size: Size, layout: Layout, route: Route
@@ -178,7 +196,7 @@ class Upscaler:
         if not layout.alpha:
             yield from self._colour_rows(blocks, size, route)
             return
-        halo = max((self.engine(scale).card.halo for scale in route.passes), default=2)
+        halo = max((engine.card.halo for engine in self.engines(route)), default=2)
         bled, source = itertools.tee(bleed_rows(blocks, halo))
         colour = self._colour_rows((block[..., :-1] for block in bled), size, route)
         alpha_blocks = (block[..., -1:] for block in source)
@@ -200,7 +218,7 @@ class Upscaler:
         """
         height, width, channels = frame.shape
         if len(route.passes) == 1:
-            engine = self.engine(route.passes[0])
+            (engine,) = self.engines(route)
             scale = engine.card.scale
             if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
                 return engine.enlarge(frame)  # in one piece it is faster
@@ -208,10 +226,9 @@ class Upscaler:
 
     def _colour_rows(self, blocks: Iterable[Unit], size: Size, route: Route) -> Iterator[Unit]:
         """Enlarge grey or RGB blocks through all passes of a route, then to its exact size."""
-        for scale in route.passes:
-            engine = self.engine(scale)
+        for engine in self.engines(route):
             blocks = _through(engine, blocks, size)
-            size = (size[0] * scale, size[1] * scale)
+            size = (size[0] * engine.card.scale, size[1] * engine.card.scale)
         if size != route.target:
             blocks = resize_rows(blocks, in_size=size, out_size=route.target)
         return iter(blocks)
@@ -246,7 +263,7 @@ class Upscaler:
         block = pixels[..., None] if pixels.ndim == 2 else pixels
         layout = Layout.of(block.shape[2])
         whole: Size = (block.shape[0], block.shape[1])
-        route = plan_route(whole, self.offered, scale, size)
+        route = plan_route(whole, self.offered, scale, size, depth)
         small = (to_unit(block[y : y + _BLOCK_ROWS]) for y in range(0, whole[0], _BLOCK_ROWS))
         units = self.rows(small, whole, layout, route)
         large: Pixels = np.concatenate([from_unit(unit, depth) for unit in units])

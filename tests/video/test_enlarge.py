@@ -31,8 +31,8 @@ class Networks:
         self.stopped = False
         self.counting = Counting()
 
-    def engine(self, scale, nth=0):
-        return self.counting
+    def engines(self, route):
+        return (self.counting,)
 
 
 def scene(seed, count):
@@ -77,8 +77,8 @@ class Upscaler:
         self.at_once = at_once
         self.all_here = threading.Barrier(at_once + 1)
 
-    def engine(self, scale):
-        return self
+    def engines(self, route):
+        return (self,)
 
     def pictures_at_once(self, height, width):
         assert (height, width) == (18, 32)

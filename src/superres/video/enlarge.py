@@ -42,7 +42,7 @@ def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
         route: The passes, and the size of the larger frames.
     """
     # Opened here, once, and not in the threads.
-    engines = [upscaler.engine(scale) for scale in route.passes]
+    engines = upscaler.engines(route)
 
     def enlarge_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
         assert looked_back == 0
@@ -112,9 +112,13 @@ class VideoNetworks:
             )
         return self._engines[scale, nth]
 
+    def engines(self, route: Route) -> tuple[VideoEngine, ...]:
+        """Return the engines of a route's passes, in order."""
+        return tuple(self.engine(scale, nth) for nth, scale in enumerate(route.passes))
+
     def facts(self, route: Route) -> BackendFacts | None:
         """Return the facts of the backend that a route begins on; None if it has no pass."""
-        return self.engine(route.passes[0]).facts if route.passes else None
+        return self.engines(route)[0].facts if route.passes else None
 
     def stop(self) -> None:
         """End the video after the frame that is running; any thread may call it."""
@@ -148,7 +152,7 @@ def enlarge_in_order(
         route: The passes, and the size of the larger frames.
         segment_frames: Frames in a segment; see above.
     """
-    engines = [networks.engine(scale, nth) for nth, scale in enumerate(route.passes)]
+    engines = networks.engines(route)
 
     def enlarge_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
         recent: deque[Unit] = deque(maxlen=LOOKED_BACK)

@@ -251,7 +251,7 @@ def _command(
 ) -> dict[str, Any]:
     """Return all that the frames depend on: a run may only go on with the same."""
     backend, encoding = upscaler.facts(plan.route), plan.encoding
-    cards = [upscaler.engine(scale).card for scale in plan.route.passes]
+    cards = [engine.card for engine in upscaler.engines(plan.route)]
     return {
         "source": fingerprint(plan.source),
         "video_stream": plan.facts.index,

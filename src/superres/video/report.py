@@ -126,7 +126,7 @@ def make_report(
         backend=backend.name if backend else "",
         device=backend.device if backend else "",
         precision=backend.precision if backend else "",
-        tile=upscaler.engine(route.passes[0]).tile if backend else 0,
+        tile=upscaler.engines(route)[0].tile if backend else 0,
         kept=tuple(kept),
         not_kept=tuple(lost),
         repeated=reader.repeated,
