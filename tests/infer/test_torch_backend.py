@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from fake_backends import make_card, random_picture
 from torch import nn
 
 from superres.errors import BackendError, OutOfMemoryError
-from superres.infer.backend import PrecisionRequest, Setup
+from superres.infer.backend import CPU_BATCH_PX, PrecisionRequest, Setup
 from superres.infer.device import parse_device
 from superres.infer.engine import Engine
 from superres.infer.torch_backend import TorchBackend, find_device
@@ -131,3 +133,25 @@ def test_fp16_that_overflows_on_a_gpu_is_repeated_in_fp32():
     )
     assert np.isfinite(engine.enlarge(random_picture(20, 20))).all()
     assert "runs in fp32" in lines[0]
+
+
+def test_a_cpu_is_not_given_several_pictures_at_once():
+    facts = open_cpu(Doubling()).facts
+    assert not facts.joins
+    assert facts.batch_px == CPU_BATCH_PX
+
+
+@pytest.mark.gpu
+def test_a_gpu_runs_frames_of_a_video_together_and_each_as_by_itself():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2))
+    backend = open_cpu(network, device="cuda:0")
+    engine = Engine(make_card(scale=2, halo=1), backend, fallback=None, notice=pytest.fail)
+    at_once = engine.pictures_at_once(90, 160)
+    assert at_once > 16
+    frames = [random_picture(90, 160, seed=seed) for seed in range(24)]
+    alone = [engine.enlarge(frame) for frame in frames]
+    with ThreadPoolExecutor(len(frames)) as pool:
+        together = list(pool.map(engine.enlarge, frames))
+    worst = max(float(np.abs(a - b).max()) for a, b in zip(alone, together, strict=True))
+    assert worst <= 1e-5
