@@ -287,7 +287,8 @@ def load(
             `.safetensors`, or weights made elsewhere (`.pth`, ncnn's `.param`).
         scale: The scale to load of a family; None keeps all of them at hand.
         backend: `auto`, `openvino`, `torch` or `onnxruntime`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`.
+        precision: `auto`, `fp32`, `bf16` or `fp16`; `auto` runs uint8 in the device's own format,
+            and finer pictures in fp32.
         tile: Tile edge in input pixels, or `auto`.
         device: `auto` or a device in the backend's words.
         notice: Called with one line for each choice and fallback; None keeps quiet.

@@ -149,7 +149,8 @@ def _making(
         small = degrade_batch(large, degradation, scale=scale, seed=(recipe.seed, step, part))
         return small.contiguous(memory_format=torch.channels_last), large
 
-    return Making(patch, f"the chain {chain} of superres degrade", degraded)
+    changed = ", with the recipe's changes" if recipe.degradation.changes else ""
+    return Making(patch, f"the chain {chain} of superres degrade{changed}", degraded)
 
 
 def _frames(
