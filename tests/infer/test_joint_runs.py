@@ -129,6 +129,25 @@ def test_a_failure_reaches_the_picture_that_caused_it_and_no_other():
     assert lines == []
 
 
+def test_nobody_waits_for_ever_when_the_words_cannot_be_told():
+    backend = Held(memory_px=2 * 20 * 24)
+    guard = Guard(CARD, backend, fallback=None, notice=print, what="picture")
+
+    def closed(_):
+        raise BrokenPipeError
+
+    runs = JointRuns(guard, lambda on, tiles: on.run(tiles), joint_px=2**20, notice=closed)
+    tiles = [np.ascontiguousarray(one.transpose(2, 0, 1)[None]) for one in pictures(5)]
+    answers = [runs.submit(tiles[0])]
+    assert backend.running.wait(10)
+    answers += [runs.submit(one) for one in tiles[1:]]
+    backend.let_go.set()
+    assert np.array_equal(answers[0].result(10), NETWORK(tiles[0]))
+    for answer in answers[1:]:
+        with pytest.raises(BrokenPipeError):
+            answer.result(10)
+
+
 def test_missing_values_in_one_picture_are_its_own():
     asked = pictures(4)
     asked[1][3, 3] = np.nan

@@ -70,17 +70,24 @@ class JointRuns:
     def _run_next(self) -> None:
         """Run what has waited longest, with what fits to it; nothing if an earlier call did."""
         group = self._next_group()
-        if len(group) > 1:
-            group = self._run_together(group)
-        for asked in group:
-            try:
-                (large_NCHW,) = self._guard.answer(
-                    asked.tiles, lambda backend, tiles=asked.tiles: (self._run(backend, tiles),)
-                )
-            except BaseException as error:  # raised where the answer is awaited
-                asked.answer.set_exception(error)
-            else:
-                asked.answer.set_result(large_NCHW)
+        try:
+            alone = self._run_together(group) if len(group) > 1 else group
+            for asked in alone:
+                self._run_alone(asked)
+        except BaseException as error:  # or those who wait would do so for ever
+            for asked in group:
+                if not asked.answer.done():
+                    asked.answer.set_exception(error)
+
+    def _run_alone(self, asked: _Tiles) -> None:
+        try:
+            (large_NCHW,) = self._guard.answer(
+                asked.tiles, lambda backend: (self._run(backend, asked.tiles),)
+            )
+        except Exception as error:
+            asked.answer.set_exception(error)
+        else:
+            asked.answer.set_result(large_NCHW)
 
     def _next_group(self) -> list[_Tiles]:
         group: list[_Tiles] = []
@@ -99,7 +106,7 @@ class JointRuns:
             large_NCHW = self._run(
                 self._guard.backend, np.concatenate([asked.tiles for asked in group])
             )
-        except OutOfMemoryError:
+        except (OutOfMemoryError, MemoryError):
             self._joint_px = 0
             self._notice(f"out of memory with {len(group)} pictures at once: going on one by one")
             return group
