@@ -24,7 +24,7 @@ def copied(tmp_path, monkeypatch):
 
 EMBEDDED = {
     *("default-x2", "default-x3", "default-x4"),
-    *("real-x2", "real-x4", "fast-x2", "burst-x4", "video-x2"),
+    *("real-x2", "real-x4", "fast-x2", "burst-x4", "video-x2", "video-x4"),
     *("srcnn-x4", "fsrcnn-x4", "espcn-x4"),
 }
 MOST_BYTES = {
