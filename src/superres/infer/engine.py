@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,6 @@ class Engine:
         notice: Notice,
     ) -> None:
         self.card = card
-        self._ensemble = ensemble
         self._notice = notice
         self._limit = first_limit(card, backend.facts, tile, notice)
         self._batch_px = batch_limit(backend.facts)
@@ -83,7 +83,8 @@ class Engine:
         self._counting = threading.Lock()  # videos have two frames under way, in two threads
         self._stopped = threading.Event()
         # One thread: several pictures may be under way (colour and alpha are), one network runs.
-        self._runs = JointRuns(self._guard, self._run, joint_px=self._joint_px, notice=notice)
+        run = partial(_run, card, ensemble)
+        self._runs = JointRuns(self._guard, run, joint_px=self._joint_px, notice=notice)
 
     @property
     def facts(self) -> BackendFacts:
@@ -243,20 +244,6 @@ class Engine:
                 yield _Job(row, distinct, np.ascontiguousarray(tiles_NCHW))
             done = row.core_stop
 
-    def _run(self, backend: Backend, tiles_NCHW: Unit) -> Unit:
-        """Run tiles on a backend, as they are or as an ensemble, and check the answer's shape."""
-        run = backend.run
-        answer_NCHW = run_ensemble(run, tiles_NCHW) if self._ensemble else run(tiles_NCHW)
-        count, channels, height, width = tiles_NCHW.shape
-        expected = (count, channels, self.card.scale * height, self.card.scale * width)
-        if answer_NCHW.shape != expected:
-            raise ModelError(
-                f"model {self.card.name} made {answer_NCHW.shape} of {tiles_NCHW.shape}, its card "
-                f"promises {expected}",
-                "the card does not fit the network; export the model again",
-            )
-        return answer_NCHW
-
     def _shrink(self, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
         """Run single tiles in place of batches, or halve the tile; raise if it is the smallest."""
         count, _, height, width = shape
@@ -265,6 +252,21 @@ class Engine:
             self._notice(f"out of memory with {count} tiles at once: going on one by one")
             return
         self._limit = halved_limit(self.card, (height, width), error, self._notice)
+
+
+def _run(card: Card, ensemble: bool, backend: Backend, tiles_NCHW: Unit) -> Unit:
+    """Run tiles on a backend, as they are or as an ensemble, and check the answer's shape."""
+    run = backend.run
+    answer_NCHW = run_ensemble(run, tiles_NCHW) if ensemble else run(tiles_NCHW)
+    count, channels, height, width = tiles_NCHW.shape
+    expected = (count, channels, card.scale * height, card.scale * width)
+    if answer_NCHW.shape != expected:
+        raise ModelError(
+            f"model {card.name} made {answer_NCHW.shape} of {tiles_NCHW.shape}, its card promises "
+            f"{expected}",
+            "the card does not fit the network; export the model again",
+        )
+    return answer_NCHW
 
 
 def _place(job: _Job, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
