@@ -196,6 +196,20 @@ def test_pictures_finer_than_8_bits_run_in_fp32_unless_a_format_is_asked_for(
     assert opened == run_in
 
 
+def test_floats_of_an_8_bit_picture_run_as_that_does_when_told(tiny, monkeypatch):
+    opened = []
+
+    def open_and_note(found, options, *, notice):
+        opened.append(options.precision)
+        return open_backend(found, options.exact(), notice=notice)
+
+    monkeypatch.setattr("superres.upscaler.open_backend", open_and_note)
+    small = np.full((8, 9, 3), 0.25, np.float32)
+    large = Upscaler(tiny, RunOptions(), quiet)(small, scale=2, depth="uint8")
+    assert opened == ["auto"]
+    assert large.dtype == np.float32
+
+
 def test_a_folder_of_both_kinds_opens_a_network_for_each_and_says_so_once(tiny):
     lines = []
     upscaler = Upscaler(tiny, RunOptions(), lines.append)

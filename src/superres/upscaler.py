@@ -239,6 +239,7 @@ class Upscaler:
         *,
         scale: float | None = None,
         size: Size | None = None,
+        depth: Depth | None = None,
     ) -> Pixels:
         """Enlarge an array.
 
@@ -247,6 +248,8 @@ class Upscaler:
                 `Layout.of`: grey, grey+alpha, RGB or RGBA.
             scale: How much larger; or
             size: the (height, width) of the result. With neither, the model's own scale.
+            depth: What the values hold, if less than the dtype can: floats of an 8-bit picture
+                run in the device's own number format.
 
         Returns:
             The enlarged picture, same dtype and number of axes.
@@ -259,14 +262,14 @@ class Upscaler:
                 f"a picture is (H, W) or (H, W, C) and not empty, got shape {pixels.shape}",
                 "pass the pictures of a batch one at a time",
             )
-        depth = depth_of(pixels)
+        own = depth_of(pixels)
         block = pixels[..., None] if pixels.ndim == 2 else pixels
         layout = Layout.of(block.shape[2])
         whole: Size = (block.shape[0], block.shape[1])
-        route = plan_route(whole, self.offered, scale, size, depth)
+        route = plan_route(whole, self.offered, scale, size, depth or own)
         small = (to_unit(block[y : y + _BLOCK_ROWS]) for y in range(0, whole[0], _BLOCK_ROWS))
         units = self.rows(small, whole, layout, route)
-        large: Pixels = np.concatenate([from_unit(unit, depth) for unit in units])
+        large: Pixels = np.concatenate([from_unit(unit, own) for unit in units])
         return large[..., 0] if pixels.ndim == 2 else large
 
 

@@ -30,7 +30,7 @@ from superres.burst.network import fuse_laid, open_network
 from superres.burst.reference import choose_reference
 from superres.burst.sample import Floats, Planes
 from superres.errors import ArgumentError, unknown_name
-from superres.frame import Pixels, from_unit, to_unit
+from superres.frame import Depth, Pixels, from_unit, to_unit
 from superres.images.resize import resize
 from superres.infer.backend import Notice, no_notice
 from superres.infer.burst_engine import BurstEngine
@@ -128,6 +128,7 @@ class _Work:
         formation: How frames come about.
         trust: How much the start is worth beside the frames.
         upscaler: What enlarged the start; None for bicubic.
+        depth: What the frames' values were.
         engine: The network of many frames, for its method.
     """
 
@@ -138,6 +139,7 @@ class _Work:
     formation: Formation
     trust: float
     upscaler: Upscaler | None
+    depth: Depth
     engine: BurstEngine | None
 
 
@@ -212,7 +214,7 @@ def fuse_burst(
     upscaler = None
     if choice.enlarger != BICUBIC:
         upscaler = Upscaler(choice.enlarger, options.run, notice)
-    enlarged = _resized(_with_alpha(base, frames[chosen]), large, upscaler)
+    enlarged = _resized(_with_alpha(base, frames[chosen]), large, upscaler, burst.depth)
     start, alpha = enlarged[: len(base)], enlarged[len(base) :]
     formation = Formation(burst.size, large, _DEFAULT_BLUR)
     made = Projection(start, (laid[0].usable,))
@@ -233,7 +235,7 @@ def fuse_burst(
         if choice.fuser:
             model = choice.fuser
             engine = open_network(model, options.scale, options.run, notice)
-        work = _Work(laid, base, start, first, formation, trust, upscaler, engine)
+        work = _Work(laid, base, start, first, formation, trust, upscaler, burst.depth, engine)
         made = _FUSERS[choice.method](work, options)
     told = {one.index: float(w.mean()) for one, w in zip(laid, made.weights, strict=True)}
     unit = np.concatenate((made.planes, alpha.clip(0.0, 1.0))).transpose(1, 2, 0)
@@ -269,15 +271,17 @@ def _with_alpha(base: Planes, frame: NDArray[np.generic]) -> Planes:
     return base
 
 
-def _resized(planes: Planes, size: tuple[int, int], upscaler: Upscaler | None) -> Planes:
+def _resized(
+    planes: Planes, size: tuple[int, int], upscaler: Upscaler | None, depth: Depth
+) -> Planes:
     """Return unit planes at a size: enlarged by a network if there is one, else by bicubic."""
     if upscaler is None:
         return resize(planes.transpose(1, 2, 0), size=size).astype(np.float32).transpose(2, 0, 1)
     if len(planes) <= 4:
         pixels = np.ascontiguousarray(planes.transpose(1, 2, 0), np.float32)
-        return to_unit(upscaler(pixels, size=size)).transpose(2, 0, 1)
-    bands = [upscaler(np.ascontiguousarray(band, np.float32), size=size) for band in planes]
-    return np.stack([to_unit(band) for band in bands])
+        return to_unit(upscaler(pixels, size=size, depth=depth)).transpose(2, 0, 1)
+    bands = [np.ascontiguousarray(band, np.float32) for band in planes]
+    return np.stack([to_unit(upscaler(band, size=size, depth=depth)) for band in bands])
 
 
 def _judged(work: _Work) -> Projection:
@@ -307,7 +311,7 @@ def _by_network(work: _Work, options: FuseOptions) -> Projection:
     assert work.engine is not None  # `choose_method` sees to it
     made = fuse_laid(work.engine, work.laid, _judged(work).weights, work.base)
     if made.shape[1:] != work.formation.large:
-        made = _resized(made, work.formation.large, work.upscaler)
+        made = _resized(made, work.formation.large, work.upscaler, work.depth)
     # It is near to what the frames say, yet not so near as it can be: 0.3 to 0.5 dB. A network that
     # fails, on frames unlike those of its training, is worth less, and has no pixels dropped, which
     # the first picture judges. One that does well is worth no more: it has seen all of the frames.
