@@ -169,6 +169,19 @@ def test_a_frame_in_one_piece_equals_its_rows(upscaler, scale, channels):
     assert np.array_equal(upscaler.frame(frame, route), np.concatenate(list(rows)))
 
 
+@pytest.fixture
+def opened(monkeypatch):
+    """Return the number formats that backends are opened in."""
+    asked = []
+
+    def open_and_note(found, options, *, notice):
+        asked.append(options.precision)
+        return open_backend(found, options.exact(), notice=notice)
+
+    monkeypatch.setattr("superres.upscaler.open_backend", open_and_note)
+    return asked
+
+
 @pytest.mark.parametrize(
     ("asked", "dtype", "run_in"),
     [
@@ -180,15 +193,8 @@ def test_a_frame_in_one_piece_equals_its_rows(upscaler, scale, channels):
     ],
 )
 def test_pictures_finer_than_8_bits_run_in_fp32_unless_a_format_is_asked_for(
-    tiny, monkeypatch, asked, dtype, run_in
+    tiny, opened, asked, dtype, run_in
 ):
-    opened = []
-
-    def open_and_note(found, options, *, notice):
-        opened.append(options.precision)
-        return open_backend(found, options.exact(), notice=notice)
-
-    monkeypatch.setattr("superres.upscaler.open_backend", open_and_note)
     upscaler = Upscaler(tiny, RunOptions(precision=asked), quiet)
     pixels = np.ones((8, 9, 3), dtype)
     upscaler(pixels, scale=2)
@@ -196,14 +202,7 @@ def test_pictures_finer_than_8_bits_run_in_fp32_unless_a_format_is_asked_for(
     assert opened == run_in
 
 
-def test_floats_of_an_8_bit_picture_run_as_that_does_when_told(tiny, monkeypatch):
-    opened = []
-
-    def open_and_note(found, options, *, notice):
-        opened.append(options.precision)
-        return open_backend(found, options.exact(), notice=notice)
-
-    monkeypatch.setattr("superres.upscaler.open_backend", open_and_note)
+def test_floats_of_an_8_bit_picture_run_as_that_does_when_told(tiny, opened):
     small = np.full((8, 9, 3), 0.25, np.float32)
     large = Upscaler(tiny, RunOptions(), quiet)(small, scale=2, depth="uint8")
     assert opened == ["auto"]

@@ -139,17 +139,8 @@ class Upscaler:
         self._notice = notice
         self._engines: dict[tuple[int, bool], Engine] = {}
 
-    def engine(self, scale: int, *, exact: bool = False) -> Engine:
-        """Return the engine of one scale, opened at its first use.
-
-        Args:
-            scale: The scale.
-            exact: Run in fp32 unless a number format was asked for.
-
-        Raises:
-            ModelError: Its weights cannot be used.
-            BackendError: No backend can run it.
-        """
+    def _engine(self, scale: int, exact: bool) -> Engine:
+        """Return the engine of one scale; exact runs in fp32 unless a format was asked for."""
         exact = exact and self._options.precision == "auto"
         if (scale, exact) not in self._engines:
             found = zoo.find(self.model, scale=scale, notice=self._notice)
@@ -167,8 +158,13 @@ class Upscaler:
         return self._engines[scale, exact]
 
     def engines(self, route: Route) -> tuple[Engine, ...]:
-        """Return the engines of a route's passes, in order; errors are those of `engine`."""
-        return tuple(self.engine(scale, exact=route.exact) for scale in route.passes)
+        """Return the engines of a route's passes, in order, opened at their first use.
+
+        Raises:
+            ModelError: Weights cannot be used.
+            BackendError: No backend can run them.
+        """
+        return tuple(self._engine(scale, route.exact) for scale in route.passes)
 
     def stop(self) -> None:
         """Cut short what is under way, because its consumer has gone; any thread may call it."""

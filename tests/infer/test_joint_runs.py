@@ -29,11 +29,12 @@ class Held(FakeBackend):
         return super().run(tiles)
 
 
-def ask(backend, pictures, *, joint_px=2**20, fallback=None):
+def ask(backend, pictures, *, joint_px=2**20, fallback=None, notice=None):
     """Return the pictures' tiles, their coming answers, and the lines told meanwhile."""
     lines: list[str] = []
-    guard = Guard(CARD, backend, fallback=fallback, notice=lines.append, what="picture")
-    runs = JointRuns(guard, lambda on, tiles: on.run(tiles), joint_px=joint_px, notice=lines.append)
+    notice = notice or lines.append
+    guard = Guard(CARD, backend, fallback=fallback, notice=notice, what="picture")
+    runs = JointRuns(guard, lambda on, tiles: on.run(tiles), joint_px=joint_px, notice=notice)
     tiles = [np.ascontiguousarray(picture.transpose(2, 0, 1)[None]) for picture in pictures]
     answers = [runs.submit(tiles[0])]
     assert backend.running.wait(10)
@@ -130,18 +131,10 @@ def test_a_failure_reaches_the_picture_that_caused_it_and_no_other():
 
 
 def test_nobody_waits_for_ever_when_the_words_cannot_be_told():
-    backend = Held(memory_px=2 * 20 * 24)
-    guard = Guard(CARD, backend, fallback=None, notice=print, what="picture")
-
     def closed(_):
         raise BrokenPipeError
 
-    runs = JointRuns(guard, lambda on, tiles: on.run(tiles), joint_px=2**20, notice=closed)
-    tiles = [np.ascontiguousarray(one.transpose(2, 0, 1)[None]) for one in pictures(5)]
-    answers = [runs.submit(tiles[0])]
-    assert backend.running.wait(10)
-    answers += [runs.submit(one) for one in tiles[1:]]
-    backend.let_go.set()
+    tiles, answers, _ = ask(Held(memory_px=2 * 20 * 24), pictures(5), notice=closed)
     assert np.array_equal(answers[0].result(10), NETWORK(tiles[0]))
     for answer in answers[1:]:
         with pytest.raises(BrokenPipeError):

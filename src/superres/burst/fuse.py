@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -127,8 +128,7 @@ class _Work:
         first: (C, H, W) a first large picture of all frames.
         formation: How frames come about.
         trust: How much the start is worth beside the frames.
-        upscaler: What enlarged the start; None for bicubic.
-        depth: What the frames' values were.
+        enlarge: What brought the start to its size.
         engine: The network of many frames, for its method.
     """
 
@@ -138,8 +138,7 @@ class _Work:
     first: Planes
     formation: Formation
     trust: float
-    upscaler: Upscaler | None
-    depth: Depth
+    enlarge: Callable[[Planes, tuple[int, int]], Planes]
     engine: BurstEngine | None
 
 
@@ -214,7 +213,8 @@ def fuse_burst(
     upscaler = None
     if choice.enlarger != BICUBIC:
         upscaler = Upscaler(choice.enlarger, options.run, notice)
-    enlarged = _resized(_with_alpha(base, frames[chosen]), large, upscaler, burst.depth)
+    enlarge = partial(_resized, upscaler=upscaler, depth=burst.depth)
+    enlarged = enlarge(_with_alpha(base, frames[chosen]), large)
     start, alpha = enlarged[: len(base)], enlarged[len(base) :]
     formation = Formation(burst.size, large, _DEFAULT_BLUR)
     made = Projection(start, (laid[0].usable,))
@@ -235,7 +235,7 @@ def fuse_burst(
         if choice.fuser:
             model = choice.fuser
             engine = open_network(model, options.scale, options.run, notice)
-        work = _Work(laid, base, start, first, formation, trust, upscaler, burst.depth, engine)
+        work = _Work(laid, base, start, first, formation, trust, enlarge, engine)
         made = _FUSERS[choice.method](work, options)
     told = {one.index: float(w.mean()) for one, w in zip(laid, made.weights, strict=True)}
     unit = np.concatenate((made.planes, alpha.clip(0.0, 1.0))).transpose(1, 2, 0)
@@ -272,7 +272,7 @@ def _with_alpha(base: Planes, frame: NDArray[np.generic]) -> Planes:
 
 
 def _resized(
-    planes: Planes, size: tuple[int, int], upscaler: Upscaler | None, depth: Depth
+    planes: Planes, size: tuple[int, int], *, upscaler: Upscaler | None, depth: Depth
 ) -> Planes:
     """Return unit planes at a size: enlarged by a network if there is one, else by bicubic."""
     if upscaler is None:
@@ -311,7 +311,7 @@ def _by_network(work: _Work, options: FuseOptions) -> Projection:
     assert work.engine is not None  # `choose_method` sees to it
     made = fuse_laid(work.engine, work.laid, _judged(work).weights, work.base)
     if made.shape[1:] != work.formation.large:
-        made = _resized(made, work.formation.large, work.upscaler, work.depth)
+        made = work.enlarge(made, work.formation.large)
     # It is near to what the frames say, yet not so near as it can be: 0.3 to 0.5 dB. A network that
     # fails, on frames unlike those of its training, is worth less, and has no pixels dropped, which
     # the first picture judges. One that does well is worth no more: it has seen all of the frames.

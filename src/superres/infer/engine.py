@@ -75,16 +75,16 @@ class Engine:
     ) -> None:
         self.card = card
         self._notice = notice
-        self._limit = first_limit(card, backend.facts, tile, notice)
-        self._batch_px = batch_limit(backend.facts)
-        self._joint_px = self._batch_px if backend.facts.joins else 0
+        facts = backend.facts
+        self._limit = first_limit(card, facts, tile, notice)
+        self._batch_px = batch_limit(facts)
         self._guard = Guard(card, backend, fallback=fallback, notice=notice, what="picture")
         self._running = 0
-        self._counting = threading.Lock()  # videos have two frames under way, in two threads
+        self._counting = threading.Lock()  # videos have frames under way in several threads
         self._stopped = threading.Event()
         # One thread: several pictures may be under way (colour and alpha are), one network runs.
-        run = partial(_run, card, ensemble)
-        self._runs = JointRuns(self._guard, run, joint_px=self._joint_px, notice=notice)
+        run, joint_px = partial(_run, card, ensemble), self._batch_px if facts.joins else 0
+        self._runs = JointRuns(self._guard, run, joint_px=joint_px, notice=notice)
 
     @property
     def facts(self) -> BackendFacts:
@@ -98,7 +98,7 @@ class Engine:
 
     def pictures_at_once(self, height: int, width: int) -> int:
         """Return how many pictures of a size, at least one, keep the device busy together."""
-        return max(1, self._joint_px // (height * width))
+        return max(1, self._runs.joint_px // (height * width))
 
     def stop(self) -> None:
         """End the pictures under way after the batch of tiles that is running; any thread may.

@@ -38,7 +38,8 @@ class JointRuns:
         guard: What runs them.
         run: Runs tiles on a backend.
         joint_px: Pixels of input that several pictures' tiles may have together; 0 runs each
-            picture's by themselves. Tiles of one picture are run as they come, whatever their size.
+            picture's by themselves, as it becomes where they do not fit into memory together. Tiles
+            of one picture are run as they come, whatever their size.
         notice: Called if they do not fit into memory together.
     """
 
@@ -52,7 +53,7 @@ class JointRuns:
     ) -> None:
         self._guard = guard
         self._run = run
-        self._joint_px = joint_px
+        self.joint_px = joint_px
         self._notice = notice
         self._waiting: deque[_Tiles] = deque()
         self._thread = ThreadPoolExecutor(1, "superres-network")
@@ -95,7 +96,7 @@ class JointRuns:
         while self._waiting:
             tiles = self._waiting[0].tiles
             px += len(tiles) * math.prod(tiles.shape[2:])
-            if group and (px > self._joint_px or tiles.shape[1:] != group[0].tiles.shape[1:]):
+            if group and (px > self.joint_px or tiles.shape[1:] != group[0].tiles.shape[1:]):
                 break
             group.append(self._waiting.popleft())
         return group
@@ -107,7 +108,7 @@ class JointRuns:
                 self._guard.backend, np.concatenate([asked.tiles for asked in group])
             )
         except (OutOfMemoryError, MemoryError):
-            self._joint_px = 0
+            self.joint_px = 0
             self._notice(f"out of memory with {len(group)} pictures at once: going on one by one")
             return group
         except BackendError:

@@ -1,4 +1,4 @@
-"""How large tiles may be: at first, and after memory has run out."""
+"""How large tiles and their batches may be: at first, and after memory has run out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notic
         if tile < least:
             notice(f"model {card.name} needs a tile of at least {least} pixels, not {tile}")
         return max(tile, least)
-    fits = math.isqrt(int(facts.free_bytes * _FREE_SHARE) // max(1, facts.bytes_per_px))
+    fits = math.isqrt(_fitting_px(facts))
     if fits < facts.best_tile:
         notice(
             f"{facts.free_bytes / 2**20:.0f} MiB are free on {facts.device}: "
@@ -42,8 +42,7 @@ def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notic
 
 def batch_limit(facts: BackendFacts) -> int:
     """Return how many input pixels may be run at once, in several tiles: no more than fit."""
-    fits = int(facts.free_bytes * _FREE_SHARE) // max(1, facts.bytes_per_px)
-    return min(facts.batch_px, fits)
+    return min(facts.batch_px, _fitting_px(facts))
 
 
 def halved_limit(
@@ -69,3 +68,8 @@ def halved_limit(
     limit = max(edge // 2, least)
     notice(f"out of memory with a tile of {edge} pixels: going on with {limit}")
     return limit
+
+
+def _fitting_px(facts: BackendFacts) -> int:
+    """Return how many input pixels fit into the free memory at once."""
+    return int(facts.free_bytes * _FREE_SHARE) // max(1, facts.bytes_per_px)

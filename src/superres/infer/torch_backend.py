@@ -32,9 +32,8 @@ from superres.models.recurrent import Recurrent
 _from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
 
 _BEST_TILE = 512
-_GPU_BATCH_PX = (
-    1024**2
-)  # not measured: a GPU's cores are filled by one layer of some 100,000 pixels
+# Not measured: a GPU's cores are filled by one layer of some 100,000 pixels.
+_GPU_BATCH_PX = 1024**2
 _PROBE = 32  # edge of the tile that memory is estimated with
 _LIVE_TENSORS = 4  # a layer's input and output, a residual kept for later, and scratch
 _DTYPES: dict[Precision, torch.dtype] = {

@@ -31,7 +31,7 @@ FrameEnlarger = Callable[[Iterable[Unit], int], Iterator[Unit]]
 
 LOOKED_BACK = 8  # frames before a segment
 
-_MOST_UNDER_WAY = 17  # frames, and what is made of them, lie in memory
+_MOST_AT_ONCE = 16  # frames, and what is made of them, lie in memory
 
 
 def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
@@ -47,14 +47,14 @@ def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
     def enlarge_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
         assert looked_back == 0
         flying: deque[Future[Unit]] = deque()
-        with ThreadPoolExecutor(_MOST_UNDER_WAY, "superres-frame") as pool:
+        with ThreadPoolExecutor(_MOST_AT_ONCE + 1, "superres-frame") as pool:
             try:
                 for frame in frames:
                     flying.append(pool.submit(upscaler.frame, frame, route))
                     # While the network runs some frames, the tiles of the next are cut and those
                     # of the last are joined.
                     at_once = engines[0].pictures_at_once(*frame.shape[:2]) if engines else 1
-                    if len(flying) == min(at_once + 1, _MOST_UNDER_WAY):
+                    while len(flying) > min(at_once, _MOST_AT_ONCE):
                         yield flying.popleft().result()
                 while flying:
                     yield flying.popleft().result()
@@ -92,7 +92,7 @@ class VideoNetworks:
         self._engines: dict[tuple[int, int], VideoEngine] = {}
         self._stopped = threading.Event()
 
-    def engine(self, scale: int, nth: int = 0) -> VideoEngine:
+    def _engine(self, scale: int, nth: int) -> VideoEngine:
         """Return the engine of one scale, opened at its first use.
 
         Args:
@@ -114,7 +114,7 @@ class VideoNetworks:
 
     def engines(self, route: Route) -> tuple[VideoEngine, ...]:
         """Return the engines of a route's passes, in order."""
-        return tuple(self.engine(scale, nth) for nth, scale in enumerate(route.passes))
+        return tuple(self._engine(scale, nth) for nth, scale in enumerate(route.passes))
 
     def facts(self, route: Route) -> BackendFacts | None:
         """Return the facts of the backend that a route begins on; None if it has no pass."""
