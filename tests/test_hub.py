@@ -8,6 +8,7 @@ import pytest
 
 from superres.errors import ArgumentError, ModelError
 from superres.hub import HUB, HubFile, cache_folder, cached, fetch, hub_files
+from superres.zoo import find
 from web_server import sending, serving
 
 DATA = b"weights" * 1000
@@ -29,6 +30,15 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("SUPERRES_OFFLINE", raising=False)
     monkeypatch.setenv("SUPERRES_HUB", "http://127.0.0.1:9")  # nobody answers there
     return tmp_path / "cache"
+
+
+def test_models_and_nothing_else_have_a_card():
+    card = find("espcn-x4").card
+    model = FILE.model_dump() | {"name": "espcn-x4", "kind": "model", "card": card}
+    assert HubFile(**model).card == card
+    for wrong in ({"card": None}, {"name": "other-x4"}, {"kind": "features"}):
+        with pytest.raises(ValueError, match="card"):
+            HubFile(**model | wrong)
 
 
 def unheard(line):

@@ -9,6 +9,7 @@ import pytest
 from superres import zoo
 from superres.errors import ArgumentError, ModelError, UnknownNameError
 from superres.hub import HubFile
+from superres.models.files import ModelFile
 
 
 @pytest.fixture
@@ -107,6 +108,9 @@ def test_a_damaged_manifest_is_refused(copied, text):
         zoo.known()
 
 
+LARGE = zoo.find("default-x4").card.model_copy(update={"name": "large-x4"})
+
+
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """Let the hub offer a model of two files and a feature network, in a cache without network."""
@@ -133,6 +137,7 @@ def hub(tmp_path, monkeypatch):
             sha256=hashlib.sha256(data).hexdigest(),
             licence="CC0-1.0",
             source="a test",
+            card=LARGE if kind == "model" else None,
         )
         for file, (name, kind, data) in entries.items()
     )
@@ -161,6 +166,17 @@ def test_a_model_of_the_hub_is_asked_for_only_when_it_is_needed(hub):
     assert zoo.find("default-x4").card.scale == 4
     with pytest.raises(ModelError, match=r"large-x4\.onnx .* SUPERRES_OFFLINE is set"):
         zoo.find("large-x4")
+
+
+def test_the_card_of_a_model_of_the_hub_is_known_before_and_after_it_is_here(hub):
+    assert zoo.on_hub() == [LARGE]
+    for name in ("large", "large-x4"):
+        assert zoo.look(name) == ModelFile(LARGE, onnx=None, safetensors=None)
+    put(hub, "large-x4.onnx")
+    assert zoo.look("large-x4").onnx is None  # half a model is none
+    put(hub, "large-x4.safetensors")
+    assert zoo.look("large-x4").onnx == hub["large-x4.onnx"][0]
+    assert zoo.look("default-x4") == zoo.find("default-x4")
 
 
 def test_pulling_gives_all_files_of_a_name_wherever_they_lie(hub):

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from superres.errors import ModelError
+from superres.models.card import Card
 
 if TYPE_CHECKING:
     from superres.download import Progress
@@ -33,6 +34,8 @@ class HubFile(BaseModel):
         sha256: Its hash, in hexadecimal.
         licence: Its licence.
         source: Who made it.
+        card: Of a model the card that its file carries, so that it can be read before the file is
+            here; None for other networks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -44,6 +47,15 @@ class HubFile(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     licence: str = Field(min_length=1)
     source: str = Field(min_length=1)
+    card: Card | None = None
+
+    @model_validator(mode="after")
+    def _models_have_a_card(self) -> Self:
+        if (self.kind == "model") != (self.card is not None):
+            raise ValueError(f"{self.file}: a model, and nothing else, has a card here")
+        if self.card is not None and self.card.name != self.name:
+            raise ValueError(f"{self.file} has the card of {self.card.name}, expected {self.name}")
+        return self
 
 
 @cache

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from superres.errors import ArgumentError, ModelError, unknown_name
 from superres.hub import HubFile, cached, fetch, hub_files
+from superres.models.card import Card
 from superres.models.files import FOREIGN_SUFFIXES, SUFFIXES, ModelFile, open_model_file
 
 if TYPE_CHECKING:
@@ -53,6 +54,30 @@ def known() -> list[ModelFile]:
     return [open_embedded(name) for name in names]
 
 
+def on_hub() -> list[Card]:
+    """Return the cards of the models that are fetched when they are first asked for, by name.
+
+    Raises:
+        ModelError: The package is damaged.
+    """
+    cards = {file.name: file.card for file in hub_files() if file.card is not None}
+    return [cards[name] for name in sorted(cards)]
+
+
+def look(name: str) -> ModelFile:
+    """Find a model as `find` does, but fetch nothing: one that is not here has a card and no files.
+
+    Raises:
+        UnknownNameError: No model has this name.
+        ModelError: Its file is missing, damaged, or has the wrong hash.
+    """
+    full = name if _is_path(name) else _full_name(name, None)
+    card = next((card for card in on_hub() if card.name == full), None)
+    if card and not all(cached(file) for file in hub_files() if file.name == full):
+        return ModelFile(card, onnx=None, safetensors=None)
+    return find(name)
+
+
 def find(
     name: str, *, scale: int | None = None, notice: Callable[[str], None] | None = None
 ) -> ModelFile:
@@ -70,7 +95,7 @@ def find(
         ArgumentError: The model has another scale than the one wanted.
         ModelError: Its file is missing, damaged, has the wrong hash, or cannot be fetched.
     """
-    if Path(name).suffix in (*SUFFIXES, *FOREIGN_SUFFIXES) or "/" in name or "\\" in name:
+    if _is_path(name):
         model = open_model_file(Path(name))
     else:
         full = _full_name(name, scale)
@@ -156,6 +181,11 @@ def _feature_file(name: str) -> HubFile:
     if name not in files:
         raise unknown_name("feature network", name, files)
     return files[name]
+
+
+def _is_path(name: str) -> bool:
+    """Say whether a name means a file on disk."""
+    return Path(name).suffix in (*SUFFIXES, *FOREIGN_SUFFIXES) or "/" in name or "\\" in name
 
 
 def _names() -> set[str]:

@@ -29,7 +29,8 @@ CARD = Card(
 def _one_model(monkeypatch: pytest.MonkeyPatch) -> None:
     model = ModelFile(CARD, onnx=Path("w/tiny-x3.onnx"), safetensors=None)
     monkeypatch.setattr("superres.zoo.known", lambda: [model])
-    monkeypatch.setattr("superres.zoo.find", lambda name, scale=None: model)
+    monkeypatch.setattr("superres.zoo.on_hub", list)
+    monkeypatch.setattr("superres.zoo.look", lambda name: model)
 
 
 @pytest.mark.parametrize("words", [["models"], ["models", "list"]])
@@ -37,7 +38,29 @@ def test_models_are_listed_with_their_needs_and_scores(words, capsys):
     assert main(words) == 0
     header, row, *_ = capsys.readouterr().out.splitlines()
     assert header.split()[:3] == ["name", "scale", "network"]
-    assert row.split() == ["tiny-x3", "×3", "espcn", "12,345", "Set5", "30.12", "CC0-1.0"]
+    assert row.split() == [
+        "tiny-x3",
+        "×3",
+        "espcn",
+        "12,345",
+        "Set5",
+        "30.12",
+        "CC0-1.0",
+        "package",
+    ]
+
+
+def test_models_of_the_hub_are_listed_beside_those_of_the_package(monkeypatch, capsys):
+    monkeypatch.setattr("superres.zoo.on_hub", lambda: [CARD.model_copy(update={"name": "far-x3"})])
+    assert main(["models"]) == 0
+    told = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [(line[0], line[-1]) for line in told[1:3]] == [
+        ("tiny-x3", "package"),
+        ("far-x3", "hub"),
+    ]
+    assert main(["models", "--json"]) == 0
+    (far,) = json.loads(capsys.readouterr().out)["hub"]
+    assert far["scores"][0]["psnr_db"] == 30.125
 
 
 @pytest.mark.parametrize("words", [["models", "--json"], ["models", "list", "--json"]])
@@ -67,6 +90,13 @@ def test_the_card_is_shown_line_by_line_without_what_is_empty(capsys):
     assert "data          Drawings (CC0-1.0)" in lines
     assert "score         Set5: 30.12 dB, SSIM 0.8750; luma, border 3 px" in lines
     assert not any(line.startswith("started from") for line in lines)
+
+
+def test_the_card_of_a_model_that_is_not_here_says_how_it_comes(monkeypatch, capsys):
+    model = ModelFile(CARD, onnx=None, safetensors=None)
+    monkeypatch.setattr("superres.zoo.look", lambda name: model)
+    assert main(["models", "info", "tiny-x3"]) == 0
+    assert "superres models pull" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_the_card_as_json_is_the_card(capsys):
@@ -108,6 +138,6 @@ def test_a_model_of_many_frames_says_so(monkeypatch, capsys):
     assert main(["models", "info", "tiny-x3"]) == 0
     assert "frames" not in capsys.readouterr().out
     many = ModelFile(CARD.model_copy(update={"frames": "many"}), onnx=None, safetensors=None)
-    monkeypatch.setattr("superres.zoo.find", lambda name, scale=None: many)
+    monkeypatch.setattr("superres.zoo.look", lambda name: many)
     assert main(["models", "info", "tiny-x3"]) == 0
     assert "frames        any number: superres burst runs it" in capsys.readouterr().out

@@ -41,12 +41,19 @@ def _all(context: typer.Context, as_json: AsJson = False) -> None:
 @models.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the models that can be used by name, and the recipes that train others."""
-    from superres.zoo import known
+    from superres.zoo import known, on_hub
 
-    found = known()
-    recipes = _recipes_beside({model.card.name for model in found})
+    embedded, fetched = known(), on_hub()
+    cards = [*(model.card for model in embedded), *fetched]
+    recipes = _recipes_beside({card.name for card in cards})
     if as_json:
-        show_json({"models": [_as_json(model) for model in found], "recipes": recipes})
+        show_json(
+            {
+                "models": [_as_json(model) for model in embedded],
+                "hub": [card.model_dump(mode="json") for card in fetched],
+                "recipes": recipes,
+            }
+        )
         return
     rows = [
         (
@@ -56,11 +63,14 @@ def list_models(as_json: AsJson = False) -> None:
             f"{card.parameters:,}",
             _scores(card),
             card.licence,
+            "package" if place < len(embedded) else "hub",
         )
-        for card in (model.card for model in found)
+        for place, card in enumerate(cards)
     ]
     show_table(
-        ("name", "scale", "network", "parameters", "PSNR in dB", "licence"), rows, right=" r r"
+        ("name", "scale", "network", "parameters", "PSNR in dB", "licence", "from"),
+        rows,
+        right=" r r",
     )
     show("")
     show_table(
@@ -76,9 +86,9 @@ def show_model(
     as_json: AsJson = False,
 ) -> None:
     """Show what a model's card says: needs, training, data, licence and scores."""
-    from superres.zoo import find
+    from superres.zoo import look
 
-    model = find(name)
+    model = look(name)
     if as_json:
         show_json(_as_json(model))
         return
@@ -122,6 +132,7 @@ def _recipes_beside(names: Collection[str]) -> list[dict[str, Any]]:  # Any: as 
     ]
 
 
+_NOT_HERE = "not here; it is fetched when it is first used, or by superres models pull"
 _RUN_BY = {
     "one": "",
     "many": "any number: superres burst runs it",
@@ -159,7 +170,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
         ),
         ("weights", card.weights_sha256),
         ("made by", f"superres {card.superres_version}" if card.superres_version else ""),
-        *(("file", str(file)) for file in _files(model).values()),
+        *(("file", file) for file in _files(model).values() or (_NOT_HERE,)),
     ]
     return [(key, value) for key, value in facts if value]
 
