@@ -30,6 +30,7 @@ from superres.evaluate.benchmark import bicubic
 from superres.infer.precision import describe_cpu
 from superres.models.catalog import ARCHITECTURES
 from superres.models.checkpoint import load_network
+from superres.models.reparameterised import for_inference
 from superres.train.chart import Curve
 from superres.train.loop import RunOptions, train
 from superres.train.recipe_file import built_in_recipes, load_recipe
@@ -85,7 +86,8 @@ def measure(name: str, model: str, scale: int, sets: list[Path]) -> dict[str, An
     else:
         weights = zoo.find(model, scale=scale).weights
         assert weights is not None, f"{model} has no weights that torch loads"
-        network, card = load_network(weights)
+        trained, card = load_network(weights)
+        network = for_inference(trained)
         row["architecture"] = card.architecture
         row["parameters"] = sum(p.numel() for p in network.parameters())
         row["multiply_adds"] = multiply_adds(network, scale, card.channels, card.multiple_of)

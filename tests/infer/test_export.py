@@ -123,3 +123,11 @@ def test_a_network_that_needs_multiples_is_written_with_open_sizes(tmp_path):
         None, {"small": tiles}
     )
     assert np.abs(answer - expected).max() <= 1e-6
+
+
+def test_a_network_that_training_widened_is_written_in_the_form_that_runs(tmp_path):
+    network, card = build_network("span"), make_card()
+    export_onnx(network, card, tmp_path / "span.onnx")
+    stored = sum(np.prod(one.dims) for one in onnx.load(tmp_path / "span.onnx").graph.initializer)
+    trained = sum(p.numel() for p in network.parameters())
+    assert stored < trained / 3

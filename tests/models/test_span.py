@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from superres.models.span import SpanConfig, fuse
+from superres.models.span import SpanConfig
 
 
 def build(**values):
@@ -40,7 +40,7 @@ def test_a_widened_convolution_is_the_authors_three_and_one_beside_them_at_borde
 @pytest.mark.parametrize("size", [(1, 1), (9, 14)])
 def test_the_fused_network_gives_the_same_answers_everywhere(size):
     network = build()
-    fused = fuse(network)
+    fused = network.for_inference()
     small = torch.rand(2, 3, *size)
     with torch.inference_mode():
         torch.testing.assert_close(fused(small), network(small), rtol=1e-5, atol=1e-5)
@@ -48,7 +48,7 @@ def test_the_fused_network_gives_the_same_answers_everywhere(size):
 
 def test_fusing_keeps_format_and_mode_and_a_fused_network_as_it_is():
     network = build(scale=2).double().eval()
-    fused = fuse(fuse(network))
+    fused = network.for_inference().for_inference()
     assert not fused.training
     small = torch.rand(1, 3, 4, 4, dtype=torch.float64)
     torch.testing.assert_close(fused(small), network(small), rtol=0, atol=1e-12)

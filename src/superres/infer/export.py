@@ -32,6 +32,7 @@ from superres.infer.graph import (
 from superres.models.card import BURST_EXTRAS, CARD_KEY, VIDEO_MULTIPLE, Card
 from superres.models.many_frames import Stepwise
 from superres.models.recurrent import Recurrent
+from superres.models.reparameterised import for_inference
 from superres.version import __version__
 from superres.whole import write_whole
 
@@ -49,7 +50,8 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
     """Write a network and its card as .onnx, whole or not at all.
 
     Batch, height and width stay open. The same network and card give the same bytes. A network of
-    many frames or of videos becomes two graphs in one file; see `graph`.
+    many frames or of videos becomes two graphs in one file; see `graph`. Of one that is trained in
+    another form than it runs in, it is the latter, in fp32.
 
     Args:
         network: The network, on any device; it is run on the CPU in fp32.
@@ -63,10 +65,12 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
             fp16's range, or a network of many frames cannot be run step by step.
         OutputError: The file cannot be written.
     """
-    traced = _traced(network, card)
+    running = for_inference(network)
+    traced = _traced(running, card)
     model = _translate(traced, card)
     _strip(model)
-    if half:
+    # Merged weights stay as they are: rounded, they would not do what the trained ones do.
+    if half and running is network:
         _store_half(model, dict(traced.module.named_parameters()), card)
     entry = model.metadata_props.add()
     entry.key, entry.value = CARD_KEY, card.model_dump_json()

@@ -26,6 +26,7 @@ from superres.infer.memory import free_memory
 from superres.infer.precision import choose_precision, native_bf16
 from superres.models.card import BURST_EXTRAS, Card
 from superres.models.checkpoint import load_network
+from superres.models.reparameterised import for_inference
 from superres.models.many_frames import ManyFrames
 from superres.models.recurrent import Recurrent
 
@@ -80,7 +81,7 @@ class _TorchRuntime:
             BackendError: There is no such device.
         """
         network, card = load_network(path)
-        return cls(network, card, setup)
+        return cls(for_inference(network), card, setup)
 
     @property
     def facts(self) -> BackendFacts:

@@ -1,7 +1,7 @@
 """SPAN: six blocks whose gate has no parameters, made of convolutions that training widens.
 
 Wan et al., CVPR Workshops 2024, arXiv:2311.12770. Module names follow the authors' checkpoints
-(their `eval_conv` is what `fuse` computes, and is not stored). Departs from their code:
+(their `eval_conv` is what `for_inference` computes, and is not stored). Departs from their code:
 
 - A widened convolution is merged into one 3x3 before it is applied, in training too (as in Hu et
   al., CVPR 2022, arXiv:2204.00826): the same function of the same parameters at a quarter of the
@@ -33,7 +33,7 @@ class SpanConfig(NetworkConfig):
         features: Channels of the body; the paper has 48 and 52.
         centred: The input is taken less DIV2K's mean colour, times 255, as the authors do. Some
             of the community's models do neither (their checkpoints carry a key `no_norm`).
-        fused: Plain 3x3 convolutions, for inference; `fuse` makes such a network of a trained one.
+        fused: Plain 3x3 convolutions, as `for_inference` makes them of a trained network.
     """
 
     features: int = 48
@@ -141,20 +141,21 @@ class Span(nn.Module):
         joined_BFHW = torch.cat((shallow_BFHW, deep_BFHW, first_BFHW, early_BFHW), 1)
         return self.upsampler(self.conv_cat(joined_BFHW))
 
+    def for_inference(self) -> Span:
+        """Return the same network with plain 3x3 convolutions, in the same number format and place.
 
-def fuse(network: Span) -> Span:
-    """Return the same network with plain 3x3 convolutions, in the same number format and place.
-
-    What was merged at every step is merged once: the answers differ by rounding alone.
-    """
-    fused = Span(network.config.model_copy(update={"fused": True})).to(network.mean)
-    kept = fused.state_dict().keys()
-    weights = {key: value for key, value in network.state_dict().items() if key in kept}
-    with torch.no_grad():
-        # torch leaves the type of what it yields open.
-        layers = cast("Iterable[tuple[str, nn.Module]]", network.named_modules())
-        for name, layer in layers:
-            if isinstance(layer, _Widened):
-                weights[f"{name}.weight"], weights[f"{name}.bias"] = layer.merged()
-    fused.load_state_dict(weights)
-    return fused.train(network.training)
+        What was merged at every step is merged once: the answers differ by rounding alone.
+        """
+        if self.config.fused:
+            return self
+        fused = Span(self.config.model_copy(update={"fused": True})).to(self.mean)
+        kept = fused.state_dict().keys()
+        weights = {key: value for key, value in self.state_dict().items() if key in kept}
+        with torch.no_grad():
+            # torch leaves the type of what it yields open.
+            layers = cast("Iterable[tuple[str, nn.Module]]", self.named_modules())
+            for name, layer in layers:
+                if isinstance(layer, _Widened):
+                    weights[f"{name}.weight"], weights[f"{name}.bias"] = layer.merged()
+        fused.load_state_dict(weights)
+        return fused.train(self.training)

@@ -1,0 +1,21 @@
+"""What a network offers that is trained in one form and runs in a smaller one."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from torch import nn
+
+
+@runtime_checkable
+class Reparameterised(Protocol):
+    """A network with more weights in training than its function needs."""
+
+    def for_inference(self) -> nn.Module:
+        """Return a network of fewer weights with the same answers but for rounding."""
+        ...
+
+
+def for_inference(network: nn.Module) -> nn.Module:
+    """Return the form in which a network runs and is exported: itself, if it has one alone."""
+    return network.for_inference() if isinstance(network, Reparameterised) else network
