@@ -4,10 +4,13 @@ import hashlib
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from superres.errors import ArgumentError, ModelError
 from superres.hub import HUB, HubFile, cache_folder, cached, fetch, hub_files
+from superres.models.files import read_card
+from superres.upscaler import load
 from superres.zoo import find
 from web_server import sending, serving
 
@@ -152,3 +155,33 @@ def test_a_folder_of_feature_networks_serves_as_the_cache(monkeypatch):
             path = fetch(file, notice=unheard)
             assert path == PERCEPTUAL / file.file
             assert path.stat().st_size == file.bytes
+
+
+MODELS = [file for file in hub_files() if file.kind == "model"]
+FOLDER = Path(__file__).resolve().parents[1] / "hub"
+
+
+@pytest.mark.parametrize("file", MODELS, ids=lambda file: file.file)
+def test_the_files_to_be_served_are_those_of_the_table_and_carry_its_cards(file):
+    data = (FOLDER / file.file).read_bytes()
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (file.bytes, file.sha256)
+    card = read_card(FOLDER / file.file)
+    assert card == file.card
+    assert card.licence == file.licence
+    assert card.training.data
+    assert card.scores
+
+
+def test_nothing_lies_among_them_that_the_table_has_not():
+    assert {path.name for path in FOLDER.iterdir()} == {file.file for file in MODELS}
+
+
+def test_a_model_that_is_only_on_the_hub_is_fetched_and_enlarges(folder, monkeypatch):
+    file = min(MODELS, key=lambda file: file.bytes)
+    data = (FOLDER / file.file).read_bytes()
+    with serving({f"/{file.file}": sending(data)}) as (url, asked):
+        monkeypatch.setenv("SUPERRES_HUB", url)
+        large = load(file.name, backend="torch")(np.full((9, 8, 3), 128, np.uint8))
+    assert large.shape == (36, 32, 3)
+    assert abs(float(large.mean()) - 128) < 3
+    assert asked == [f"/{file.file}"]
