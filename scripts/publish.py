@@ -37,7 +37,7 @@ def main() -> None:
         network, card = load_network(half)  # its weights are rounded to fp16 now
         card = scored(card, half, arguments.sets)
     FOLDER.mkdir(exist_ok=True)
-    save_network(network, card, FOLDER / half.name, half=True)
+    card = save_network(network, card, FOLDER / half.name, half=True)
 
     data = (FOLDER / half.name).read_bytes()
     entry = HubFile(
@@ -48,7 +48,7 @@ def main() -> None:
         sha256=hashlib.sha256(data).hexdigest(),
         licence=card.licence,
         source=f"trained by the recipe {card.name}",
-        card=load_network(FOLDER / half.name)[1],
+        card=card,
     )
     entries = sorted(
         [*(file for file in hub_files() if file.file != entry.file), entry], key=lambda e: e.file

@@ -26,9 +26,9 @@ from superres.infer.memory import free_memory
 from superres.infer.precision import choose_precision, native_bf16
 from superres.models.card import BURST_EXTRAS, Card
 from superres.models.checkpoint import load_network
-from superres.models.reparameterised import for_inference
 from superres.models.many_frames import ManyFrames
 from superres.models.recurrent import Recurrent
+from superres.models.reparameterised import for_inference
 
 _from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
 
