@@ -44,10 +44,10 @@ _HEAD = """# Every network, measured
 Written by `python benchmarks/quality.py` from what it trained and measured. Each network was
 trained by its built-in recipe, on the photographs of the embedded models (CLIC and CID22), under
 the budget in the last column: far below the papers' days on GPUs, so the papers' figures stand
-beside ours. Minutes are of two cores, or of one of them, which other runs shared at times; steps say
-more. `superres models` has the weights of most rows, in fp16. Networks that are not here have recipes,
-and need a GPU for a score that says anything. Where no budget stands, the weights were taken as they
-are: the embedded models, and SPAN's published weights (`spanx…`).
+beside ours. Minutes are of two cores, or of one of them, which other runs shared at times; steps
+say more. `superres models` has the weights of most rows, in fp16. Networks that are not here have
+recipes, and need a GPU for a score that says anything. Where no budget stands, the weights were
+taken as they are: the embedded models, and SPAN's published weights (`spanx…`).
 
 PSNR and SSIM on luma, border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds
 are for an output of 1280×720. The time for a megapixel of output is that of the default backend in

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from embed import scored
+
 from superres.hub import TABLE_NAME, HubFile, hub_files
 from superres.models.checkpoint import load_network, save_network
 from superres.whole import write_whole
