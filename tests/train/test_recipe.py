@@ -95,11 +95,11 @@ def test_a_missing_recipe_file_says_so(tmp_path):
 
 
 def test_a_family_has_recipes_for_scales_that_no_file_is_written_for():
-    base, three = load_recipe("espcn-x4"), load_recipe("espcn-x3")
-    assert (three.name, three.network.config["scale"]) == ("espcn-x3", 3)
+    base, three = load_recipe("vdsr-x4"), load_recipe("vdsr-x3")
+    assert (three.name, three.network.config["scale"]) == ("vdsr-x3", 3)
     assert three.data == base.data
-    with pytest.raises(UnknownNameError, match="did you mean 'espcn-x4'"):
-        load_recipe("espcm-x3")
+    with pytest.raises(UnknownNameError, match="did you mean 'vdsr-x4'"):
+        load_recipe("vdssr-x3")
 
 
 def test_values_can_be_replaced_by_their_path():

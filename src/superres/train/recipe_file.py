@@ -33,7 +33,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         name: A built-in recipe's name, or the path of a TOML file. A family that has a recipe for
-            x4 has one for other scales too: `espcn-x3` is `espcn-x4` with the scale changed.
+            x4 has one for other scales too: `vdsr-x3` is `vdsr-x4` with the scale changed.
         overrides: Values to replace, as `data.patch=64` or `network.config.scale=2`.
 
     Raises:
