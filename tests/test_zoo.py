@@ -26,7 +26,7 @@ def copied(tmp_path, monkeypatch):
 EMBEDDED = {
     *("default-x2", "default-x3", "default-x4"),
     *("real-x2", "real-x4", "fast-x2", "burst-x4", "video-x2", "video-x4"),
-    *("srcnn-x4", "fsrcnn-x4", "espcn-x4"),
+    *(f"{family}-x{scale}" for family in ("srcnn", "fsrcnn", "espcn") for scale in (2, 3, 4)),
 }
 MOST_BYTES = {
     "one": 3 * 2**20,
