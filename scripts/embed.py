@@ -14,6 +14,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from torch import nn
+
 from superres.evaluate.benchmark import evaluate
 from superres.infer.export import export_onnx
 from superres.metrics import Protocol
@@ -25,6 +27,14 @@ from superres.whole import write_whole
 from superres.zoo import MANIFEST_NAME, weights_folder
 
 MAX_BYTES = {"one": 3 * 2**20, "many": 6 * 2**20, "video": 3 * 2**20}  # of an embedded file
+
+
+def in_half(model: Path, folder: Path) -> tuple[nn.Module, Card, Path]:
+    """Write a run's model in fp16; return the network rounded so, its card and the file."""
+    network, card = load_network(model)
+    half = folder / f"{card.name}.safetensors"
+    save_network(network, card, half, half=True)
+    return *load_network(half), half
 
 
 def scored(card: Card, file: Path, sets: list[Path]) -> Card:
@@ -44,6 +54,12 @@ def scored(card: Card, file: Path, sets: list[Path]) -> Card:
     return card.model_copy(update={"scores": scores})
 
 
+def tell(card: Card) -> None:
+    """Print the scores on a card."""
+    for score in card.scores:
+        print(f"{card.name}  {score.set}  {score.psnr_db:.3f} dB  {score.ssim:.4f}")
+
+
 def main() -> None:
     """Embed one model and renew the manifest."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -52,11 +68,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     folder = weights_folder()
-    network, trained = load_network(arguments.model)
     with tempfile.TemporaryDirectory() as scratch:
-        half = Path(scratch) / f"{trained.name}.safetensors"
-        save_network(network, trained, half, half=True)
-        network, card = load_network(half)  # its weights are rounded to fp16 now
+        network, card, half = in_half(arguments.model, Path(scratch))
         export_onnx(network, card, half.with_suffix(".onnx"))
         if arguments.sets:
             card = scored(card, half.with_suffix(".onnx"), arguments.sets)
@@ -70,8 +83,7 @@ def main() -> None:
             raise SystemExit(f"{path.name} has {path.stat().st_size} bytes, over {allowed}")
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     write_whole(folder / MANIFEST_NAME, (json.dumps(hashes, indent=1) + "\n").encode())
-    for score in card.scores:
-        print(f"{card.name}  {score.set}  {score.psnr_db:.3f} dB  {score.ssim:.4f}")
+    tell(card)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from embed import scored
+from embed import in_half, scored, tell
 
 from superres.hub import TABLE_NAME, HubFile, hub_files
-from superres.models.checkpoint import load_network, save_network
+from superres.models.checkpoint import save_network
 from superres.whole import write_whole
 from superres.zoo import weights_folder
 
@@ -31,20 +31,18 @@ def main() -> None:
     parser.add_argument("--set", type=Path, action="append", required=True, dest="sets")
     arguments = parser.parse_args()
 
-    network, trained = load_network(arguments.model)
     with tempfile.TemporaryDirectory() as scratch:
-        half = Path(scratch) / f"{trained.name}.safetensors"
-        save_network(network, trained, half, half=True)
-        network, card = load_network(half)  # its weights are rounded to fp16 now
+        network, card, half = in_half(arguments.model, Path(scratch))
         card = scored(card, half, arguments.sets)
     FOLDER.mkdir(exist_ok=True)
-    card = save_network(network, card, FOLDER / half.name, half=True)
+    file = FOLDER / half.name
+    card = save_network(network, card, file, half=True)
 
-    data = (FOLDER / half.name).read_bytes()
+    data = file.read_bytes()
     entry = HubFile(
         name=card.name,
         kind="model",
-        file=half.name,
+        file=file.name,
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         licence=card.licence,
@@ -57,8 +55,7 @@ def main() -> None:
     table = [one.model_dump(mode="json", exclude_none=True) for one in entries]
     text = json.dumps(table, indent=1, ensure_ascii=False) + "\n"
     write_whole(weights_folder() / TABLE_NAME, text.encode())
-    for score in card.scores:
-        print(f"{card.name}  {score.set}  {score.psnr_db:.3f} dB  {score.ssim:.4f}")
+    tell(card)
 
 
 if __name__ == "__main__":

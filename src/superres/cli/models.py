@@ -44,8 +44,8 @@ def list_models(as_json: AsJson = False) -> None:
     from superres.zoo import known, on_hub
 
     embedded, fetched = known(), on_hub()
-    cards = [*(model.card for model in embedded), *fetched]
-    recipes = _recipes_beside({card.name for card in cards})
+    sources = [(model.card, "package") for model in embedded] + [(card, "hub") for card in fetched]
+    recipes = _recipes_beside({card.name for card, _ in sources})
     if as_json:
         show_json(
             {
@@ -63,9 +63,9 @@ def list_models(as_json: AsJson = False) -> None:
             f"{card.parameters:,}",
             _scores(card),
             card.licence,
-            "package" if place < len(embedded) else "hub",
+            source,
         )
-        for place, card in enumerate(cards)
+        for card, source in sources
     ]
     show_table(
         ("name", "scale", "network", "parameters", "PSNR in dB", "licence", "from"),
