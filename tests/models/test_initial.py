@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from superres.models.deconvolution import deconvolution
-from superres.models.initial import begin_rectified
+from superres.models.initial import begin_rectified, hand_on, lead_with_detail
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.2])
@@ -24,3 +24,22 @@ def test_a_deconvolution_keeps_a_rectified_signals_strength_too():
     with torch.inference_mode():
         large = layer(torch.randn(4, 64, 16, 16).relu())[..., 1:-1, 1:-1]
     assert 0.8 < large.square().mean() < 1.25
+
+
+def test_a_layer_led_by_detail_hardly_sees_how_bright_its_surroundings_are():
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 16, 5, bias=False)
+    before = layer(torch.ones(1, 3, 5, 5)).abs().mean()
+    lead_with_detail(layer, gain=1.0)
+    assert layer(torch.ones(1, 3, 5, 5)).abs().mean() < 0.4 * before
+
+
+def test_a_chain_that_hands_on_begins_as_its_input():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 4, 3, padding=1)]
+    layers.append(nn.Conv2d(4, 1, 5, padding=2))
+    hand_on(layers)
+    x = torch.rand(2, 1, 9, 9)
+    with torch.inference_mode():
+        y = layers[2](layers[1](layers[0](x).relu()).relu())
+    torch.testing.assert_close(y, x)

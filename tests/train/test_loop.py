@@ -83,9 +83,12 @@ def test_training_lowers_the_loss(tmp_path, pictures, recipe):
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "soap"])
 def test_a_run_killed_and_resumed_has_the_losses_and_weights_of_an_unbroken_one(
-    tmp_path, pictures, recipe
+    tmp_path, pictures, recipe, optimizer
 ):
+    wanted = recipe.optimizer.model_copy(update={"name": optimizer})
+    recipe = recipe.model_copy(update={"optimizer": wanted})
     unbroken = train(recipe, options(pictures, tmp_path / "a"), notice=quiet)
 
     class Killed(BaseException):

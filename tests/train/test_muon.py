@@ -1,10 +1,10 @@
-"""The optimiser: its orthogonal steps, its Adam steps against torch's, and who gets which."""
+"""Muon: its orthogonal steps, and its Adam steps against torch's."""
 
 import pytest
 import torch
 from torch import nn
 
-from superres.train.muon import Muon, orthogonalise, split_parameters
+from superres.train.muon import Muon, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(16, 40), (40, 16), (8, 8)])
@@ -59,15 +59,6 @@ def test_a_step_goes_downhill():
         losses.append(float(loss.detach()))
         optimizer.step()
     assert losses[-1] < 0.9 * losses[0]
-
-
-def test_inner_convolutions_are_matrices_and_all_else_is_not():
-    network = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3), nn.PReLU(5), nn.Conv2d(5, 6, 3), nn.Conv2d(6, 3, 3)
-    )
-    matrices, others = split_parameters(network)
-    assert [tuple(p.shape[:2]) for p in matrices] == [(5, 4), (6, 5)]
-    assert len(matrices) + len(others) == len(list(network.parameters()))
 
 
 def test_decay_holds_matrices_near_the_size_that_its_docstring_tells():

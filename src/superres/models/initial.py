@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -31,18 +32,36 @@ def begin_rectified(network: nn.Module, *, slope: float = 0.0, gain: float = 1.0
                 nn.init.zeros_(layer.bias)
 
 
-def lead_with_detail(first: nn.Conv2d, *, gain: float) -> None:
-    """Make a first layer see detail, rather than how bright its surroundings are.
+def lead_with_detail(layer: nn.Conv2d, *, gain: float) -> None:
+    """Make a layer see detail, rather than how bright its surroundings are.
 
-    Most of each filter's mean is taken off and the rest made stronger, so that the activations bend
+    Most of each kernel's mean is taken off and the rest made stronger, so that the activations bend
     where fine detail is: a few hundredths beside its surroundings. With torch's own weights,
     networks of few layers begin, and for long stay, near the best linear filter (29.2 dB on Set5
     x4).
 
     Args:
-        first: The layer that sees pixels, changed in place.
+        layer: One that sees pixels, or features that are alike from pixel to pixel; changed in
+            place.
         gain: Factor on its weights.
     """
     with torch.no_grad():
-        mean = first.weight.mean((1, 2, 3), keepdim=True)
-        first.weight.sub_(_LEVELLED * mean).mul_(gain)
+        mean = layer.weight.mean((2, 3), keepdim=True)
+        layer.weight.sub_(_LEVELLED * mean).mul_(gain)
+
+
+def hand_on(layers: Sequence[nn.Conv2d]) -> None:
+    """Let a chain of rectified convolutions begin by handing on its input, in their first channels.
+
+    The last layer answers with the input alone; the other channels have yet to earn their weights.
+
+    Args:
+        layers: From one channel to one, with odd kernels; changed in place.
+    """
+    with torch.no_grad():
+        layers[-1].weight.zero_()
+        for layer in layers:
+            layer.weight[0].zero_()
+            layer.weight[0, 0, layer.kernel_size[0] // 2, layer.kernel_size[1] // 2] = 1.0
+            if layer.bias is not None:
+                layer.bias[0] = 0.0

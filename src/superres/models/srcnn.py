@@ -1,8 +1,8 @@
 """SRCNN: bicubic enlargement, then three convolutions at the large size.
 
 Dong et al., TPAMI 2016, arXiv:1501.00092, the 9-5-5 form of its tables (57 K parameters), on
-luma alone. Departs from it: the enlargement is part of the network, as a fixed transposed
-convolution, and the convolutions are padded.
+luma alone. Departs from it: the enlargement is part of the network, as a fixed convolution a phase,
+and each convolution goes on with the pixels of the edge, as the authors' test code does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from superres.models.bicubic_upsample import BicubicUpsample, bicubic_reach
 from superres.models.config import NetworkConfig
-from superres.models.initial import lead_with_detail
+from superres.models.initial import hand_on, lead_with_detail
 from superres.models.luma import luma_only
 
 
@@ -50,13 +50,19 @@ class Srcnn(nn.Module):
         super().__init__()
         (wide, narrow), (first, second, third) = config.features, config.kernels
         self.enlarge = BicubicUpsample(config.channels, config.scale)
-        self.extract = nn.Conv2d(config.channels, wide, first, padding=first // 2)
-        self.map = nn.Conv2d(wide, narrow, second, padding=second // 2)
-        self.reconstruct = nn.Conv2d(narrow, config.channels, third, padding=third // 2)
+        self.extract = _convolution(config.channels, wide, first)
+        self.map = _convolution(wide, narrow, second)
+        self.reconstruct = _convolution(narrow, config.channels, third)
         lead_with_detail(self.extract, gain=2.0)
+        lead_with_detail(self.map, gain=4.0)
+        hand_on((self.extract, self.map, self.reconstruct))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         large_BCHW = self.enlarge(x_BCHW)
         f_BFHW = functional.relu(self.extract(large_BCHW))
         return self.reconstruct(functional.relu(self.map(f_BFHW)))
+
+
+def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="replicate")

@@ -98,13 +98,19 @@ def fill_optimizer(optimizer: Optimizer, part: Part) -> None:
     for index, parameter in enumerate(_parameters(optimizer)):
         prefix = f"{index}."
         optimizer.state[parameter] = {
-            # Counters stay on the CPU; moments lie as the weight does.
-            name.removeprefix(prefix): value
-            if value.ndim == 0
-            else torch.empty_like(parameter).copy_(value)
+            name.removeprefix(prefix): _placed(value, parameter)
             for name, value in part.items()
             if name.startswith(prefix)
         }
+
+
+def _placed(value: Tensor, parameter: Tensor) -> Tensor:
+    """Return a value of a state where it belongs: a counter on the CPU, the rest as the weight."""
+    if value.ndim == 0:
+        return value
+    if value.shape == parameter.shape:
+        return torch.empty_like(parameter).copy_(value)
+    return value.to(parameter.device)
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

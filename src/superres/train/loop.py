@@ -31,8 +31,8 @@ from superres.train.checkpoint import (
 from superres.train.devices import Devices, open_fabric
 from superres.train.ema import WeightAverage
 from superres.train.journal import Journal
-from superres.train.muon import optimizer_for
 from superres.train.objective import Objective, refuse_nan
+from superres.train.optimizer import optimizer_for
 from superres.train.patches import Patches, load_patches
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import to_toml
@@ -297,7 +297,7 @@ def _take_step(run: _Run, step: int, done: float, clock: _Clock) -> dict[str, Te
     wanted, pieces = run.recipe.optimizer, run.recipe.optimizer.accumulate
     factor = rate_factor(done, step, wanted.warm_up_steps)
     for group in run.optimizer.param_groups:
-        group["lr"] = factor * (wanted.matrix_rate if group["orthogonal"] else wanted.rate)
+        group["lr"] = factor * (wanted.matrix_rate if group["matrices"] else wanted.rate)
     told: dict[str, Tensor] = {}
     shown: list[tuple[Tensor, Tensor]] = []
     for piece in range(pieces):

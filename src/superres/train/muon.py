@@ -1,4 +1,4 @@
-"""The optimiser: Muon for convolutions inside a network, AdamW for all other parameters."""
+"""Muon: matrices step along their orthogonalised momentum."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from superres.train.recipe import OptimizerSection
+from superres.train.adam import adam_step
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _NEWTON_SCHULZ_STEPS = 5
-_ADAM_BETAS = (0.9, 0.999)
 _MOMENTUM = 0.95
 
 
@@ -45,8 +44,8 @@ class Muon(torch.optim.Optimizer):
         decay: float = 0.0,
     ) -> None:
         groups = [
-            {"params": list(matrices), "lr": rate, "orthogonal": True, "decay": decay},
-            {"params": list(others), "lr": other_rate, "orthogonal": False, "decay": 0.0},
+            {"params": list(matrices), "lr": rate, "matrices": True, "decay": decay},
+            {"params": list(others), "lr": other_rate, "matrices": False, "decay": 0.0},
         ]
         super().__init__([group for group in groups if group["params"]], {})
 
@@ -59,36 +58,11 @@ class Muon(torch.optim.Optimizer):
         """
         assert closure is None
         for group in self.param_groups:
-            move = _step_orthogonal if group["orthogonal"] else _step_adam
+            move = _step_orthogonal if group["matrices"] else adam_step
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     parameter.mul_(1.0 - group["lr"] * group["decay"])
                     move(parameter, parameter.grad, self.state[parameter], group["lr"])
-
-
-def optimizer_for(network: nn.Module, section: OptimizerSection) -> Muon:
-    """Return the optimiser that a recipe asks for; `adam` leaves Muon no matrices."""
-    matrices, others = split_parameters(network)
-    if section.name == "adam":
-        matrices, others = [], [*matrices, *others]
-    return Muon(
-        matrices,
-        others,
-        rate=section.matrix_rate,
-        other_rate=section.rate,
-        decay=section.matrix_decay,
-    )
-
-
-def split_parameters(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Return (matrices, others): convolutions from features to features, and everything else.
-
-    First and last layers see pixels, not features; orthogonal steps do not suit them.
-    """
-    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
-    inner = {id(layer.weight) for layer in convolutions[1:-1]}
-    trained = [p for p in network.parameters() if p.requires_grad]
-    return [p for p in trained if id(p) in inner], [p for p in trained if id(p) not in inner]
 
 
 # The state's values are tensors and Adam's step count; torch types them as Any.
@@ -100,21 +74,6 @@ def _step_orthogonal(weight: Tensor, gradient: Tensor, state: dict[str, Any], ra
     nesterov = gradient.lerp(momentum, _MOMENTUM).flatten(1)
     step = orthogonalise(nesterov).reshape(weight.shape)
     weight.add_(step, alpha=-rate * 0.2 * max(nesterov.shape) ** 0.5)
-
-
-def _step_adam(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:
-    """Kingma and Ba, ICLR 2015, arXiv:1412.6980, without weight decay."""
-    if not state:
-        state["first"] = torch.zeros_like(weight)
-        state["second"] = torch.zeros_like(weight)
-        state["count"] = torch.zeros((), dtype=torch.float64)
-    state["count"] += 1
-    count = float(state["count"])
-    beta1, beta2 = _ADAM_BETAS
-    state["first"].lerp_(gradient, 1.0 - beta1)
-    state["second"].lerp_(gradient.square(), 1.0 - beta2)
-    spread = (state["second"] / (1.0 - beta2**count)).sqrt_().add_(1e-8)
-    weight.addcdiv_(state["first"], spread, value=-rate / (1.0 - beta1**count))
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:

@@ -179,17 +179,18 @@ class OptimizerSection(_Section):
     """How weights move.
 
     Attributes:
-        name: `muon` (with Adam for first and last layers, biases and slopes) or `adam`.
-        rate: Learning rate of Adam, and of all parameters that Muon leaves to it.
-        matrix_rate: Learning rate of Muon.
-        matrix_decay: Weight decay of what Muon moves, as a part of its rate.
+        name: `muon` (with Adam for first and last layers, biases and slopes), `soap` (with Adam for
+            biases and slopes) or `adam`.
+        rate: Learning rate of Adam, and of all parameters that the others leave to it.
+        matrix_rate: Learning rate of Muon and SOAP.
+        matrix_decay: Weight decay of what these two move, as a part of their rate.
         warm_up_steps: Steps until the full rate is reached.
         clip: Largest norm of the gradient; larger ones are scaled down.
         ema: Decay of the weights' average.
         accumulate: Pieces that a batch is cut into, one after another, to save memory.
     """
 
-    name: Literal["muon", "adam"] = "muon"
+    name: Literal["muon", "soap", "adam"] = "muon"
     rate: float = Field(default=1e-3, gt=0)
     matrix_rate: float = Field(default=1e-3, gt=0)
     matrix_decay: float = Field(default=0.05, ge=0)

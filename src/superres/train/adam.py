@@ -1,0 +1,34 @@
+"""Adam's step of one parameter, as every optimiser here takes it for biases and slopes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_BETAS = (0.9, 0.999)
+_TINY = 1e-8
+
+
+# The state's values are tensors and a step count; torch types them as Any.
+def adam_step(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:
+    """Move a weight in place: Kingma and Ba, ICLR 2015, arXiv:1412.6980, without weight decay.
+
+    Args:
+        weight: What moves.
+        gradient: Its gradient, of its shape.
+        state: Empty at first; the moments and the count of steps are kept in it.
+        rate: Learning rate.
+    """
+    if not state:
+        state["first"] = torch.zeros_like(weight)
+        state["second"] = torch.zeros_like(weight)
+        state["count"] = torch.zeros((), dtype=torch.float64)
+    state["count"] += 1
+    count = float(state["count"])
+    beta1, beta2 = _BETAS
+    state["first"].lerp_(gradient, 1.0 - beta1)
+    state["second"].lerp_(gradient.square(), 1.0 - beta2)
+    spread = (state["second"] / (1.0 - beta2**count)).sqrt_().add_(_TINY)
+    weight.addcdiv_(state["first"], spread, value=-rate / (1.0 - beta1**count))
