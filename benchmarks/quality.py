@@ -46,8 +46,9 @@ trained by its built-in recipe, on the photographs of the embedded models (CLIC 
 the budget in the last column: far below the papers' days on GPUs, so the papers' figures stand
 beside ours. Minutes are of two cores, or of one of them, which other runs shared at times; steps
 say more. `superres models` has the weights of most rows, in fp16. Networks that are not here have
-recipes, and need a GPU for a score that says anything. ESPCN and FSRCNN ended in larger patches
-than their recipes have ([training.md](training.md)). Where no budget stands, the weights were taken
+recipes, and need a GPU for a score that says anything. FSRCNN ended in larger patches than its
+recipe has and by SOAP, and at ×4 SRCNN, ESPCN and FSRCNN learnt, all or the last steps, from the
+answers of `default-x4` ([training.md](training.md)). Where no budget stands, the weights were taken
 as they are: the embedded models, and SPAN's published weights (`spanx…`).
 
 PSNR and SSIM on luma, border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds
