@@ -86,6 +86,15 @@ def test_a_first_step_only_looks():
     assert torch.equal(weight, torch.ones(3, 4))
 
 
+def test_what_is_no_number_is_left_to_the_loop_to_name():
+    weight = nn.Parameter(torch.ones(3, 4))
+    optimizer = Soap([weight], [], rate=RATE, other_rate=RATE)
+    for value in (torch.nan, torch.inf, 1.0):
+        weight.grad = torch.full((3, 4), value)
+        optimizer.step()
+    assert not weight.detach().isfinite().all()
+
+
 def test_a_kept_state_goes_on_with_the_same_steps():
     inputs = alike_pixels()
     wanted = torch.randn(5, 12) @ inputs

@@ -76,7 +76,9 @@ def _step_turned(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: 
         state["second"] = torch.zeros_like(matrix)
         for side, seen in _sides(matrix):
             state[f"covariance_{side}"] = seen
-            state[f"turn_{side}"] = torch.linalg.eigh(seen)[1]
+            # Not a number: the loop tells which loss it came from, once the step is over.
+            found = torch.linalg.eigh(_where_decomposed(seen.nan_to_num(0.0, 0.0, 0.0)))[1]
+            state[f"turn_{side}"] = found.to(seen.device)
         return
     state["count"] += 1
     count = float(state["count"])
@@ -126,4 +128,10 @@ def _refresh(state: dict[str, Any], side: str) -> None:
     order = (turn * moved).sum(0).argsort(descending=True)
     axis = 0 if side == "rows" else 1
     state["second"] = state["second"].index_select(axis, order)
-    state[f"turn_{side}"] = torch.linalg.qr(moved[:, order])[0]
+    found = torch.linalg.qr(_where_decomposed(moved[:, order]))[0]
+    state[f"turn_{side}"] = found.to(turn.device)
+
+
+def _where_decomposed(matrix: Tensor) -> Tensor:
+    """Return a matrix on a device that can decompose it: MPS can not."""
+    return matrix.cpu() if matrix.device.type == "mps" else matrix
