@@ -83,12 +83,11 @@ def test_training_lowers_the_loss(tmp_path, pictures, recipe):
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "soap"])
+@pytest.mark.parametrize("name", ["muon", "soap"])
 def test_a_run_killed_and_resumed_has_the_losses_and_weights_of_an_unbroken_one(
-    tmp_path, pictures, recipe, optimizer
+    tmp_path, pictures, recipe, name
 ):
-    wanted = recipe.optimizer.model_copy(update={"name": optimizer})
-    recipe = recipe.model_copy(update={"optimizer": wanted})
+    recipe = changed(recipe, optimizer={"name": name})
     unbroken = train(recipe, options(pictures, tmp_path / "a"), notice=quiet)
 
     class Killed(BaseException):
@@ -168,8 +167,9 @@ def test_a_damaged_checkpoint_says_so(tmp_path, pictures, recipe):
         train(recipe, options(pictures, tmp_path / "run", steps=2, resume=True), notice=quiet)
 
 
-def test_a_loss_that_becomes_nan_is_named_with_its_step(tmp_path, pictures, recipe):
-    wild = changed(recipe, optimizer={"rate": 1e30, "matrix_rate": 1e30})
+@pytest.mark.parametrize("name", ["muon", "soap"])
+def test_a_loss_that_becomes_nan_is_named_with_its_step(tmp_path, pictures, recipe, name):
+    wild = changed(recipe, optimizer={"name": name, "rate": 1e30, "matrix_rate": 1e30})
     once = options(pictures, tmp_path / "run", log_every=6)
     with pytest.raises(BackendError, match=r"the loss l1 became (nan|inf) at step [1-3]\b"):
         train(wild, once, notice=quiet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -76,9 +76,8 @@ def _step_turned(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: 
         state["second"] = torch.zeros_like(matrix)
         for side, seen in _sides(matrix):
             state[f"covariance_{side}"] = seen
-            # Not a number: the loop tells which loss it came from, once the step is over.
-            found = torch.linalg.eigh(_where_decomposed(seen.nan_to_num(0.0, 0.0, 0.0)))[1]
-            state[f"turn_{side}"] = found.to(seen.device)
+            # What is no number is left to the loop, which tells the loss that it came from.
+            state[f"turn_{side}"] = _eigenvectors(seen.nan_to_num(0.0, 0.0, 0.0))
         return
     state["count"] += 1
     count = float(state["count"])
@@ -128,10 +127,19 @@ def _refresh(state: dict[str, Any], side: str) -> None:
     order = (turn * moved).sum(0).argsort(descending=True)
     axis = 0 if side == "rows" else 1
     state["second"] = state["second"].index_select(axis, order)
-    found = torch.linalg.qr(_where_decomposed(moved[:, order]))[0]
-    state[f"turn_{side}"] = found.to(turn.device)
+    state[f"turn_{side}"] = _orthonormal(moved[:, order])
 
 
-def _where_decomposed(matrix: Tensor) -> Tensor:
-    """Return a matrix on a device that can decompose it: MPS can not."""
+# torch types what torch.linalg returns as unknown; MPS cannot decompose.
+
+
+def _eigenvectors(matrix: Tensor) -> Tensor:
+    return cast("Tensor", torch.linalg.eigh(_off_mps(matrix))[1]).to(matrix.device)
+
+
+def _orthonormal(matrix: Tensor) -> Tensor:
+    return cast("Tensor", torch.linalg.qr(_off_mps(matrix))[0]).to(matrix.device)
+
+
+def _off_mps(matrix: Tensor) -> Tensor:
     return matrix.cpu() if matrix.device.type == "mps" else matrix
