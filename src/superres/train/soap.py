@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from superres.train.adam import adam_step
+from superres.train.matrix_optimizer import MatrixOptimizer
 
 _BETA1 = 0.95
 _BETA2 = 0.97
@@ -17,81 +16,42 @@ _REFRESH = 25  # steps between turns of the directions; each costs two QR decomp
 _WIDEST = 4096  # a side with more rows keeps its own axes: decomposing it would cost minutes
 
 
-class Soap(torch.optim.Optimizer):
+class Soap(MatrixOptimizer):
     """Takes Adam's steps along the eigenvectors of each matrix's gradient covariances.
 
-    Vyas et al., ICLR 2025, arXiv:2409.11321. A convolution is taken as the matrix
-    (out, in * height * width). Where neighbouring inputs are nearly equal, as pixels of an enlarged
-    picture are, a gradient says almost the same about each of them, and Adam, which looks at one
-    weight at a time, is slow in all that tells them apart; along the eigenvectors every direction
-    has its own rate. It takes SRCNN, whose 9x9 filters see such pixels, as far in 700 steps as Muon
-    in 19,000 (docs/training.md).
-
-    Args:
-        matrices: Parameters of two or more axes.
-        others: All other parameters; they move by Adam.
-        rate: Learning rate of the matrices.
-        other_rate: Learning rate of the others.
-        decay: Weight decay of the matrices, as a part of their rate.
+    Vyas et al., ICLR 2025, arXiv:2409.11321. Where neighbouring inputs are nearly equal, as pixels
+    of an enlarged picture are, a gradient says almost the same about each of them, and Adam, which
+    looks at one weight at a time, is slow in all that tells them apart; along the eigenvectors
+    every direction has its own rate. It takes SRCNN, whose 9x9 filters see such pixels, as far in
+    700 steps as Muon in 19,000 (docs/training.md).
     """
 
-    def __init__(
-        self,
-        matrices: Iterable[Tensor],
-        others: Iterable[Tensor],
-        *,
-        rate: float,
-        other_rate: float,
-        decay: float = 0.0,
-    ) -> None:
-        groups = [
-            {"params": list(matrices), "lr": rate, "matrices": True, "decay": decay},
-            {"params": list(others), "lr": other_rate, "matrices": False, "decay": 0.0},
-        ]
-        super().__init__([group for group in groups if group["params"]], {})
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move every parameter that has a gradient one step; a matrix's first only looks.
-
-        Raises:
-            AssertionError: A closure was given; the loss is never evaluated again here.
-        """
-        assert closure is None
-        for group in self.param_groups:
-            move = _step_turned if group["matrices"] else adam_step
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    parameter.mul_(1.0 - group["lr"] * group["decay"])
-                    move(parameter, parameter.grad, self.state[parameter], group["lr"])
-
-
-# The state's values are tensors and a step count; torch types them as Any.
-def _step_turned(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:
-    """Take one step of SOAP; the first one finds the directions and leaves the weight alone."""
-    matrix = gradient.flatten(1)
-    if not state:
-        state["count"] = torch.zeros((), dtype=torch.float64)
-        state["first"] = torch.zeros_like(matrix)
-        state["second"] = torch.zeros_like(matrix)
+    @staticmethod
+    def move_matrix(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:
+        """Take one step; a matrix's first one finds the directions and leaves the weight alone."""
+        matrix = gradient.flatten(1)
+        if not state:
+            state["count"] = torch.zeros((), dtype=torch.float64)
+            state["first"] = torch.zeros_like(matrix)
+            state["second"] = torch.zeros_like(matrix)
+            for side, seen in _sides(matrix):
+                state[f"covariance_{side}"] = seen
+                # What is no number is left to the loop, which tells the loss that it came from.
+                state[f"turn_{side}"] = _eigenvectors(seen.nan_to_num(0.0, 0.0, 0.0))
+            return
+        state["count"] += 1
+        count = float(state["count"])
+        first: Tensor = state["first"]
+        second: Tensor = state["second"]
+        first.lerp_(matrix, 1.0 - _BETA1)
+        second.lerp_(_turned(matrix, state).square(), 1.0 - _BETA2)
+        spread = (second / (1.0 - _BETA2**count)).sqrt_().add_(_TINY)
+        step = _turned_back(_turned(first, state) / spread, state)
+        weight.add_(step.reshape(weight.shape), alpha=-rate / (1.0 - _BETA1**count))
         for side, seen in _sides(matrix):
-            state[f"covariance_{side}"] = seen
-            # What is no number is left to the loop, which tells the loss that it came from.
-            state[f"turn_{side}"] = _eigenvectors(seen.nan_to_num(0.0, 0.0, 0.0))
-        return
-    state["count"] += 1
-    count = float(state["count"])
-    first: Tensor = state["first"]
-    second: Tensor = state["second"]
-    first.lerp_(matrix, 1.0 - _BETA1)
-    second.lerp_(_turned(matrix, state).square(), 1.0 - _BETA2)
-    spread = (second / (1.0 - _BETA2**count)).sqrt_().add_(_TINY)
-    step = _turned_back(_turned(first, state) / spread, state)
-    weight.add_(step.reshape(weight.shape), alpha=-rate / (1.0 - _BETA1**count))
-    for side, seen in _sides(matrix):
-        state[f"covariance_{side}"].lerp_(seen, 1.0 - _BETA2)
-        if count % _REFRESH == 0:
-            _refresh(state, side)
+            state[f"covariance_{side}"].lerp_(seen, 1.0 - _BETA2)
+            if count % _REFRESH == 0:
+                _refresh(state, side)
 
 
 def _sides(matrix: Tensor) -> list[tuple[str, Tensor]]:
