@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from superres.train import soap
 from superres.train.adam import adam_step
 from superres.train.checkpoint import fill_optimizer, optimizer_part
 from superres.train.soap import Soap
@@ -128,3 +129,18 @@ def test_biases_move_by_adam_and_keep_their_size():
         optimizer.step()
         adam_step(theirs, ours.grad, state, RATE)
     assert torch.equal(ours.detach(), theirs)
+
+
+def test_units_that_add_nothing_yet_do_not_make_the_weights_no_numbers():
+    # Of one in twenty of such gradients LAPACK's fp32 solver gave no numbers, or gave up.
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(*size):
+        return torch.randn(size, generator=generator)
+
+    for _ in range(150):
+        gradient = torch.zeros(64, 576)
+        gradient[:19] = 1e-5 * drawn(19, 1) * drawn(1, 576) + 2e-5 * drawn(19, 576)
+        gradient = gradient[torch.randperm(64, generator=generator)]
+        directions = soap._eigenvectors(gradient @ gradient.t())
+        torch.testing.assert_close(directions @ directions.t(), torch.eye(64))
