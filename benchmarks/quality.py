@@ -2,6 +2,7 @@
 
     python benchmarks/quality.py --data DIR --set DIR/Set5 --set DIR/Set14 --scale 4 --minutes 10
     python benchmarks/quality.py --only espcn --only fsrcnn ...    # some networks
+    python benchmarks/quality.py --scale 2 --from-x4 ...           # from each one's x4 weights
     python benchmarks/quality.py --model default-x4 --set ...      # measured as it is, not trained
     python benchmarks/quality.py --write docs/results.md           # the page from what was measured
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -28,7 +30,7 @@ from scores import scorer
 from superres import zoo
 from superres.evaluate.benchmark import bicubic
 from superres.infer.precision import describe_cpu
-from superres.models.catalog import ARCHITECTURES
+from superres.models.catalog import ARCHITECTURES, network_config
 from superres.models.checkpoint import load_network
 from superres.models.reparameterised import for_inference
 from superres.train.chart import Curve
@@ -45,15 +47,18 @@ Written by `python benchmarks/quality.py` from what it trained and measured. Eac
 trained by its built-in recipe, on the photographs of the embedded models (CLIC and CID22), under
 the budget in the last column: far below the papers' days on GPUs, so the papers' figures stand
 beside ours. Minutes are of two cores, or of one of them, which other runs shared at times; steps
-say more. `superres models` has the weights of most rows, in fp16. Networks that are not here have
-recipes, and need a GPU for a score that says anything. FSRCNN ended in larger patches than its
+say more. Where `×4 +` stands before them, the run started from the network's ×4 weights, all but
+the layers whose shape depends on the scale. `superres models` has the weights of most ×4 rows, in
+fp16. Networks that are not here have recipes, and need a GPU for a score that says anything. FSRCNN
+ended in larger patches than its
 recipe has and by SOAP, and at ×4 SRCNN, ESPCN and FSRCNN learnt, all or the last steps, from the
 answers of `default-x4` ([training.md](training.md)). Where no budget stands, the weights were taken
 as they are: the embedded models, and SPAN's published weights (`spanx…`).
 
 PSNR and SSIM on luma, border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds
 are for an output of 1280×720. The time for a megapixel of output is that of the default backend in
-the machine's own number format ({cpu}); runs that were not exported go through torch."""
+the machine's own number format ({cpu}); runs that were not exported go through torch. Rows without
+a time were measured on another machine."""
 BICUBIC = "bicubic"
 _SETS = ("Set5", "Set14", "BSD100")  # the columns
 _HD = (720, 1280)  # the output that the literature counts multiply-adds for
@@ -126,7 +131,8 @@ def course(folder: Path) -> list[tuple[int, float]]:
 
 def page(rows: list[dict[str, Any]]) -> str:
     """Return docs/results.md."""
-    parts = [_HEAD.format(cpu=rows[-1]["cpu"])]
+    cpu = statistics.mode(row["cpu"] for row in rows)  # times of other machines say nothing beside
+    parts = [_HEAD.format(cpu=cpu)]
     for scale in sorted({row["scale"] for row in rows}):
         of_scale = [row for row in rows if row["scale"] == scale]
         names = [name for name in _SETS if any(name in row["sets"] for row in of_scale)]
@@ -138,7 +144,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         )
         parts.append("|" + "---|" * (len(names) + 6))
         parts.extend(
-            _line(row, names)
+            _line(row, names, cpu)
             for row in sorted(of_scale, key=lambda row: -row["sets"][names[0]]["psnr_db"])
         )
         if any(row.get("course") for row in of_scale):
@@ -150,8 +156,8 @@ def page(rows: list[dict[str, Any]]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _line(row: dict[str, Any], sets: list[str]) -> str:
-    """Return a row of the table."""
+def _line(row: dict[str, Any], sets: list[str], cpu: str) -> str:
+    """Return a row of the table, with its time if that is of the page's processor."""
     scores = (
         "{psnr_db:.2f}, {ssim:.4f}, {lpips:.3f}".format(**row["sets"][name])
         if name in row["sets"]
@@ -161,9 +167,12 @@ def _line(row: dict[str, Any], sets: list[str]) -> str:
     size = work = speed = "–"
     if "parameters" in row:
         size, work = f"{row['parameters'] / 1e3:,.0f} K", f"{row['multiply_adds'] / 1e9:,.1f} G"
-        speed = f"{row['ms_per_megapixel']:.0f}"
+        if row["cpu"] == cpu:
+            speed = f"{row['ms_per_megapixel']:.0f}"
     paper = PAPER_PSNR.get((row.get("architecture", ""), row["scale"]), "–")
     budget = f"{row['minutes']:g}, {row['steps']:,}" if "steps" in row else "–"
+    if "started_from" in row:
+        budget = f"×4 + {budget}"
     cells = (row["recipe"], size, work, speed, *scores, paper, budget)
     return "| " + " | ".join(cells) + " |"
 
@@ -207,8 +216,9 @@ def _kept() -> list[dict[str, Any]]:
 def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Train a recipe, or go on with it, and return its row."""
     folder = arguments.runs / name
+    start = _from_x4(name) if arguments.from_x4 else ()
     report = train(
-        load_recipe(name),
+        load_recipe(name, start),
         RunOptions(
             folder,
             tuple(arguments.data),
@@ -220,11 +230,25 @@ def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         notice=lambda line: print(line, file=sys.stderr),
     )
     row = measure(name, str(report.model), arguments.scale, arguments.sets)
+    if start:
+        row["started_from"] = report.card.training.started_from
     return row | {
         "minutes": round(report.minutes, 1),
         "steps": report.steps,
         "course": course(folder),
     }
+
+
+def _from_x4(name: str) -> tuple[str, ...]:
+    """Return what to replace in a recipe so that it starts from its family's x4 weights."""
+    family = name.rpartition("-x")[0]
+    weights = zoo.find(f"{family}-x4").weights
+    assert weights is not None, f"{family}-x4 has no weights that torch loads"
+    theirs = load_network(weights)[0].state_dict()
+    wanted = load_recipe(name).network
+    ours = network_config(wanted.architecture, wanted.config).build().state_dict()
+    fresh = [n for n, w in ours.items() if n not in theirs or theirs[n].shape != w.shape]
+    return f"network.start_from={family}-x4", f"network.fresh={json.dumps(fresh)}"
 
 
 def main() -> None:
@@ -235,6 +259,7 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=10.0, help="for each network")
     parser.add_argument("--only", action="append", help="a family, such as espcn; repeatable")
+    parser.add_argument("--from-x4", action="store_true", help="start from each one's x4 weights")
     parser.add_argument("--model", action="append", default=[], help="measured as it is")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--write", type=Path)

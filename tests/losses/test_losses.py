@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from superres.losses.frequency import fourier_l1
-from superres.losses.pixel import charbonnier, l1, l2
+from superres.losses.pixel import charbonnier, l1, l2, rmse
 
 
 @pytest.fixture
@@ -21,6 +21,8 @@ def test_pixel_losses_are_the_means_of_their_formulas(pair):
     assert float(l2(restored, truth)) == pytest.approx(((a - b) ** 2).mean())
     smooth = np.sqrt((a - b) ** 2 + 1e-6).mean()
     assert float(charbonnier(restored, truth)) == pytest.approx(smooth)
+    roots = np.sqrt(((a - b) ** 2).mean((1, 2, 3)) + 1e-4)
+    assert float(rmse(restored, truth)) == pytest.approx(roots.mean())
 
 
 def test_the_fourier_loss_is_the_mean_over_real_and_imaginary_parts(pair):

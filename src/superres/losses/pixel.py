@@ -21,3 +21,13 @@ def charbonnier(restored_BCHW: Tensor, truth_BCHW: Tensor, *, epsilon: float = 1
     """Return the mean of sqrt(d**2 + epsilon**2), a smooth L1 (Lai et al., CVPR 2017, eq. 2)."""
     difference_BCHW = restored_BCHW - truth_BCHW
     return torch.sqrt(difference_BCHW.square() + epsilon**2).mean()
+
+
+def rmse(restored_BCHW: Tensor, truth_BCHW: Tensor, *, epsilon: float = 1e-2) -> Tensor:
+    """Return the mean over samples of the root of their mean squared difference.
+
+    Between L2, which is ruled by the samples that nothing can be done for, and the mean of PSNRs,
+    which is ruled by those that are nearly right: `epsilon`**2 is added under the root.
+    """
+    difference_BCHW = restored_BCHW - truth_BCHW
+    return torch.sqrt(difference_BCHW.square().mean((1, 2, 3)) + epsilon**2).mean()

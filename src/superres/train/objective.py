@@ -12,7 +12,7 @@ from superres.errors import BackendError, ModelError
 from superres.losses.frequency import fourier_l1
 from superres.losses.lpips import load_lpips
 from superres.losses.perceptual import load_perceptual
-from superres.losses.pixel import charbonnier, l1, l2
+from superres.losses.pixel import charbonnier, l1, l2, rmse
 from superres.losses.structure import ssim_loss
 from superres.losses.variation import total_variation
 from superres.models.checkpoint import load_network
@@ -25,6 +25,7 @@ _PIXEL: dict[str, _Comparison] = {
     "l1": l1,
     "l2": l2,
     "charbonnier": charbonnier,
+    "rmse": rmse,
     "fourier": fourier_l1,
     "ssim": ssim_loss,
 }

@@ -135,6 +135,7 @@ class LossSection(_Section):
     l1: Weight = _ONE
     l2: Weight = _NONE
     charbonnier: Weight = _NONE
+    rmse: Weight = _NONE
     fourier: Weight = _NONE
     ssim: Weight = _NONE
     total_variation: Weight = _NONE
