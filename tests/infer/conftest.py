@@ -25,7 +25,10 @@ SHAPES = {  # few features, so that a test takes milliseconds; one scale each, a
     "compact": {"features": 8, "convolutions": 4, "scale": 3},
     "span": {"features": 8, "scale": 4},
     "rcan": {"features": 8, "groups": 2, "blocks": 2, "reduction": 4, "scale": 2},
-    "swinir": {"features": 12, "depths": [2, 2], "heads": 2, "window": 4, "scale": 2},
+    "swinir": {
+        **{"features": 12, "depths": [2, 2], "heads": 2, "window": 4, "scale": 2},
+        **{"upsampler": "nearest+conv", "residual": "3conv"},
+    },
     "autoencoder": {"features": 8, "code": 8, "poolings": 2, "scale": 3},
     "convlstm": {"features": 8, "steps": 2, "scale": 2},
     "unet": {"features": 8, "depth": 2, "scale": 4},

@@ -156,11 +156,21 @@ def test_a_published_layout_is_recognised_and_runs_as_its_release_does(case, sav
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("upsampler", ["pixelshuffle", "pixelshuffledirect"])
-def test_swinir_is_recognised_with_the_tables_that_its_authors_store(upsampler, saved):
+@pytest.mark.parametrize(
+    ("upsampler", "residual", "scale"),
+    [
+        ("pixelshuffle", "1conv", 2),
+        ("pixelshuffledirect", "1conv", 3),
+        ("nearest+conv", "1conv", 2),
+        ("nearest+conv", "3conv", 4),
+    ],
+)
+def test_swinir_is_recognised_with_the_tables_that_its_authors_store(
+    upsampler, residual, scale, saved
+):
     told = {
-        **{"scale": 2, "features": 12, "depths": [2, 1], "heads": 3, "window": 4},
-        **{"widening": 3, "upsampler": upsampler},
+        **{"scale": scale, "features": 12, "depths": [2, 1], "heads": 3, "window": 4},
+        **{"widening": 3, "upsampler": upsampler, "residual": residual},
     }
     network = network_config("swinir", told).build()
     weights = dict(network.state_dict())

@@ -4,17 +4,24 @@ import pytest
 import torch
 
 from superres.errors import ArgumentError
-from superres.models.swinir import SWINIR_LIGHT, SwinirConfig
+from superres.models.swinir import (
+    SWINIR_LIGHT,
+    SWINIR_REAL,
+    SWINIR_REAL_LARGE,
+    SwinirConfig,
+)
 
 
 # The paper: 11.9 M; light 897 K at scale 4 and 878 K at scale 2, which leaves out the 32 460 of
-# conv_after_body. Later papers' tables (ESC's) count 930 K.
+# conv_after_body. Later papers' tables (ESC's) count 930 K. For real pictures: 11.72 M and 28.01 M.
 @pytest.mark.parametrize(
     ("values", "count"),
     [
         ({}, 11_900_199),
         (SWINIR_LIGHT, 897_168 + 32_460),
         ({**SWINIR_LIGHT, "scale": 2}, 877_692 + 32_460),
+        (SWINIR_REAL, 11_715_559),
+        (SWINIR_REAL_LARGE, 28_013_059),
     ],
 )
 def test_parameter_counts_are_those_of_the_published_models(values, count):
@@ -30,6 +37,17 @@ def test_names_are_those_of_the_authors_checkpoints():
     assert {f"{block}.attn.relative_position_bias_table", f"{block}.mlp.fc2.bias"} <= names
     assert {"patch_embed.norm.weight", "layers.0.conv.weight", "norm.bias"} <= names
     assert {"conv_before_upsample.0.weight", "upsample.2.weight", "conv_last.bias"} <= names
+
+
+def test_names_of_the_networks_for_real_pictures_are_those_of_the_authors_checkpoints():
+    with torch.device("meta"):
+        names = set(SwinirConfig(**SWINIR_REAL_LARGE).build().state_dict())
+    bottleneck = {f"{layer}.weight" for layer in (0, 2, 4)}
+    assert {f"layers.8.conv.{name}" for name in bottleneck} <= names
+    assert {f"conv_after_body.{name}" for name in bottleneck} <= names
+    assert {"conv_before_upsample.0.bias", "conv_up1.weight", "conv_up2.bias"} <= names
+    assert {"conv_hr.weight", "conv_last.bias"} <= names
+    assert not any(name.startswith("upsample.") for name in names)
 
 
 def build(**values):
@@ -98,6 +116,21 @@ def test_the_halo_holds_nearly_all_that_a_deep_network_sees():
         tile = network(picture[..., 16:])
     assert (tile - whole).abs().max() > 1e-2
     assert (tile - whole)[..., deep].abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_repeated_pixels_make_flat_features_flat(scale):
+    _, network = build(scale=scale, upsampler="nearest+conv")
+    with torch.inference_mode():
+        large = network._repeated(torch.full((1, 64, 12, 12), 0.3, dtype=torch.float64))
+    assert large.shape == (1, 64, 12 * scale, 12 * scale)
+    inside = large[..., 4 * scale : -4 * scale, 4 * scale : -4 * scale]
+    torch.testing.assert_close(inside, inside[..., :1, :1].expand_as(inside))
+
+
+def test_pixels_are_not_repeated_for_scales_that_are_no_power_of_two():
+    with pytest.raises(ArgumentError, match="a scale of 2 or 4, got scale 3"):
+        SwinirConfig(scale=3, upsampler="nearest+conv").build()
 
 
 def test_heads_that_do_not_share_the_features_out_are_refused():

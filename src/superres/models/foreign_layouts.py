@@ -237,21 +237,33 @@ def _swinir(weights: Weights) -> Recognised:
     block = "layers.{}.residual_group.blocks.{}.norm1.weight"
     groups = count(kept, block.format("{}", 0))
     places, heads = matrix(kept, f"{first}.attn.relative_position_bias_table")
-    direct = "conv_last.weight" not in kept
-    stages = count(kept, "upsample.{}.weight", step=2)
+    upsampler, scale = _enlargement_of_swinir(kept, channels)
+    bottleneck = "conv_after_body.0.weight" in kept
     config: Values = {
-        "scale": edge(convolution(kept, "upsample.0.weight")[0], channels, "upsample.0.weight")
-        if direct
-        else shuffled_scale(kept, [f"upsample.{2 * n}.weight" for n in range(stages)]),
+        "scale": scale,
         "channels": channels,
         "features": features,
         "depths": tuple(count(kept, block.format(group, "{}")) for group in range(groups)),
         "heads": heads,
         "window": (math.isqrt(places) + 1) // 2,
         "widening": matrix(kept, f"{first}.mlp.fc1.weight")[0] // features,
-        "upsampler": "pixelshuffledirect" if direct else "pixelshuffle",
+        "upsampler": upsampler,
+        "residual": "3conv" if bottleneck else "1conv",
     }
     return Recognised("swinir", config, kept)
+
+
+def _enlargement_of_swinir(weights: Weights, channels: int) -> tuple[str, int]:
+    """Return the upsampler and the scale that its weights make."""
+    if "conv_last.weight" not in weights:
+        name = "upsample.0.weight"
+        return "pixelshuffledirect", edge(convolution(weights, name)[0], channels, name)
+    if "conv_hr.weight" in weights:
+        return "nearest+conv", 2 ** count(weights, "conv_up{}.weight", first=1)
+    steps = count(weights, "upsample.{}.weight", step=2)
+    return "pixelshuffle", shuffled_scale(
+        weights, [f"upsample.{2 * n}.weight" for n in range(steps)]
+    )
 
 
 def _msrresnet(weights: Weights) -> Recognised:

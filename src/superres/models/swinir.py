@@ -1,8 +1,9 @@
 """SwinIR: groups of attention blocks within windows, every second one shifted by half a window.
 
 Liang et al., ICCV Workshops 2021, arXiv:2108.10257, over Liu et al., ICCV 2021, arXiv:2103.14030
-(Swin). The default is the classical network, `SWINIR_LIGHT` the light one. Module names follow the
-authors' checkpoints, whose index and mask tables are computed here and are not stored. Departs from
+(Swin). The default is the classical network, `SWINIR_LIGHT` the light one, `SWINIR_REAL` and
+`SWINIR_REAL_LARGE` those for real pictures. Module names follow the authors' checkpoints, whose
+index and mask tables are computed here and are not stored. Departs from
 their code: no random dropping of blocks in training; frames are multiples of the window.
 
 Tiles do not equal the whole frame: each block hands what it sees half a window on, so 36 of them
@@ -28,7 +29,11 @@ from superres.models.stages import stages
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 _ENOUGH = 4  # windows in the halo
-_BEFORE_UPSAMPLE = 64  # channels of the classical network's enlargement
+_BEFORE_UPSAMPLE = 64  # channels of an enlargement in steps
+_REPEATED = (2, 4)  # scales that repeated pixels reach
+_SLOPE = (
+    0.2  # of the rectifiers around repeated pixels and in bottlenecks, as the authors' code has it
+)
 _APART = -100.0  # added to the scores of pixels that only the cyclic shift made neighbours
 
 
@@ -41,8 +46,10 @@ class SwinirConfig(NetworkConfig):
         heads: Attention heads of each block.
         window: Edge of a window, in input pixels; it is even.
         widening: Channels inside a block's perceptron over those of the body.
-        upsampler: How it enlarges: `pixelshuffle` in steps with a convolution after them, or
-            `pixelshuffledirect` at once.
+        upsampler: How it enlarges: `pixelshuffle` in steps with a convolution after them,
+            `pixelshuffledirect` at once, or `nearest+conv` by repeating pixels, which leaves no
+            grid where a discriminator was at work.
+        residual: What ends each group and the body: `1conv`, or `3conv` through a bottleneck.
     """
 
     features: int = Field(default=180, ge=1)
@@ -50,7 +57,8 @@ class SwinirConfig(NetworkConfig):
     heads: int = Field(default=6, ge=1)
     window: int = Field(default=8, ge=2, multiple_of=2)
     widening: int = 2
-    upsampler: Literal["pixelshuffle", "pixelshuffledirect"] = "pixelshuffle"
+    upsampler: Literal["pixelshuffle", "pixelshuffledirect", "nearest+conv"] = "pixelshuffle"
+    residual: Literal["1conv", "3conv"] = "1conv"
 
     @property
     def halo(self) -> int:
@@ -76,8 +84,14 @@ class SwinirConfig(NetworkConfig):
         """Return the network with fresh weights.
 
         Raises:
-            ArgumentError: The heads do not share the features out evenly.
+            ArgumentError: The heads do not share the features out evenly, or pixels cannot be
+                repeated for this scale.
         """
+        if self.upsampler == "nearest+conv" and self.scale not in _REPEATED:
+            raise ArgumentError(
+                f"swinir repeats pixels for a scale of 2 or 4, got scale {self.scale}",
+                "choose upsampler = pixelshuffle",
+            )
         if self.features % self.heads:
             raise ArgumentError(
                 f"swinir cannot share {self.features} features out among {self.heads} heads",
@@ -87,6 +101,11 @@ class SwinirConfig(NetworkConfig):
 
 
 SWINIR_LIGHT = {"features": 60, "depths": (6, 6, 6, 6), "upsampler": "pixelshuffledirect"}
+SWINIR_REAL = {"upsampler": "nearest+conv"}
+SWINIR_REAL_LARGE = {
+    **{"features": 240, "depths": (6,) * 9, "heads": 8},
+    **{"upsampler": "nearest+conv", "residual": "3conv"},
+}
 
 
 class _Attention(nn.Module):
@@ -165,13 +184,28 @@ class _Blocks(nn.Module):
         return t_BHWF
 
 
+def _residual(config: SwinirConfig) -> nn.Module:
+    """Return what ends a group, and the body."""
+    features = config.features
+    if config.residual == "1conv":
+        return nn.Conv2d(features, features, 3, padding=1)
+    narrow = features // 4
+    return nn.Sequential(
+        nn.Conv2d(features, narrow, 3, padding=1),
+        nn.LeakyReLU(_SLOPE),
+        nn.Conv2d(narrow, narrow, 1),
+        nn.LeakyReLU(_SLOPE),
+        nn.Conv2d(narrow, features, 3, padding=1),
+    )
+
+
 class _Group(nn.Module):
-    """Blocks and a convolution, added to what went in."""
+    """Blocks and convolutions, added to what went in."""
 
     def __init__(self, config: SwinirConfig, depth: int) -> None:
         super().__init__()
         self.residual_group = _Blocks(config, depth)
-        self.conv = nn.Conv2d(config.features, config.features, 3, padding=1)
+        self.conv = _residual(config)
 
     def forward(self, t_BHWF: Tensor, apart_NPP: Tensor) -> Tensor:
         deep_BFHW = self.residual_group(t_BHWF, apart_NPP).permute(0, 3, 1, 2)
@@ -194,22 +228,29 @@ class Swinir(nn.Module):
         self.patch_embed = nn.Sequential(OrderedDict(norm=nn.LayerNorm(features)))
         self.layers = nn.ModuleList(_Group(config, depth) for depth in config.depths)
         self.norm = nn.LayerNorm(features)
-        self.conv_after_body = nn.Conv2d(features, features, 3, padding=1)
+        self.conv_after_body = _residual(config)
+        self.repeats = 0
+        wide = _BEFORE_UPSAMPLE
         if config.upsampler == "pixelshuffledirect":
             expand = nn.Conv2d(features, channels * config.scale**2, 3, padding=1)
             self.conv_before_upsample = nn.Identity()
             self.upsample = nn.Sequential(expand, nn.PixelShuffle(config.scale))
             self.conv_last = nn.Identity()
         else:
-            wide = _BEFORE_UPSAMPLE
             before = nn.Conv2d(features, wide, 3, padding=1)
             self.conv_before_upsample = nn.Sequential(before, nn.LeakyReLU())
+            self.conv_last = nn.Conv2d(wide, channels, 3, padding=1)
+        if config.upsampler == "pixelshuffle":
             enlarge: list[nn.Module] = []
             for factor in stages(config.scale):
                 enlarge += [nn.Conv2d(wide, wide * factor**2, 3, padding=1)]
                 enlarge += [nn.PixelShuffle(factor)]
             self.upsample = nn.Sequential(*enlarge)
-            self.conv_last = nn.Conv2d(wide, channels, 3, padding=1)
+        elif config.upsampler == "nearest+conv":
+            self.repeats = len(stages(config.scale))
+            for number in range(1, self.repeats + 1):
+                self.add_module(f"conv_up{number}", nn.Conv2d(wide, wide, 3, padding=1))
+            self.conv_hr = nn.Conv2d(wide, wide, 3, padding=1)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
@@ -227,7 +268,15 @@ class Swinir(nn.Module):
             t_BHWF = group(t_BHWF, apart_NPP)
         deep_BFHW = self.conv_after_body(self.norm(t_BHWF).permute(0, 3, 1, 2))
         f_BFHW = self.conv_before_upsample(shallow_BFHW + deep_BFHW)
-        return self.conv_last(self.upsample(f_BFHW)) + self.mean
+        f_BFHW = self._repeated(f_BFHW) if self.repeats else self.upsample(f_BFHW)
+        return self.conv_last(f_BFHW) + self.mean
+
+    def _repeated(self, f_BFHW: Tensor) -> Tensor:
+        """Enlarge features by repeating each pixel twice along both axes, once or twice."""
+        for number in range(1, self.repeats + 1):
+            f_BFHW = functional.interpolate(f_BFHW, scale_factor=2, mode="nearest")
+            f_BFHW = functional.leaky_relu(self.get_submodule(f"conv_up{number}")(f_BFHW), _SLOPE)
+        return functional.leaky_relu(self.conv_hr(f_BFHW), _SLOPE)
 
 
 def _windows(t_BHWF: Tensor, window: int) -> Tensor:
