@@ -30,4 +30,4 @@ def rmse(restored_BCHW: Tensor, truth_BCHW: Tensor, *, epsilon: float = 1e-2) ->
     which is ruled by those that are nearly right: `epsilon`**2 is added under the root.
     """
     difference_BCHW = restored_BCHW - truth_BCHW
-    return torch.sqrt(difference_BCHW.square().mean((1, 2, 3)) + epsilon**2).mean()
+    return torch.sqrt(difference_BCHW.square().flatten(1).mean(1) + epsilon**2).mean()
