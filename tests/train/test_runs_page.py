@@ -86,6 +86,14 @@ def test_the_best_score_stands_out_and_unlike_values_are_listed():
     assert "Recipes" not in render_page([make(), make("runs/b")])
 
 
+def test_scores_of_another_scale_are_not_compared():
+    larger = make("runs/x2", more=[{"step": 100, "psnr_Set5": 36.0}])
+    larger.recipe["network.config.scale"] = 2
+    page = render_page([make(), larger])
+    assert "36.000" in re.findall(r'class="number best">([^<]+)', page)
+    assert "31.500" in re.findall(r'class="number best">([^<]+)', page)
+
+
 def test_noise_is_drawn_for_few_runs_and_left_out_for_many():
     def count(runs: int) -> int:
         return render_page([make(f"runs/{i}") for i in range(runs)]).count('class="raw"')

@@ -60,6 +60,11 @@ class Run:
         return str(self.recipe.get("network.architecture", "unknown"))
 
     @property
+    def scale(self) -> object:
+        """The network's scale; None where the recipe leaves it to the architecture."""
+        return self.recipe.get("network.config.scale")
+
+    @property
     def measured(self) -> tuple[str, ...]:
         """The names of all that was logged, in the order of their first line."""
         return tuple(dict.fromkeys(key for line in self.log for key in line if key != "step"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import product
 
 from superres.train.chart import SLOTS, Curve, draw_chart, running_mean, style_class
 from superres.train.runs import (
@@ -143,9 +144,12 @@ def _is_exact(name: str) -> bool:
 
 
 def _facts(runs: Sequence[Run]) -> str:
-    """Return the table of runs; the best last score of each set stands out."""
+    """Return the table of runs; the best last score of each set and scale stands out."""
     scores = [name for name in names_of(runs, "score") if name.startswith("psnr_")]
-    best = {name: max(run.last(name) or 0.0 for run in runs) for name in scores}
+    best: dict[tuple[str, object], float] = {}
+    for name, run in product(scores, runs):
+        key = name, run.scale
+        best[key] = max(best.get(key, 0.0), run.last(name) or 0.0)
     header = _cells("th", ["run", "name", "network", "state"]) + _cells(
         "th", ["steps", "minutes", *map(title_of, scores)], style="number"
     )
@@ -155,7 +159,7 @@ def _facts(runs: Sequence[Run]) -> str:
         cells += _cells("td", [run.name, run.architecture, run.state])
         cells += _cells("td", [f"{run.steps:,}", minutes_text(run)], style="number")
         for name in scores:
-            style = "number best" if run.last(name) == best[name] else "number"
+            style = "number best" if run.last(name) == best[name, run.scale] else "number"
             cells += _cells("td", [score_text(run, name)], style=style)
         rows.append(f"<tr>{cells}</tr>")
     return f"<table>{''.join(rows)}</table>"
