@@ -12,6 +12,7 @@ from superres.errors import DataError
 from superres.models.card import Card
 from superres.train.loop import RunOptions, TrainReport
 from superres.train.schedule import Budget
+from superres.train.validators import Watched
 
 CARD = Card(name="mine-x4", architecture="lean", config={"scale": 4}, scale=4, halo=18)
 
@@ -31,7 +32,9 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
         notice(f"training {recipe.name}")
         progress(0.5, "step 100  l1 0.0312")
         progress(0.6, "step 150  l1 0.0311")
-        return TrainReport(options.folder / "model.safetensors", CARD, 200, 1.5, 0.031)
+        watched = Watched({"psnr_Set5": 30.414}, {"psnr_Set5": 28.43})
+        sets = (watched,) if options.validation else ()
+        return TrainReport(options.folder / "model.safetensors", CARD, 200, 1.5, 0.031, *sets)
 
     monkeypatch.setattr("superres.train.loop.train", fake)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -55,6 +58,7 @@ def test_a_run_tells_its_model_on_stdout_and_its_course_on_stderr(seen, capsys):
     assert err.splitlines() == [
         "training default-x4",
         " 50%  step 100  l1 0.0312",
+        "PSNR Set5 30.41 dB (bicubic 28.43)",
         "200 steps in 1.5 min, 3.1% of it waiting for data",
     ]
 
@@ -73,6 +77,7 @@ def test_the_report_as_json_carries_the_card(seen, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["model"] == str(Path("r/model.safetensors"))
     assert told["card"]["name"] == "mine-x4"
+    assert told["watched"] == {"scores": {}, "bicubic": {}}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from lightning_fabric import Fabric
 from small_runs import options, write_pictures
 
 from superres.errors import ArgumentError, BackendError, DataError, ModelError
+from superres.evaluate.benchmark import bicubic, evaluate
 from superres.images.resize import resize
+from superres.metrics.protocol import Protocol
 from superres.models.checkpoint import load_network
 from superres.train.adversary import Adversary
 from superres.train.devices import Devices
@@ -207,6 +209,24 @@ def test_validation_scores_are_logged(tmp_path, pictures, recipe):
     last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert 5 < last["psnr_pictures"] < 60
     assert 0 < last["ssim_pictures"] < 1
+
+
+def test_a_run_ends_by_telling_what_bicubic_scores_on_the_sets_it_watched(
+    tmp_path, pictures, recipe
+):
+    told: list[str] = []
+    one = options(pictures, tmp_path / "run", steps=2, validation=(pictures,))
+    report = train(recipe, one, notice=quiet, progress=lambda _, words: told.append(words))
+    scale = int(recipe.network.config["scale"])
+    protocol = Protocol(channels="luma", border=scale)
+    other = evaluate(bicubic(scale), pictures, scale=scale, protocol=protocol)
+    assert report.watched.bicubic["psnr_pictures"] == pytest.approx(other.psnr_db)
+    assert report.watched.scores == {
+        key: value for key, value in read_log(tmp_path / "run")[-1].items() if key != "step"
+    }
+    ours = report.watched.scores["psnr_pictures"]
+    assert str(report.watched) == f"PSNR pictures {ours:.2f} dB (bicubic {other.psnr_db:.2f})"
+    assert told[-1] == f"step 2  {report.watched}"
 
 
 def test_a_grey_network_is_validated_on_colour_pictures(tmp_path, pictures, recipe):

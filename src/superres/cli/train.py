@@ -129,6 +129,8 @@ def train(
         show_json({**dataclasses.asdict(report), "card": card})
     else:
         show(str(report.model))
+    if report.watched.scores:
+        say(str(report.watched))
     say(
         f"{report.steps:,} steps in {report.minutes:.1f} min, "
         f"{report.data_wait:.1%} of it waiting for data"

@@ -39,7 +39,7 @@ from superres.train.recipe_file import to_toml
 from superres.train.run_folder import MODEL_NAME, STATE_NAME, claim_folder
 from superres.train.schedule import Budget, rate_factor
 from superres.train.start import freeze, start_weights
-from superres.train.validators import AnyValidator, open_validators
+from superres.train.validators import AnyValidator, Watched, open_validators, watch
 from superres.version import __version__
 
 
@@ -81,6 +81,7 @@ class TrainReport:
     steps: int
     minutes: float
     data_wait: float  # part of the time that was spent on drawing and degrading patches
+    watched: Watched = field(default_factory=Watched)  # what the sets that were watched say of it
 
 
 def train(
@@ -123,7 +124,7 @@ def train(
         say(f"going on from step {at.step}, {at.elapsed_s / 60:.1f} min")
     journal = Journal(options.folder, at.step) if leads else None
     try:
-        at, data_s = _follow(run, at, journal, progress if leads else lambda done, words: None)
+        at, data_s, watched = _follow(run, at, journal, progress if leads else _tell_nobody)
     finally:
         if journal:
             journal.close()
@@ -142,11 +143,15 @@ def train(
     model = options.folder / MODEL_NAME
     if leads:
         card = save_network(run.network, card, model)
-    return TrainReport(model, card, at.step, minutes, data_s / max(at.elapsed_s, 1e-9))
+    return TrainReport(model, card, at.step, minutes, data_s / max(at.elapsed_s, 1e-9), watched)
 
 
 def _silent(_: str) -> None:
     """Say nothing: one process of many speaks for all."""
+
+
+def _tell_nobody(_: float, __: str) -> None:
+    """Tell nobody of the progress, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +255,12 @@ class _Clock:
 
 def _follow(
     run: _Run, at: Progress, journal: Journal | None, progress: Callable[[float, str], None]
-) -> tuple[Progress, float]:
-    """Take steps until the budget is spent; return the final progress and the seconds of data."""
+) -> tuple[Progress, float, Watched]:
+    """Take steps until the budget is spent.
+
+    Returns:
+        The final progress, the seconds that data took, and what the sets say at the end.
+    """
     options, fabric = run.options, run.fabric
     clock, step = _Clock(at.elapsed_s), at.step
     logged_s = saved_s = validated_s = at.elapsed_s
@@ -274,14 +283,15 @@ def _follow(
                 _save(run, Progress(step, clock.elapsed_s))
                 saved_s = clock.elapsed_s
         if run.validators and clock.elapsed_s - validated_s >= options.validate_every_s:
-            progress(done, _validate(run, step, journal))
+            progress(done, f"step {step}  {_validate(run, step, journal)}")
             validated_s = clock.elapsed_s
     refuse_nan(window, step)
     end = Progress(step, clock.elapsed_s)
     _save(run, end)
+    watched = _validate(run, step, journal)
     if run.validators:
-        progress(1.0, _validate(run, step, journal))
-    return end, clock.data_s
+        progress(1.0, f"step {step}  {watched}")
+    return end, clock.data_s, watched
 
 
 def _done(run: _Run, step: int, clock: _Clock) -> float:
@@ -376,21 +386,12 @@ def _resumed(run: _Run, path: Path) -> Progress:
     return progress
 
 
-def _validate(run: _Run, step: int, journal: Journal | None) -> str:
+def _validate(run: _Run, step: int, journal: Journal | None) -> Watched:
     """Score the averaged weights on the validation sets and write that down."""
-    if journal is None:
-        return ""
+    if journal is None or not run.validators:
+        return Watched()
     current = {name: value.clone() for name, value in run.network.state_dict().items()}
     run.network.load_state_dict(run.average.weights)
-    run.network.eval()
-    scores: dict[str, float] = {}
-    for validator in run.validators:
-        with run.fabric.autocast():
-            result = validator.validate(run.network)
-        scores |= result.scores
-        journal.picture(step, result.name, result.picture)
-    run.network.train()
+    watched = watch(run.validators, run.network, step=step, journal=journal, fabric=run.fabric)
     run.network.load_state_dict(current)
-    journal.scalars(step, scores)
-    psnr = (f"{name} {value:.3f} dB" for name, value in scores.items() if name.startswith("psnr"))
-    return f"step {step}  " + "  ".join(psnr)
+    return watched

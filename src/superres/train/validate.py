@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from superres.evaluate.benchmark import bicubic, evaluate
+from superres.evaluate.benchmark import SetResult, bicubic, evaluate
 from superres.frame import Pixels, from_unit, to_unit
 from superres.losses.lpips import load_lpips
 from superres.metrics.protocol import Protocol
@@ -29,11 +30,14 @@ class Validation:
         name: The set's.
         scores: By name, such as `psnr_Set5`.
         picture: The set's last picture side by side: input, bicubic, restored, truth.
+        bicubic: What bicubic, which every network has to beat, scores on the same pictures, by the
+            names of `scores`; empty where it is not measured.
     """
 
     name: str
     scores: dict[str, float]
     picture: Pixels
+    bicubic: dict[str, float] = field(default_factory=dict[str, float])
 
 
 def cached_lpips(device: torch.device) -> nn.Module | None:
@@ -66,6 +70,7 @@ class Validator:
         self._config = config
         self._device = device
         self._lpips = lpips
+        self._bicubic: dict[str, float] = {}  # measured with the first network
 
     def validate(self, network: nn.Module) -> Validation:
         """Score a network in evaluation mode."""
@@ -81,17 +86,20 @@ class Validator:
                     pair = (_planes(picture, 3).to(self._device) for picture in (restored, truth))
                     distances.append(float(self._lpips(*pair)))
 
-        result = evaluate(
-            lambda pixels: self._enlarge(network, pixels),
-            self._folder,
-            scale=self._config.scale,
-            protocol=Protocol(channels="luma", border=self._config.scale),
-            watch=watch,
+        scale = self._config.scale
+        score = partial(
+            evaluate,
+            folder=self._folder,
+            scale=scale,
+            protocol=Protocol(channels="luma", border=scale),
         )
-        scores = {f"psnr_{result.name}": result.psnr_db, f"ssim_{result.name}": result.ssim}
+        result = score(lambda pixels: self._enlarge(network, pixels), watch=watch)
+        scores = _named(result)
         if distances:
             scores[f"lpips_{result.name}"] = statistics.fmean(distances)
-        return Validation(result.name, scores, shown[0])
+        if not self._bicubic:
+            self._bicubic = _named(score(bicubic(scale)))
+        return Validation(result.name, scores, shown[0], self._bicubic)
 
     def _enlarge(self, network: nn.Module, pixels: NDArray[np.generic]) -> Pixels:
         """Enlarge (H, W, C): a grey network takes colours one by one, the others repeat grey."""
@@ -104,6 +112,10 @@ class Validator:
         # Of grey the mean before rounding, as `Upscaler` makes it.
         large_CHW = y_BCHW.mean(1) if channels == 1 else y_BCHW.flatten(0, 1)
         return from_unit(large_CHW.permute(1, 2, 0).numpy(), "uint8")
+
+
+def _named(result: SetResult) -> dict[str, float]:
+    return {f"psnr_{result.name}": result.psnr_db, f"ssim_{result.name}": result.ssim}
 
 
 def _planes(pixels: NDArray[np.generic], channels: int) -> Tensor:

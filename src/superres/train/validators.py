@@ -3,16 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
+from torch import nn
 
 from superres.models.config import NetworkConfig
+from superres.train.journal import Journal
+from superres.train.runs import title_of
 from superres.train.validate import Validator, cached_lpips
 from superres.train.validate_bursts import BurstValidator
 from superres.train.validate_clips import ClipValidator
 
 AnyValidator = Validator | BurstValidator | ClipValidator
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What all sets that are watched said of a network at one time.
+
+    Attributes:
+        scores: By name, such as `psnr_Set5`.
+        bicubic: What bicubic scores there, by the same names; some may be missing.
+    """
+
+    scores: dict[str, float] = field(default_factory=dict[str, float])
+    bicubic: dict[str, float] = field(default_factory=dict[str, float])
+
+    def __str__(self) -> str:
+        """Each set's PSNR, with bicubic's if it is known."""
+        told = {name: value for name, value in self.scores.items() if name.startswith("psnr_")}
+        return "  ".join(
+            f"{title_of(name)} {value:.2f} dB"
+            + (f" (bicubic {self.bicubic[name]:.2f})" if name in self.bicubic else "")
+            for name, value in told.items()
+        )
+
+
+def watch(
+    validators: Sequence[AnyValidator],
+    network: nn.Module,
+    *,
+    step: int,
+    journal: Journal,
+    fabric: Fabric,
+) -> Watched:
+    """Score a network on all sets, in evaluation mode for that time, and write that down.
+
+    Args:
+        validators: What scores it on each set.
+        network: The network.
+        step: The step that it comes from.
+        journal: Where scores and pictures are written.
+        fabric: Opens the run's number format.
+    """
+    watched = Watched()
+    network.eval()
+    for validator in validators:
+        with fabric.autocast():
+            result = validator.validate(network)
+        watched.scores.update(result.scores)
+        watched.bicubic.update(result.bicubic)
+        journal.picture(step, result.name, result.picture)
+    network.train()
+    journal.scalars(step, watched.scores)
+    return watched
 
 
 def open_validators(
