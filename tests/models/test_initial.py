@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from superres.models.deconvolution import deconvolution
-from superres.models.initial import begin_rectified, hand_on, lead_with_detail
+from superres.models.initial import begin_as_rotations, begin_rectified, hand_on, lead_with_detail
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.2])
@@ -24,6 +24,29 @@ def test_a_deconvolution_keeps_a_rectified_signals_strength_too():
     with torch.inference_mode():
         large = layer(torch.randn(4, 64, 16, 16).relu())[..., 1:-1, 1:-1]
     assert 0.8 < large.square().mean() < 1.25
+
+
+def test_a_chain_of_rotations_keeps_every_pixel_and_its_energy_in_place():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(16, 16, 3, padding=1) for _ in range(32)]
+    begin_as_rotations(layers, slope=1.0)  # a slope of 1 rectifies nothing
+    x = torch.zeros(1, 16, 7, 9)
+    x[0, :, 3, 4] = torch.randn(16)
+    with torch.inference_mode():
+        y = nn.Sequential(*layers)(x)
+    energy_HW = y.square().sum((0, 1))
+    torch.testing.assert_close(energy_HW[3, 4], x.square().sum())
+    assert energy_HW.sum() == energy_HW[3, 4]
+
+
+def test_rotations_keep_a_rectified_signals_strength():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(64, 64, 3, padding=1) for _ in range(10)]
+    begin_as_rotations(layers, slope=0.25)
+    network = nn.Sequential(*(nn.Sequential(layer, nn.LeakyReLU(0.25)) for layer in layers))
+    with torch.inference_mode():
+        strength = network(torch.randn(4, 64, 16, 16)).square().mean()
+    assert 0.3 < strength < 3
 
 
 def test_a_layer_led_by_detail_hardly_sees_how_bright_its_surroundings_are():

@@ -1,19 +1,21 @@
 """SRVGGNetCompact: plain convolutions at the small size, one pixel shuffle, nearest skip.
 
 Wang et al., ICCV Workshops 2021, arXiv:2107.10833: the small networks that Real-ESRGAN released
-after the paper. Module names follow its checkpoints. Departs from it: fresh weights keep a
-signal's variance from layer to layer, for without skips torch's usual ones let it fade to nothing
-in 32 layers.
+after the paper. Module names follow its checkpoints. Departs from it: fresh weights are
+rotations of each pixel's features, for without skips torch's usual ones let a signal fade to
+nothing in 32 layers.
 """
 
 from __future__ import annotations
+
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.models.config import NetworkConfig
-from superres.models.initial import QUIET, begin_rectified
+from superres.models.initial import QUIET, begin_as_rotations, begin_rectified
 
 _SLOPE = 0.25  # where the rectifiers' learnt slopes begin
 
@@ -49,14 +51,15 @@ class Compact(nn.Module):
         super().__init__()
         features, channels, phases = config.features, config.channels, config.scale**2
         self.scale = config.scale
-        layers: list[nn.Module] = []
-        for inputs in (channels, *[features] * config.convolutions):
-            layers += [nn.Conv2d(inputs, features, 3, padding=1), nn.PReLU(features, _SLOPE)]
+        first = nn.Conv2d(channels, features, 3, padding=1)
+        inner = [nn.Conv2d(features, features, 3, padding=1) for _ in range(config.convolutions)]
         last = nn.Conv2d(features, channels * phases, 3, padding=1)
-        self.body = nn.Sequential(*layers, last)
+        rectified = ((layer, nn.PReLU(features, _SLOPE)) for layer in (first, *inner))
+        self.body = nn.Sequential(*chain.from_iterable(rectified), last)
         repeated = torch.arange(channels).repeat_interleave(phases)
         self.register_buffer("repeated", repeated, persistent=False)
-        begin_rectified(self, slope=_SLOPE)
+        begin_rectified(first, slope=_SLOPE)
+        begin_as_rotations(inner, slope=_SLOPE)
         begin_rectified(last, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
