@@ -229,28 +229,28 @@ class Swinir(nn.Module):
         self.layers = nn.ModuleList(_Group(config, depth) for depth in config.depths)
         self.norm = nn.LayerNorm(features)
         self.conv_after_body = _residual(config)
-        self.repeats = 0
-        wide = _BEFORE_UPSAMPLE
+        self.doublings = 0  # by repeated pixels
         if config.upsampler == "pixelshuffledirect":
             expand = nn.Conv2d(features, channels * config.scale**2, 3, padding=1)
             self.conv_before_upsample = nn.Identity()
             self.upsample = nn.Sequential(expand, nn.PixelShuffle(config.scale))
             self.conv_last = nn.Identity()
         else:
+            wide = _BEFORE_UPSAMPLE
             before = nn.Conv2d(features, wide, 3, padding=1)
             self.conv_before_upsample = nn.Sequential(before, nn.LeakyReLU())
+            if config.upsampler == "pixelshuffle":
+                enlarge: list[nn.Module] = []
+                for factor in stages(config.scale):
+                    enlarge += [nn.Conv2d(wide, wide * factor**2, 3, padding=1)]
+                    enlarge += [nn.PixelShuffle(factor)]
+                self.upsample = nn.Sequential(*enlarge)
+            else:
+                self.doublings = len(stages(config.scale))
+                for number in range(1, self.doublings + 1):
+                    self.add_module(f"conv_up{number}", nn.Conv2d(wide, wide, 3, padding=1))
+                self.conv_hr = nn.Conv2d(wide, wide, 3, padding=1)
             self.conv_last = nn.Conv2d(wide, channels, 3, padding=1)
-        if config.upsampler == "pixelshuffle":
-            enlarge: list[nn.Module] = []
-            for factor in stages(config.scale):
-                enlarge += [nn.Conv2d(wide, wide * factor**2, 3, padding=1)]
-                enlarge += [nn.PixelShuffle(factor)]
-            self.upsample = nn.Sequential(*enlarge)
-        elif config.upsampler == "nearest+conv":
-            self.repeats = len(stages(config.scale))
-            for number in range(1, self.repeats + 1):
-                self.add_module(f"conv_up{number}", nn.Conv2d(wide, wide, 3, padding=1))
-            self.conv_hr = nn.Conv2d(wide, wide, 3, padding=1)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
@@ -268,12 +268,12 @@ class Swinir(nn.Module):
             t_BHWF = group(t_BHWF, apart_NPP)
         deep_BFHW = self.conv_after_body(self.norm(t_BHWF).permute(0, 3, 1, 2))
         f_BFHW = self.conv_before_upsample(shallow_BFHW + deep_BFHW)
-        f_BFHW = self._repeated(f_BFHW) if self.repeats else self.upsample(f_BFHW)
+        f_BFHW = self._repeated(f_BFHW) if self.doublings else self.upsample(f_BFHW)
         return self.conv_last(f_BFHW) + self.mean
 
     def _repeated(self, f_BFHW: Tensor) -> Tensor:
         """Enlarge features by repeating each pixel twice along both axes, once or twice."""
-        for number in range(1, self.repeats + 1):
+        for number in range(1, self.doublings + 1):
             f_BFHW = functional.interpolate(f_BFHW, scale_factor=2, mode="nearest")
             f_BFHW = functional.leaky_relu(self.get_submodule(f"conv_up{number}")(f_BFHW), _SLOPE)
         return functional.leaky_relu(self.conv_hr(f_BFHW), _SLOPE)
