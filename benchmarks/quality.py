@@ -60,7 +60,7 @@ reduction.
 PSNR and SSIM on luma, border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds
 are for an output of 1280×720. The time for a megapixel of output is that of the default backend in
 the machine's own number format ({cpu}); runs that were not exported go through torch. Rows without
-a time were measured on another machine."""
+a time were measured on another machine, or take minutes."""
 BICUBIC = "bicubic"
 _SETS = ("Set5", "Set14", "BSD100")  # the columns
 _HD = (720, 1280)  # the output that the literature counts multiply-adds for
@@ -88,7 +88,9 @@ def multiply_adds(network: nn.Module, scale: int, channels: int, multiple_of: in
     return total * _HD[0] * _HD[1] / (edge * scale) ** 2
 
 
-def measure(name: str, model: str, scale: int, sets: list[Path]) -> dict[str, Any]:
+def measure(
+    name: str, model: str, scale: int, sets: list[Path], *, timed: bool = True
+) -> dict[str, Any]:
     """Return a row: scores, size, work and speed of one model at a scale; `bicubic` is one too."""
     row: dict[str, Any] = {"recipe": name, "scale": scale, "cpu": describe_cpu(), "sets": {}}
     if model == BICUBIC:
@@ -101,7 +103,8 @@ def measure(name: str, model: str, scale: int, sets: list[Path]) -> dict[str, An
         row["architecture"] = card.architecture
         row["parameters"] = sum(p.numel() for p in network.parameters())
         row["multiply_adds"] = multiply_adds(network, scale, card.channels, card.multiple_of)
-        row["ms_per_megapixel"] = _milliseconds(model, scale)
+        if timed:
+            row["ms_per_megapixel"] = _milliseconds(model, scale)
         enlarge = load(model, scale=scale, precision="fp32")
     score = scorer()
     for folder in sets:
@@ -169,7 +172,7 @@ def _line(row: dict[str, Any], sets: list[str], cpu: str) -> str:
     size = work = speed = "–"
     if "parameters" in row:
         size, work = f"{row['parameters'] / 1e3:,.0f} K", f"{row['multiply_adds'] / 1e9:,.1f} G"
-        if row["cpu"] == cpu:
+        if row["cpu"] == cpu and "ms_per_megapixel" in row:
             speed = f"{row['ms_per_megapixel']:.0f}"
     paper = PAPER_PSNR.get((row.get("architecture", ""), row["scale"]), "–")
     budget = f"{row['minutes']:g}, {row['steps']:,}" if "steps" in row else "–"
@@ -231,7 +234,8 @@ def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         ),
         notice=lambda line: print(line, file=sys.stderr),
     )
-    row = measure(name, str(report.model), arguments.scale, arguments.sets)
+    timed = not arguments.untimed
+    row = measure(name, str(report.model), arguments.scale, arguments.sets, timed=timed)
     if start:
         row["started_from"] = report.card.training.started_from
     return row | {
@@ -271,6 +275,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="for each network")
     parser.add_argument("--only", action="append", help="a family, such as espcn; repeatable")
     parser.add_argument("--from-x4", action="store_true", help="start from each one's x4 weights")
+    parser.add_argument("--untimed", action="store_true", help="for networks that take minutes")
     parser.add_argument("--model", action="append", default=[], help="measured as it is")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--write", type=Path)
@@ -279,7 +284,8 @@ def main() -> None:
     for model in arguments.model:
         is_one = model != BICUBIC
         name = zoo.find(model, scale=arguments.scale).card.name if is_one else BICUBIC
-        _keep(measure(name, model, arguments.scale, arguments.sets))
+        timed = not arguments.untimed
+        _keep(measure(name, model, arguments.scale, arguments.sets, timed=timed))
     if arguments.data:
         for family in arguments.only or _families():
             _keep(_trained(f"{family}-x{arguments.scale}", arguments))
