@@ -175,6 +175,8 @@ def _line(row: dict[str, Any], sets: list[str], cpu: str) -> str:
         if row["cpu"] == cpu and "ms_per_megapixel" in row:
             speed = f"{row['ms_per_megapixel']:.0f}"
     paper = PAPER_PSNR.get((row.get("architecture", ""), row["scale"]), "–")
+    if row["recipe"].startswith("real"):
+        paper = "–"  # they repair, which the papers' tables do not measure
     budget = f"{row['minutes']:g}, {row['steps']:,}" if "steps" in row else "–"
     if "started_from" in row:
         budget = f"×4 + {budget}"
