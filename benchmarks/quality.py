@@ -38,6 +38,7 @@ from superres.train.loop import RunOptions, train
 from superres.train.recipe_file import built_in_recipes, load_recipe
 from superres.train.run_log import read_log
 from superres.train.schedule import Budget
+from superres.train.start import misfits
 from superres.upscaler import load
 
 RESULTS = Path(__file__).parent / "results" / "quality.json"
@@ -54,8 +55,7 @@ fp16. Networks that are not here have recipes, and need a GPU for a score that s
 ended in larger patches than its recipe has and by SOAP, and at ×4 SRCNN, ESPCN and FSRCNN learnt,
 all or the last steps, from the answers of `default-x4` ([training.md](training.md)). Where no
 budget stands, the weights were taken as they are: the embedded models, and the published ones of
-SPAN (`spanx…`) and Real-ESRGAN (`realesr…`), which learnt to repair other flaws than a bicubic
-reduction.
+SPAN (`spanx…`) and Real-ESRGAN (`realesr…`). The latter learnt to repair, not to undo bicubic.
 
 PSNR and SSIM on luma, border = scale; LPIPS v0.1 (AlexNet) on RGB, lower is better. Multiply-adds
 are for an output of 1280×720. The time for a megapixel of output is that of the default backend in
@@ -236,8 +236,7 @@ def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         ),
         notice=lambda line: print(line, file=sys.stderr),
     )
-    timed = not arguments.untimed
-    row = measure(name, str(report.model), arguments.scale, arguments.sets, timed=timed)
+    row = measure(name, str(report.model), arguments.scale, arguments.sets, timed=arguments.timed)
     if start:
         row["started_from"] = report.card.training.started_from
     return row | {
@@ -259,10 +258,9 @@ def _from_x4(name: str) -> tuple[str, ...]:
     recipe = load_recipe(name)
     config = network_config(recipe.network.architecture, recipe.network.config)
     ours = config.build().state_dict()
-    fresh = [n for n, w in ours.items() if n not in theirs or theirs[n].shape != w.shape]
     return (
         f"network.start_from={family}-x4",
-        f"network.fresh={json.dumps(fresh)}",
+        f"network.fresh={json.dumps(misfits(theirs, ours))}",
         f"optimizer.rate={recipe.optimizer.rate / 2}",
         f"optimizer.matrix_rate={recipe.optimizer.matrix_rate / 2}",
     )
@@ -277,7 +275,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="for each network")
     parser.add_argument("--only", action="append", help="a family, such as espcn; repeatable")
     parser.add_argument("--from-x4", action="store_true", help="start from each one's x4 weights")
-    parser.add_argument("--untimed", action="store_true", help="for networks that take minutes")
+    parser.add_argument(
+        "--untimed", action="store_false", dest="timed", help="for networks that take minutes"
+    )
     parser.add_argument("--model", action="append", default=[], help="measured as it is")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--write", type=Path)
@@ -286,8 +286,7 @@ def main() -> None:
     for model in arguments.model:
         is_one = model != BICUBIC
         name = zoo.find(model, scale=arguments.scale).card.name if is_one else BICUBIC
-        timed = not arguments.untimed
-        _keep(measure(name, model, arguments.scale, arguments.sets, timed=timed))
+        _keep(measure(name, model, arguments.scale, arguments.sets, timed=arguments.timed))
     if arguments.data:
         for family in arguments.only or _families():
             _keep(_trained(f"{family}-x{arguments.scale}", arguments))

@@ -1,9 +1,9 @@
 """SRVGGNetCompact: plain convolutions at the small size, one pixel shuffle, nearest skip.
 
 Wang et al., ICCV Workshops 2021, arXiv:2107.10833: the small networks that Real-ESRGAN released
-after the paper. Module names follow its checkpoints. Departs from it: fresh weights are
-rotations of each pixel's features, for without skips torch's usual ones let a signal fade to
-nothing in 32 layers.
+after the paper. Module names follow its checkpoints. Departs from it: fresh weights are rotations
+of each pixel's features, for without skips torch's usual ones let a signal fade to nothing in 32
+layers.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Liang et al., ICCV Workshops 2021, arXiv:2108.10257, over Liu et al., ICCV 2021, arXiv:2103.14030
 (Swin). The default is the classical network, `SWINIR_LIGHT` the light one, `SWINIR_REAL` and
 `SWINIR_REAL_LARGE` those for real pictures. Module names follow the authors' checkpoints, whose
-index and mask tables are computed here and are not stored. Departs from
-their code: no random dropping of blocks in training; frames are multiples of the window.
+index and mask tables are computed here and are not stored. Departs from their code: no random
+dropping of blocks in training; frames are multiples of the window.
 
 Tiles do not equal the whole frame: each block hands what it sees half a window on, so 36 of them
 reach some 150 px. Tiles begin on the whole frame's window grid, so that a pixel's window holds the
@@ -24,16 +24,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.errors import ArgumentError
-from superres.models.config import NetworkConfig
+from superres.models.config import NetworkConfig, refuse_scale
 from superres.models.stages import stages
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 _ENOUGH = 4  # windows in the halo
 _BEFORE_UPSAMPLE = 64  # channels of an enlargement in steps
 _REPEATED = (2, 4)  # scales that repeated pixels reach
-_SLOPE = (
-    0.2  # of the rectifiers around repeated pixels and in bottlenecks, as the authors' code has it
-)
+_SLOPE = 0.2  # of rectifiers in bottlenecks and around repeated pixels, as the authors have it
 _APART = -100.0  # added to the scores of pixels that only the cyclic shift made neighbours
 
 
@@ -87,11 +85,8 @@ class SwinirConfig(NetworkConfig):
             ArgumentError: The heads do not share the features out evenly, or pixels cannot be
                 repeated for this scale.
         """
-        if self.upsampler == "nearest+conv" and self.scale not in _REPEATED:
-            raise ArgumentError(
-                f"swinir repeats pixels for a scale of 2 or 4, got scale {self.scale}",
-                "choose upsampler = pixelshuffle",
-            )
+        if self.upsampler == "nearest+conv":
+            refuse_scale("swinir with nearest+conv", self.scale, _REPEATED)
         if self.features % self.heads:
             raise ArgumentError(
                 f"swinir cannot share {self.features} features out among {self.heads} heads",

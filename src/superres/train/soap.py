@@ -96,9 +96,9 @@ def _refresh(state: dict[str, Any], side: str) -> None:
 def _eigenvectors(matrix: Tensor) -> Tensor:
     # Scaled and in fp64: of a covariance of 1e-6 with rows of zeros, as units that add nothing yet
     # have, LAPACK's fp32 solver made eigenvectors that are no numbers.
-    even = _off_mps(matrix).double()
-    even /= even.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
-    return cast("Tensor", torch.linalg.eigh(even)[1]).to(matrix)
+    exact = _off_mps(matrix).double()
+    largest = exact.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
+    return cast("Tensor", torch.linalg.eigh(exact / largest)[1]).to(matrix)
 
 
 def _orthonormal(matrix: Tensor) -> Tensor:

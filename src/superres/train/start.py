@@ -42,7 +42,7 @@ def start_weights(
     theirs, ours = source.state_dict(), network.state_dict()
     fresh = [name for name in ours if name.startswith(section.fresh)]
     wanted = [name for name in ours if name not in fresh]
-    unfit = [n for n in wanted if n not in theirs or theirs[n].shape != ours[n].shape]
+    unfit = [name for name in misfits(theirs, ours) if name not in fresh]
     if unfit:
         raise ModelError(
             f"{len(unfit)} weights of {card.name} do not fit {section.architecture}, "
@@ -58,6 +58,11 @@ def start_weights(
         if names:
             notice(f"{len(names)} weights {words}: {_listed(names)}")
     return f"{card.name} {card.weights_sha256[:12]}"
+
+
+def misfits(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of our weights that are missing among theirs or have another shape there."""
+    return [n for n, w in ours.items() if n not in theirs or theirs[n].shape != w.shape]
 
 
 def freeze(network: nn.Module, section: NetworkSection) -> None:
