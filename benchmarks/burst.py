@@ -23,15 +23,15 @@ from pathlib import Path
 import numpy as np
 
 from charts import standalone
+from superres.atomic import write_whole
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.burst.synthesise import MadeBurst, Shaking, make_burst
 from superres.evaluate.benchmark import truth_paths
-from superres.images.read import open_picture, read_pixels
-from superres.infer.precision import describe_cpu
+from superres.formats.read import open_picture, read_pixels
 from superres.metrics import Protocol, psnr
-from superres.train.chart import Curve
+from superres.runs.chart import Curve
+from superres.runtimes.precision import describe_cpu
 from superres.version import __version__
-from superres.whole import write_whole
 from superres.zoo import BURST
 
 ROOT = Path(__file__).parent.parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from superres.train.chart import Curve, draw_chart, style_class
+from superres.runs.chart import Curve, draw_chart, style_class
 
 _COLOURS = (
     *("#8a8a8a", "#c8553d", "#3d7dc8", "#2e8b57"),

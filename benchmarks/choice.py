@@ -18,13 +18,13 @@ from pathlib import Path
 
 import torch
 
-from superres.choose import find_flaw
+from superres.auto_model import find_flaw
 from superres.data.folders import PICTURE_SUFFIXES
 from superres.degrade.degrade_file import degrade_file
 from superres.degrade.load import load_degradation
-from superres.images.metadata import Metadata
-from superres.images.read import open_picture
-from superres.images.write import WriteOptions, write_picture
+from superres.formats.read import open_picture
+from superres.formats.write import WriteOptions, write_picture
+from superres.metadata.header import Metadata
 
 QUALITIES = (95, 92, 90, 85, 75, 50)
 SCALES = (2, 4)

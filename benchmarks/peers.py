@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.models.checkpoint import load_network
-from superres.models.files import ModelFile
+from superres.modelfiles.checkpoint import load_network
+from superres.modelfiles.files import ModelFile
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (1, C, H, W) -> (1, C, sH, sW)
 

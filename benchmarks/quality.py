@@ -29,15 +29,15 @@ from papers import PAPER_PSNR
 from scores import scorer
 from superres import zoo
 from superres.evaluate.benchmark import bicubic
-from superres.infer.precision import describe_cpu
-from superres.models.catalog import ARCHITECTURES, network_config
-from superres.models.checkpoint import load_network
-from superres.models.reparameterised import for_inference
-from superres.train.chart import Curve
+from superres.layers.reparameterised import for_inference
+from superres.modelfiles.checkpoint import load_network
+from superres.networks.catalog import ARCHITECTURES, network_config
+from superres.optim.schedule import Budget
+from superres.runs.chart import Curve
+from superres.runs.log import read_log
+from superres.runtimes.precision import describe_cpu
 from superres.train.loop import RunOptions, train
 from superres.train.recipe_file import built_in_recipes, load_recipe
-from superres.train.run_log import read_log
-from superres.train.schedule import Budget
 from superres.train.start import misfits
 from superres.upscaler import load
 

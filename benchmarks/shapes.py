@@ -15,11 +15,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from superres.optim.schedule import Budget
+from superres.runs.log import read_log
 from superres.train.loop import RunOptions, train
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import load_recipe
-from superres.train.run_log import read_log
-from superres.train.schedule import Budget
 
 # What differs from the recipe default-x4. Steps are scaled so that all see as many pixels.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {

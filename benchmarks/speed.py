@@ -29,13 +29,13 @@ import numpy as np
 from peers import peers
 from superres import zoo
 from superres.enlarge_file import EnlargeOptions, Enlarger
+from superres.formats.write import write_picture
 from superres.frame import Layout
-from superres.images.metadata import Metadata
 from superres.images.resize import resize
-from superres.images.write import write_picture
-from superres.infer.backend import BackendOptions
-from superres.infer.open_backend import open_backend
-from superres.infer.precision import describe_cpu
+from superres.metadata.header import Metadata
+from superres.runtimes.open import open_backend
+from superres.runtimes.precision import describe_cpu
+from superres.runtimes.runtime import BackendOptions
 from superres.upscaler import RunOptions
 
 RUNS = 7

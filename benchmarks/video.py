@@ -30,14 +30,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres import zoo
+from superres.atomic import write_whole
 from superres.frame import from_unit
 from superres.images.resize import resize
-from superres.infer.backend import BackendFacts
 from superres.infer.engine import Engine
-from superres.infer.open_backend import open_backend
-from superres.infer.precision import describe_cpu
 from superres.metrics import Protocol, psnr
 from superres.metrics.flicker import flicker
+from superres.runtimes.open import open_backend
+from superres.runtimes.precision import describe_cpu
+from superres.runtimes.runtime import BackendFacts
 from superres.version import __version__
 from superres.video.colour import FromRgb, ToRgb
 from superres.video.decode import FrameReader
@@ -46,7 +47,6 @@ from superres.video.encoding import CodecOptions, choose_encoding
 from superres.video.enlarge_video import enlarge_video
 from superres.video.plan import VideoOptions
 from superres.video.probe import probe
-from superres.whole import write_whole
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "video.json"

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import superres
+from superres.formats.read import open_picture, read_pixels
+from superres.formats.write import write_picture
 from superres.frame import Layout, from_unit, to_unit
-from superres.images.metadata import Metadata
-from superres.images.read import open_picture, read_pixels
-from superres.images.write import write_picture
+from superres.metadata.header import Metadata
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CROPS = (("cat.png", 20, 62), ("astronaut.png", 8, 24))  # top and left, in input pixels

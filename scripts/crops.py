@@ -23,10 +23,10 @@ import superres
 from superres.degrade.chain import degrade_batch
 from superres.degrade.config import DegradationConfig
 from superres.degrade.load import load_degradation
+from superres.formats.read import open_picture, read_pixels
+from superres.formats.write import WriteOptions, write_picture
 from superres.frame import Layout, from_unit, to_unit
-from superres.images.metadata import Metadata
-from superres.images.read import open_picture, read_pixels
-from superres.images.write import WriteOptions, write_picture
+from superres.metadata.header import Metadata
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SCALE, HEIGHT, WIDTH = 4, 40, 48  # of a crop, in input pixels

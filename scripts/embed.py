@@ -16,14 +16,14 @@ from pathlib import Path
 
 from torch import nn
 
+from superres.atomic import write_whole
 from superres.evaluate.benchmark import evaluate
-from superres.infer.export import export_onnx
 from superres.metrics import Protocol
-from superres.models.card import Card, Score
-from superres.models.checkpoint import load_network, save_network
-from superres.models.files import read_card
+from superres.modelfiles.card import Card, Score
+from superres.modelfiles.checkpoint import load_network, save_network
+from superres.modelfiles.files import read_card
+from superres.runtimes.export import export_onnx
 from superres.upscaler import load
-from superres.whole import write_whole
 from superres.zoo import MANIFEST_NAME, weights_folder
 
 MAX_BYTES = {"one": 3 * 2**20, "many": 6 * 2**20, "video": 3 * 2**20}  # of an embedded file

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from embed import in_half, scored, tell
 
+from superres.atomic import write_whole
 from superres.hub import TABLE_NAME, HubFile, hub_files
-from superres.models.checkpoint import save_network
-from superres.whole import write_whole
+from superres.modelfiles.checkpoint import save_network
 from superres.zoo import weights_folder
 
 FOLDER = Path(__file__).resolve().parents[1] / "hub"

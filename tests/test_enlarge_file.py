@@ -13,10 +13,10 @@ import superres
 from superres import zoo
 from superres.enlarge_file import EnlargeOptions, Enlarger
 from superres.errors import NumericalError, OutputError, PictureError, UnknownNameError
+from superres.formats.read import open_picture, read_pixels
+from superres.formats.write import WriteOptions, write_picture
 from superres.frame import Layout, depth_of
-from superres.images.metadata import Metadata
-from superres.images.read import open_picture, read_pixels
-from superres.images.write import WriteOptions, write_picture
+from superres.metadata.header import Metadata
 from superres.upscaler import RunOptions
 
 NOTHING = Metadata(None, None, None, None)
@@ -146,7 +146,7 @@ def test_a_file_damaged_halfway_leaves_no_output(tmp_path):
 
 
 def test_a_network_that_answers_nan_leaves_no_output(tmp_path, monkeypatch):
-    from superres.infer.openvino_backend import OpenVinoBackend
+    from superres.runtimes.openvino_runtime import OpenVinoBackend
 
     whole = OpenVinoBackend.run
     monkeypatch.setattr(
@@ -170,7 +170,7 @@ def test_an_interrupt_in_the_middle_leaves_no_output(tmp_path):
 
 
 def test_an_interrupt_waits_for_a_tile_and_not_for_a_row_of_them(tmp_path, monkeypatch):
-    from superres.infer.openvino_backend import OpenVinoBackend
+    from superres.runtimes.openvino_runtime import OpenVinoBackend
 
     whole, runs = OpenVinoBackend.run, []
 

@@ -9,7 +9,7 @@ import pytest
 
 from superres.errors import ArgumentError, ModelError
 from superres.hub import HUB, HubFile, cache_folder, cached, fetch, hub_files
-from superres.models.files import read_card
+from superres.modelfiles.files import read_card
 from superres.upscaler import load
 from superres.zoo import find
 from web_server import sending, serving

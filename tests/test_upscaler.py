@@ -10,10 +10,10 @@ import superres
 from superres.errors import ArgumentError, UnknownNameError
 from superres.frame import Layout
 from superres.images.resize import resize
-from superres.infer.export import export_onnx
-from superres.infer.open_backend import open_backend
-from superres.models.catalog import network_config
-from superres.models.checkpoint import card_for, load_network, save_network
+from superres.modelfiles.checkpoint import card_for, load_network, save_network
+from superres.networks.catalog import network_config
+from superres.runtimes.export import export_onnx
+from superres.runtimes.open import open_backend
 from superres.upscaler import RunOptions, Upscaler, plan_route
 from superres.zoo import find
 

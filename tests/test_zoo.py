@@ -9,7 +9,7 @@ import pytest
 from superres import zoo
 from superres.errors import ArgumentError, ModelError, UnknownNameError
 from superres.hub import HubFile
-from superres.models.files import ModelFile
+from superres.modelfiles.files import ModelFile
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.error import HTTPError, URLError
 
+from superres.atomic import blaming, replacing
 from superres.errors import ArgumentError, ModelError, SuperresError
 from superres.version import __version__
-from superres.whole import blaming, replacing
 
 _TIMEOUT_S = 30  # of silence
 _CHUNK_BYTES = 2**18

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres import zoo
-from superres.choose import choose_model, largest_scale
+from superres.atomic import refuse_target
+from superres.auto_model import choose_model, largest_scale
 from superres.errors import OutputError
+from superres.formats.read import MAX_PIXELS, Picture, open_picture
+from superres.formats.write import WriteOptions, write_picture
 from superres.frame import from_unit, to_unit
-from superres.images.read import MAX_PIXELS, Picture, open_picture
-from superres.images.write import WriteOptions, write_picture
-from superres.infer.backend import no_notice
-from superres.infer.overlap import prefetch
+from superres.infer.prefetch import prefetch
+from superres.runtimes.runtime import no_notice
 from superres.upscaler import Route, RunOptions, Upscaler, plan_route
-from superres.whole import refuse_target
 
 Progress = Callable[[int, int], None]  # called with the rows written and all rows
 _WAYS_OUT = "use --overwrite or --skip-existing"

@@ -20,6 +20,13 @@ WHITE: dict[Depth, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 _PIECE_VALUES = 2**15
 
+# What a frame of a burst carries beside its colours: how far its sample lies from the reference's
+# pixel in rows and in columns, and whether it is valid; `infer.burst_input` makes them.
+BURST_EXTRAS = 3
+# Frames of a video are brought to multiples of this, as `layers.motion` halves them four times;
+# frames that are shorter or narrower have no history.
+VIDEO_MULTIPLE = 16
+
 # ITU-R BT.601, studio range on a 0-255 scale; MATLAB's rgb2ycbcr, and the field's tables, use it.
 LUMA_WEIGHTS = (65.481, 128.553, 24.966)
 LUMA_OFFSET = 16.0

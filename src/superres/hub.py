@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from superres.errors import ModelError
-from superres.models.card import Card
+from superres.modelfiles.card import Card
 
 if TYPE_CHECKING:
     from superres.download import Progress

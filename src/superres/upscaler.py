@@ -16,15 +16,15 @@ from superres.errors import ArgumentError
 from superres.frame import Depth, Layout, Pixels, depth_of, from_unit, to_unit
 from superres.images.bleed import bleed_rows
 from superres.images.resize import resize_rows
-from superres.infer.backend import (
+from superres.infer.engine import Engine
+from superres.runtimes.open import open_backend
+from superres.runtimes.runtime import (
     BackendFacts,
     BackendOptions,
     Notice,
     PrecisionRequest,
     no_notice,
 )
-from superres.infer.engine import Engine
-from superres.infer.open_backend import open_backend
 
 Unit = NDArray[np.float32]
 Size = tuple[int, int]  # (height, width)

@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from superres.errors import ArgumentError, ModelError, unknown_name
 from superres.hub import HubFile, cached, fetch, hub_files
-from superres.models.card import Card
-from superres.models.files import FOREIGN_SUFFIXES, SUFFIXES, ModelFile, open_model_file
+from superres.modelfiles.card import Card
+from superres.modelfiles.files import FOREIGN_SUFFIXES, SUFFIXES, ModelFile, open_model_file
 
 if TYPE_CHECKING:
     from superres.download import Progress

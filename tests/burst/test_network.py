@@ -11,18 +11,18 @@ import torch
 import superres
 from superres import zoo
 from superres.burst import fuse
-from superres.burst.backproject import project
 from superres.burst.fuse import FuseOptions, fuse_burst
-from superres.burst.laid import Laid
-from superres.burst.motion import Motion, centre_of, grid, mapped, similarity, still
 from superres.burst.network import fuse_laid, nearest_samples, open_network
 from superres.burst.synthesise import Shaking, make_burst
 from superres.errors import ModelError
-from superres.infer.backend import no_notice
+from superres.imaging.aligned import Laid
+from superres.imaging.motion import Motion, centre_of, grid, mapped, similarity, still
+from superres.imaging.reconstruction import project
 from superres.infer.burst_input import frame_input
 from superres.metrics import Protocol, psnr
-from superres.models.catalog import network_config
-from superres.models.checkpoint import card_for, save_network
+from superres.modelfiles.checkpoint import card_for, save_network
+from superres.networks.catalog import network_config
+from superres.runtimes.runtime import no_notice
 from superres.upscaler import RunOptions
 
 SIZE = (21, 30)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from superres.burst.planes import blurred
 from superres.burst.reference import choose_reference, is_blank
+from superres.imaging.planes import blurred
 
 
 def grey(frames) -> list[np.ndarray]:

@@ -8,11 +8,11 @@ import pytest
 from superres.degrade.degrade_file import degrade_file
 from superres.degrade.load import load_degradation
 from superres.errors import PictureError
+from superres.formats.read import open_picture, read_pixels
+from superres.formats.write import write_picture
 from superres.frame import Layout
-from superres.images.metadata import Metadata
-from superres.images.read import open_picture, read_pixels
 from superres.images.resize import resize
-from superres.images.write import write_picture
+from superres.metadata.header import Metadata
 
 BICUBIC = load_degradation("bicubic")
 

@@ -16,13 +16,13 @@ from superres.errors import ArgumentError, BackendError, DataError, ModelError
 from superres.evaluate.benchmark import bicubic, evaluate
 from superres.images.resize import resize
 from superres.metrics.protocol import Protocol
-from superres.models.checkpoint import load_network
+from superres.modelfiles.checkpoint import load_network
+from superres.runs.log import read_log
 from superres.train.adversary import Adversary
 from superres.train.devices import Devices
 from superres.train.loop import train
 from superres.train.recipe import AdversarialSection, Recipe
 from superres.train.recipe_file import load_recipe, to_toml
-from superres.train.run_log import read_log
 
 RECIPE = """
 name = "tiny"

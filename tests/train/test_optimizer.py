@@ -3,10 +3,10 @@
 import pytest
 from torch import nn
 
-from superres.train.muon import Muon
+from superres.optim.muon import Muon
+from superres.optim.soap import Soap
 from superres.train.optimizer import all_matrices, inner_convolutions, optimizer_for
 from superres.train.recipe import OptimizerSection
-from superres.train.soap import Soap
 
 
 def network():

@@ -3,7 +3,7 @@
 import pytest
 
 from superres.errors import RecipeError, UnknownNameError
-from superres.models.catalog import network_config
+from superres.networks.catalog import network_config
 from superres.train.recipe import Ramp
 from superres.train.recipe_file import built_in_recipes, load_recipe, to_toml
 

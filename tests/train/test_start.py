@@ -6,12 +6,12 @@ import pyvips
 import torch
 
 from superres.errors import RecipeError
-from superres.models.catalog import network_config
-from superres.models.checkpoint import load_network
+from superres.modelfiles.checkpoint import load_network
+from superres.networks.catalog import network_config
+from superres.optim.schedule import Budget
 from superres.train.loop import RunOptions, train
 from superres.train.recipe import NetworkSection
 from superres.train.recipe_file import load_recipe
-from superres.train.schedule import Budget
 from superres.train.start import freeze
 
 SMALL = ("network.config.features=8", "network.config.blocks=1", "data.patch=8", "data.batch=2")

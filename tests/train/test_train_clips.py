@@ -8,11 +8,11 @@ import torch
 from small_runs import write_pictures
 
 from superres.errors import ArgumentError, DataError
-from superres.models.catalog import network_config
+from superres.evaluate.validate_clips import ClipValidator
+from superres.networks.catalog import network_config
+from superres.runs.log import read_log
 from superres.train.loop import train
 from superres.train.recipe_file import load_recipe
-from superres.train.run_log import read_log
-from superres.train.validate_clips import ClipValidator
 
 RECIPE = """
 name = "tiny"

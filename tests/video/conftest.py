@@ -1,18 +1,14 @@
 """Every test here runs with a network that repeats pixels."""
 
 import pytest
-from clips import Repeater
 
 from superres.video.enlarge_video import enlarge_video
 from superres.video.plan import VideoOptions
 
 
 @pytest.fixture(autouse=True)
-def repeating_network(monkeypatch):
-    monkeypatch.setattr(
-        "superres.upscaler.open_backend",
-        lambda model, options, *, notice: Repeater(model.card.scale),
-    )
+def every_model_repeats(repeating_network):
+    """Every test here runs with it."""
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.burst.planes import blurred
-from superres.burst.sample import Floats
 from superres.errors import ArgumentError
 from superres.frame import WHITE, Depth, depth_of, to_unit
+from superres.imaging.planes import blurred
+from superres.imaging.sampler import Floats
 
 MAX_BURST_PIXELS = 2**26  # of all frames together; each takes about 100 bytes while it is fused
 _SMALLEST_PX = 8  # of an edge; less cannot be laid over anything

@@ -11,8 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.burst.backproject import Projection, estimate_trust, project
-from superres.burst.blur import estimate_blur
+from superres.burst.alignment import (
+    FrameReport,
+    Progress,
+    follow_motion,
+    lay_frames,
+    whole_reference,
+)
 from superres.burst.choice import (
     BACKPROJECT,
     BICUBIC,
@@ -21,20 +26,21 @@ from superres.burst.choice import (
     NETWORK,
     choose_method,
 )
-from superres.burst.drizzle import drizzle
-from superres.burst.formation import Blur, Formation
 from superres.burst.frames import Burst, read_burst
-from superres.burst.laid import Laid
-from superres.burst.lay import FrameReport, Progress, follow_motion, lay_frames, whole_reference
-from superres.burst.motion import MODELS, MotionModel
 from superres.burst.network import fuse_laid, open_network
 from superres.burst.reference import choose_reference
-from superres.burst.sample import Floats, Planes
 from superres.errors import ArgumentError, unknown_name
 from superres.frame import Depth, Pixels, from_unit, to_unit
 from superres.images.resize import resize
-from superres.infer.backend import Notice, no_notice
-from superres.infer.burst_engine import BurstEngine
+from superres.imaging.aligned import Laid
+from superres.imaging.blur import estimate_blur
+from superres.imaging.drizzle import drizzle
+from superres.imaging.forward_model import Blur, Formation
+from superres.imaging.motion import MODELS, MotionModel
+from superres.imaging.reconstruction import Projection, estimate_trust, project
+from superres.imaging.sampler import Floats, Planes
+from superres.infer.burst import BurstEngine
+from superres.runtimes.runtime import Notice, no_notice
 from superres.upscaler import RunOptions, Upscaler, plan_route
 
 _DEFAULT_BLUR: Blur = "bicubic"

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.atomic import refuse_target
+from superres.burst.alignment import FrameReport, Progress
 from superres.burst.frames import MAX_BURST_PIXELS, check_total
 from superres.burst.fuse import FuseOptions, fuse_burst
-from superres.burst.lay import FrameReport, Progress
 from superres.errors import ArgumentError, OutputError, PictureError
+from superres.formats.read import MAX_PIXELS, Picture, open_picture, read_pixels
+from superres.formats.write import WriteOptions, write_picture
 from superres.frame import Depth, Layout
-from superres.images.metadata import Metadata
-from superres.images.read import MAX_PIXELS, Picture, open_picture, read_pixels
-from superres.images.write import WriteOptions, write_picture
-from superres.infer.backend import Notice, no_notice
-from superres.whole import refuse_target
+from superres.metadata.header import Metadata
+from superres.runtimes.runtime import Notice, no_notice
 
 _NOTHING = Metadata(None, None, None, None)
 

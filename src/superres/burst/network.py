@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres import zoo
-from superres.burst.laid import Laid
-from superres.burst.motion import Motion, centre_of
-from superres.burst.sample import Floats, Places, Planes, inside
-from superres.infer.backend import Notice
-from superres.infer.burst_engine import BurstEngine
+from superres.imaging.aligned import Laid
+from superres.imaging.motion import Motion, centre_of
+from superres.imaging.sampler import Floats, Places, Planes, inside
+from superres.infer.burst import BurstEngine
 from superres.infer.burst_input import frame_input
-from superres.infer.open_backend import open_burst_backend
+from superres.runtimes.open import open_burst_backend
+from superres.runtimes.runtime import Notice
 from superres.upscaler import RunOptions
 
 _BELIEVED = 0.25  # pixels of a lower weight are not shown to the network, so they leave no ghost

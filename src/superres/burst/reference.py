@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from superres.burst.planes import blurred, detail, slopes
-from superres.burst.register import correlate_phases
-from superres.burst.sample import Plane
 from superres.images.resize import resize
+from superres.imaging.planes import blurred, detail, slopes
+from superres.imaging.registration import correlate_phases
+from superres.imaging.sampler import Plane
 
 _THUMBNAIL_PX = 64  # of the longer edge
 _TYPICAL = 0.95  # of the best median likeness: what a frame reaches that shows what most show

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.burst.motion import Motion, similarity
-from superres.burst.sample import Floats, Matrix, Sampler
 from superres.errors import ArgumentError
 from superres.images.resize import resize
+from superres.imaging.motion import Motion, similarity
+from superres.imaging.sampler import Floats, Matrix, Sampler
 
 
 @dataclass(frozen=True, slots=True)

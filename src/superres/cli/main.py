@@ -10,20 +10,20 @@ from typing import Annotated, Any
 
 import typer
 
-from superres.cli.blend import blend
-from superres.cli.burst import burst
-from superres.cli.degrade import degrade
-from superres.cli.doctor import doctor
-from superres.cli.evaluate import evaluate
-from superres.cli.export import export
-from superres.cli.models import models
 from superres.cli.output import complain, complain_of, survive_any_file_name
-from superres.cli.pack import pack
-from superres.cli.runs import runs
-from superres.cli.train import train
-from superres.cli.upscale import upscale
-from superres.cli.video import video
 from superres.errors import ArgumentError, SuperresError
+from superres.verbs.blend import blend
+from superres.verbs.burst import burst
+from superres.verbs.degrade import degrade
+from superres.verbs.doctor import doctor
+from superres.verbs.evaluate import evaluate
+from superres.verbs.export import export
+from superres.verbs.models import models
+from superres.verbs.pack import pack
+from superres.verbs.runs import runs
+from superres.verbs.train import train
+from superres.verbs.upscale import upscale
+from superres.verbs.video import video
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 

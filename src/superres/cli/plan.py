@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from superres.errors import ArgumentError, PictureError
-from superres.images.formats import SUFFIXES
+from superres.formats.output_format import SUFFIXES
 
 PIPE: Final = "-"  # stdin or stdout
 Place = Path | Literal["-"]

@@ -30,7 +30,7 @@ class PictureSource:
         return f"{self.path}:{self.member}" if self.member else str(self.path)
 
     def data(self) -> Path | bytes:
-        """Return what `images.read.open_picture` takes.
+        """Return what `formats.read.open_picture` takes.
 
         Raises:
             DataError: The pack is damaged, or the member is larger than 512 MiB.

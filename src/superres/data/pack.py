@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.atomic import blaming, replacing
 from superres.data.folders import PictureSource, find_pictures
 from superres.errors import ArgumentError, DataError, SuperresError
-from superres.images.read import Picture, open_picture, read_pixels
-from superres.images.write import WriteOptions, write_picture
-from superres.whole import blaming, replacing
+from superres.formats.read import Picture, open_picture, read_pixels
+from superres.formats.write import WriteOptions, write_picture
 
 MANIFEST_NAME = "manifest.json"
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same pictures give the same bytes

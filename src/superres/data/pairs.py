@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from superres.data.folders import PictureSource, find_pictures
 from superres.data.resident import ResidentPairs, decode, stack_resident
 from superres.errors import DataError
-from superres.images.read import Picture, open_picture
+from superres.formats.read import Picture, open_picture
 from superres.images.resize import resize
 
 LARGEST_SHIFT_PX = 0.5  # of the small picture; a wrong resize (every 4th pixel) shifts by 0.375

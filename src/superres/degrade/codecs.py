@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from superres.errors import ArgumentError, BackendError
+from superres.formats.read import open_picture, read_pixels
+from superres.formats.write import WriteOptions, write_picture
 from superres.frame import Layout, from_unit, to_unit
-from superres.images.metadata import Metadata
-from superres.images.read import open_picture, read_pixels
-from superres.images.write import WriteOptions, write_picture
+from superres.metadata.header import Metadata
 
 Codec = Literal["jpeg", "webp", "avif", "h264"]
 _Picture = NDArray[np.uint8]

@@ -12,10 +12,10 @@ import torch
 from superres.degrade.chain import degrade_batch
 from superres.degrade.config import DegradationConfig
 from superres.errors import PictureError
+from superres.formats.read import open_picture, read_pixels
+from superres.formats.write import write_picture
 from superres.frame import Layout, from_unit, to_unit
-from superres.images.metadata import Metadata
-from superres.images.read import open_picture, read_pixels
-from superres.images.write import write_picture
+from superres.metadata.header import Metadata
 
 
 @dataclass(frozen=True, slots=True)

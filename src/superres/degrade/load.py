@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from superres.degrade.config import STEP_KINDS, DegradationConfig
 from superres.errors import RecipeError, first_fault, unknown_name
-from superres.tables import Table, as_table, merged, read_table, refuse_unknown_keys
+from superres.toml_tables import Table, as_table, merged, read_table, refuse_unknown_keys
 
 
 def built_in_degradations() -> dict[str, Path]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from superres.data.folders import PICTURE_SUFFIXES
 from superres.errors import ArgumentError, DataError
+from superres.formats.read import open_picture, read_pixels
 from superres.frame import WHITE, Depth, Layout, depth_of
-from superres.images.read import open_picture, read_pixels
 from superres.images.resize import resize
 from superres.metrics import Protocol, psnr, ssim
 from superres.metrics.cpsnr import RegisteredProtocol, cpsnr

@@ -1,1 +1,1 @@
-"""Picture files and pixels: read, write, resize. This file imports nothing."""
+"""Pixels: resizing, kernels, colour under alpha, flaws. This file imports nothing."""

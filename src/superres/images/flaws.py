@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.formats.read import Picture
 from superres.frame import LUMA_WEIGHTS, to_unit
-from superres.images.read import Picture
 
 Luma = NDArray[np.float32]  # (h, w) in 8-bit levels
 

@@ -1,6 +1,6 @@
 """What a network of many frames is given, made of one frame after another.
 
-`models.many_frames` says what it is, and `degrade.burst_input` makes the same for training.
+`layers.burst_network` says what it is, and `synthesis.burst_input` makes the same for training.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.models.card import BURST_EXTRAS
+from superres.frame import BURST_EXTRAS
 
 Unit = NDArray[np.float32]
 

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.infer import tiling
-from superres.infer.backend import Backend, BackendFacts, Notice
+from superres.infer.batcher import JointRuns
 from superres.infer.ensemble import run_ensemble
-from superres.infer.guard import Guard
-from superres.infer.joint_runs import JointRuns
-from superres.infer.limits import batch_limit, first_limit, halved_limit
+from superres.infer.memory_budget import batch_limit, first_limit, halved_limit
+from superres.infer.row_buffer import RowWindow
+from superres.infer.sanity import Guard
 from superres.infer.tiling import Span
-from superres.infer.window import RowWindow
-from superres.models.card import Card
+from superres.modelfiles.card import Card
+from superres.runtimes.runtime import Backend, BackendFacts, Notice
 
 Unit = NDArray[np.float32]
 

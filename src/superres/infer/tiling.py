@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.models.card import Card
+from superres.modelfiles.card import Card
 
 # The output of one row of tiles is held whole, and a second one while the first is written. At
 # 20 000 output pixels in a row this leaves rows of tiles of 279 input pixels at scale 4.

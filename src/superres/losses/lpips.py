@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from superres.models.features import FeatureNetwork, TrunkName, load_weights
+from superres.networks.features import FeatureNetwork, TrunkName, load_weights
 
 # The layers that are compared, and their channels.
 _TAPS: dict[TrunkName, dict[str, int]] = {

@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from superres.models.features import FeatureNetwork, load_weights
+from superres.networks.features import FeatureNetwork, load_weights
 
 
 class Perceptual(nn.Module):
     """The weighted sum, over layers of VGG16, of the mean absolute difference of their answers.
 
     Args:
-        layers: A weight for each layer, as `models.features` names them: `conv5_3` compares
+        layers: A weight for each layer, as `networks.features` names them: `conv5_3` compares
             before the rectifier, `relu5_3` after it.
 
     Raises:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from superres.errors import unknown_name
 from superres.losses.adversarial import ADVERSARIAL
-from superres.models.discriminators import discriminator_config
+from superres.networks.discriminators import discriminator_config
+from superres.optim.muon import Muon
 from superres.train.checkpoint import Part, fill_optimizer, optimizer_part
-from superres.train.muon import Muon
 from superres.train.recipe import AdversarialSection
 
 

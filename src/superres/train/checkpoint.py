@@ -14,9 +14,9 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.optim import Optimizer
 
+from superres.atomic import write_whole
 from superres.errors import ModelError
-from superres.train.run_folder import STATE_KEY
-from superres.whole import write_whole
+from superres.runs.log import STATE_KEY
 
 # Tensors by name.
 Part = Mapping[str, Tensor]

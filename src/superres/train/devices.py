@@ -11,7 +11,7 @@ from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from lightning_fabric.plugins import MixedPrecision  # pyright: ignore[reportMissingTypeStubs]
 
 from superres.errors import ArgumentError, BackendError, unknown_name
-from superres.infer.precision import native_bf16
+from superres.runtimes.precision import native_bf16
 from superres.train.recipe import Recipe
 
 _Data = TypeVar("_Data")

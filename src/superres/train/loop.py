@@ -14,10 +14,15 @@ from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from superres.models.card import Card, Training
-from superres.models.catalog import network_config
-from superres.models.checkpoint import card_for, save_network
-from superres.models.supervised import Supervised
+from superres.evaluate.validators import AnyValidator, Watched, open_validators, watch
+from superres.layers.supervised import Supervised
+from superres.modelfiles.card import Card, Training
+from superres.modelfiles.checkpoint import card_for, save_network
+from superres.networks.catalog import network_config
+from superres.optim.ema import WeightAverage
+from superres.optim.schedule import Budget, rate_factor
+from superres.runs.journal import Journal
+from superres.runs.log import MODEL_NAME, STATE_NAME
 from superres.train.adversary import Adversary
 from superres.train.checkpoint import (
     Part,
@@ -29,17 +34,13 @@ from superres.train.checkpoint import (
     save_state,
 )
 from superres.train.devices import Devices, open_fabric
-from superres.train.ema import WeightAverage
-from superres.train.journal import Journal
 from superres.train.objective import Objective, refuse_nan
 from superres.train.optimizer import optimizer_for
 from superres.train.patches import Patches, load_patches
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import to_toml
-from superres.train.run_folder import MODEL_NAME, STATE_NAME, claim_folder
-from superres.train.schedule import Budget, rate_factor
+from superres.train.run_folder import claim_folder
 from superres.train.start import freeze, start_weights
-from superres.train.validators import AnyValidator, Watched, open_validators, watch
 from superres.version import __version__
 
 

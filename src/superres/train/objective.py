@@ -15,7 +15,7 @@ from superres.losses.perceptual import load_perceptual
 from superres.losses.pixel import charbonnier, l1, l2, rmse
 from superres.losses.structure import ssim_loss
 from superres.losses.variation import total_variation
-from superres.models.checkpoint import load_network
+from superres.modelfiles.checkpoint import load_network
 from superres.train.recipe import LossSection
 from superres.zoo import feature_weights, find
 

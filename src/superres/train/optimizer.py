@@ -7,9 +7,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from superres.train.muon import Muon
+from superres.optim.muon import Muon
+from superres.optim.soap import Soap
 from superres.train.recipe import OptimizerSection
-from superres.train.soap import Soap
 
 
 def optimizer_for(network: nn.Module, section: OptimizerSection) -> Optimizer:

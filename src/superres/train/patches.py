@@ -14,16 +14,14 @@ from superres.data.emphasis import emphasised
 from superres.data.folders import find_pictures
 from superres.data.pairs import load_resident_pairs
 from superres.data.resident import ResidentPairs, load_resident
-from superres.degrade.burst_config import BurstConfig
 from superres.degrade.chain import degrade_batch
-from superres.degrade.clip_config import ClipConfig
 from superres.degrade.load import load_degradation
 from superres.errors import ArgumentError
-from superres.models.config import NetworkConfig
-from superres.train.bursts import making_of_bursts
-from superres.train.clips import making_of_clips
-from superres.train.making import Making
+from superres.layers.config import NetworkConfig
+from superres.synthesis.burst_config import BurstConfig
+from superres.synthesis.clip_config import ClipConfig
 from superres.train.recipe import Recipe
+from superres.train.sample_maker import Making, making_of_bursts, making_of_clips
 
 _CLEAN = "bicubic"
 

@@ -13,9 +13,9 @@ from pydantic import (
     model_validator,
 )
 
-from superres.degrade.burst_config import BurstConfig
-from superres.degrade.clip_config import ClipConfig
-from superres.models.card import DataSource
+from superres.modelfiles.card import DataSource
+from superres.synthesis.burst_config import BurstConfig
+from superres.synthesis.clip_config import ClipConfig
 
 # What TOML gives for a network's config.
 Setting = bool | int | float | str | tuple[int, ...]
@@ -29,7 +29,7 @@ class NetworkSection(_Section):
     """Which network, and what it starts from.
 
     Attributes:
-        architecture: A key of `models.catalog`.
+        architecture: A key of `networks.catalog`.
         config: Its config; fields left out take their defaults.
         start_from: A model's name or file to take weights from; "" starts afresh.
         fresh: Beginnings of parameter names that keep their fresh weights all the same.
@@ -164,7 +164,7 @@ class AdversarialSection(_Section):
     Attributes:
         weight: Weight of its verdict in the network's loss; 0 trains without one.
         loss: A key of `losses.adversarial`.
-        discriminator: A key of `models.discriminators`.
+        discriminator: A key of `networks.discriminators`.
         config: The discriminator's config; fields left out take their defaults.
         rate: Learning rate of the discriminator (Adam).
     """

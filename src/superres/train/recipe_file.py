@@ -13,7 +13,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from superres.errors import RecipeError, first_fault, unknown_name
-from superres.tables import Table, as_table, merged, read_table, refuse_unknown_keys
+from superres.toml_tables import Table, as_table, merged, read_table, refuse_unknown_keys
 from superres.train.recipe import Recipe
 
 # What a section's other values belong to.

@@ -1,19 +1,14 @@
-"""A run's folder: what its files are called, and who may write into it."""
+"""A run's folder: who may write into it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from superres.atomic import write_whole
 from superres.errors import ArgumentError
+from superres.runs.log import LOG_NAME, MODEL_NAME, RECIPE_NAME, STATE_NAME
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import load_recipe, to_toml
-from superres.train.run_log import LOG_NAME
-from superres.whole import write_whole
-
-STATE_NAME = "state.safetensors"
-MODEL_NAME = "model.safetensors"
-RECIPE_NAME = "recipe.toml"
-STATE_KEY = "superres_run"  # of the note in a state's metadata: steps and seconds, as JSON
 
 
 def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from torch import Tensor, nn
 
 from superres.errors import ModelError, RecipeError
-from superres.models.checkpoint import load_network
+from superres.modelfiles.checkpoint import load_network
 from superres.train.recipe import NetworkSection
 from superres.zoo import find
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, cast
 import av
 from av.error import FFmpegError
 
+from superres.atomic import replacing, unwritable
 from superres.errors import ArgumentError, BackendError, OutputError
 from superres.video.encoding import Encoding
 from superres.video.probe import file_url, reason
-from superres.whole import replacing, unwritable
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from superres import zoo
 from superres.errors import ArgumentError
 from superres.images.resize import resize
-from superres.infer.backend import BackendFacts, Notice
-from superres.infer.open_backend import open_video_backend
-from superres.infer.video_engine import VideoEngine
+from superres.infer.video import VideoEngine
+from superres.runtimes.open import open_video_backend
+from superres.runtimes.runtime import BackendFacts, Notice
 from superres.upscaler import Route, RunOptions, Upscaler
 from superres.video.cuts import SceneCuts
 

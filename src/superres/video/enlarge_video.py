@@ -17,8 +17,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.infer.backend import Notice
-from superres.infer.overlap import prefetch
+from superres.atomic import blaming, replacing
+from superres.infer.prefetch import prefetch
+from superres.runtimes.runtime import Notice
 from superres.upscaler import Upscaler
 from superres.version import __version__
 from superres.video.colour import FromRgb, ToRgb, numbers_of
@@ -39,7 +40,6 @@ from superres.video.pictures import picture_name, write_frame, write_times
 from superres.video.plan import Kind, Plan, VideoOptions, check_target, make_plan
 from superres.video.probe import probe
 from superres.video.report import VideoReport, make_report
-from superres.whole import blaming, replacing
 
 Unit = NDArray[np.float32]
 Enlarged = tuple[Still, Unit]

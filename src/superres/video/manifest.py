@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from superres.atomic import blaming, write_whole
 from superres.errors import OutputError
 from superres.video.encode import Segment
-from superres.whole import blaming, write_whole
 
 _NAME = "manifest.json"
 _VERSION = 1

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.atomic import write_whole
+from superres.formats.write import WriteOptions, write_picture
 from superres.frame import Layout, from_unit
-from superres.images.metadata import Metadata
-from superres.images.write import WriteOptions, write_picture
-from superres.whole import write_whole
+from superres.metadata.header import Metadata
 
 TIMES = "timestamps.txt"
 _RGB = Layout("rgb", alpha=False)

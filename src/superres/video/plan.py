@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from superres import zoo
+from superres.atomic import refuse_target
 from superres.errors import ArgumentError, OutputError, PictureError
-from superres.images.read import MAX_PIXELS
+from superres.formats.read import MAX_PIXELS
 from superres.upscaler import Route, RunOptions, plan_route
 from superres.video.encoding import (
     CodecOptions,
@@ -22,7 +23,6 @@ from superres.video.encoding import (
 )
 from superres.video.join import Rest, container_of, plan_rest, try_out
 from superres.video.probe import VideoFacts
-from superres.whole import refuse_target
 
 Kind = Literal["file", "folder"]
 

@@ -1,0 +1,75 @@
+"""Which family of models suits one picture: what `--model auto` decides, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from superres import zoo
+from superres.formats.compression import coded_quality
+from superres.formats.read import Picture
+from superres.images.flaws import measure_flaws
+
+REAL = "real"  # the family that repairs what it enlarges
+
+# Chosen on 130 training pictures, made small at scales of 2 and 4, clean and by the chain `real`;
+# `python benchmarks/choice.py` shows how the choice then falls on the benchmark sets.
+_LOWEST_QUALITY = 90  # of JPEG and WebP that hides what it took away
+_HIGHEST_EDGES = 0.85  # 8-bit levels between blocks; JPEG's at a quality of about 80
+_HIGHEST_OWN_EDGES = 1.2  # where the file tells a high quality; larger ones are of an earlier JPEG
+_MOST_NOISE = 3.0  # 8-bit levels
+_LEAST_SHARPNESS = 0.09  # what a Gaussian blur of about 0.5 px leaves of a sharp picture
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was decided for one picture.
+
+    Attributes:
+        model: The family.
+        reason: Why, in a few words.
+    """
+
+    model: str
+    reason: str
+
+
+def choose_model(source: Path | bytes, picture: Picture) -> Choice:
+    """Choose between `default`, for clean pictures, and `real`, for damaged ones.
+
+    Args:
+        source: The file, or its bytes.
+        picture: The same, opened.
+
+    Raises:
+        PictureError: The file is damaged.
+    """
+    flaw = find_flaw(source, picture)
+    return Choice(REAL if flaw else zoo.DEFAULT, flaw or "little compression, noise or blur")
+
+
+def largest_scale() -> int:
+    """Return the scale that `auto` enlarges by where none is asked for: that of any choice."""
+    return max(scale for name in (zoo.DEFAULT, REAL) for scale in zoo.scales(name))
+
+
+def find_flaw(source: Path | bytes, picture: Picture) -> str:
+    """Return the first flaw that is strong enough to be repaired, in words; "" if there is none.
+
+    A JPEG or lossy WebP that says itself that it was strongly compressed is not looked at further;
+    else the picture is decoded once.
+
+    Raises:
+        PictureError: The file is damaged.
+    """
+    quality = coded_quality(source, picture.format)
+    if quality is not None and quality < _LOWEST_QUALITY:
+        return f"{'WebP' if picture.format == 'webp' else 'JPEG'} quality of about {quality}"
+    found = measure_flaws(picture)
+    if found.block_edges > (_HIGHEST_EDGES if quality is None else _HIGHEST_OWN_EDGES):
+        return f"edges of {found.block_edges:.1f} levels between blocks of 8×8, as JPEG leaves them"
+    if found.noise > _MOST_NOISE:
+        return f"noise of about {found.noise:.0f} levels of 255"
+    if found.sharpness < _LEAST_SHARPNESS:
+        return f"blur: a sharpness of {found.sharpness:.2f}, sharp pictures have 0.1 or more"
+    return ""

@@ -1,0 +1,179 @@
+"""How all frames come to lie over the reference, as bright as it; which do not fit, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.burst.frames import Burst, copies, filled
+from superres.burst.reference import is_blank
+from superres.imaging.aligned import Laid
+from superres.imaging.brightness import Brightness, compare_brightness
+from superres.imaging.drizzle import drizzle
+from superres.imaging.flow import local_flow
+from superres.imaging.forward_model import Formation
+from superres.imaging.motion import Motion, MotionModel, centre_of, still
+from superres.imaging.planes import blurred
+from superres.imaging.registration import BLUR_PX, Fit, pyramid, register
+from superres.imaging.sampler import Places, Plane, Planes, Sampler, inside
+
+Progress = Callable[[int, int], None]  # called with the steps done and all steps
+
+_LIKE = 0.4  # correlation of detail below which a frame shows something else
+_OVERLAP = 0.2  # part of a frame that must lie on the reference
+_TELLING = 0.01  # gains and offsets further from none make clipped pixels false
+_WHITE = 255.0  # residuals are told on this scale
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReport:
+    """What became of one frame.
+
+    Attributes:
+        index: Its number among the frames that were given.
+        shift: (rows, columns) of its centre on the reference, in small pixels.
+        turn_degrees: Its angle on the reference.
+        likeness: Correlation of its detail with the reference's, -1 to 1.
+        residual: Robust standard deviation of its difference from the reference, of 255.
+        gain: Its brightness over the reference's, one number a channel.
+        offset: What is added to that, of 255.
+        weight: How far its pixels were believed, on average, 0 to 1.
+        dropped: Why it was not used; "" if it was.
+    """
+
+    index: int
+    shift: tuple[float, float] = (0.0, 0.0)
+    turn_degrees: float = 0.0
+    likeness: float = 1.0
+    residual: float = 0.0
+    gain: tuple[float, ...] = ()
+    offset: tuple[float, ...] = ()
+    weight: float = 0.0
+    dropped: str = ""
+
+
+def lay_frames(
+    frames: Sequence[NDArray[np.generic]],
+    burst: Burst,
+    chosen: int,
+    model: MotionModel,
+    step: Callable[[], None],
+) -> tuple[list[Laid], list[FrameReport]]:
+    """Lay all frames over the reference.
+
+    Args:
+        frames: As they were given, to find copies.
+        burst: The same, taken apart.
+        chosen: Index of the reference.
+        model: What motions are looked for.
+        step: Called before each frame.
+
+    Returns:
+        The frames that fit, the reference first, and a report on each of all frames.
+    """
+    base = burst.planes[chosen]
+    levels = pyramid(base.mean(axis=0), burst.valid[chosen])
+    flat = [is_blank(planes.mean(axis=0)) for planes in burst.planes]
+    twins = copies(frames, chosen)
+    laid = [Laid(chosen, base, burst.valid[chosen], still())]
+    reports: list[FrameReport] = []
+    ones, zeros = (1.0,) * len(base), (0.0,) * len(base)
+    for index, planes in enumerate(burst.planes):
+        step()
+        if index == chosen:
+            reports.append(FrameReport(index, gain=ones, offset=zeros))
+            continue
+        reason = ""
+        if index in twins:
+            reason = f"it is a copy of frame {twins[index]}"
+        elif flat[index]:
+            reason = "it shows no detail"
+        elif flat[chosen]:
+            reason = f"frame {chosen}, the reference, shows no detail"
+        if reason:
+            reports.append(FrameReport(index, likeness=0.0, dropped=reason))
+            continue
+        other = pyramid(planes.mean(axis=0), burst.valid[index])
+        fit = register(levels, other, model)
+        report = FrameReport(
+            index, fit.motion.shift, fit.motion.turn_degrees, fit.likeness,
+            fit.residual * _WHITE, dropped=_unfit(fit),
+        )  # fmt: skip
+        if report.dropped:
+            reports.append(report)
+            continue
+        frame, brightness = _laid(burst, index, chosen, fit.motion)
+        laid.append(frame)
+        reports.append(
+            replace(
+                report,
+                gain=tuple(float(g) for g in brightness.gain),
+                offset=tuple(float(o) * _WHITE for o in brightness.offset),
+            )
+        )
+    return laid, reports
+
+
+def _unfit(fit: Fit) -> str:
+    """Return why a frame cannot be used, or nothing."""
+    if fit.overlap < _OVERLAP:
+        return f"{fit.overlap:.0%} of it lies on the reference, {_OVERLAP:.0%} are needed"
+    if fit.likeness < _LIKE:
+        return (
+            f"it does not resemble the reference: their detail correlates by {fit.likeness:.2f}, "
+            f"{_LIKE} is needed"
+        )
+    return ""
+
+
+def _laid(burst: Burst, index: int, chosen: int, motion: Motion) -> tuple[Laid, Brightness]:
+    """Make a frame as bright as the reference."""
+    size, base = burst.size, burst.planes[chosen]
+    places = motion.places(size) + centre_of(size)
+    sampler = Sampler(places, size)
+    valid = burst.valid[index]
+    both = inside(places, size, 0.0) & (valid > 0.5) & (sampler.gather(burst.valid[chosen]) > 0.9)
+    brightness = compare_brightness(base, burst.planes[index], sampler, both)
+    if (np.abs(brightness.gain - 1.0) + np.abs(brightness.offset)).max() > _TELLING:
+        # What is clipped in one exposure alone is no measurement of the other.
+        valid = valid * ~burst.clipped[index]
+    usable = (inside(places, size, 0.0) * valid).astype(np.float32)
+    return Laid(index, brightness.equalised(burst.planes[index]), usable, motion), brightness
+
+
+def follow_motion(
+    laid: Sequence[Laid], burst: Burst, large: Planes, formation: Formation
+) -> list[Laid]:
+    """Return the frames with what moves by itself in them, as a first large picture tells."""
+    size, base = burst.size, laid[0]
+    levels = pyramid(base.planes.mean(axis=0), base.usable)
+    seen = formation.blur(large.mean(axis=0)[None])[0]
+
+    def predict(places: Places) -> Plane:
+        return blurred(formation.sampler(places).gather(seen), BLUR_PX)
+
+    followed = [base]
+    for frame in laid[1:]:
+        valid = burst.valid[frame.index]
+        own = pyramid(frame.planes.mean(axis=0), valid)
+        motion = local_flow(levels, own, frame.motion, predict)
+        if motion.flow is not None:
+            on_reference = inside(motion.places(size) + centre_of(size), size, 0.0)
+            usable = (frame.usable * on_reference).astype(np.float32)
+            followed.append(Laid(frame.index, frame.planes, usable, motion))
+        else:
+            followed.append(frame)
+    return followed
+
+
+def whole_reference(burst: Burst, chosen: int, laid: Sequence[Laid]) -> Planes:
+    """Return the reference, its invalid pixels taken from the other frames where these see them."""
+    base, valid = burst.planes[chosen], burst.valid[chosen]
+    if len(laid) == 1 or (valid > 0.5).all():
+        return base
+    seen = drizzle(laid[1:], [frame.usable for frame in laid[1:]], burst.size, 1.0)
+    known = np.maximum(valid, (seen.weight > 0.2).astype(np.float32))
+    return filled(np.where(valid > 0.5, base, seen.planes), known)

@@ -1,0 +1,93 @@
+"""What scores a run's network on what is watched: by single pictures, by bursts, or by clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
+from torch import nn
+
+from superres.evaluate.validate import Validator, cached_lpips
+from superres.evaluate.validate_bursts import BurstValidator
+from superres.evaluate.validate_clips import ClipValidator
+from superres.layers.config import NetworkConfig
+from superres.runs.journal import Journal
+from superres.runs.listing import title_of
+
+AnyValidator = Validator | BurstValidator | ClipValidator
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What all sets that are watched said of a network at one time.
+
+    Attributes:
+        scores: By name, such as `psnr_Set5`.
+        bicubic: What bicubic scores there, by the same names; some may be missing.
+    """
+
+    scores: dict[str, float] = field(default_factory=dict[str, float])
+    bicubic: dict[str, float] = field(default_factory=dict[str, float])
+
+    def __str__(self) -> str:
+        """Each set's PSNR, with bicubic's if it is known."""
+        told = {name: value for name, value in self.scores.items() if name.startswith("psnr_")}
+        return "  ".join(
+            f"{title_of(name)} {value:.2f} dB"
+            + (f" (bicubic {self.bicubic[name]:.2f})" if name in self.bicubic else "")
+            for name, value in told.items()
+        )
+
+
+def watch(
+    validators: Sequence[AnyValidator],
+    network: nn.Module,
+    *,
+    step: int,
+    journal: Journal,
+    fabric: Fabric,
+) -> Watched:
+    """Score a network on all sets, in evaluation mode for that time, and write that down.
+
+    Args:
+        validators: What scores it on each set.
+        network: The network.
+        step: The step that it comes from.
+        journal: Where scores and pictures are written.
+        fabric: Opens the run's number format.
+    """
+    watched = Watched()
+    network.eval()
+    for validator in validators:
+        with fabric.autocast():
+            result = validator.validate(network)
+        watched.scores.update(result.scores)
+        watched.bicubic.update(result.bicubic)
+        journal.picture(step, result.name, result.picture)
+    network.train()
+    journal.scalars(step, watched.scores)
+    return watched
+
+
+def open_validators(
+    sources: Sequence[Path], config: NetworkConfig, device: torch.device
+) -> tuple[AnyValidator, ...]:
+    """Return what scores networks of one frame, of many, or of videos on each source.
+
+    Args:
+        sources: Folders of pictures; for networks of videos, videos too.
+        config: What the network needs.
+        device: Where it lies.
+
+    Raises:
+        DataError: A source holds nothing that is large or long enough for a burst or clip.
+    """
+    if config.frames == "many":
+        return tuple(BurstValidator(folder, config, device=device) for folder in sources)
+    if config.frames == "video":
+        return tuple(ClipValidator(source, config, device=device) for source in sources)
+    lpips = cached_lpips(device) if sources else None
+    return tuple(Validator(folder, config, lpips=lpips, device=device) for folder in sources)

@@ -1,0 +1,1 @@
+"""Picture formats: recognition, reading, writing. This file imports nothing."""

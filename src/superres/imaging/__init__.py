@@ -1,0 +1,1 @@
+"""Image formation: sampling, motion, forward model, reconstruction. This file imports nothing."""

@@ -1,0 +1,25 @@
+"""A frame that lies over the reference, ready to be fused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from superres.imaging.motion import Motion
+from superres.imaging.sampler import Floats, Planes
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A frame, as bright as the reference, and where it lies.
+
+    Attributes:
+        index: Its number among the frames that were given.
+        planes: (C, h, w) unit pixels.
+        usable: (h, w) 1 where a pixel is valid and lies on the reference, 0 elsewhere.
+        motion: Where its pixels lie.
+    """
+
+    index: int
+    planes: Planes
+    usable: Floats
+    motion: Motion

@@ -1,0 +1,69 @@
+"""What is done to whole planes before they are compared: blurs, slopes, sizes, detail."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.images.resize import resize
+from superres.imaging.sampler import Plane
+
+
+def blurred(plane: Plane, sigma: float) -> Plane:
+    """Return a plane under a Gaussian; beyond its edge it is mirrored.
+
+    Args:
+        plane: (H, W).
+        sigma: In pixels, above 0.
+    """
+    reach = int(np.ceil(3.0 * sigma))
+    weights = np.exp(-0.5 * (np.arange(reach + 1) / sigma) ** 2)
+    weights = (weights / (2.0 * weights.sum() - weights[0])).astype(np.float32)
+    height, width = plane.shape
+    padded = plane[_mirrored(height, reach)]
+    tall = weights[0] * plane
+    for off in range(1, reach + 1):
+        above, below = padded[reach - off :][:height], padded[reach + off :][:height]
+        tall += weights[off] * (above + below)
+    padded = tall[:, _mirrored(width, reach)]
+    result = weights[0] * tall
+    for off in range(1, reach + 1):
+        left, right = padded[:, reach - off :][:, :width], padded[:, reach + off :][:, :width]
+        result += weights[off] * (left + right)
+    return result
+
+
+def slopes(plane: Plane) -> tuple[Plane, Plane]:
+    """Return the central differences of a plane along its rows and columns, per pixel."""
+    return _slope(plane), _slope(plane.T).T
+
+
+def halved(plane: Plane) -> Plane:
+    """Return a plane at half its size, rounded up, without aliasing."""
+    return resize(plane, scale=0.5).astype(np.float32)
+
+
+def detail(plane: Plane) -> Plane:
+    """Return what is neither brightness nor noise nor aliasing: structures of 3 to 12 pixels."""
+    return without_brightness(blurred(plane, 1.0))
+
+
+def without_brightness(plane: Plane) -> Plane:
+    """Return a plane without what varies over more than about 12 pixels."""
+    return plane - blurred(plane, 4.0)
+
+
+def _mirrored(length: int, reach: int) -> NDArray[np.intp]:
+    """Return the indices of an axis that is mirrored for `reach` samples beyond its ends."""
+    index = np.arange(-reach, length + reach) % (2 * length)
+    return np.minimum(index, 2 * length - 1 - index)
+
+
+def _slope(plane: Plane) -> Plane:
+    """Return the central differences along the first axis, one-sided at the ends."""
+    if len(plane) < 2:
+        return np.zeros_like(plane)
+    result = np.empty_like(plane)
+    result[1:-1] = 0.5 * (plane[2:] - plane[:-2])
+    result[0], result[-1] = plane[1] - plane[0], plane[-1] - plane[-2]
+    return result

@@ -1,0 +1,139 @@
+"""The engine for bursts: one picture of many frames, tile by tile, frame by frame."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.errors import ArgumentError, ModelError, OutOfMemoryError
+from superres.infer import tiling
+from superres.infer.burst_input import fill_reference
+from superres.infer.memory_budget import first_limit, halved_limit
+from superres.infer.sanity import Guard
+from superres.infer.tiling import Span
+from superres.modelfiles.card import Card
+from superres.runtimes.runtime import BackendFacts, BurstBackend, Notice
+
+Unit = NDArray[np.float32]
+# Gives frame t of a burst, the reference being 0, on rows and columns of the reference: (C + 3, h,
+# w) as `burst_input.frame_input` makes it.
+FrameSource = Callable[[int, slice, slice], Unit]
+
+
+class BurstEngine:
+    """One network of many frames, opened and ready for bursts of any size.
+
+    Memory depends on the tile and not on the number of frames: each is asked for when its turn
+    comes. An out-of-memory error halves the tile. An answer that cannot be right is asked for once
+    more in fp32, which the rest of the burst then runs in.
+
+    Args:
+        card: What the network needs.
+        backend: What runs it.
+        tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
+        fallback: Opens the same network in fp32; None if there is no such way.
+        notice: Called with one line for each fallback.
+
+    Raises:
+        ArgumentError: `tile` is below 1.
+        ModelError: The card is of a network of one frame, or wants multiples of pixels.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        backend: BurstBackend,
+        *,
+        tile: int | None = None,
+        fallback: Callable[[], BurstBackend] | None,
+        notice: Notice,
+    ) -> None:
+        if card.frames != "many" or card.multiple_of != 1 or card.minimum != 1:
+            raise ModelError(
+                f"model {card.name} is none that fuses bursts of any size",
+                "superres models list says which models take many frames",
+            )
+        self.card = card
+        self._guard = Guard(card, backend, fallback=fallback, notice=notice, what="burst")
+        self._notice = notice
+        self._limit = first_limit(card, backend.facts, tile, notice)
+
+    @property
+    def facts(self) -> BackendFacts:
+        """The facts of the backend that ran last, or would run next."""
+        return self._guard.backend.facts
+
+    def fuse(self, source: FrameSource, *, count: int, height: int, width: int) -> Unit:
+        """Fuse a burst; arguments and errors are those of `fuse_rows`.
+
+        Returns:
+            (s*H, s*W, C) float32, unclamped.
+        """
+        return np.concatenate(list(self.fuse_rows(source, count=count, height=height, width=width)))
+
+    def fuse_rows(
+        self, source: FrameSource, *, count: int, height: int, width: int
+    ) -> Iterator[Unit]:
+        """Fuse a burst, row of tiles by row of tiles.
+
+        Args:
+            source: Gives parts of frames; each is asked for several times.
+            count: Frames of the burst, the reference included.
+            height: Height of the reference.
+            width: Its width.
+
+        Yields:
+            (h, s*W, C) float32 from top to bottom, unclamped.
+
+        Raises:
+            ArgumentError: There is no frame, or no pixel.
+            NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
+            OutOfMemoryError: Not even the smallest tile fits.
+            BackendError: The backend failed otherwise.
+        """
+        if min(count, height, width) < 1:
+            raise ArgumentError(
+                f"a burst has at least one frame of 1x1 pixels, got {count} of {width}x{height}",
+                "pass its real size",
+            )
+        self._guard.restart()  # a fallback lasts for one burst
+        done = 0
+        while done < height:
+            edges = tiling.tile_shape(height, width, self.card, self._limit)
+            row = tiling.next_span(done, height, edges[0], self.card)
+            try:
+                strip = self._strip(source, count, row, tiling.spans(width, edges[1], self.card))
+            except OutOfMemoryError as error:
+                self._limit = halved_limit(self.card, edges, error, self._notice)
+                continue
+            yield strip
+            done = row.core_stop
+
+    def _strip(self, source: FrameSource, count: int, row: Span, columns: tuple[Span, ...]) -> Unit:
+        """Return a row of tiles, (h, s*W, C)."""
+        pieces: list[Unit] = []
+        scale = self.card.scale
+        lines = slice(scale * (row.core_start - row.start), scale * (row.core_stop - row.start))
+        for span in columns:
+            large_CHW = self._tile(source, count, row, span)
+            core = slice(
+                scale * (span.core_start - span.start), scale * (span.core_stop - span.start)
+            )
+            pieces.append(large_CHW[:, lines, core].transpose(1, 2, 0))
+        return np.concatenate(pieces, axis=1)
+
+    def _tile(self, source: FrameSource, count: int, row: Span, span: Span) -> Unit:
+        where = slice(row.start, row.stop), slice(span.start, span.stop)
+        reference = fill_reference(
+            source(0, *where), (source(index, *where) for index in range(1, count))
+        )
+
+        def run(backend: BurstBackend) -> tuple[Unit]:
+            others = (source(index, *where)[None] for index in range(1, count))
+            return (backend.fuse(itertools.chain((reference[None],), others)),)
+
+        (large_NCHW,) = self._guard.answer(reference[None, : self.card.channels], run)
+        return large_NCHW[0]

@@ -1,0 +1,75 @@
+"""How large tiles and their batches may be: at first, and after memory has run out."""
+
+from __future__ import annotations
+
+import math
+
+from superres.errors import ArgumentError, OutOfMemoryError
+from superres.infer import tiling
+from superres.modelfiles.card import Card
+from superres.runtimes.runtime import BackendFacts, Notice
+
+_FREE_SHARE = 0.5  # of the free memory; the rest is for strips, files and other programs
+
+
+def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notice) -> int:
+    """Return the edge of the largest tile: as asked, or as fast as the free memory allows.
+
+    Args:
+        card: What the network needs.
+        facts: What its backend can do.
+        tile: The edge that was asked for, halo included; None chooses.
+        notice: Called if it is not what was asked for, or small for lack of memory.
+
+    Raises:
+        ArgumentError: `tile` is below 1.
+    """
+    least = tiling.least_tile(card)
+    if tile is not None:
+        if tile < 1:
+            raise ArgumentError(f"the tile must be at least 1 pixel, got {tile}", "try 256")
+        if tile < least:
+            notice(f"model {card.name} needs a tile of at least {least} pixels, not {tile}")
+        return max(tile, least)
+    fits = math.isqrt(_fitting_px(facts))
+    if fits < facts.best_tile:
+        notice(
+            f"{facts.free_bytes / 2**20:.0f} MiB are free on {facts.device}: "
+            f"the tile is {max(fits, least)} pixels, not {facts.best_tile}"
+        )
+    return max(min(fits, facts.best_tile), least)
+
+
+def batch_limit(facts: BackendFacts) -> int:
+    """Return how many input pixels may be run at once, in several tiles: no more than fit."""
+    return min(facts.batch_px, _fitting_px(facts))
+
+
+def halved_limit(
+    card: Card, edges: tuple[int, int], error: OutOfMemoryError, notice: Notice
+) -> int:
+    """Return the limit to go on with after a tile did not fit.
+
+    Args:
+        card: What the network needs.
+        edges: (height, width) of that tile.
+        error: What was raised.
+        notice: Called with the new limit.
+
+    Raises:
+        OutOfMemoryError: The tile is the smallest.
+    """
+    edge, least = math.isqrt(edges[0] * edges[1]), tiling.least_tile(card)
+    if edge <= least:
+        raise OutOfMemoryError(
+            f"not even a tile of {edges[1]}x{edges[0]} pixels fits into memory: {error.message}",
+            "close other programs, or use another --device",
+        ) from error
+    limit = max(edge // 2, least)
+    notice(f"out of memory with a tile of {edge} pixels: going on with {limit}")
+    return limit
+
+
+def _fitting_px(facts: BackendFacts) -> int:
+    """Return how many input pixels fit into the free memory at once."""
+    return int(facts.free_bytes * _FREE_SHARE) // max(1, facts.bytes_per_px)

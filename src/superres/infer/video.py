@@ -1,0 +1,169 @@
+"""The engine for videos: each frame larger, by means of those before it, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.errors import ArgumentError, ModelError, OutOfMemoryError
+from superres.frame import VIDEO_MULTIPLE
+from superres.infer import tiling
+from superres.infer.memory_budget import first_limit, halved_limit
+from superres.infer.sanity import Guard
+from superres.infer.tiling import Span
+from superres.modelfiles.card import Card
+from superres.runtimes.runtime import BackendFacts, Notice, VideoBackend
+
+Unit = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """A frame (1, C, H, W), and both that was made of it; see `VideoBackend.align`."""
+
+    frame: Unit
+    large: Unit
+    memory: Unit
+
+
+class VideoEngine:
+    """One network of videos, opened and ready for frames in order.
+
+    What is known of earlier frames is as large as a frame and is brought along as a whole; the
+    network itself runs tile by tile. An out-of-memory error halves the tile. An answer that cannot
+    be right is asked for once more in fp32, which the rest of the video then runs in.
+
+    Args:
+        card: What the network needs.
+        backend: What runs it.
+        tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
+        fallback: Opens the same network in fp32; None if there is no such way.
+        notice: Called with one line for each fallback.
+
+    Raises:
+        ArgumentError: `tile` is below 1.
+        ModelError: The card is of a network of another kind, or wants multiples of pixels.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        backend: VideoBackend,
+        *,
+        tile: int | None = None,
+        fallback: Callable[[], VideoBackend] | None,
+        notice: Notice,
+    ) -> None:
+        if card.frames != "video" or card.multiple_of != 1 or card.minimum != 1:
+            raise ModelError(
+                f"model {card.name} is none that enlarges videos of any size",
+                "superres models list says which models are for videos",
+            )
+        self.card = card
+        self._guard = Guard(card, backend, fallback=fallback, notice=notice, what="video")
+        self._notice = notice
+        self._limit = first_limit(card, backend.facts, tile, notice)
+        self._history: _History | None = None
+
+    @property
+    def facts(self) -> BackendFacts:
+        """The facts of the backend that runs next."""
+        return self._guard.backend.facts
+
+    @property
+    def tile(self) -> int:
+        """Edge of the largest tile in input pixels, halo included; long tiles have its area."""
+        return self._limit
+
+    def restart(self) -> None:
+        """Forget the frames so far: the next one begins a scene."""
+        self._history = None
+
+    def enlarge(self, frame: Unit) -> Unit:
+        """Enlarge the next frame.
+
+        Args:
+            frame: (H, W, C) float32 in [0, 1], C as on the card, of the size of the one before.
+
+        Returns:
+            (s*H, s*W, C) float32, unclamped.
+
+        Raises:
+            ArgumentError: The frame has no pixel, or other channels.
+            NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
+            OutOfMemoryError: Not even the smallest tile fits, or what is known of a frame does not.
+            BackendError: The backend failed otherwise.
+        """
+        if frame.ndim != 3 or frame.shape[2] != self.card.channels or frame.size == 0:
+            raise ArgumentError(
+                f"model {self.card.name} takes frames (H, W, {self.card.channels}), "
+                f"got {frame.shape}",
+                "pass frames of its channels, not empty",
+            )
+        height, width = frame.shape[:2]
+        small, backend = _whole(frame), self._guard.backend
+        known = self._history
+        tiny = min(height, width) < VIDEO_MULTIPLE
+        if known is None or known.frame.shape != small.shape or tiny:
+            aligned = np.zeros((1, backend.aligned, *small.shape[2:]), np.float32)
+            aligned[:, : self.card.channels] = small
+        else:
+            aligned = backend.align(small, known.frame, known.large, known.memory)
+        while True:
+            try:
+                large, memory = self._restored(aligned)
+                break
+            except OutOfMemoryError as error:
+                edges = tiling.tile_shape(small.shape[2], small.shape[3], self.card, self._limit)
+                self._limit = halved_limit(self.card, edges, error, self._notice)
+        self._history = _History(small, large, memory)
+        scale = self.card.scale
+        return large[0, :, : scale * height, : scale * width].transpose(1, 2, 0)
+
+    def _restored(self, aligned: Unit) -> tuple[Unit, Unit]:
+        """Run all tiles of a frame, and join them."""
+        (height, width), scale = aligned.shape[2:], self.card.scale
+        edges = tiling.tile_shape(height, width, self.card, self._limit)
+        whole: tuple[Unit, Unit] | None = None
+        for row in tiling.spans(height, edges[0], self.card):
+            for column in tiling.spans(width, edges[1], self.card):
+                tile = aligned[:, :, row.start : row.stop, column.start : column.stop]
+                pieces = self._restored_tile(np.ascontiguousarray(tile))
+                if tile.shape == aligned.shape:
+                    return pieces
+                if whole is None:
+                    large, memory = (piece.shape[1] for piece in pieces)
+                    whole = (
+                        np.empty((1, large, scale * height, scale * width), np.float32),
+                        np.empty((1, memory, height, width), np.float32),
+                    )
+                for target, piece, factor in zip(whole, pieces, (scale, 1), strict=True):
+                    rows, columns = (
+                        slice(factor * span.core_start, factor * span.core_stop)
+                        for span in (row, column)
+                    )
+                    target[:, :, rows, columns] = piece[
+                        :, :, _core(row, factor), _core(column, factor)
+                    ]
+        assert whole is not None
+        return whole
+
+    def _restored_tile(self, tile: Unit) -> tuple[Unit, Unit]:
+        colours = tile[:, : self.card.channels]
+        return self._guard.answer(colours, lambda backend: backend.restore(tile))
+
+
+def _whole(frame: Unit) -> Unit:
+    """Return a frame as (1, C, H, W), its last row and column repeated up to a multiple."""
+    height, width = frame.shape[:2]
+    extra = ((0, -height % VIDEO_MULTIPLE), (0, -width % VIDEO_MULTIPLE), (0, 0))
+    padded = np.pad(frame, extra, mode="edge") if any(map(any, extra)) else frame
+    return np.ascontiguousarray(padded.transpose(2, 0, 1))[None]
+
+
+def _core(span: Span, factor: int) -> slice:
+    """Return where a tile's core lies in its answer."""
+    return slice(factor * (span.core_start - span.start), factor * (span.core_stop - span.start))

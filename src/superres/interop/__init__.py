@@ -1,0 +1,1 @@
+"""Checkpoints of the community, recognised and translated. This file imports nothing."""

@@ -1,0 +1,98 @@
+"""A card for weights that carry none: what network they are of, told from the weights themselves.
+
+`foreign_files` and `ncnn_files` read, `foreign_layouts` and `ncnn_layouts` recognise. A network is
+built in memory only after all names and shapes were compared with what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from superres.errors import ModelError, SuperresError
+from superres.interop.layouts import LAYOUTS, Recognised, recognise
+from superres.interop.ncnn_files import read_ncnn
+from superres.interop.ncnn_layouts import published_weights
+from superres.interop.weight_files import describe, read_tensors
+from superres.interop.weight_names import Weights
+from superres.modelfiles.card import Card, Training
+from superres.modelfiles.checkpoint import card_for, hash_weights
+from superres.networks.catalog import network_config
+
+_NCNN = (".param", ".bin")
+
+
+def read_foreign(path: Path) -> tuple[Card, Weights]:
+    """Read a file of weights that was made elsewhere.
+
+    Args:
+        path: A `.pth`, `.pt`, `.ckpt` or `.safetensors` file, or either of an ncnn pair.
+
+    Returns:
+        A card, in which origin, data and licence are unknown, and the weights in fp32 under our
+        names.
+
+    Raises:
+        ModelError: The file cannot be read safely, its network is not a known one, or its weights
+            are not those that the network has.
+    """
+    if path.suffix in _NCNN:
+        seen = published_weights(read_ncnn(path.with_suffix(".param")))
+    else:
+        seen = read_tensors(path)
+    try:
+        found = _recognised(seen)
+        card = card_for(path.stem, found.architecture, found.config)
+    except SuperresError as error:
+        raise ModelError(f"{path}: {error.message}", error.hint) from error
+    facts = {
+        "parameters": sum(weight.numel() for weight in found.weights.values()),
+        "training": Training(degradation="unknown"),
+        "weights_sha256": hash_weights(found.weights),
+    }
+    return card.model_copy(update=facts), found.weights
+
+
+def _recognised(weights: Weights) -> Recognised:
+    """Return the network of weights after a comparison of all names and shapes."""
+    found = recognise(weights)
+    if found is None:
+        raise ModelError(
+            f"it holds weights of no known network: {describe(weights)}",
+            f"known are {', '.join(layout.name for layout in LAYOUTS)}",
+        )
+    # On this device weights take no memory, however many a crafted file claims.
+    with torch.device("meta"), _WithoutValues():
+        network = network_config(found.architecture, found.config).build()
+    wanted = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
+    had = {name: tuple(weight.shape) for name, weight in found.weights.items()}
+    for name in (*wanted, *had):
+        if wanted.get(name) != had.get(name):
+            raise ModelError(
+                f"it looks like {found.architecture}, but {name} is {had.get(name, 'missing')}, "
+                f"expected was {wanted.get(name, 'nothing')}",
+                "it is of a variant that is not known, or damaged",
+            )
+    return found
+
+
+class _WithoutValues(TorchFunctionMode):
+    """Leaves out values of weights and ranges; on the device `meta` they import 800 modules."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],  # any function of torch's
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever that function returns
+        named = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else named["tensor"]
+        if func is torch.arange and not named:
+            return torch.empty(len(range(*args)), dtype=torch.int64)
+        return func(*args, **named)

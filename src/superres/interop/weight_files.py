@@ -1,0 +1,188 @@
+"""The tensors of a weight file that carries no card: read as data, never as code.
+
+Pickles go through `torch.load(weights_only=True)` and nothing else, and only through a torch that
+keeps that promise: before 2.10 a crafted file could make it run code.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from superres.errors import ModelError
+from superres.interop.weight_names import Weights
+
+_MAX_BYTES = 2**30  # of the file, and of the tensors in it: the largest known network takes 0.2 GB
+_SAFE_TORCH = (2, 10)
+_ZIP_START = b"PK\x03\x04"
+# What training programs put their weights under, the averaged ones before those of the last step.
+_WRAPPERS = (
+    "params_ema",
+    "params-ema",
+    "params",
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+)
+_MAX_WRAPPERS = 4  # a pickle can hold itself
+_PREFIXES = ("module.", "generator.")  # of networks trained on several devices, or beside a critic
+_SHOWN = 3
+
+
+def read_tensors(path: Path) -> Weights:
+    """Read the weights of a pickle (`.pth`, `.pt`, `.ckpt`) or of a `.safetensors` file.
+
+    Returns:
+        The tensors by their published names, floating ones in fp32, in the file's order.
+
+    Raises:
+        ModelError: The file is missing, too large or damaged, holds more than tensors, or torch
+            is too old to read a pickle safely.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(len(_ZIP_START))
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror or error}",
+            "check the path and its permissions",
+        ) from error
+    if size > _MAX_BYTES:
+        raise _too_large(path, size)
+    if path.suffix == ".safetensors":
+        try:
+            found: object = load(path.read_bytes())
+        except (SafetensorError, OSError) as error:
+            raise _damaged(path, str(error)) from error
+    else:
+        found = _unpickle(path, zipped=start == _ZIP_START)
+    return _plain(path, _unwrapped(found))
+
+
+def describe(weights: Mapping[str, Tensor]) -> str:
+    """Return what was seen in a file, in one line: how many tensors, the first by name and size."""
+    first = ", ".join(f"{name} {tuple(t.shape)}" for name, t in islice(weights.items(), _SHOWN))
+    return f"{len(weights)} tensors, the first are {first}"
+
+
+def _unpickle(path: Path, *, zipped: bool) -> object:
+    release = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
+    if release < _SAFE_TORCH:
+        raise ModelError(
+            f"{path} is a pickle, which torch {torch.__version__} cannot read safely",
+            "pip install --upgrade 'torch>=2.10', or convert the file to .safetensors elsewhere",
+        )
+    if zipped:
+        _check_archive(path)
+    try:
+        # Any: torch leaves the function's types incomplete. Only archives can be mapped.
+        return cast("Any", torch.load)(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except OSError as error:
+        raise _damaged(path, error.strerror or str(error)) from error
+    except Exception as error:  # a crafted pickle can make the reader raise anything
+        raise _unreadable(path, error) from error
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that grows beyond the limit when it is unpacked, or that holds a program.
+
+    Raises:
+        ModelError: It does, or it is no archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except Exception as error:  # zipfile's errors on crafted files have no common root
+        raise _damaged(path, str(error)) from error
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > _MAX_BYTES:
+        raise _too_large(path, unpacked)
+    if any(entry.filename.endswith("/constants.pkl") for entry in entries):
+        raise ModelError(
+            f"{path} is a TorchScript program, not weights",
+            "take the model's weights: its .pth, .safetensors or ncnn files",
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> ModelError:
+    """Build the error for a pickle that torch refused, naming what it asked for."""
+    asked = re.search(r"GLOBAL (\S+)", str(error))
+    if asked is None:
+        return _damaged(path, (str(error).strip() or type(error).__name__).splitlines()[0][:200])
+    return ModelError(
+        f"{path} holds more than tensors: it asks for {asked[1]}",
+        "only plain tensors are read; save the network's state_dict() where you trust the file",
+    )
+
+
+def _unwrapped(found: object) -> object:
+    """Return the innermost dictionary of weights."""
+    for _ in range(_MAX_WRAPPERS):
+        inner = _under_a_wrapper(found)
+        if inner is None:
+            break
+        found = inner
+    return found
+
+
+def _under_a_wrapper(found: object) -> object | None:
+    if not isinstance(found, dict):
+        return None
+    inside = cast("dict[object, object]", found)
+    return next((inside[key] for key in _WRAPPERS if isinstance(inside.get(key), dict)), None)
+
+
+def _plain(path: Path, found: object) -> Weights:
+    """Check that something is a dictionary of ordinary tensors, and return it in fp32."""
+    kind = "an empty dictionary" if isinstance(found, dict) else f"a {type(found).__name__}"
+    named = cast("dict[object, object]", found) if isinstance(found, dict) else {}
+    if not named:
+        raise ModelError(
+            f"{path} holds no weights by name, but {kind}",
+            "name a file that holds a network's state_dict()",
+        )
+    weights: Weights = {}
+    for key, value in named.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise ModelError(
+                f"{path} holds a {type(value).__name__} under {key!r} among its weights",
+                "only a dictionary of names to tensors is read",
+            )
+        usual = value.layout is torch.strided and value.device.type == "cpu"
+        if not usual or value.is_quantized or value.is_complex():
+            raise ModelError(
+                f"{path} holds a tensor of an unusual kind under {key!r}",
+                "save the weights as ordinary fp32 or fp16 tensors",
+            )
+        weights[key] = value
+    # A tensor can claim more than its file holds, by reading the same bytes again and again.
+    claimed = sum(value.numel() * 4 for value in weights.values())
+    if claimed > _MAX_BYTES:
+        raise _too_large(path, claimed)
+    weights = {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in weights):
+            weights = {name.removeprefix(prefix): value for name, value in weights.items()}
+    return weights
+
+
+def _too_large(path: Path, size: int) -> ModelError:
+    return ModelError(
+        f"{path} holds {size / 2**20:.0f} MiB, at most {_MAX_BYTES / 2**20:.0f} are read",
+        "it is no enlarging network of a known kind",
+    )
+
+
+def _damaged(path: Path, what: str) -> ModelError:
+    return ModelError(f"{path} is damaged: {what}", "fetch the file again")

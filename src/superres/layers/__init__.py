@@ -1,0 +1,1 @@
+"""Layers and protocols that networks share. This file imports nothing."""

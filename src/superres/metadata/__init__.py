@@ -1,0 +1,1 @@
+"""Metadata of picture files: EXIF, IPTC, tags, chunks. This file imports nothing."""

@@ -1,0 +1,162 @@
+"""EXIF and IPTC in TIFF files, as tags among the picture's own: out and in.
+
+libvips passes over EXIF tags and writes a quarter of IPTC, so both are read from the file and
+added to the finished one here.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from superres.metadata.exif import EXIF_POINTER, GPS_POINTER, RESOLUTION_UNIT
+from superres.metadata.tags import (
+    LONG,
+    LONG8,
+    SHORT,
+    UNDEFINED,
+    Field,
+    Header,
+    TagError,
+    add_to_first_directory,
+    overwrite_field,
+    point_header,
+    read_directory,
+    read_field,
+    read_header,
+    read_numbers,
+    read_value,
+    write_directory,
+)
+
+DESCRIPTION = 0x010E
+_INTEROPERABILITY_POINTER, _IPTC = 0xA005, 0x83BB
+# Tags of the main directory that describe the picture: camera, software, time, people, Windows'
+# titles. The others say how pixels are stored, and are true of one file alone.
+_CAMERA_AND_PEOPLE = (DESCRIPTION, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
+_DESCRIPTIVE = (*_CAMERA_AND_PEOPLE, 0x4746, 0x4749, *range(0x9C9B, 0x9CA0))
+# Descriptions by which programs lay out the file's pixels; at another size they break it.
+_STRUCTURAL_DESCRIPTIONS = (b'{"shape"', b"shape=", b"ImageJ=", b"SCIFIO=", b"<?xml", b"<OME")
+_LITTLE = struct.pack("<2sHI", b"II", 42, 0)
+
+
+def exif_of_tiff(stream: BinaryIO) -> tuple[bytes | None, bool]:
+    """Collect the tags of a TIFF's first picture that EXIF has a place for.
+
+    Args:
+        stream: The file.
+
+    Returns:
+        An EXIF block, None if there are no such tags; and whether a description was left out
+        because it lays out the file's pixels for some program.
+
+    Raises:
+        TagError: The file's directories are damaged.
+    """
+    header = read_header(stream)
+    block = io.BytesIO(_LITTLE)
+    target = read_header(block)
+    slots = read_directory(stream, header, header.first).slots
+    fields = _copy(stream, header, _DESCRIPTIVE)
+    structural = DESCRIPTION in fields and fields[DESCRIPTION].data.lstrip().startswith(
+        _STRUCTURAL_DESCRIPTIONS
+    )
+    if structural:
+        del fields[DESCRIPTION]
+    for pointer in (EXIF_POINTER, GPS_POINTER):
+        at = read_numbers(stream, header, slots.get(pointer))
+        if at:
+            fields[pointer] = _copy_directory(stream, header, int(at[0]), block, target)
+    if not fields:
+        return None, structural
+    point_header(block, target, write_directory(block, target, fields))
+    return block.getvalue(), structural
+
+
+def iptc_of_tiff(stream: BinaryIO) -> bytes | None:
+    """Return the IPTC record of a TIFF's first picture, None if there is none.
+
+    Raises:
+        TagError: The file's directory is damaged.
+    """
+    header = read_header(stream)
+    slot = read_directory(stream, header, header.first).slots.get(_IPTC)
+    return read_value(stream, slot) if slot else None
+
+
+def add_to_tiff(stream: BinaryIO, *, exif: bytes | None, iptc: bytes | None) -> None:
+    """Give a finished TIFF the tags of an EXIF block, and an IPTC record.
+
+    Args:
+        stream: The file, open for reading and writing.
+        exif: The block.
+        iptc: The record, bare.
+
+    Raises:
+        TagError: The block is damaged, or the file has no room below 4 GB.
+    """
+    target = read_header(stream)
+    fields: dict[int, Field] = {}
+    if exif:
+        block = io.BytesIO(exif)
+        source = read_header(block)
+        slots = read_directory(block, source, source.first).slots
+        fields = _copy(block, source, _DESCRIPTIVE, target.order)
+        for pointer in (EXIF_POINTER, GPS_POINTER):
+            at = read_numbers(block, source, slots.get(pointer))
+            if at:
+                fields[pointer] = _copy_directory(block, source, int(at[0]), stream, target)
+    if iptc:
+        fields[_IPTC] = Field(UNDEFINED, len(iptc), iptc)
+    add_to_first_directory(stream, target, fields)
+
+
+def forget_tiff_resolution(stream: BinaryIO) -> None:
+    """Take the unit from the resolution that libvips makes up, so that it says 1:1 and no more.
+
+    Args:
+        stream: The file, open for reading and writing.
+
+    Raises:
+        TagError: The file's directory is damaged.
+    """
+    header = read_header(stream)
+    no_unit = Field(SHORT, 1, struct.pack(header.order + "H", 1))
+    overwrite_field(stream, header, RESOLUTION_UNIT, no_unit)
+
+
+def _copy(
+    stream: BinaryIO, header: Header, tags: Iterable[int], order: str = "<"
+) -> dict[int, Field]:
+    """Read those of the tags that the first directory has."""
+    slots = read_directory(stream, header, header.first).slots
+    return {tag: read_field(stream, header, slots[tag], order) for tag in tags if tag in slots}
+
+
+def _copy_directory(
+    stream: BinaryIO,
+    header: Header,
+    at: int,
+    target_stream: BinaryIO,
+    target: Header,
+    *,
+    innermost: bool = False,
+) -> Field:
+    """Copy a directory and the one it may point to; return the field that points to the copy."""
+    slots = read_directory(stream, header, at).slots
+    fields = {
+        tag: read_field(stream, header, slot, target.order)
+        for tag, slot in slots.items()
+        if tag != _INTEROPERABILITY_POINTER
+    }
+    inner = read_numbers(stream, header, slots.get(_INTEROPERABILITY_POINTER))
+    if inner and not innermost:  # a hostile file could point a directory at itself
+        fields[_INTEROPERABILITY_POINTER] = _copy_directory(
+            stream, header, int(inner[0]), target_stream, target, innermost=True
+        )
+    if not fields:
+        raise TagError("an EXIF directory has no readable tag")
+    offset = write_directory(target_stream, target, fields)
+    return Field(LONG8 if target.big else LONG, 1, struct.pack(target.offset_code, offset))

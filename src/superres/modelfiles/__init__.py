@@ -1,0 +1,1 @@
+"""Model files: cards, weights, checkpoints. This file imports nothing."""

@@ -1,0 +1,99 @@
+"""The card: what a model file says of itself. Planner, exporter and service read nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from superres.errors import ModelError, first_fault
+
+CARD_KEY = "superres_card"  # the metadata key, in .safetensors and .onnx alike
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSource(_Strict):
+    """One source of training pictures and its licence."""
+
+    name: str
+    licence: str
+    url: str = ""
+
+
+class Training(_Strict):
+    """How the weights came to be."""
+
+    recipe: str = ""
+    data: tuple[DataSource, ...] = ()
+    degradation: str = ""
+    steps: int = Field(default=0, ge=0)
+    minutes: float = Field(default=0.0, ge=0.0)
+    started_from: str = ""
+
+
+class Score(_Strict):
+    """One measured score and the protocol that it was taken with."""
+
+    set: str
+    psnr_db: float
+    ssim: float
+    protocol: str
+
+
+class Card(_Strict):
+    """What a model needs and what is known of it.
+
+    Attributes:
+        name: The model's name, such as `default-x4`.
+        architecture: A key of `networks.catalog`.
+        config: The architecture's config, complete.
+        scale: Output size over input size, along each axis.
+        channels: Channels of input and output.
+        halo: Input pixels that a tile must see beyond its own area on each side.
+        multiple_of: Input height and width must be multiples of this.
+        minimum: Smallest input height and width.
+        exact_halo: Whether no pixel beyond the halo has any influence, so that tiles are exact.
+        frames: Whether it makes a picture of one frame, of a burst of any number, or one of each
+            frame of a video by means of those before it.
+        weights_sha256: Hash of the weights, as `checkpoint.hash_weights` takes it; "" if unknown.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    architecture: str
+    config: dict[str, bool | int | float | str | tuple[int, ...]]
+    scale: int = Field(ge=1, le=16)
+    channels: Literal[1, 3] = 3
+    halo: int = Field(ge=0, le=4096)
+    multiple_of: int = Field(default=1, ge=1, le=1024)
+    minimum: int = Field(default=1, ge=1, le=4096)
+    exact_halo: bool = True
+    frames: Literal["one", "many", "video"] = "one"
+    parameters: int = Field(default=0, ge=0)
+    licence: str = ""
+    training: Training = Training()
+    scores: tuple[Score, ...] = ()
+    weights_sha256: str = ""
+    superres_version: str = ""
+
+
+def parse_card(text: str, origin: str) -> Card:
+    """Read a card from its JSON text.
+
+    Args:
+        text: The JSON.
+        origin: Where it was found, for the error message.
+
+    Raises:
+        ModelError: The JSON is broken, or a field is missing, unknown or out of range.
+    """
+    try:
+        return Card.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelError(
+            f"{origin} carries a card that cannot be used: {first_fault(error)}",
+            "the file is damaged or of a newer superres; fetch it again or upgrade superres",
+        ) from error

@@ -1,0 +1,136 @@
+"""Networks from files of weights, and to .safetensors files that carry their card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from superres.atomic import write_whole
+from superres.errors import ModelError
+from superres.layers.config import NetworkConfig
+from superres.modelfiles.card import CARD_KEY, Card
+from superres.modelfiles.files import is_foreign, read_card
+from superres.networks.catalog import network_config
+
+
+def hash_weights(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of all tensors: names, types, shapes and bytes, in order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_network(network: nn.Module, card: Card, path: Path, *, half: bool = False) -> Card:
+    """Write a network's weights and its card to a .safetensors file, whole or not at all.
+
+    Args:
+        network: The network.
+        card: Its card; hash and parameter count are filled in.
+        path: The file to write.
+        half: Store fp16 in place of fp32.
+
+    Returns:
+        The card as written.
+    """
+    dtype = torch.float16 if half else torch.float32
+    weights = {
+        # Counters, which batch normalisation has, are no weights.
+        name: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    written = card.model_copy(
+        update={
+            "weights_sha256": hash_weights(weights),
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        }
+    )
+    write_whole(path, save(weights, metadata={CARD_KEY: written.model_dump_json()}))
+    return written
+
+
+def load_network(path: Path) -> tuple[nn.Module, Card]:
+    """Build the network that a file of weights describes and fill it with the file's weights.
+
+    Returns:
+        The network in fp32 on the CPU, in evaluation mode, and its card.
+
+    Raises:
+        ModelError: The file is damaged, its hash is wrong, its weights do not fit its
+            architecture, or its card's needs are not the architecture's. For files made
+            elsewhere see `interop.recognise.read_foreign`.
+        UnknownNameError: The card names an architecture that the catalogue does not have.
+    """
+    card, weights = _read(path)
+    if card.weights_sha256 and card.weights_sha256 != (found := hash_weights(weights)):
+        raise ModelError(
+            f"{path} has the hash {found[:12]}..., its card says {card.weights_sha256[:12]}...",
+            "the file was changed or damaged; fetch it again",
+        )
+    config = network_config(card.architecture, card.config)
+    needs = _needs(config)
+    if needs != card.model_dump(include=set(needs)):
+        raise ModelError(
+            f"{path} has a card that contradicts {card.architecture}, which needs "
+            + ", ".join(f"{name} {value}" for name, value in needs.items()),
+            "the card was edited or is of another version; export the model again",
+        )
+    network = config.build()
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split("\n\t")[1:2]) or str(error)
+        raise ModelError(
+            f"{path} holds weights that do not fit {card.architecture}: {reason}",
+            "the card's config and the weights must come from one training run",
+        ) from error
+    return network.float().eval(), card
+
+
+def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:
+    """Read a file's card and weights."""
+    if is_foreign(path):
+        from superres.interop.recognise import (
+            read_foreign,  # which is made of this file's functions
+        )
+
+        return read_foreign(path)
+    card = read_card(path)
+    try:
+        return card, load(path.read_bytes())
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is damaged: {error}", "fetch or train the file again") from error
+
+
+def card_for(name: str, architecture: str, values: Mapping[str, object]) -> Card:
+    """Return the card of an untrained network: its complete config and its derived needs."""
+    config = network_config(architecture, values)
+    return Card.model_validate(
+        {
+            "name": name,
+            "architecture": architecture,
+            "config": config.model_dump(),
+            **_needs(config),
+        }
+    )
+
+
+def _needs(config: NetworkConfig) -> dict[str, int | bool | str]:
+    """Return what a card repeats of its config, for readers without torch."""
+    return {
+        "scale": config.scale,
+        "channels": config.channels,
+        "halo": config.halo,
+        "multiple_of": config.multiple_of,
+        "minimum": config.minimum,
+        "exact_halo": config.exact_halo,
+        "frames": config.frames,
+    }

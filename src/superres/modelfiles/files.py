@@ -1,0 +1,207 @@
+"""Where a model's card is found in its files, read without torch, onnx or any runtime.
+
+Only weights that were made elsewhere need torch, which tells their card from their shapes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from superres.errors import ModelError
+from superres.modelfiles.card import CARD_KEY, Card, parse_card
+
+SUFFIXES = (".safetensors", ".onnx")
+FOREIGN_SUFFIXES = (".pth", ".pt", ".ckpt", ".param", ".bin")  # and .safetensors without a card
+_MAX_HEADER_BYTES = 64 * 2**20  # a hostile header must not fill the memory
+_MAX_CARD_BYTES = 2**20
+_METADATA_PROPS = 14  # field number in onnx.proto's ModelProto
+_NO_CARD_HINT = "superres writes cards: train or export the model with it"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model on disk: its card and the files that hold its weights.
+
+    Attributes:
+        card: What the model needs.
+        onnx: The graph with weights, for OpenVINO and ONNX Runtime; None if there is none.
+        safetensors: The weights alone, for torch; None if there is none.
+        foreign: Weights without a card, made elsewhere, for torch; None if there are none.
+    """
+
+    card: Card
+    onnx: Path | None
+    safetensors: Path | None
+    foreign: Path | None = None
+
+    @property
+    def weights(self) -> Path | None:
+        """The file that torch loads."""
+        return self.safetensors or self.foreign
+
+
+def read_card(path: Path) -> Card:
+    """Read the card out of a `.safetensors` or `.onnx` file.
+
+    Raises:
+        ModelError: The file is missing, of another kind, damaged, or has no card.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ModelError(
+            f"{path} is no model file: its name ends in {path.suffix or 'nothing'!r}",
+            "model files end in .safetensors or .onnx; pickles (.pth, .pt) are not read here",
+        )
+    text = _card_text(path)
+    if text is None:
+        raise ModelError(f"{path} carries no card", _NO_CARD_HINT)
+    return parse_card(text, str(path))
+
+
+def is_foreign(path: Path) -> bool:
+    """Say whether a file holds weights that were made elsewhere, without a card.
+
+    Raises:
+        ModelError: It is a .safetensors file that is missing or damaged.
+    """
+    if path.suffix == ".safetensors":
+        return _card_text(path) is None
+    return path.suffix in FOREIGN_SUFFIXES
+
+
+def _card_text(path: Path) -> str | None:
+    """Return a file's card as it is written there; None if it has none."""
+    try:
+        with path.open("rb") as file:
+            if path.suffix == ".safetensors":
+                return _safetensors_card(file, path)
+            return _onnx_card(file, path)
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror or error}",
+            "check the path and its permissions",
+        ) from error
+
+
+def open_model_file(path: Path) -> ModelFile:
+    """Read a model file's card and find its twin of the other format beside it.
+
+    Raises:
+        ModelError: See `read_card` and `interop.recognise.read_foreign`.
+    """
+    foreign = is_foreign(path)
+    card = _recognised_card(path) if foreign else read_card(path)
+    files = {} if foreign else {path.suffix: path}
+    for suffix in SUFFIXES:
+        twin = path.with_suffix(suffix)
+        if suffix not in files and twin.exists() and _is_twin(card, twin):
+            files[suffix] = twin
+    return ModelFile(card, files.get(".onnx"), files.get(".safetensors"), path if foreign else None)
+
+
+def _recognised_card(path: Path) -> Card:
+    """Return the card of weights that carry none, which takes torch to read."""
+    try:
+        from superres.interop.recognise import read_foreign
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ModelError(
+            f"{path} was made elsewhere, and only torch, which is not installed, can read it",
+            "pip install 'superres[torch]', once even elsewhere: superres export makes an .onnx of "
+            "it that runs without",
+        ) from error
+    return read_foreign(path)[0]
+
+
+def _is_twin(card: Card, path: Path) -> bool:
+    """Say whether a file beside a model holds the same weights; a stale export does not.
+
+    A file that is no model of ours was not asked for, so it is no error here.
+    """
+    try:
+        other = read_card(path)
+    except ModelError:
+        return False
+    return card.weights_sha256 != "" and card.weights_sha256 == other.weights_sha256
+
+
+def _safetensors_card(file: BinaryIO, path: Path) -> str | None:
+    """Return the card's text from the header: 8 bytes of length, then JSON."""
+    start = file.read(8)
+    length: int = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+    if not 2 <= length <= _MAX_HEADER_BYTES:
+        raise _damaged(path, f"its header claims {length} bytes")
+    try:
+        header = json.loads(file.read(length))
+        metadata = header.get("__metadata__", {})
+        card = metadata.get(CARD_KEY)
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise _damaged(path, "its header is not JSON") from error
+    return card if isinstance(card, str) else None
+
+
+def _onnx_card(file: BinaryIO, path: Path) -> str | None:
+    """Return the card's text from ModelProto.metadata_props, seeking over the graph."""
+    for number, size in _protobuf_fields(file, path):
+        if number != _METADATA_PROPS:
+            file.seek(size, 1)
+        elif size > _MAX_CARD_BYTES:
+            raise _damaged(path, f"a metadata entry claims {size} bytes")
+        else:
+            entry = file.read(size)
+            key, value = _string_pair(entry, path)
+            if key == CARD_KEY:
+                return value
+    return None
+
+
+def _string_pair(entry: bytes, path: Path) -> tuple[str, str]:
+    """Decode a StringStringEntryProto: field 1 is the key, field 2 the value."""
+    strings = {1: "", 2: ""}
+    stream = io.BytesIO(entry)
+    for number, size in _protobuf_fields(stream, path):
+        strings[number] = stream.read(size).decode("utf-8", errors="replace")
+    return strings[1], strings[2]
+
+
+def _protobuf_fields(file: BinaryIO, path: Path) -> Iterator[tuple[int, int]]:
+    """Yield (field number, payload size) of each length-delimited field.
+
+    The caller must read or skip the payload. Format: https://protobuf.dev/programming-guides/encoding
+    """
+    while (key := _varint(file)) is not None:
+        number, wire = key >> 3, key & 7
+        if wire == 2:
+            size = _varint(file)
+            if size is None:
+                raise _damaged(path, "it ends inside a field")
+            yield number, size
+        elif wire == 0:
+            _varint(file)
+        elif wire in (1, 5):
+            file.seek(8 if wire == 1 else 4, 1)
+        else:
+            raise _damaged(path, f"it holds a field of unknown type {wire}")
+
+
+def _varint(file: BinaryIO) -> int | None:
+    """Read one base-128 number; None at the end of the file or where it is longer than 64 bits."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = file.read(1)
+        if not byte:
+            return None
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    return None
+
+
+def _damaged(path: Path, what: str) -> ModelError:
+    return ModelError(f"{path} is damaged: {what}", "fetch or export the file again")

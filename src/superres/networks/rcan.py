@@ -1,0 +1,120 @@
+"""RCAN: groups of residual blocks whose channels are weighed by what the whole frame holds.
+
+Zhang et al., ECCV 2018, arXiv:1807.02758. Module names follow the authors' checkpoints, which hold
+the mean colour as weights too; here it is a constant, and pixels are in [0, 1], not up to 255.
+
+No halo makes tiles equal the whole frame: each of the 200 blocks pools over all pixels it is given.
+Pooled over a tile the weights of channels are those of its content, as they were of a patch's in
+training, which is no worse (Chu et al., ECCV 2022, arXiv:2112.04491). The halo bounds what the
+convolutions miss beyond the tile. They reach some 400 px, but with fresh weights what they miss is
+lost in the differences of the means (3e-4 of the range) 16 px from a cut.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from superres.layers.config import NetworkConfig
+from superres.layers.scale_steps import stages
+
+_DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+_ENOUGH = 32  # the halo, in input pixels
+_OPEN = 0.1  # bias before a rectifier of few channels; means are small, and it must not begin shut
+
+
+class RcanConfig(NetworkConfig):
+    """Shape of an RCAN; the defaults are the paper's.
+
+    Attributes:
+        features: Channels of the body.
+        groups: Groups of blocks, each with a skip of its own.
+        blocks: Blocks of two convolutions in a group.
+        reduction: Channels over those that the weighing goes through.
+    """
+
+    features: int = 64
+    groups: int = 10
+    blocks: int = 20
+    reduction: int = 16
+
+    @property
+    def halo(self) -> int:
+        """What is enough in practice; see the module's docstring."""
+        return _ENOUGH
+
+    @property
+    def exact_halo(self) -> bool:
+        """False: pooling sees the whole frame."""
+        return False
+
+    def build(self) -> Rcan:
+        """Return the network with fresh weights."""
+        return Rcan(self)
+
+
+class _ChannelAttention(nn.Module):
+    """Weighs each channel between 0 and 1 by the means of all."""
+
+    def __init__(self, features: int, reduction: int) -> None:
+        super().__init__()
+        narrow = nn.Conv2d(features, max(1, features // reduction), 1)
+        widen = nn.Conv2d(narrow.out_channels, features, 1)
+        self.conv_du = nn.Sequential(narrow, nn.ReLU(), widen, nn.Sigmoid())
+        nn.init.constant_(torch.as_tensor(narrow.bias), _OPEN)
+
+    def forward(self, f_BFHW: Tensor) -> Tensor:
+        return f_BFHW * self.conv_du(f_BFHW.mean((2, 3), keepdim=True))
+
+
+class _Residual(nn.Module):
+    """Adds what its body makes; blocks and groups are of this kind."""
+
+    def __init__(self, *body: nn.Module) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*body)
+
+    def forward(self, f_BFHW: Tensor) -> Tensor:
+        return f_BFHW + self.body(f_BFHW)
+
+
+def _block(config: RcanConfig) -> _Residual:
+    return _Residual(
+        nn.Conv2d(config.features, config.features, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(config.features, config.features, 3, padding=1),
+        _ChannelAttention(config.features, config.reduction),
+    )
+
+
+def _group(config: RcanConfig) -> _Residual:
+    blocks = (_block(config) for _ in range(config.blocks))
+    return _Residual(*blocks, nn.Conv2d(config.features, config.features, 3, padding=1))
+
+
+class Rcan(nn.Module):
+    """The network; see the module's docstring."""
+
+    mean: Tensor
+
+    def __init__(self, config: RcanConfig) -> None:
+        super().__init__()
+        features, channels = config.features, config.channels
+        mean = _DIV2K_MEAN if channels == 3 else (sum(_DIV2K_MEAN) / 3,) * channels
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        # A sequence of one: the authors' names begin with head.0.
+        self.head = nn.Sequential(nn.Conv2d(channels, features, 3, padding=1))
+        groups = (_group(config) for _ in range(config.groups))
+        self.body = nn.Sequential(*groups, nn.Conv2d(features, features, 3, padding=1))
+        enlarge: list[nn.Module] = []
+        for factor in stages(config.scale):
+            expand = nn.Conv2d(features, features * factor**2, 3, padding=1)
+            enlarge += [expand, nn.PixelShuffle(factor)]
+        last = nn.Conv2d(features, channels, 3, padding=1)
+        self.tail = nn.Sequential(nn.Sequential(*enlarge), last)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        f_BFHW = self.head(x_BCHW - self.mean)
+        f_BFHW = f_BFHW + self.body(f_BFHW)
+        return self.tail(f_BFHW) + self.mean

@@ -1,0 +1,1 @@
+"""Training runs on disk: logs, listing, page. This file imports nothing."""

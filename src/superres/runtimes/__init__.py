@@ -1,0 +1,1 @@
+"""Runtimes that execute a network: OpenVINO, torch, ONNX Runtime. This file imports nothing."""

@@ -1,0 +1,284 @@
+"""Writes a torch network as .onnx, with its card, for runtimes that need no torch."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+
+from superres.atomic import write_whole
+from superres.errors import ModelError
+from superres.frame import BURST_EXTRAS, VIDEO_MULTIPLE
+from superres.layers.burst_network import Stepwise
+from superres.layers.recurrent import Recurrent
+from superres.layers.reparameterised import for_inference
+from superres.modelfiles.card import CARD_KEY, Card
+from superres.runtimes.graphs import (
+    ALIGNED,
+    BEFORE,
+    FRAME,
+    INPUT,
+    MEMORY,
+    NEXT,
+    OUTPUT,
+    PREVIOUS,
+    REFERENCE,
+)
+from superres.version import __version__
+
+_export = cast("Any", torch.onnx).export  # these two have incomplete types
+_check_model = cast("Any", onnx.checker).check_model
+_OPSET = 18  # the oldest that torch's exporter writes as it is; OpenCV's dnn reads it
+_OPEN = ("batch", "height", "width")
+_OPEN_LARGE = ("batch", "large_height", "large_width")
+_LARGE = (BEFORE, OUTPUT)  # the names of what is larger than all else, by the scale
+_HALF_MAX = float(np.finfo(np.float16).max)
+_NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
+
+
+def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True) -> None:
+    """Write a network and its card as .onnx, whole or not at all.
+
+    Batch, height and width stay open. The same network and card give the same bytes. A network of
+    many frames or of videos becomes two graphs in one file; see `graph`. Of one that is trained in
+    another form than it runs in, it is the latter, in fp32.
+
+    Args:
+        network: The network, on any device; it is run on the CPU in fp32.
+        card: What goes into the metadata, unchanged.
+        path: The file to write.
+        half: Store weights as fp16, each cast to fp32 before its use: half the size, and any
+            runtime computes in what it likes.
+
+    Raises:
+        ModelError: An operation has no ONNX form, a size got fixed on the way, a weight is beyond
+            fp16's range, or a network of many frames cannot be run step by step.
+        OutputError: The file cannot be written.
+    """
+    running = for_inference(network)
+    traced = _traced(running, card)
+    model = _translate(traced, card)
+    _strip(model)
+    # Merged weights stay as they are: rounded, they would not do what the trained ones do.
+    if half and running is network:
+        _store_half(model, dict(traced.module.named_parameters()), card)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = CARD_KEY, card.model_dump_json()
+    model.producer_name, model.producer_version = "superres", __version__
+    model.graph.name = card.name
+    _check_model(model, full_check=True)
+    write_whole(path, model.SerializeToString(deterministic=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """What is traced.
+
+    Attributes:
+        module: Its parameters are the network's.
+        inputs: Names and channels of the tensors (B, channels, H, W) that it takes.
+        outputs: Names of those that it returns.
+        variadic: How many of the inputs it takes as one argument, at the end.
+    """
+
+    module: nn.Module
+    inputs: dict[str, int]
+    outputs: tuple[str, ...]
+    variadic: int = 0
+
+
+class _Steps(nn.Module):
+    """Both graphs of a network of many frames, as one that makes all they make."""
+
+    def __init__(self, network: Stepwise) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, reference_BXHW: Tensor, frame_BXHW: Tensor, *states: Tensor
+    ) -> tuple[Tensor, ...]:
+        after = self.network.step(reference_BXHW, frame_BXHW, *states)
+        return (*after, self.network.finish(reference_BXHW, *states))
+
+
+class _Halves(nn.Module):
+    """Both graphs of a network of videos, as one that makes all they make."""
+
+    def __init__(self, network: Recurrent) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, frame: Tensor, previous: Tensor, before: Tensor, memory: Tensor, small: Tensor
+    ) -> tuple[Tensor, ...]:
+        large, following = self.network.restore(small)
+        return self.network.align(frame, previous, before, memory), large, following
+
+
+def _traced(network: nn.Module, card: Card) -> _Traced:
+    if card.frames == "one":
+        return _Traced(network, {INPUT: card.channels}, (OUTPUT,))
+    if card.frames == "video":
+        assert isinstance(network, Recurrent)
+        frames = dict.fromkeys((FRAME, PREVIOUS, BEFORE), card.channels)
+        inputs = {**frames, MEMORY: network.memory, INPUT: network.aligned}
+        return _Traced(_Halves(network), inputs, (ALIGNED, OUTPUT, MEMORY + NEXT))
+    if not isinstance(network, Stepwise):
+        raise ModelError(
+            f"model {card.name} keeps more than a few tensors between frames, so that no graph "
+            f"runs {card.architecture} step by step",
+            "run its .safetensors file, with --backend torch",
+        )
+    frames = dict.fromkeys((REFERENCE, FRAME), card.channels + BURST_EXTRAS)
+    states = tuple(name + NEXT for name in network.states)
+    inputs = {**frames, **network.states}
+    return _Traced(_Steps(network), inputs, (*states, OUTPUT), variadic=len(states))
+
+
+def _translate(traced: _Traced, card: Card) -> onnx.ModelProto:
+    """Trace the network with open sizes."""
+    network = traced.module
+    # Sizes that differ from each other and from 1, or the tracer takes them for one number.
+    least = 2 * VIDEO_MULTIPLE if card.frames == "video" else 8
+    height = card.multiple_of * math.ceil(max(card.minimum, least) / card.multiple_of)
+    width = height + (VIDEO_MULTIPLE if card.frames == "video" else card.multiple_of)
+    samples = tuple(
+        torch.zeros(2, channels, factor * height, factor * width)
+        for name, channels in traced.inputs.items()
+        for factor in (card.scale if name in _LARGE else 1,)
+    )
+    sizes = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    shapes: tuple[object, ...] = (sizes,) * (len(samples) - traced.variadic)
+    if traced.variadic:
+        shapes = (*shapes, (sizes,) * traced.variadic)
+    if card.frames == "video":
+        shapes = _whole_frames(traced, card.scale)
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    training = network.training
+    try:
+        with _quiet():
+            program = _export(
+                network.cpu().float().eval(),
+                samples,
+                input_names=list(traced.inputs),
+                output_names=list(traced.outputs),
+                opset_version=_OPSET,
+                dynamic_shapes=shapes,
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter's errors have no common root below Exception
+        raise ModelError(
+            f"model {card.name} cannot be written as ONNX: {str(error).strip().splitlines()[0]}",
+            "its network uses an operation or a shape that the exporter does not follow",
+        ) from error
+    finally:
+        network.train(training).to(device)
+    model: onnx.ModelProto = program.model_proto
+    _check_open_sizes(model, card)
+    return model
+
+
+def _whole_frames(traced: _Traced, scale: int) -> tuple[object, ...]:
+    """Return what is open of the inputs of a network of videos: whole frames are of multiples.
+
+    Said so, halves of halves need no rounding, which takes the tracer minutes to reason about.
+    """
+    rows, columns = (cast("Any", torch.export.Dim(name, min=2)) for name in ("rows", "columns"))
+    free = torch.export.Dim.DYNAMIC
+    shapes: list[object] = []
+    for name in traced.inputs:
+        edge = VIDEO_MULTIPLE * (scale if name in _LARGE else 1)
+        whole = {0: free, 2: edge * rows, 3: edge * columns}
+        shapes.append({0: free, 2: free, 3: free} if name == INPUT else whole)
+    return tuple(shapes)
+
+
+def _check_open_sizes(model: onnx.ModelProto, card: Card) -> None:
+    for value in model.graph.input:
+        axes = value.type.tensor_type.shape.dim
+        names = _OPEN_LARGE if value.name in _LARGE else _OPEN
+        for name, axis in zip(names, (axes[0], axes[2], axes[3]), strict=True):
+            if not axis.dim_param:
+                raise ModelError(
+                    f"the {name} of model {card.name} got fixed to {axis.dim_value} in its ONNX "
+                    "form",
+                    "its forward() turns a size into a Python number; keep to tensor operations",
+                )
+            axis.dim_param = name
+    for value in model.graph.output:
+        axes = value.type.tensor_type.shape.dim
+        names = _OPEN_LARGE if value.name in _LARGE else _OPEN
+        for name, axis in zip(names, (axes[0], axes[2], axes[3]), strict=True):
+            axis.Clear()
+            axis.dim_param = name
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what the tracer notes of the machine it ran on: paths of sources, lines of code."""
+    graph = model.graph
+    del graph.value_info[:]  # symbols of inner sizes; every runtime derives them anew
+    del model.metadata_props[:]
+    del graph.metadata_props[:]
+    for part in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
+def _store_half(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], card: Card) -> None:
+    """Store the network's parameters as fp16, each followed by a cast to fp32.
+
+    Convolutions that a normalisation was folded into keep the parameter's name, not its values;
+    they stay fp32, or a file of fp16 weights would be rounded twice.
+    """
+    casts: list[onnx.NodeProto] = []
+    for initializer in model.graph.initializer:
+        parameter = parameters.get(initializer.name)
+        if parameter is None or initializer.data_type != onnx.TensorProto.FLOAT:
+            continue
+        name, values = initializer.name, numpy_helper.to_array(initializer)
+        if not np.array_equal(values, parameter.detach().float().cpu().numpy()):
+            continue
+        if not np.abs(values).max(initial=0.0) <= _HALF_MAX:
+            raise ModelError(
+                f"weight {name} of model {card.name} reaches {np.abs(values).max():g}, fp16 ends "
+                f"at {_HALF_MAX:g}",
+                "export with half=False",
+            )
+        stored = f"{name}.half"
+        initializer.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(
+            helper.make_node("Cast", [stored], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT)
+        )
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep the exporter's talk of missing packages and of its own old ways off the terminal."""
+    levels = {name: logging.getLogger(name).level for name in _NOISY_LOGGERS}
+    try:
+        for name in levels:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            # Axes of one size have one name there; ours are named afterwards.
+            warnings.filterwarnings("ignore", "# The axis name", UserWarning)
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

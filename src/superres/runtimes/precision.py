@@ -1,0 +1,123 @@
+"""Which number formats the CPU computes in natively, and which one a run takes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from superres.runtimes.runtime import Notice, Precision, PrecisionRequest
+
+# Without one of these, bf16 is emulated and some 80 times slower than fp32.
+_BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16", "feat_bf16"})
+# Worth telling, from the fastest to the commonest.
+_TOLD_FLAGS = (
+    "amx_bf16",
+    "amx_int8",
+    "avx512_bf16",
+    "avx512_vnni",
+    "avx512f",
+    "avx_vnni",
+    "avx2",
+    "bf16",
+    "feat_bf16",
+    "i8mm",
+    "asimd",
+)
+
+
+@functools.cache
+def cpu_flags() -> frozenset[str]:
+    """Return the CPU's instruction sets in lower case; empty where the system does not tell."""
+    if sys.platform == "linux":
+        return parse_cpuinfo(_read_text(Path("/proc/cpuinfo")))
+    if sys.platform == "darwin":
+        names = (
+            _sysctl("machdep.cpu.features").split() + _sysctl("machdep.cpu.leaf7_features").split()
+        )
+        if _sysctl("hw.optional.arm.FEAT_BF16") == "1":
+            names.append("feat_bf16")
+        return frozenset(name.lower() for name in names)
+    return frozenset()
+
+
+def parse_cpuinfo(text: str) -> frozenset[str]:
+    """Return the flags that all cores have in common, from the text of Linux's /proc/cpuinfo."""
+    cores = [
+        frozenset(line.partition(":")[2].lower().split())
+        for line in text.splitlines()
+        if line.startswith(("flags", "Features"))
+    ]
+    return functools.reduce(frozenset[str].intersection, cores) if cores else frozenset()
+
+
+def native_bf16() -> bool:
+    """Say whether the CPU computes in bf16 natively; False where that is not known."""
+    return not _BF16_FLAGS.isdisjoint(cpu_flags())
+
+
+def describe_cpu() -> str:
+    """Return the CPU's name, its cores and its telling flags in one line."""
+    told = [flag for flag in _TOLD_FLAGS if flag in cpu_flags()]
+    cores = _usable_cores()
+    return (
+        f"{_cpu_name()}, {cores} core{'s' if cores != 1 else ''} "
+        f"({' '.join(told) or 'instruction sets unknown'})"
+    )
+
+
+def choose_precision(
+    request: PrecisionRequest, native: Sequence[Precision], device: str, notice: Notice
+) -> Precision:
+    """Return the number format for a run: the fastest native one, or fp32 if it is not native.
+
+    Args:
+        request: What the user asked for.
+        native: What the device computes natively, the one to prefer first; fp32 always works.
+        device: The device's name, for the notice.
+        notice: Called if the request cannot be met.
+    """
+    if request == "auto":
+        return native[0] if native else "fp32"
+    if request == "fp32" or request in native:
+        return request
+    notice(f"{request} is not native on {device}: running in fp32")
+    return "fp32"
+
+
+def _usable_cores() -> int:
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_name() -> str:
+    if sys.platform == "linux":
+        for line in _read_text(Path("/proc/cpuinfo")).splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    if sys.platform == "darwin" and (name := _sysctl("machdep.cpu.brand_string")):
+        return name
+    return platform.processor() or platform.machine() or "unknown CPU"
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""  # the flags are then unknown, and fp32 is the answer to that
+
+
+def _sysctl(name: str) -> str:
+    """Return one of macOS's system values; "" if there is none of that name."""
+    try:
+        done = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,310 @@
+"""Runs a network with torch: NVIDIA, AMD and Apple GPUs, and CPUs."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from superres.errors import BackendError, OutOfMemoryError, SuperresError
+from superres.frame import BURST_EXTRAS
+from superres.layers.burst_network import ManyFrames
+from superres.layers.recurrent import Recurrent
+from superres.layers.reparameterised import for_inference
+from superres.modelfiles.card import Card
+from superres.modelfiles.checkpoint import load_network
+from superres.runtimes.device import Device
+from superres.runtimes.memory import free_memory
+from superres.runtimes.precision import choose_precision, native_bf16
+from superres.runtimes.runtime import (
+    CPU_BATCH_PX,
+    BackendFacts,
+    Precision,
+    Setup,
+    split_reference,
+)
+
+_from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
+
+_BEST_TILE = 512
+# Not measured: a GPU's cores are filled by one layer of some 100,000 pixels.
+_GPU_BATCH_PX = 1024**2
+_PROBE = 32  # edge of the tile that memory is estimated with
+_LIVE_TENSORS = 4  # a layer's input and output, a residual kept for later, and scratch
+_DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+_MEMORY_WORDS = ("out of memory", "can't allocate", "not enough memory", "bad_alloc")
+
+
+class _TorchRuntime:
+    """One network in torch, channels last, under autocast where the format is not fp32.
+
+    Args:
+        network: The network, in fp32; it is moved to the device.
+        card: Its card.
+        setup: What is asked of it; threads are this whole process's.
+
+    Raises:
+        BackendError: There is no such device.
+    """
+
+    def __init__(self, network: nn.Module, card: Card, setup: Setup) -> None:
+        if setup.threads is not None:
+            torch.set_num_threads(setup.threads)
+        self._card = card
+        self._device = find_device(setup.device)
+        native = _native_precisions(self._device)
+        self._precision: Precision = choose_precision(
+            setup.precision, native, str(self._device), setup.notice
+        )
+        self._bytes_per_px = _estimate_bytes_per_px(network, card)
+        # nn.Module.to has no overload for a memory format in torch's own types.
+        self._network: nn.Module = network.eval().to(  # pyright: ignore[reportCallIssue]
+            self._device, memory_format=torch.channels_last
+        )
+
+    @classmethod
+    def open(cls, path: Path, setup: Setup) -> Self:
+        """Load a file of weights and open its network.
+
+        Raises:
+            ModelError: The file is damaged or does not fit its card.
+            BackendError: There is no such device.
+        """
+        network, card = load_network(path)
+        return cls(for_inference(network), card, setup)
+
+    @property
+    def facts(self) -> BackendFacts:
+        """The facts of this backend with this network."""
+        gpu = self._device.type != "cpu"
+        return BackendFacts(
+            name="torch",
+            device=str(self._device),
+            precision=self._precision,
+            best_tile=_BEST_TILE,
+            bytes_per_px=self._bytes_per_px,
+            free_bytes=_free_bytes(self._device),
+            batch_px=_GPU_BATCH_PX if gpu else CPU_BATCH_PX,
+            joins=gpu,
+        )
+
+    def _guarded(
+        self, compute: Callable[[], Tensor], shape: tuple[int, ...]
+    ) -> NDArray[np.float32]:
+        """Run what computes an answer to tiles of a shape, in the backend's number format.
+
+        Raises:
+            OutOfMemoryError: A smaller tile may fit.
+            BackendError: torch failed otherwise.
+        """
+        half = self._precision != "fp32"
+        autocast = torch.autocast(
+            self._device.type, _DTYPES[self._precision], enabled=half, cache_enabled=True
+        )
+        failure: Exception | None = None
+        try:
+            with torch.inference_mode(), autocast, _exact_products(exact=not half):
+                return compute().float().cpu().numpy()
+        except SuperresError:
+            raise
+        except (RuntimeError, MemoryError) as error:
+            failure = error
+        # Outside the except clause the frames that hold tensors are gone, so memory can be freed.
+        translated = _translated(failure, str(self._device), shape)
+        failure.__traceback__ = None
+        if isinstance(translated, OutOfMemoryError):
+            _empty_cache(self._device)
+        raise translated from failure
+
+    def _tensor(self, tiles_NCHW: NDArray[np.float32]) -> Tensor:
+        # torch warns of arrays that may not be written to, although it only reads.
+        tiles_NCHW = np.require(tiles_NCHW, np.float32, ("C", "W"))
+        small_BCHW: Tensor = _from_numpy(tiles_NCHW).to(self._device)
+        return small_BCHW.contiguous(memory_format=torch.channels_last)
+
+
+class TorchBackend(_TorchRuntime):
+    """A network of one frame; see `Backend`."""
+
+    def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network; see `Backend.run`."""
+        return self._guarded(
+            lambda: cast("Tensor", self._network(self._tensor(tiles_NCHW))), tiles_NCHW.shape
+        )
+
+
+class TorchBurstBackend(_TorchRuntime):
+    """A network of many frames; see `BurstBackend`."""
+
+    def fuse(self, frames: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Run the network on frames; see `BurstBackend.fuse`."""
+        reference, others = split_reference(frames)
+        network = cast("ManyFrames", self._network)
+
+        def tensors() -> Iterable[Tensor]:
+            yield self._tensor(reference)
+            for frame in others:
+                yield self._tensor(frame)
+
+        return self._guarded(lambda: network.fuse(tensors()), reference.shape)
+
+
+class TorchVideoBackend(_TorchRuntime):
+    """A network of videos; see `VideoBackend`."""
+
+    @property
+    def aligned(self) -> int:
+        """Channels that `restore` takes."""
+        return self._recurrent.aligned
+
+    @property
+    def _recurrent(self) -> Recurrent:
+        assert isinstance(self._network, Recurrent)
+        return self._network
+
+    def align(
+        self,
+        frame: NDArray[np.float32],
+        previous: NDArray[np.float32],
+        large: NDArray[np.float32],
+        memory: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Run the first half; see `VideoBackend.align`."""
+
+        def compute() -> Tensor:
+            known = [self._tensor(values) for values in (frame, previous, large, memory)]
+            with torch.autocast(self._device.type, enabled=False):
+                return self._recurrent.align(*known)
+
+        return self._guarded(compute, frame.shape)
+
+    def restore(
+        self, tiles_NAHW: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run the second half; see `VideoBackend.restore`."""
+        made: list[Tensor] = []
+
+        def compute() -> Tensor:
+            large, memory = self._recurrent.restore(self._tensor(tiles_NAHW))
+            made[:] = [memory.float()]
+            return large
+
+        large_NCHW = self._guarded(compute, tiles_NAHW.shape)
+        return large_NCHW, made.pop().cpu().numpy()
+
+
+def find_device(device: Device) -> torch.device:
+    """Return the torch device that a name means; `auto` takes a GPU if there is one.
+
+    Raises:
+        BackendError: There is no such device.
+    """
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = torch.backends.mps.is_available()
+    if device.kind == "cpu" or (device.kind == "auto" and not cuda and not mps):
+        return torch.device("cpu")
+    index = device.index or 0
+    if device.kind in ("auto", "gpu", "cuda") and index < cuda:
+        return torch.device("cuda", index)
+    if device.kind in ("auto", "gpu", "mps") and index == 0 and mps:
+        return torch.device("mps")
+    raise BackendError(
+        f"torch was asked for the device {device}, it finds the CPU, {cuda} CUDA "
+        f"device{'s' if cuda != 1 else ''} and {'an' if mps else 'no'} Apple GPU",
+        "use --device auto, or install a torch build for the GPU",
+    )
+
+
+def _native_precisions(device: torch.device) -> tuple[Precision, ...]:
+    """Return what a device computes natively, the one to prefer first."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        # bf16 has fp32's range; fp16 overflows in some networks, which the engine's guard sees.
+        return ("bf16", "fp16") if bf16 else ("fp16",)
+    if device.type == "mps":
+        return ("fp16",)
+    return ("bf16",) if native_bf16() else ()
+
+
+@contextlib.contextmanager
+def _exact_products(*, exact: bool) -> Generator[None]:
+    """Keep NVIDIA GPUs from rounding fp32 factors to TF32's 10 bits, which cuDNN does unasked."""
+    if not exact or not torch.cuda.is_available():
+        yield
+        return
+    backends: Any = torch.backends  # it has no types for these
+    convolutions, products = backends.cudnn.conv, backends.cuda.matmul
+    before: tuple[str, str] = convolutions.fp32_precision, products.fp32_precision
+    convolutions.fp32_precision = products.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision, products.fp32_precision = before
+
+
+def _estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
+    """Return the memory for one input pixel, from the largest layer's output on a small tile."""
+    edge = math.lcm(_PROBE, card.multiple_of)
+    edge *= math.ceil(card.minimum / edge)
+    largest = 0
+
+    def note(_module: nn.Module, _inputs: object, output: object) -> None:
+        nonlocal largest
+        if isinstance(output, Tensor):
+            largest = max(largest, output.numel())
+
+    hooks = [module.register_forward_hook(note) for module in network.modules()]
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(_sample_shape(card, edge)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return 4 * (math.ceil(_LIVE_TENSORS * largest / edge**2) + 2 * card.channels * card.scale**2)
+
+
+def _sample_shape(card: Card, edge: int) -> tuple[int, ...]:
+    """Return the shape of a tile, or of two frames: more of them take no more memory."""
+    if card.frames == "one":
+        return 1, card.channels, edge, edge
+    if card.frames == "video":
+        return 1, 2, card.channels, edge, edge
+    return 1, 2, card.channels + BURST_EXTRAS, edge, edge
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        free, _total = torch.cuda.mem_get_info(device)
+        # What torch keeps for reuse counts as taken there.
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return free_memory()
+
+
+def _empty_cache(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def _translated(error: Exception, device: str, shape: tuple[int, ...]) -> BackendError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    where = f"torch on {device} with tiles of shape {shape}: {reason}"
+    memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if memory or any(word in str(error).lower() for word in _MEMORY_WORDS):
+        return OutOfMemoryError(f"out of memory in {where}", "use a smaller --tile")
+    return BackendError(f"failure in {where}", "try --device cpu, or another --backend")

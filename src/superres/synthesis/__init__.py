@@ -1,0 +1,1 @@
+"""Synthetic bursts and clips for training. This file imports nothing."""

@@ -1,0 +1,74 @@
+"""The verb `blend`: two trained networks in, the one between them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from superres.atomic import refuse_target
+from superres.cli.needs import needs
+from superres.cli.output import say, show, show_json
+from superres.errors import ModelError, OutputError
+
+
+def blend(
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="A model's name, or a file of weights.")
+    ],
+    second: Annotated[
+        str, typer.Argument(metavar="B", help="Another of the same architecture and config.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="A .safetensors file.")
+    ],
+    alpha: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of B: 0 is all A, 1 is all B.")
+    ] = 0.5,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
+) -> None:
+    """Mix the weights of two networks, such as one that is faithful and one that is sharp.
+
+    \b
+    Examples:
+      superres blend runs/psnr/model.safetensors runs/gan/model.safetensors -o between.safetensors
+      superres blend RRDB_PSNR_x4.pth RRDB_ESRGAN_x4.pth --alpha 0.8 -o sharper.safetensors
+    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    if output.suffix != ".safetensors":
+        raise OutputError(
+            f"{output} does not end in .safetensors", "name a file such as blend.safetensors"
+        )
+    refuse_target(output, (), overwrite=overwrite)
+    one, two = _weights(first), _weights(second)
+    with needs("blend", "torch"):
+        from superres.modelfiles.blend import blend as mix
+        from superres.modelfiles.checkpoint import save_network
+
+    network, card, kin = mix(one, two, alpha=alpha, name=output.stem)
+    card = save_network(network, card, output)
+    if as_json:
+        show_json({"model": output, "alpha": alpha, "card": card.model_dump(mode="json")})
+    else:
+        show(str(output))
+    say(card.training.started_from)
+    if not kin:
+        say(
+            "note: the cards do not say that one of the two was trained on from the other; "
+            "of networks trained apart the mean is worse than both"
+        )
+
+
+def _weights(name: str) -> Path:
+    from superres.zoo import find
+
+    weights = find(name).weights
+    if weights is None:
+        raise ModelError(
+            f"{name} has no file of weights to blend",
+            "an .onnx file is an export; name the training run's model.safetensors",
+        )
+    return weights

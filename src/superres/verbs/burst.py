@@ -1,0 +1,148 @@
+"""The verb `burst`: several small frames of one scene in, one large picture out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from superres.cli.options import AsJson, Backend, Device, Precision, Quality
+from superres.cli.output import say, show, show_json
+from superres.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from superres.burst.fuse_files import BurstReport
+    from superres.imaging.forward_model import Blur
+
+
+def burst(
+    frames: Annotated[
+        list[Path], typer.Argument(metavar="FRAMES", help="Pictures of one size, or a folder.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The large picture.")
+    ],
+    scale: Annotated[float, typer.Option("--scale", "-s", help="How much larger.")] = 4.0,
+    reference: Annotated[
+        int | None,
+        typer.Option(min=0, help="Number of the frame whose view is kept, from 0. [chosen]"),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="network, backproject or drizzle. [what the model is for]"),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-n",
+            help="A model of many frames, which fuses them; or what enlarges the reference for the "
+            "other methods: a model of one frame, or bicubic. [what suits the method]",
+        ),
+    ] = None,
+    motion: Annotated[
+        Literal["translation", "rotation", "affine", "homography"],
+        typer.Option(help="How frames may lie over one another; rotation can also shift."),
+    ] = "rotation",
+    local: Annotated[
+        Literal["flow", "none"], typer.Option(help="Follow what moves by itself, or not.")
+    ] = "flow",
+    blur: Annotated[
+        str, typer.Option(help="auto, bicubic, or a Gaussian's sigma in small pixels.")
+    ] = "auto",
+    pixfrac: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Drizzle's drop over a small pixel.")
+    ] = 0.7,
+    mask: Annotated[
+        list[Path] | None,
+        typer.Option(help="Black where pixels are not valid: one for all, or one a frame."),
+    ] = None,
+    coverage: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write how many frames saw each pixel.")
+    ] = None,
+    quality: Quality = None,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    device: Device = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fuse small frames of one scene into one large picture with the detail of them all.
+
+    \b
+    Examples:
+      superres burst frame_*.png -o large.png
+      superres burst shots/ -o large.tif -s 3 --coverage seen.png --json
+      superres burst shots/ -o large.png -n runs/mine/model.safetensors
+      superres burst stars/ -o stars.tif --method drizzle --pixfrac 0.5 -s 2
+    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    if output == Path("-") or Path("-") in frames:
+        raise ArgumentError("burst reads and writes files, got -", "name files or a folder")
+
+    from superres.burst.fuse import FuseOptions
+    from superres.burst.fuse_files import BurstFiles, fuse_files
+    from superres.cli.progress import BatchProgress
+    from superres.data.folders import find_pictures
+    from superres.upscaler import RunOptions
+
+    sources = find_pictures(frames)
+    if packed := [str(source) for source in sources if source.member]:
+        raise ArgumentError(f"{packed[0]} lies in a pack", "name folders or pictures")
+    options = FuseOptions(
+        scale=scale,
+        reference=reference,
+        method=method,
+        model=model,
+        motion=motion,
+        local=local,
+        blur=_blur(blur),
+        pixfrac=pixfrac,
+        run=RunOptions(backend=backend, precision=precision, device=device),
+    )
+    files = BurstFiles(
+        frames=tuple(source.path for source in sources),
+        target=output,
+        masks=tuple(mask or ()),
+        coverage=coverage,
+        overwrite=overwrite,
+        quality=quality,
+    )
+    with BatchProgress(1) as bar:
+        report = fuse_files(
+            files,
+            options,
+            notice=bar.notice,
+            progress=lambda done, steps: bar.step(output.name, done, steps),
+        )
+    if as_json:
+        show_json(report.to_dict())
+    else:
+        show(report.target)
+        if report.coverage:
+            show(report.coverage)
+    say(_last_words(report))
+
+
+def _blur(text: str) -> Blur | Literal["auto"]:
+    """Return what --blur means."""
+    if text == "auto" or text == "bicubic":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ArgumentError(
+            f"--blur takes auto, bicubic or a number, got {text!r}",
+            "a camera's is about 0.3 small pixels",
+        ) from error
+
+
+def _last_words(report: BurstReport) -> str:
+    """Return the line that closes a run."""
+    before, after = (f"{w}×{h}" for h, w in (report.input_size, report.output_size))
+    blur = report.blur if isinstance(report.blur, str) else f"a blur of {report.blur:g} px"
+    return (
+        f"{report.used} of {len(report.frames)} frames, {before} → {after} in "
+        f"{report.seconds:.2f} s ({report.method} on {report.model}, {blur}, "
+        f"over frame {report.reference})"
+    )

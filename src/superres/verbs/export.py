@@ -1,0 +1,59 @@
+"""The verb `export`: a trained network in, an .onnx file out that runs without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from superres.atomic import refuse_target
+from superres.cli.needs import needs
+from superres.cli.output import say, show
+from superres.errors import ModelError, OutputError
+
+
+def export(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model's name, or a file of weights.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="[the model's name].onnx", show_default=False
+        ),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Store weights in fp32, at twice the size.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
+) -> None:
+    """Export a network as .onnx with its card, for OpenVINO, ONNX Runtime and others.
+
+    \b
+    Examples:
+      superres export runs/mine/model.safetensors
+      superres upscale photo.jpg -n runs/mine/model.onnx
+      superres export RealESRGAN_x4plus.pth
+    """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
+    from superres.zoo import find
+
+    source = find(model).weights
+    if source is None:
+        raise ModelError(
+            f"{model} has no file of weights to export from",
+            "an .onnx file is an export already; name the training run's model.safetensors",
+        )
+    target = output or Path(model).with_suffix(".onnx")
+    if target.suffix != ".onnx":
+        raise OutputError(f"{target} does not end in .onnx", "name a file such as model.onnx")
+    refuse_target(target, (), overwrite=overwrite)
+    with needs("export", "torch,onnx"):
+        from superres.modelfiles.checkpoint import load_network
+        from superres.runtimes.export import export_onnx
+    network, card = load_network(source)
+    export_onnx(network, card, target, half=not full)
+    show(str(target))
+    say(f"{card.name}: {target.stat().st_size / 2**20:.1f} MiB")

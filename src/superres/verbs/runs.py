@@ -1,0 +1,142 @@
+"""The verb `runs`: what training runs there are, how two differ, and a page with their curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from superres.atomic import refuse_target, write_whole
+from superres.cli.output import complain_of, show, show_json, show_table
+from superres.errors import ArgumentError, SuperresError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from superres.runs.listing import Run
+
+_DEFAULT = Path("runs")
+_LONGEST = 48  # characters of a recipe's value in a table
+
+
+def runs(
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="Folders of runs, or runs. [runs]", show_default=False),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Two runs' folders: recipes and scores side by side."),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with all curves.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing page.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List training runs, compare two, or draw their curves.
+
+    \b
+    Examples:
+      superres runs
+      superres runs --compare runs/one runs/two
+      superres runs runs/ elsewhere/ --html runs.html
+    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    if compare and places:
+        raise ArgumentError("--compare and other folders are both given", "use one of them")
+    if html:
+        refuse_target(html, (), overwrite=overwrite)
+
+    from superres.runs import listing as room
+    from superres.runs.page import render_page
+
+    folders = list(compare) if compare else room.find_runs(places or [_DEFAULT])
+    found: list[Run] = []
+    for folder in folders:
+        try:
+            found.append(room.read_run(folder))
+        except SuperresError as error:
+            complain_of(error)
+    failed = len(folders) - len(found)
+    if not found or (compare and failed):
+        raise typer.Exit(1)
+    if html:
+        write_whole(html, render_page(found).encode())
+    if as_json:
+        told = [room.to_json(run) for run in found]
+        show_json({"differences": room.differences(found), "runs": told} if compare else told)
+    elif html:
+        show(str(html))
+    elif compare:
+        _show_comparison(found)
+    else:
+        _show_list(found)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show_list(found: Sequence[Run]) -> None:
+    from superres.runs.listing import as_text, minutes_text, names_of, score_text, title_of
+
+    scores = [name for name in names_of(found, "score") if name.startswith("psnr_")]
+    header = ("run", "name", "network", "steps", "minutes", *map(title_of, scores), "loss", "state")
+    rows = [
+        (
+            str(run.folder),
+            run.name,
+            run.architecture,
+            f"{run.steps:,}",
+            minutes_text(run),
+            *(score_text(run, name) for name in scores),
+            ", ".join(
+                f"{title_of(name)} {as_text(name, run.last(name))}"
+                for name in names_of([run], "loss")
+            ),
+            run.state,
+        )
+        for run in found
+    ]
+    show_table(header, rows, right="   rr" + "r" * len(scores))
+
+
+def _show_comparison(found: Sequence[Run]) -> None:
+    from superres.runs.listing import (
+        as_text,
+        differences,
+        minutes_text,
+        names_of,
+        score_text,
+        title_of,
+    )
+
+    folders = [str(run.folder) for run in found]
+    keys = differences(found)
+    if keys:
+        rows = [(key, *map(_value, values)) for key, values in keys.items()]
+        show_table(("recipe", *folders), rows)
+    else:
+        show("the recipes are the same")
+    show("")
+    rows = [
+        ("state", *(run.state for run in found)),
+        ("steps", *(f"{run.steps:,}" for run in found)),
+        ("minutes", *(minutes_text(run) for run in found)),
+    ]
+    rows += [
+        (title_of(name), *(as_text(name, run.last(name)) for run in found))
+        for name in names_of(found, "loss")
+    ]
+    rows += [
+        (title_of(name), *(score_text(run, name) for run in found))
+        for name in names_of(found, "score")
+    ]
+    show_table(("last (best)", *folders), rows, right=" rr")
+
+
+def _value(value: object) -> str:
+    """Return a recipe's value in a line; an absent one is a dash."""
+    text = "–" if value is None else str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

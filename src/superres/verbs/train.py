@@ -1,0 +1,153 @@
+"""The verb `train`: a recipe and pictures in, a model file out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from superres.cli.output import say, show, show_json
+from superres.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from superres.cli.progress import BatchProgress
+
+_SECONDS_BETWEEN_LINES = 60.0
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A built-in recipe's name, or a TOML file.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="The run's folder: checkpoints, log, model."
+        ),
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", metavar="DIR", help="A folder, pack or picture.")
+    ] = None,
+    more_data: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="More data.", show_default=False)
+    ] = None,
+    pairs: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="SMALL LARGE", help="Two folders of matching pictures instead."),
+    ] = None,
+    replace: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the recipe."),
+    ] = None,
+    show_recipe: Annotated[
+        bool, typer.Option("--show", help="Print the recipe as resolved, and do nothing else.")
+    ] = False,
+    minutes: Annotated[
+        float | None, typer.Option(help="Time budget; the schedule follows it. [the recipe's]")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Step budget instead. [the recipe's]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder.")
+    ] = False,
+    validate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--validate",
+            metavar="DIR",
+            help="A benchmark set to watch, or a video for networks of videos; repeatable.",
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes on each machine, one a GPU.")
+    ] = 1,
+    machines: Annotated[
+        int, typer.Option(min=1, help="Machines, each of which runs this command.")
+    ] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [all]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
+) -> None:
+    """Train a network by a recipe.
+
+    \b
+    Examples:
+      superres train espcn-x4 --data pictures/ --minutes 10 -o runs/mine
+      superres train espcn-x4 --data pictures/ -o runs/mine --resume
+      superres train espcn-x4 --set data.patch=64 --show
+    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    if minutes is not None and steps is not None:
+        raise ArgumentError("--minutes and --steps are both given", "use one of them")
+    if minutes is not None and minutes <= 0:
+        raise ArgumentError(f"--minutes must be positive, got {minutes:g}", "such as --minutes 90")
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it as it is imported, below
+
+    from superres.train.recipe_file import load_recipe, to_toml
+
+    resolved = load_recipe(recipe, replace or ())
+    if show_recipe:
+        show(to_toml(resolved).rstrip())
+        return
+    places = (*(data or ()), *(more_data or ()))
+    if not places and pairs is None:
+        raise ArgumentError("no data is given", "name a folder of pictures with --data")
+    if output is None:
+        raise ArgumentError("no folder for the run is given", "name one, such as -o runs/mine")
+
+    from superres.cli.needs import needs
+    from superres.cli.progress import BatchProgress
+
+    with needs("train", "train"):
+        from superres.optim.schedule import Budget
+        from superres.train.devices import Devices
+        from superres.train.loop import RunOptions
+        from superres.train.loop import train as run
+
+    options = RunOptions(
+        folder=output,
+        data=places,
+        pairs=pairs,
+        budget=None if minutes is None and steps is None else Budget(steps=steps, minutes=minutes),
+        validation=tuple(validate or ()),
+        resume=resume,
+        devices=Devices(device, processes, machines),
+    )
+    with BatchProgress(1) as progress:
+        teller = _Teller(progress)
+        report = run(resolved, options, notice=progress.say, progress=teller.tell)
+    if int(os.environ.get("LOCAL_RANK", "0")) + int(os.environ.get("NODE_RANK", "0")):
+        return  # the first of the processes speaks for all
+    if as_json:
+        card = report.card.model_dump(mode="json")
+        show_json({**dataclasses.asdict(report), "card": card})
+    else:
+        show(str(report.model))
+    if report.watched.scores:
+        say(str(report.watched))
+    say(
+        f"{report.steps:,} steps in {report.minutes:.1f} min, "
+        f"{report.data_wait:.1%} of it waiting for data"
+    )
+
+
+class _Teller:
+    """Tells how a run goes: all of it to a bar, and where there is none a line a minute."""
+
+    def __init__(self, progress: BatchProgress) -> None:
+        self._progress = progress
+        self._told_s = -math.inf
+
+    def tell(self, done: float, words: str) -> None:
+        now = time.monotonic()
+        if self._progress.visible:
+            self._progress.step(words, done, 1.0)
+        elif now - self._told_s >= _SECONDS_BETWEEN_LINES:
+            self._progress.say(f"{min(done, 1.0):4.0%}  {words}")
+            self._told_s = now

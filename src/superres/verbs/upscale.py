@@ -1,0 +1,267 @@
+"""The verb `upscale`: pictures and folders of pictures in, larger ones out."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from superres.cli.options import (
+    AsJson,
+    Backend,
+    Device,
+    Ensemble,
+    Precision,
+    Quality,
+    Scale,
+    Size,
+    Tile,
+    check_scale,
+)
+from superres.cli.output import say, show_json
+from superres.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from superres.cli.jobs import Existing, Outcome
+    from superres.cli.plan import Naming, Plan
+    from superres.cli.progress import BatchProgress
+    from superres.enlarge_file import EnlargeOptions
+
+
+def upscale(  # a verb's options are its arguments; they become EnlargeOptions at once
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IN", help="Pictures, folders of pictures, or - for stdin."),
+    ] = None,
+    more_inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="IN", help="Another way to name an input."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="A file, a folder, or - for stdout. [beside each input]",
+        ),
+    ] = None,
+    scale: Scale = None,
+    size: Size = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-n",
+            metavar="MODEL",
+            help="A name (see: superres models), a file, or auto: default or real by the picture.",
+        ),
+    ] = "default",
+    tile: Tile = 0,
+    format: Annotated[
+        str | None, typer.Option("--format", "-f", help="png, jpg, webp, tiff, avif. [the input's]")
+    ] = None,
+    quality: Quality = None,
+    ensemble: Ensemble = False,
+    alpha: Annotated[
+        Literal["network", "resize"], typer.Option(help="What enlarges transparency.")
+    ] = "network",
+    profile: Annotated[
+        Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
+    ] = "keep",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    device: Device = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads for the network. [all]")
+    ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="Refuse pictures of more pixels than this.")
+    ] = None,
+    suffix: Annotated[
+        str | None, typer.Option(help="What a result adds to its input's name. [_x4 and the like]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave inputs alone whose output stands.")
+    ] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Also folders in folders; the tree is mirrored.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enlarge pictures, keeping their depth, transparency, colour profile and tags.
+
+    \b
+    Examples:
+      superres upscale photo.jpg                     writes photo_x4.jpg
+      superres upscale photo.jpg -o large.png -s 2
+      superres upscale holiday/ -o larger/ --recursive -f webp
+      superres upscale scan.tif --size 3000x2000 -x
+      cat photo.png | superres upscale - > large.png
+    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    named = [*(inputs or ()), *(more_inputs or ())]
+    _refuse(("no input is given", "name a picture or a folder, or - for stdin", not named))
+    check_scale(scale, size)
+    _refuse(
+        (
+            "--overwrite and --skip-existing are both given",
+            "use one of them",
+            overwrite and skip_existing,
+        ),
+    )
+
+    from superres.cli.plan import make_plan
+    from superres.enlarge_file import EnlargeOptions
+    from superres.upscaler import RunOptions
+
+    options = EnlargeOptions(
+        model=model,
+        scale=scale,
+        size=parse_size(size) if size is not None else None,
+        profile=profile,
+        run=RunOptions(
+            tile=tile or None,
+            ensemble=ensemble,
+            alpha=alpha,
+            backend=backend,
+            precision=precision,
+            device=device,
+            threads=threads,
+        ),
+        max_pixels=max_pixels,
+        format=format,
+        quality=quality,
+        overwrite=overwrite,
+    )
+    plan = make_plan(named, output, _naming(options, suffix), recursive=recursive)
+    _check_pipes(plan, as_json)
+    existing = "skip" if skip_existing else "replace" if overwrite else "refuse"
+    if not _enlarge_all(plan, options, existing, as_json):
+        raise typer.Exit(1)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (height, width) from `WxH`.
+
+    Raises:
+        ArgumentError: The text is not two positive numbers with an x between them.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,6})[xX×*]([1-9][0-9]{0,6})", text.strip())
+    if match is None:
+        raise ArgumentError(
+            f"--size takes width x height in pixels, got {text!r}", "write it as 1920x1080"
+        )
+    return int(match[2]), int(match[1])
+
+
+def _refuse(*rules: tuple[str, str, bool]) -> None:
+    """Raise ArgumentError for the first (message, hint, is broken) that is broken."""
+    for message, hint, broken in rules:
+        if broken:
+            raise ArgumentError(message, hint)
+
+
+def _naming(options: EnlargeOptions, suffix: str | None) -> Naming:
+    """Return how results are named: `_x4`, `_x1.5` or `_1920x1080`, unless the user says."""
+    from superres.auto_model import largest_scale
+    from superres.cli.plan import Naming
+    from superres.formats.output_format import output_format
+    from superres.zoo import AUTO, scales
+
+    if suffix is None and options.size:
+        suffix = f"_{options.size[1]}x{options.size[0]}"
+    elif suffix is None:
+        largest = largest_scale() if options.model == AUTO else max(scales(options.model))
+        suffix = f"_x{options.scale or largest:g}"
+    _refuse(
+        (
+            f"--suffix {suffix!r} would lead into another folder",
+            "use -o for the folder and --suffix for the end of the name",
+            "/" in suffix or "\\" in suffix,
+        )
+    )
+    if options.format is None:
+        return Naming(suffix, None)
+    return Naming(suffix, output_format(options.format).suffixes[0])
+
+
+def _check_pipes(plan: Plan, as_json: bool) -> None:
+    """Refuse to send a picture where a person reads, or where the report goes."""
+    if not any(job.target == "-" for job in plan.jobs):
+        return
+    _refuse(
+        ("--json and the picture would both go to stdout", "give the picture a file: -o", as_json),
+        (
+            "the picture would be printed to the terminal",
+            "give it a file: -o, or redirect stdout",
+            sys.stdout.isatty(),
+        ),
+    )
+
+
+def _enlarge_all(plan: Plan, options: EnlargeOptions, existing: Existing, as_json: bool) -> bool:
+    """Run the plan, tell what became of it, and return whether nothing failed."""
+    from superres.cli.jobs import run_jobs
+    from superres.cli.progress import BatchProgress
+    from superres.enlarge_file import Enlarger
+
+    start = time.monotonic()
+    outcomes: list[Outcome] = []
+    with BatchProgress(len(plan.jobs)) as progress:
+        for folder in plan.empty:
+            progress.complain(f"{folder} holds no pictures", "--recursive looks in its folders too")
+        enlarger = Enlarger(options, progress.notice)
+        try:
+            for outcome in run_jobs(plan.jobs, enlarger, existing, progress):
+                outcomes.append(outcome)
+                _tell(outcome, progress, as_json)
+        except KeyboardInterrupt:
+            if as_json:
+                show_json(_summary(plan, outcomes, time.monotonic() - start))
+            raise
+    seconds = time.monotonic() - start
+    if as_json:
+        show_json(_summary(plan, outcomes, seconds))
+    say(_last_words(outcomes, seconds))
+    return not plan.empty and all(outcome.status != "failed" for outcome in outcomes)
+
+
+def _tell(outcome: Outcome, progress: BatchProgress, as_json: bool) -> None:
+    """Show where a result stands, and what its file could not keep."""
+    if outcome.status == "skipped":
+        progress.say(f"skipped {outcome.job.source}: {outcome.job.target} stands already")
+    if outcome.report:
+        for note in outcome.report.notes:
+            if not progress.was_noticed(note):
+                progress.say(f"note: {outcome.job.source}: {note}")
+        if outcome.job.target != "-" and not as_json:
+            progress.show(str(outcome.job.target))
+
+
+def _last_words(outcomes: Sequence[Outcome], seconds: float) -> str:
+    """Return the line that closes a run."""
+    if len(outcomes) == 1 and (report := outcomes[0].report):
+        before, after = (f"{w}×{h}" for h, w in (report.input_size, report.output_size))
+        how = f"{report.model} on {report.backend} {report.device}, {report.precision}"
+        return f"{before} → {after} in {seconds:.2f} s ({how})"
+    counts = Counter(outcome.status for outcome in outcomes)
+    told = ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed"))
+    return f"{told} in {seconds:.1f} s"
+
+
+def _summary(plan: Plan, outcomes: Sequence[Outcome], seconds: float) -> dict[str, object]:
+    """Return the whole run as JSON can hold it."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    return {
+        "files": [outcome.to_dict() for outcome in outcomes],
+        "folders_without_pictures": [str(folder) for folder in plan.empty],
+        **{status: counts[status] for status in ("done", "skipped", "failed")},
+        "left": len(plan.jobs) - len(outcomes),
+        "seconds": round(seconds, 3),
+    }

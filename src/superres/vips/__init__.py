@@ -1,0 +1,1 @@
+"""libvips, driven row by row. This file imports nothing."""

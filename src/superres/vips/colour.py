@@ -1,0 +1,183 @@
+"""How a file's channels become grey or RGB: their meaning, depth and conversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pyvips
+
+from superres.errors import PictureError
+from superres.frame import Depth, Layout
+from superres.metadata.header import icc_space
+from superres.metadata.tiff_facts import Alpha
+
+Profile = Literal["keep", "srgb"]
+_COLOUR_CHANNELS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb16": 3, "scrgb": 3, "rgb": 3, "cmyk": 4}
+_CONVERTED_SPACES = {"lab": "CIELAB", "labs": "CIELAB", "xyz": "XYZ"}
+_DEPTHS: dict[str, Depth] = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
+_SAMPLES = {
+    "char": "signed 8-bit",
+    "short": "signed 16-bit",
+    "uint": "32-bit whole",
+    "int": "signed 32-bit",
+    "double": "64-bit float",
+    "complex": "complex",
+    "dpcomplex": "complex",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """What a file's channels mean once they are converted.
+
+    Attributes:
+        layout: The channels that come out.
+        depth: Their depth.
+        icc: The profile that is true of them.
+        convert: Keep the values, convert through an ICC profile, or from a CIE space.
+        own_profile: Whether the file's own profile is used in that, not libvips' CMYK.
+        rounded_down: Whether libvips divides colours by alpha and rounds them down.
+        notes: What was converted or dropped.
+    """
+
+    layout: Layout
+    depth: Depth
+    icc: bytes | None
+    convert: Literal["keep", "profile", "space"] = "keep"
+    own_profile: bool = False
+    rounded_down: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def plan_colour(
+    image: pyvips.Image, name: str, *, icc: bytes | None, alpha: Alpha | None, profile: Profile
+) -> Colour:
+    """Decide what a file's channels mean and how they are converted.
+
+    Args:
+        image: The opened file.
+        name: What to call it in errors.
+        icc: Its ICC profile.
+        alpha: What its extra channels are; None where the format cannot be in doubt.
+        profile: Keep the profile, or convert to sRGB.
+
+    Raises:
+        PictureError: It has too many or unlabelled channels, or samples that are not read.
+    """
+    space = str(image.interpretation)
+    if space == "multiband" and image.bands == 1:
+        space = "b-w"
+    layout = _layout(image, name, space, alpha)
+    space_name = icc_space(icc) if icc else ""
+    if space == "cmyk":
+        return _from_cmyk(image, name, layout, own_profile=space_name == "CMYK")
+    if space in _CONVERTED_SPACES:
+        return _from_cie(image, layout, _CONVERTED_SPACES[space])
+    colour = Colour(layout, _depth(image, name), icc)
+    if alpha == "premultiplied":  # libvips divides it out while it reads
+        note = "premultiplied alpha turned into straight alpha"
+        colour = replace(colour, rounded_down=colour.depth != "float32", notes=(note,))
+    wanted = "GRAY" if layout.colour == "grey" else "RGB"
+    if icc is None:
+        return colour
+    if space_name != wanted:
+        what = f"is for {space_name} pictures" if space_name else "is damaged"
+        note = f"its ICC profile {what} and not kept"
+        return replace(colour, icc=None, notes=(*colour.notes, note))
+    return _to_srgb(colour) if profile == "srgb" else colour
+
+
+def convert_colour(image: pyvips.Image, colour: Colour) -> pyvips.Image:
+    """Apply a plan to an opened file; lazily, as all of libvips."""
+    wide = colour.depth == "uint16"
+    if colour.convert == "space":
+        return image.colourspace("rgb16" if wide else "srgb")
+    if colour.convert == "keep":
+        return image
+    depth = 16 if wide else 8
+    if colour.own_profile:
+        rgb = image.icc_transform(
+            "srgb", embedded=True, intent="relative", black_point_compensation=True, depth=depth
+        )
+    else:
+        rgb = image.icc_transform(
+            "srgb",
+            input_profile="cmyk",
+            intent="relative",
+            black_point_compensation=True,
+            depth=depth,
+        )
+    if colour.layout.colour == "rgb":
+        return rgb
+    grey = rgb.extract_band(1)  # of a neutral colour, all three are the same
+    return grey.bandjoin(rgb.extract_band(3)) if colour.layout.alpha else grey
+
+
+def srgb_profile() -> bytes:
+    """Return libvips' own sRGB profile."""
+    loaded: object = pyvips.Operation.call("profile_load", "srgb")
+    assert isinstance(loaded, bytes)
+    return loaded
+
+
+def _layout(image: pyvips.Image, name: str, space: str, alpha: Alpha | None) -> Layout:
+    colours = 3 if space in _CONVERTED_SPACES else _COLOUR_CHANNELS.get(space, 0)
+    extra = image.bands - colours
+    if colours == 0 or extra not in (0, 1):
+        raise PictureError(
+            f"{name} has {image.bands} channels ({space}); "
+            "grey, RGB or CMYK, with or without alpha, is read",
+            "save the bands to enlarge as grey or RGB pictures, one at a time",
+        )
+    if extra == 1 and alpha == "unlabelled":
+        raise PictureError(
+            f"{name} has {image.bands} channels, and the last is not labelled as alpha",
+            "label it as alpha (TIFF's ExtraSamples 2), or save it without its last channel",
+        )
+    return Layout("grey" if colours == 1 else "rgb", extra == 1)
+
+
+def _depth(image: pyvips.Image, name: str) -> Depth:
+    samples = str(image.format)
+    if samples not in _DEPTHS:
+        raise PictureError(
+            f"{name} holds {_SAMPLES.get(samples, samples)} samples; "
+            "unsigned 8-bit, unsigned 16-bit and 32-bit float ones are read",
+            "save it as 16-bit or 32-bit float TIFF first",
+        )
+    return _DEPTHS[samples]
+
+
+def _from_cmyk(image: pyvips.Image, name: str, layout: Layout, *, own_profile: bool) -> Colour:
+    depth = _depth(image, name)
+    through = "its own profile" if own_profile else "a general CMYK profile: it has none of its own"
+    return Colour(
+        layout,
+        "uint8" if depth == "uint8" else "uint16",
+        srgb_profile(),
+        convert="profile",
+        own_profile=own_profile,
+        notes=(f"CMYK converted to sRGB through {through}",),
+    )
+
+
+def _from_cie(image: pyvips.Image, layout: Layout, what: str) -> Colour:
+    depth: Depth = "uint8" if image.format == "uchar" else "uint16"
+    note = f"{what} converted to {'8' if depth == 'uint8' else '16'}-bit sRGB"
+    return Colour(layout, depth, srgb_profile(), convert="space", notes=(note,))
+
+
+def _to_srgb(colour: Colour) -> Colour:
+    """Convert grey or RGB through its own profile; floats have no defined range and stay."""
+    if colour.depth == "float32":
+        note = "float pixels keep their ICC profile: only whole numbers are converted to sRGB"
+        return replace(colour, notes=(*colour.notes, note))
+    grey = colour.layout.colour == "grey"
+    return replace(
+        colour,
+        icc=None if grey else srgb_profile(),  # an sRGB profile may not stand in a grey file
+        convert="profile",
+        own_profile=True,
+        notes=(*colour.notes, f"converted to {'grey as in sRGB' if grey else 'sRGB'}"),
+    )

@@ -1,0 +1,133 @@
+"""Room in a file for bytes that libvips would spoil: reserved while it writes, filled afterwards.
+
+libvips passes EXIF through a library that drops private tags and breaks makers' notes, and writes
+XMP into PNG as a kind of text that others do not look for. So it is given a stand-in of the right
+length, and the stand-in is overwritten in the finished file. That works alike in JPEG, PNG, WebP
+and AVIF, whose other bytes do not depend on what an EXIF block says.
+"""
+
+from __future__ import annotations
+
+import functools
+import mmap
+import secrets
+import struct
+import zlib
+from pathlib import Path
+
+import pyvips
+
+from superres.metadata.header import KEEP_FLAGS, set_blob
+
+MAX_RESERVED_BYTES = 65_000  # libexif and a JPEG segment hold 64 KB, with what libvips adds
+_MARK_BYTES = 32
+_CHUNK_FRAME_BYTES = 12  # of a PNG's chunk: length, name, checksum
+_XMP_HEAD = b"XML:com.adobe.xmp\0\0\0\0\0"  # not compressed, no language, no translated keyword
+_LAST_CHUNK = bytes.fromhex("0000000049454e44ae426082")
+
+
+def stand_in(size: int) -> bytes:
+    """Return an EXIF block that reserves room for at least so many bytes once libvips wrote it."""
+    return _marked(size - _overhead())
+
+
+def png_room(exif: bytes | None, xmp: bytes | None) -> int:
+    """Return how many bytes to reserve in a PNG for the chunks of EXIF and XMP."""
+    return max(0, len(_chunks(exif, xmp)) - _CHUNK_FRAME_BYTES)
+
+
+def fill(path: Path, exif: bytes) -> bool:
+    """Put an EXIF block where the stand-in is, in a JPEG, WebP or AVIF.
+
+    Returns:
+        Whether there was room for it.
+    """
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        start, room = _find(data)
+        if room < len(exif):
+            return False
+        data[start : start + room] = exif.ljust(room, b"\0")
+    return True
+
+
+def fill_png(path: Path, exif: bytes | None, xmp: bytes | None) -> bool:
+    """Put the chunks of EXIF and XMP where the stand-in's chunk is.
+
+    Returns:
+        Whether there was room for them.
+    """
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        start, room = _find(data)
+        spare = room + _CHUNK_FRAME_BYTES - len(_chunks(exif, xmp))
+        if room == 0 or spare < 0:
+            return False
+        # Neither minds some room at its end: zeros behind EXIF, blanks behind XMP.
+        filled = _chunks(exif + bytes(spare), xmp) if exif else _chunks(None, _padded(xmp, spare))
+        data[start - 8 : start - 8 + len(filled)] = filled
+    return True
+
+
+def append_png_xmp(path: Path, xmp: bytes) -> None:
+    """Put XMP that is too large to reserve room for behind a PNG's pixels."""
+    with path.open("r+b") as file:
+        file.seek(-len(_LAST_CHUNK), 2)
+        file.write(_chunks(None, xmp) + _LAST_CHUNK)
+
+
+def forget_png_resolution(path: Path) -> None:
+    """Take the unit from the resolution that libvips makes up, so that it says 1:1 and no more."""
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        start = data.find(b"pHYs", 0, max(0, data.find(b"IDAT")))
+        if start >= 0:
+            chunk = data[start : start + 12] + b"\0"
+            data[start : start + 17] = chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+def _padded(xmp: bytes | None, spare: int) -> bytes:
+    return (xmp or b"") + b" " * spare
+
+
+def _chunks(exif: bytes | None, xmp: bytes | None) -> bytes:
+    """Return PNG chunks for EXIF and XMP; one of them may be missing."""
+    chunks = b""
+    for name, body in ((b"eXIf", exif), (b"iTXt", xmp and _XMP_HEAD + xmp)):
+        if body:
+            checksum = zlib.crc32(name + body)
+            chunks += struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)
+    return chunks
+
+
+def _find(data: mmap.mmap) -> tuple[int, int]:
+    """Return where the stand-in begins in a file and how long it is; 0, 0 if it is not there."""
+    mark = data.find(_mark())
+    start = data.rfind(b"II*\0", 0, mark) if mark >= 0 else -1
+    if start < 0:
+        return 0, 0
+    # The comment comes last in the block, and says its own length behind the mark.
+    comment = int.from_bytes(data[mark + _MARK_BYTES : mark + _MARK_BYTES + 4], "little")
+    return start, mark - start + comment
+
+
+@functools.cache
+def _mark() -> bytes:
+    """Return the bytes by which the stand-in is found again; random, so no picture has them."""
+    return secrets.token_bytes(_MARK_BYTES)
+
+
+@functools.cache
+def _overhead() -> int:
+    """Measure how many bytes libvips' own tags take in front of the stand-in's comment."""
+    image = pyvips.Image.black(1, 1).copy(interpretation="b-w")
+    set_blob(image, "exif-data", _marked(0))
+    written = bytes(image.pngsave_buffer(keep=KEEP_FLAGS["exif"]))
+    mark = written.find(_mark())
+    return mark - written.rfind(b"II*\0", 0, mark)
+
+
+def _marked(size: int) -> bytes:
+    """Return an EXIF block with a comment of a size, which begins with the mark and that size."""
+    size = max(size, _MARK_BYTES + 4)
+    comment = (_mark() + struct.pack("<I", size)).ljust(size, b"\0")
+    main = struct.pack("<HHHIII", 1, 0x8769, 4, 1, 26, 0)
+    inner = struct.pack("<HHHIII", 1, 0x9286, 7, size, 44, 0)
+    return b"Exif\0\0" + struct.pack("<2sHI", b"II", 42, 8) + main + inner + comment

@@ -1,0 +1,60 @@
+"""Where a picture is written until it is whole: beside its path, or aside for a stream."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from superres.atomic import replacing
+from superres.atomic import unwritable as unwritable_name
+from superres.errors import OutputError
+
+
+@contextmanager
+def appearing_whole(target: Path | BinaryIO) -> Generator[Path]:
+    """Lend a temporary path; hand its content to the target if the block ends well.
+
+    A path is replaced in one step after the data has reached the disk; a stream gets the finished
+    file's bytes. If the block raises, the temporary is removed and the target was never touched.
+
+    Args:
+        target: Where the content belongs.
+
+    Yields:
+        The path to write to: an empty file, hidden and marked as unfinished.
+
+    Raises:
+        OutputError: The folder is missing or closed, or the target is no file.
+    """
+    if isinstance(target, Path):
+        with replacing(target) as path:
+            yield path
+        return
+    handle, name = tempfile.mkstemp(prefix="superres-", suffix=".part")
+    os.close(handle)
+    try:
+        yield Path(name)
+        with Path(name).open("rb") as finished:
+            _pour(finished, target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def unwritable(target: Path | BinaryIO, reason: str) -> OutputError:
+    """Build the error for an output that cannot be written."""
+    return unwritable_name(str(target) if isinstance(target, Path) else "the output stream", reason)
+
+
+def _pour(finished: BinaryIO, target: BinaryIO) -> None:
+    try:
+        shutil.copyfileobj(finished, target, 2**20)
+        target.flush()
+    except BrokenPipeError:
+        raise  # the reader has left, which its shell knows how to tell
+    except OSError as error:
+        raise unwritable(target, error.strerror or str(error)) from error

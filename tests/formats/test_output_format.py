@@ -1,0 +1,57 @@
+"""Formats are found by suffix and by name, and unknown ones suggest the nearest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from superres.errors import OutputError, UnknownNameError
+from superres.formats.output_format import FORMATS, format_of, output_format
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.png", "png"),
+        ("a.PNG", "png"),
+        ("a.b.jpg", "jpeg"),
+        ("a.jpeg", "jpeg"),
+        ("ä.JPE", "jpeg"),
+        ("a.tif", "tiff"),
+        ("a.tiff", "tiff"),
+        ("a.webp", "webp"),
+        ("a.avif", "avif"),
+    ],
+)
+def test_a_suffix_names_its_format_in_any_case(name, expected):
+    assert format_of(Path(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("a.pgn", ".png"), ("a.jpgg", ".jpg"), ("a.tff", ".tif")]
+)
+def test_an_unknown_suffix_suggests_the_nearest(name, near):
+    with pytest.raises(UnknownNameError) as caught:
+        format_of(Path(name))
+    assert near in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["a", "a.", ".png", "a.gif"])
+def test_a_name_without_a_known_suffix_is_refused(name):
+    with pytest.raises(UnknownNameError):
+        format_of(Path(name))
+
+
+def test_formats_go_by_name_and_by_suffix():
+    assert output_format("jpg") is output_format("JPEG") is FORMATS["jpeg"]
+    assert output_format("tif") is FORMATS["tiff"]
+    with pytest.raises(UnknownNameError, match="bmp"):
+        output_format("bmp")
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.HEIF"])
+def test_heic_points_to_avif(name):
+    with pytest.raises(OutputError) as caught:
+        format_of(Path(name))
+    assert "AVIF" in caught.value.hint

@@ -1,0 +1,290 @@
+"""Weights made elsewhere: recognised by names and shapes, and run as their release runs them."""
+
+import sys
+
+import numpy as np
+import published
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import superres
+from superres.cli.main import main
+from superres.errors import ModelError
+from superres.interop.recognise import read_foreign
+from superres.modelfiles.checkpoint import load_network
+from superres.modelfiles.files import open_model_file
+from superres.networks.catalog import network_config
+from superres.train.recipe import NetworkSection
+from superres.train.start import start_weights
+
+PLAIN = published.rrdb_weights()
+SPAN = published.span_weights()
+EDSR = published.edsr_weights()
+RCAN = published.rcan_weights()
+TRIPLE = published.msrresnet_weights(factors=(3,))
+
+# Weights under published names, what the release makes of them, and what we must say of them.
+CASES = {
+    "rrdb": (
+        PLAIN,
+        lambda x: published.rrdb(PLAIN, x),
+        ("rrdb", 4, {"features": 8, "growth": 4, "blocks": 2}),
+    ),
+    "rrdb in ESRGAN's names": (
+        published.rrdb_in_esrgan_names(PLAIN),
+        lambda x: published.rrdb(PLAIN, x),
+        ("rrdb", 4, {"blocks": 2}),
+    ),
+    "rrdb in BSRGAN's names": (
+        published.rrdb_in_bsrgan_names(PLAIN),
+        lambda x: published.rrdb(PLAIN, x),
+        ("rrdb", 4, {"blocks": 2}),
+    ),
+    "rrdb that enlarges a folded input": (
+        folded := published.rrdb_weights(features=12, growth=6, blocks=1, fold=2),
+        lambda x: published.rrdb(folded, x, blocks=1, fold=2),
+        ("rrdb", 2, {"features": 12, "growth": 6, "blocks": 1}),
+    ),
+    "rrdb with one doubling in ESRGAN's names": (
+        published.rrdb_in_esrgan_names(single := published.rrdb_weights(ups=1), ups=1),
+        lambda x: published.rrdb(single, x, ups=1),
+        ("rrdb", 2, {"doublings": 1}),
+    ),
+    "compact": (
+        small := published.compact_weights(),
+        lambda x: published.compact(small, x),
+        ("compact", 4, {"features": 8, "convolutions": 3}),
+    ),
+    "compact at another size": (
+        other := published.compact_weights(features=6, convolutions=5, scale=2),
+        lambda x: published.compact(other, x, convolutions=5, scale=2),
+        ("compact", 2, {"features": 6, "convolutions": 5}),
+    ),
+    "span": (
+        SPAN,
+        lambda x: published.span(SPAN, x),
+        ("span", 2, {"features": 8, "centred": True, "fused": False}),
+    ),
+    "span, fused": (
+        fused := published.span_weights(features=10, scale=4, widened=False),
+        lambda x: published.span(fused, x, scale=4),
+        ("span", 4, {"features": 10, "fused": True}),
+    ),
+    "span without a mean": (
+        {**SPAN, "no_norm": torch.zeros(1)},
+        lambda x: published.span(SPAN, x, centred=False),
+        ("span", 2, {"centred": False}),
+    ),
+    "edsr": (
+        EDSR,
+        lambda x: published.edsr(EDSR, x),
+        ("edsr", 4, {"features": 8, "blocks": 2, "residual_scale": 1.0}),
+    ),
+    "edsr in its authors' names": (
+        published.edsr_in_its_authors_names(EDSR),
+        lambda x: published.edsr(EDSR, x),
+        ("edsr", 4, {"features": 8, "blocks": 2}),
+    ),
+    "edsr of the large kind": (
+        large := published.edsr_weights(features=256, blocks=1, factors=(3,)),
+        lambda x: published.edsr(large, x, blocks=1, factors=(3,), residual_scale=0.1),
+        ("edsr", 3, {"features": 256, "residual_scale": 0.1}),
+    ),
+    "rcan": (
+        RCAN,
+        lambda x: published.rcan(RCAN, x),
+        ("rcan", 2, {"groups": 2, "blocks": 2, "reduction": 4}),
+    ),
+    "rcan in its authors' names": (
+        published.rcan_in_its_authors_names(RCAN),
+        lambda x: published.rcan(RCAN, x),
+        ("rcan", 2, {"groups": 2, "blocks": 2}),
+    ),
+    "msrresnet": (
+        msr := published.msrresnet_weights(),
+        lambda x: published.msrresnet(msr, x),
+        ("msrresnet", 4, {"features": 8, "blocks": 2}),
+    ),
+    "msrresnet in MMSR's names": (
+        {
+            name.replace("body", "recon_trunk").replace("conv_hr", "HRconv"): value
+            for name, value in TRIPLE.items()
+        },
+        lambda x: published.msrresnet(TRIPLE, x, factors=(3,)),
+        ("msrresnet", 3, {"blocks": 2}),
+    ),
+    "srresnet": (
+        srr := published.srresnet_weights(),
+        lambda x: published.srresnet(srr, x),
+        ("srresnet", 4, {"features": 8, "blocks": 2}),
+    ),
+    "srresnet of the first generation": (
+        {name.replace("conv_block", "conv"): value for name, value in srr.items()},
+        lambda x: published.srresnet(srr, x),
+        ("srresnet", 4, {"blocks": 2}),
+    ),
+}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return a function that writes a state dict as a pickle."""
+
+    def save(weights, name="Net.pth"):
+        torch.save(weights, tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_published_layout_is_recognised_and_runs_as_its_release_does(case, saved):
+    weights, release, (architecture, scale, told) = CASES[case]
+    path = saved(weights)
+    card, _ = read_foreign(path)
+    assert (card.architecture, card.scale, card.name) == (architecture, scale, "Net")
+    assert card.config.items() >= told.items()
+    assert card.licence == ""
+    assert card.training.degradation == "unknown"
+    network = load_network(path)[0].double()
+    x_BCHW = torch.rand(2, 3, 6, 8, dtype=torch.float64)
+    with torch.inference_mode():
+        ours, theirs = network(x_BCHW), release(x_BCHW)
+    assert theirs.std() > 0.02  # a network that answers nothing would prove nothing
+    # 1e-5: where the factor 255 moved into the weights, these were rounded to fp32.
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("upsampler", "residual", "scale"),
+    [
+        ("pixelshuffle", "1conv", 2),
+        ("pixelshuffledirect", "1conv", 3),
+        ("nearest+conv", "1conv", 2),
+        ("nearest+conv", "3conv", 4),
+    ],
+)
+def test_swinir_is_recognised_with_the_tables_that_its_authors_store(
+    upsampler, residual, scale, saved
+):
+    told = {
+        **{"scale": scale, "features": 12, "depths": [2, 1], "heads": 3, "window": 4},
+        **{"widening": 3, "upsampler": upsampler, "residual": residual},
+    }
+    network = network_config("swinir", told).build()
+    weights = dict(network.state_dict())
+    for group, depth in enumerate(told["depths"]):
+        for block in range(depth):
+            name = f"layers.{group}.residual_group.blocks.{block}"
+            weights[f"{name}.attn.relative_position_index"] = torch.zeros(16, 16, dtype=torch.int64)
+            weights[f"{name}.attn_mask"] = torch.zeros(4, 16, 16)
+    card, found = read_foreign(saved({"params": weights}))
+    assert card.architecture == "swinir"
+    assert {**card.config, "depths": list(card.config["depths"])}.items() >= told.items()
+    assert all(torch.equal(value, found[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda w: {"params_ema": w, "params": {k: v * 0 for k, v in w.items()}},
+        lambda w: {"params": w},
+        lambda w: {"state_dict": {f"module.{k}": v for k, v in w.items()}, "epoch": 3},
+        lambda w: {"state_dict": {f"generator.{k}": v for k, v in w.items()}},
+        lambda w: {k: v.half() for k, v in w.items()},
+    ],
+)
+def test_wrapped_prefixed_and_half_weights_are_the_same_network(wrap, saved):
+    _, found = read_foreign(saved(wrap(PLAIN)))
+    assert found.keys() == PLAIN.keys()
+    for name, value in PLAIN.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_a_safetensors_file_without_a_card_is_recognised(tmp_path):
+    path = tmp_path / "plain.safetensors"
+    save_file(PLAIN, path)
+    model = open_model_file(path)
+    assert (model.card.architecture, model.foreign, model.safetensors) == ("rrdb", path, None)
+
+
+def test_weights_of_no_known_network_are_described(saved):
+    path = saved({"first.weight": torch.zeros(2, 5), "second.bias": torch.zeros(3)})
+    with pytest.raises(ModelError, match=r"2 tensors, the first are first\.weight \(2, 5\), sec"):
+        read_foreign(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda w: w.pop("conv_hr.bias"), r"conv_hr\.bias is missing"),
+        (lambda w: w.pop("conv_last.weight"), r"conv_last\.weight is missing"),
+        (lambda w: w.update(extra=torch.zeros(1)), r"extra is \(1,\), expected was nothing"),
+        (lambda w: w.update({"conv_first.weight": torch.zeros(8)}), r"has the shape \(8,\)"),
+        (lambda w: w.update({"conv_first.weight": torch.zeros(8, 7, 3, 3)}), "no square number"),
+        (lambda w: w.update({"conv_hr.weight": torch.zeros(4, 8, 3, 3)}), r"\(4, 8, 3, 3\)"),
+        (lambda w: w.update({"body.0.rdb1.conv1x1.weight": torch.zeros(1)}), "conv1x1"),
+    ],
+)
+def test_what_does_not_fit_a_recognised_network_is_named(change, named, saved):
+    weights = dict(PLAIN)
+    change(weights)
+    with pytest.raises(ModelError, match=named):
+        read_foreign(saved(weights))
+
+
+def test_a_small_file_cannot_ask_for_a_huge_network(saved):
+    # 2^20 features would make convolutions of 10^13 weights.
+    weights = {**PLAIN, "conv_first.weight": torch.zeros(2**20, 3, 1, 1)}
+    with pytest.raises(ModelError, match="looks like rrdb"):
+        read_foreign(saved(weights))
+
+
+def test_another_mean_colour_is_refused(saved):
+    weights = published.edsr_in_its_authors_names(EDSR)
+    weights["sub_mean.bias"] = weights["sub_mean.bias"] / 255.0
+    with pytest.raises(ModelError, match=r"takes off \(0\.0018"):
+        read_foreign(saved(weights))
+
+
+def test_a_checkpoint_upscales_and_says_what_it_is(saved, capsys):
+    path = saved(published.rrdb_weights(features=8, growth=4, blocks=1, fold=2), "Net_x2.pth")
+    large = superres.load(str(path), device="cpu")(np.zeros((5, 7, 3), np.uint8))
+    assert large.shape == (10, 14, 3)
+    assert main(["models", "info", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "name          Net_x2" in out
+    assert "network       rrdb (scale 2, channels 3, features 8, growth 4, blocks 1" in out
+    assert "licence       not stated" in out
+    assert f"file          {path}" in out
+
+
+def test_an_exported_checkpoint_has_a_twin_until_its_weights_change(saved, capsys):
+    weights = published.compact_weights(convolutions=1)
+    path = saved(weights)
+    assert open_model_file(path).onnx is None
+    assert main(["export", str(path)]) == 0
+    model = open_model_file(path)
+    assert (model.onnx, model.weights) == (path.with_suffix(".onnx"), path)
+    saved({name: value + 1 for name, value in weights.items()})
+    assert open_model_file(path).onnx is None
+
+
+def test_training_starts_from_a_checkpoint(saved):
+    path = saved(PLAIN)
+    card, weights = read_foreign(path)
+    network = network_config("rrdb", {**card.config, "scale": 1}).build()  # which folds its input
+    section = NetworkSection(architecture="rrdb", start_from=str(path), fresh=("conv_first",))
+    lines: list[str] = []
+    assert start_weights(network, section, lines.append) == f"Net {card.weights_sha256[:12]}"
+    assert torch.equal(network.get_parameter("conv_hr.weight"), weights["conv_hr.weight"])
+    assert any("start from Net" in line for line in lines)
+
+
+def test_without_torch_the_hint_says_how_to_go_on(saved, monkeypatch):
+    path = saved(PLAIN)
+    monkeypatch.delitem(sys.modules, "superres.interop.recognise")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModelError, match=r"superres\[torch\].*superres export"):
+        open_model_file(path)

@@ -1,9 +1,0 @@
-import math
-
-from superres.models.stages import stages
-
-
-def test_stages_multiply_to_the_scale_and_cannot_be_divided_further():
-    for scale in range(1, 17):
-        assert math.prod(stages(scale)) == scale
-    assert {factor for scale in range(1, 17) for factor in stages(scale)} == {2, 3, 5, 7, 11, 13}

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+
+from superres.errors import BackendError, ModelError, UnknownNameError
+from superres.modelfiles.files import ModelFile
+from superres.runtimes import open as module
+from superres.runtimes.open import BACKENDS, open_backend
+from superres.runtimes.runtime import BackendOptions
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Return a function that makes only these packages look installed."""
+
+    def install(*packages):
+        find = module.importlib.util.find_spec
+        monkeypatch.setattr(
+            module.importlib.util,
+            "find_spec",
+            lambda name: find(name) if name in packages else None,
+        )
+
+    return install
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(module, "_gpu_driver", lambda: False)
+
+
+def test_auto_picks_openvino_on_a_cpu_and_says_why(model_file):
+    lines: list[str] = []
+    opened = open_backend(model_file("lean"), notice=lines.append)
+    assert opened.facts.name == "openvino"
+    assert len(lines) == 1
+    assert lines[0].startswith(f"running on openvino in {opened.facts.precision} (the default on")
+
+
+def test_auto_picks_torch_for_weights_without_a_graph(model_file):
+    model = model_file("lean")
+    lines: list[str] = []
+    opened = open_backend(
+        ModelFile(model.card, None, model.safetensors),
+        BackendOptions(device="cpu"),
+        notice=lines.append,
+    )
+    assert opened.facts.name == "torch"
+    assert "no .onnx file" in lines[0]
+
+
+def test_auto_picks_onnxruntime_where_openvino_is_missing(model_file, installed):
+    installed("onnxruntime")
+    lines: list[str] = []
+    assert open_backend(model_file("lean"), notice=lines.append).facts.name == "onnxruntime"
+    assert "openvino is not installed" in lines[0]
+
+
+def test_auto_picks_torch_where_it_has_a_gpu(model_file, monkeypatch):
+    monkeypatch.setattr(module, "_torch_gpu", lambda: "a big GPU")
+    opened = []
+    monkeypatch.setitem(
+        module.BACKENDS,
+        "torch",
+        module._Choice("torch", "superres[torch]", "safetensors", lambda *got: opened.append(got)),
+    )
+    with pytest.raises(AttributeError):  # the fake opens nothing
+        open_backend(model_file("lean"), notice=pytest.fail)
+    assert opened[0][0] == model_file("lean").safetensors
+
+
+def test_a_named_backend_is_opened_without_a_word(model_file):
+    for name in BACKENDS:
+        opened = open_backend(
+            model_file("lean"), BackendOptions(backend=name, device="cpu"), notice=pytest.fail
+        )
+        assert opened.facts.name == name
+
+
+def test_an_unknown_backend_is_told_the_nearest_name(model_file):
+    with pytest.raises(UnknownNameError, match="did you mean 'openvino'"):
+        open_backend(model_file("lean"), BackendOptions(backend="openvin"), notice=pytest.fail)
+
+
+def test_a_backend_that_is_not_installed_is_an_error_that_says_what_to_install(
+    model_file, installed
+):
+    installed("openvino")
+    with pytest.raises(BackendError, match=r"superres\[torch\]"):
+        open_backend(model_file("lean"), BackendOptions(backend="torch"), notice=pytest.fail)
+
+
+def test_no_backend_at_all_is_an_error(model_file, installed):
+    installed()
+    with pytest.raises(BackendError, match="no installed backend can run"):
+        open_backend(model_file("lean"), notice=pytest.fail)
+
+
+def test_a_model_without_the_backends_file_is_an_error(model_file):
+    model = model_file("lean")
+    with pytest.raises(ModelError, match=r"reads \.onnx files"):
+        open_backend(
+            ModelFile(model.card, None, model.safetensors),
+            BackendOptions(backend="openvino"),
+            notice=pytest.fail,
+        )
+
+
+def test_fp16_on_a_cpu_becomes_fp32_and_is_announced(model_file):
+    for name in BACKENDS:
+        lines: list[str] = []
+        opened = open_backend(
+            model_file("lean"),
+            BackendOptions(backend=name, precision="fp16", device="cpu"),
+            notice=lines.append,
+        )
+        assert opened.facts.precision == "fp32"
+        assert "fp16 is not native" in lines[0]

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from superres.runtimes import precision
+
+
+@pytest.fixture
+def flags(monkeypatch):
+    def install(*names):
+        monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset(names))
+
+    return install
+
+
+@pytest.mark.parametrize("flag", ["amx_bf16", "avx512_bf16", "bf16", "feat_bf16"])
+def test_bf16_is_native_where_a_flag_says_so(flags, flag):
+    flags("fpu", flag)
+    assert precision.native_bf16()
+
+
+def test_bf16_is_not_native_on_other_cpus_and_unknown_ones(flags):
+    flags("avx2", "avx512f", "avx512_vnni", "f16c")
+    assert not precision.native_bf16()
+    flags()
+    assert not precision.native_bf16()
+
+
+def test_only_flags_that_all_cores_share_count():
+    text = "flags\t\t: fpu avx512_bf16 avx2\nmodel name: x\nflags\t: fpu avx2\n"
+    assert precision.parse_cpuinfo(text) == {"fpu", "avx2"}
+    assert precision.parse_cpuinfo("Features\t: asimd bf16\n") == {"asimd", "bf16"}
+    assert precision.parse_cpuinfo("vendor_id : x\n") == frozenset()
+
+
+def test_the_cpu_is_described_in_one_line(flags):
+    flags("avx2", "amx_bf16", "fpu")
+    text = precision.describe_cpu()
+    assert "(amx_bf16 avx2)" in text
+    assert "\n" not in text
+    flags()
+    assert "instruction sets unknown" in precision.describe_cpu()
+
+
+def test_auto_takes_the_devices_first_native_format_and_else_fp32():
+    assert precision.choose_precision("auto", ("bf16", "fp16"), "x", pytest.fail) == "bf16"
+    assert precision.choose_precision("auto", (), "x", pytest.fail) == "fp32"
+    assert precision.choose_precision("fp32", ("bf16",), "x", pytest.fail) == "fp32"
+    assert precision.choose_precision("fp16", ("bf16", "fp16"), "x", pytest.fail) == "fp16"
+
+
+def test_a_format_that_is_not_native_becomes_fp32_and_is_announced():
+    lines: list[str] = []
+    assert precision.choose_precision("bf16", ("fp16",), "GPU.0", lines.append) == "fp32"
+    assert lines == ["bf16 is not native on GPU.0: running in fp32"]

@@ -1,0 +1,15 @@
+"""A network for tests of videos, which repeats pixels."""
+
+from __future__ import annotations
+
+import pytest
+from clips import Repeater
+
+
+@pytest.fixture
+def repeating_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every model repeat pixels."""
+    monkeypatch.setattr(
+        "superres.upscaler.open_backend",
+        lambda model, options, *, notice: Repeater(model.card.scale),
+    )

@@ -1,0 +1,83 @@
+"""The verb `blend`: what it writes, what it says, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from superres.cli.main import main
+from superres.modelfiles.card import Card
+from superres.modelfiles.checkpoint import card_for, load_network, save_network
+from superres.modelfiles.files import ModelFile
+from superres.networks.catalog import network_config
+
+CONFIG = {"scale": 2, "features": 8, "blocks": 1}
+
+
+@pytest.fixture
+def models(tmp_path):
+    paths = []
+    for seed, name in enumerate(("a", "b")):
+        torch.manual_seed(seed)
+        network = network_config("lean", CONFIG).build()
+        paths.append(str(tmp_path / f"{name}.safetensors"))
+        save_network(network, card_for(name, "lean", CONFIG), tmp_path / f"{name}.safetensors")
+    return paths
+
+
+def test_a_blend_is_written_and_its_path_told(models, tmp_path, capsys):
+    target = tmp_path / "half.safetensors"
+    assert main(["blend", *models, "-o", str(target)]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{target}\n"
+    assert "0.5 a " in err
+    assert "trained apart" in err
+    network, card = load_network(target)
+    assert card.name == "half"
+    one, two = (load_network(tmp_path / f"{name}.safetensors")[0] for name in "ab")
+    for key, weight in network.state_dict().items():
+        mean = (one.state_dict()[key] + two.state_dict()[key]) / 2
+        torch.testing.assert_close(weight, mean)
+
+
+def test_the_report_as_json_carries_the_card(models, tmp_path, capsys):
+    target = tmp_path / "x.safetensors"
+    assert main(["blend", *models, "--alpha", "0.2", "-o", str(target), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["model"], told["alpha"]) == (str(target), 0.2)
+    assert told["card"]["weights_sha256"] == load_network(target)[1].weights_sha256
+
+
+def test_an_existing_file_is_kept_unless_told_otherwise(models, capsys):
+    before = load_network_hash(models[0])
+    assert main(["blend", *models, "-o", models[0]]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert load_network_hash(models[0]) == before
+    assert main(["blend", *models, "-o", models[0], "--overwrite"]) == 0
+    assert load_network_hash(models[0]) != before
+
+
+def load_network_hash(path: str) -> str:
+    return load_network(Path(path))[1].weights_sha256
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["-o", "x.onnx"], 1, "does not end in .safetensors"),
+        (["-o", "x.safetensors", "--alpha", "1.1"], 2, "--alpha"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(models, more, code, message, capsys):
+    assert main(["blend", *models, *more]) == code
+    assert message in capsys.readouterr().err
+
+
+def test_an_export_alone_cannot_be_blended(models, tmp_path, capsys, monkeypatch):
+    card = Card(name="a", architecture="lean", config={}, scale=2, halo=3)
+    monkeypatch.setattr(
+        "superres.zoo.find", lambda name: ModelFile(card, tmp_path / "a.onnx", None)
+    )
+    assert main(["blend", *models, "-o", str(tmp_path / "x.safetensors")]) == 1
+    assert "no file of weights to blend" in capsys.readouterr().err

@@ -1,0 +1,73 @@
+"""The verb `video`: where results go, what is said of them, and wrong usage."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from clips import read_clip, write_clip
+
+from superres.cli.main import main
+
+pytestmark = pytest.mark.usefixtures("repeating_network")
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_clip(tmp_path / "clip.mkv", frames=3, metadata={"title": "T"})
+
+
+def test_a_result_stands_beside_its_source_unless_a_place_is_named(clip, tmp_path, capsys):
+    assert main(["video", str(clip), "-s", "2", "--codec", "ffv1"]) == 0
+    told = capsys.readouterr()
+    assert told.out.strip() == str(tmp_path / "clip_x2.mkv")
+    assert read_clip(tmp_path / "clip_x2.mkv")[1][0].shape == (48, 64)
+    assert "kept: time stamps" in told.err
+    assert "32×24 → 64×48, 3 frames" in told.err
+
+
+def test_json_is_one_object_and_nothing_else(clip, tmp_path, capsys):
+    target = str(tmp_path / "b.mkv")
+    assert main(["video", str(clip), "-o", target, "-s", "2", "--codec", "ffv1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {"kept", "not_kept", "repeated", "fps", "seconds", "notes"} <= report.keys()
+    assert (report["frames"], report["target"], report["output_size"]) == (3, target, [48, 64])
+    assert "tags (title)" in report["kept"]
+
+
+@pytest.mark.parametrize("name", ["frames/", "there"])
+def test_a_folder_gets_frames(clip, tmp_path, name):
+    (tmp_path / "there").mkdir()
+    assert main(["video", str(clip), "-o", f"{tmp_path}/{name}", "-s", "2"]) == 0
+    assert len(list((tmp_path / name).glob("*.png"))) == 3
+
+
+def test_a_size_names_the_result(clip, tmp_path):
+    assert main(["video", str(clip), "--size", "80x60", "--codec", "ffv1"]) == 0
+    assert read_clip(tmp_path / "clip_80x60.mkv")[1][0].shape == (60, 80)
+
+
+@pytest.mark.parametrize(("more", "message"), [
+    (["-s", "2", "--size", "64x48"], "--scale and --size are both given"),
+    (["-s", "0"], "--scale must be above 0"),
+    (["-o", "-", "--json"], "would both go to stdout"),
+    (["--codec-option", "preset"], "takes NAME=VALUE"),
+    (["-o", "b.avi"], "writes no .avi files"),
+    (["--codec", "h999"], "no encoder h999"),
+])  # fmt: skip
+def test_wrong_usage_is_told_in_two_lines_and_nothing_is_made(
+    clip, tmp_path, monkeypatch, capsys, more, message
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["video", str(clip), *more]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert message in told[-2]
+    assert told[-1].startswith("hint: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mkv"]
+
+
+def test_a_file_that_is_no_video_fails_with_exit_code_1(tmp_path, capsys):
+    path = tmp_path / "text.mkv"
+    path.write_text("no video")
+    assert main(["video", str(path), "-s", "2"]) == 1
+    assert "text.mkv cannot be read as a video" in capsys.readouterr().err
