@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from charts import standalone
-from superres.atomic import write_whole
+from superres.atomic import atomic_write_bytes
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.burst.synthesise import MadeBurst, Shaking, make_burst
 from superres.evaluate.benchmark import truth_paths
@@ -87,7 +87,7 @@ def write_page(text: str) -> None:
     page = PAGE.read_text()
     before, _, rest = page.partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    write_whole(PAGE, f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}".encode())
+    atomic_write_bytes(PAGE, f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}".encode())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -138,8 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seconds": round(time.perf_counter() - began),
     }
     RESULTS.parent.mkdir(exist_ok=True)
-    write_whole(RESULTS, json.dumps(document, indent=1).encode())
-    write_whole(CURVE, draw(means).encode())
+    atomic_write_bytes(RESULTS, json.dumps(document, indent=1).encode())
+    atomic_write_bytes(CURVE, draw(means).encode())
     write_page(table(means, len(rows)))
 
 

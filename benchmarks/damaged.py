@@ -28,7 +28,7 @@ from superres.degrade.load import load_degradation
 from superres.evaluate.benchmark import bicubic
 from superres.formats.read import open_picture, read_pixels
 from superres.upscaler import load
-from superres.zoo import find
+from superres.zoo import resolve
 
 RESULTS = Path(__file__).parent / "results" / "damaged.json"
 SCALES = (2, 4)
@@ -120,7 +120,7 @@ def main() -> None:
             for scale in arguments.scale or SCALES:
                 network = model != "bicubic"
                 enlarge = load(model, scale=scale, precision="fp32") if network else bicubic(scale)
-                weights = find(model, scale=scale).card.weights_sha256 if network else ""
+                weights = resolve(model, scale=scale).card.weights_sha256 if network else ""
                 for kind, folder in (("damaged", arguments.damaged), ("clean", arguments.truth)):
                     row = {"pictures": kind, "scale": scale, "model": model, "weights": weights}
                     row |= score(enlarge, folder, scale)

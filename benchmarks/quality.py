@@ -36,7 +36,7 @@ from superres.optim.schedule import Budget
 from superres.runs.chart import Curve
 from superres.runs.log import read_log
 from superres.runtimes.precision import describe_cpu
-from superres.train.loop import RunOptions, train
+from superres.train.loop import TrainingOptions, train
 from superres.train.recipe_file import built_in_recipes, load_recipe
 from superres.train.start import misfits
 from superres.upscaler import load
@@ -96,7 +96,7 @@ def measure(
     if model == BICUBIC:
         enlarge = bicubic(scale)
     else:
-        weights = zoo.find(model, scale=scale).weights
+        weights = zoo.resolve(model, scale=scale).weights
         assert weights is not None, f"{model} has no weights that torch loads"
         trained, card = load_network(weights)
         network = for_inference(trained)
@@ -226,7 +226,7 @@ def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     start = _from_x4(name) if arguments.from_x4 else ()
     report = train(
         load_recipe(name, start),
-        RunOptions(
+        TrainingOptions(
             folder,
             tuple(arguments.data),
             budget=Budget(minutes=arguments.minutes),
@@ -252,7 +252,7 @@ def _from_x4(name: str) -> tuple[str, ...]:
     The rates are halved, as little is fresh.
     """
     family = name.rpartition("-x")[0]
-    weights = zoo.find(f"{family}-x4").weights
+    weights = zoo.resolve(f"{family}-x4").weights
     assert weights is not None, f"{family}-x4 has no weights that torch loads"
     theirs = load_network(weights)[0].state_dict()
     recipe = load_recipe(name)
@@ -285,7 +285,7 @@ def main() -> None:
 
     for model in arguments.model:
         is_one = model != BICUBIC
-        name = zoo.find(model, scale=arguments.scale).card.name if is_one else BICUBIC
+        name = zoo.resolve(model, scale=arguments.scale).card.name if is_one else BICUBIC
         _keep(measure(name, model, arguments.scale, arguments.sets, timed=arguments.timed))
     if arguments.data:
         for family in arguments.only or _families():

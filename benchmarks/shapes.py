@@ -17,7 +17,7 @@ from typing import Any
 
 from superres.optim.schedule import Budget
 from superres.runs.log import read_log
-from superres.train.loop import RunOptions, train
+from superres.train.loop import TrainingOptions, train
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import load_recipe
 
@@ -58,7 +58,7 @@ def main() -> None:
         recipe = varied(base, changes)
         steps = arguments.steps * pixels // (recipe.data.batch * recipe.data.patch**2)
         with tempfile.TemporaryDirectory() as folder:
-            options = RunOptions(
+            options = TrainingOptions(
                 Path(folder),
                 tuple(arguments.data),
                 budget=Budget(steps=steps),

@@ -56,7 +56,7 @@ def in_turn(candidates: dict[str, Callable[[], object]], runs: int) -> dict[str,
 
 def network(threads: int) -> dict[str, Any]:
     """Compare the network alone: 256x256 to 1024x1024, the default x4 model."""
-    model = zoo.find("default", scale=4)
+    model = zoo.resolve("default", scale=4)
     x = np.random.default_rng(0).random((1, 3, 256, 256), dtype=np.float32)
     candidates: dict[str, Callable[[], object]] = {}
     outputs: dict[str, Any] = {}
@@ -92,7 +92,7 @@ def overhead(threads: int) -> dict[str, Any]:
         _write_png(source, rng, 2048, 2048)
         options = EnlargeOptions(scale=4, run=RunOptions(threads=threads), overwrite=True)
         enlarger = Enlarger(options, lambda _: None)
-        model = zoo.find("default", scale=4)
+        model = zoo.resolve("default", scale=4)
         backend = open_backend(model, BackendOptions(threads=threads), notice=lambda line: None)
         part = rng.random((1, 3, 512, 512), dtype=np.float32)
         target = Path(folder) / "out.png"

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres import zoo
-from superres.atomic import write_whole
+from superres.atomic import atomic_write_bytes
 from superres.frame import from_unit
 from superres.images.resize import resize
 from superres.infer.engine import Engine
@@ -153,7 +153,7 @@ def rates(models: Sequence[str], seconds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "small.mp4", Path(folder) / "large.mp4"
         write_frames(source, moving_picture(RATE * seconds), crf="18", preset="medium")
-        result: dict[str, Any] = {"stages_core_ms": stages(source), "models": {}}
+        result: dict[str, Any] = {"stages_core_ms": scale_steps(source), "models": {}}
         for model in models:
             if 2 not in zoo.scales(model):
                 continue
@@ -189,7 +189,7 @@ def _timed(source: Path, target: Path, options: VideoOptions) -> dict[str, float
 
 def network_alone(model: str) -> dict[str, Any]:
     """Return the rate of a network that does nothing but run whole frames."""
-    backend = open_backend(zoo.find(model, scale=2), notice=lambda line: None)
+    backend = open_backend(zoo.resolve(model, scale=2), notice=lambda line: None)
     frame = np.random.default_rng(0).random((1, 3, *SIZE), dtype=np.float32)
     seconds, cores = _median(lambda: backend.run(frame))
     facts = backend.facts
@@ -216,7 +216,7 @@ class _Instant:
         return self._answers[shape]
 
 
-def stages(source: Path) -> dict[str, float]:
+def scale_steps(source: Path) -> dict[str, float]:
     """Return the milliseconds of one core that each stage but the network takes for a frame."""
     facts = probe(source)
     began = time.process_time()
@@ -226,7 +226,7 @@ def stages(source: Path) -> dict[str, float]:
     found["to RGB"] = 1e3 * _median(lambda: to_rgb(still.frame))[1]
     rgb = to_rgb(still.frame)
     for name, halo, tile in (("one tile", 8, None), ("tiles of 416", 30, 416)):
-        card = zoo.find("default", scale=2).card.model_copy(update={"halo": halo})
+        card = zoo.resolve("default", scale=2).card.model_copy(update={"halo": halo})
         engine = Engine(card, _Instant(), tile=tile, fallback=None, notice=lambda line: None)
         found[name] = 1e3 * _median(lambda engine=engine: engine.enlarge(rgb))[1]
     size = (2 * facts.size[0], 2 * facts.size[1])
@@ -304,7 +304,7 @@ def write_page(part: str, text: str) -> None:
     begin, end = f"<!-- {part} -->", f"<!-- end of {part} -->"
     before, _, rest = PAGE.read_text().partition(begin)
     _, _, after = rest.partition(end)
-    write_whole(PAGE, f"{before}{begin}\n\n{text}\n\n{end}{after}".encode())
+    atomic_write_bytes(PAGE, f"{before}{begin}\n\n{text}\n\n{end}{after}".encode())
 
 
 # Any: JSON.
@@ -344,7 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(table, end="\n\n")
     if asked.write:
         RESULTS.parent.mkdir(exist_ok=True)
-        write_whole(RESULTS, json.dumps(result, indent=1).encode())
+        atomic_write_bytes(RESULTS, json.dumps(result, indent=1).encode())
         for part, table in tables.items():
             write_page(part, table)
 

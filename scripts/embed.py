@@ -16,7 +16,7 @@ from pathlib import Path
 
 from torch import nn
 
-from superres.atomic import write_whole
+from superres.atomic import atomic_write_bytes
 from superres.evaluate.benchmark import evaluate
 from superres.metrics import Protocol
 from superres.modelfiles.card import Card, Score
@@ -82,7 +82,7 @@ def main() -> None:
         if path.stat().st_size > allowed:
             raise SystemExit(f"{path.name} has {path.stat().st_size} bytes, over {allowed}")
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    write_whole(folder / MANIFEST_NAME, (json.dumps(hashes, indent=1) + "\n").encode())
+    atomic_write_bytes(folder / MANIFEST_NAME, (json.dumps(hashes, indent=1) + "\n").encode())
     tell(card)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from embed import in_half, scored, tell
 
-from superres.atomic import write_whole
+from superres.atomic import atomic_write_bytes
 from superres.hub import TABLE_NAME, HubFile, hub_files
 from superres.modelfiles.checkpoint import save_network
 from superres.zoo import weights_folder
@@ -54,7 +54,7 @@ def main() -> None:
     )
     table = [one.model_dump(mode="json", exclude_none=True) for one in entries]
     text = json.dumps(table, indent=1, ensure_ascii=False) + "\n"
-    write_whole(weights_folder() / TABLE_NAME, text.encode())
+    atomic_write_bytes(weights_folder() / TABLE_NAME, text.encode())
     tell(card)
 
 

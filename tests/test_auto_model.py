@@ -112,7 +112,7 @@ def test_without_a_scale_both_choices_enlarge_alike(monkeypatch):
     assert largest_scale() == 8
 
 
-@pytest.mark.parametrize("use", [zoo.find, zoo.scales, load])
+@pytest.mark.parametrize("use", [zoo.resolve, zoo.scales, load])
 def test_where_there_is_no_picture_to_look_at_auto_is_refused(use):
     with pytest.raises(ArgumentError, match="auto is no model: it looks at one picture") as caught:
         use("auto")

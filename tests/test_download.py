@@ -6,10 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from web_server import endless, redirecting, sending, serving
 
 from superres.download import Wanted, download
 from superres.errors import ArgumentError, ModelError, OutputError
-from web_server import endless, redirecting, sending, serving
 
 DATA = bytes(range(256)) * 4096  # 1 MiB: several chunks
 SHA256 = hashlib.sha256(DATA).hexdigest()

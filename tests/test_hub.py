@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from web_server import sending, serving
 
 from superres.errors import ArgumentError, ModelError
 from superres.hub import HUB, HubFile, cache_folder, cached, fetch, hub_files
 from superres.modelfiles.files import read_card
 from superres.upscaler import load
-from superres.zoo import find
-from web_server import sending, serving
+from superres.zoo import resolve
 
 DATA = b"weights" * 1000
 FILE = HubFile(
@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_models_and_nothing_else_have_a_card():
-    card = find("espcn-x4").card
+    card = resolve("espcn-x4").card
     model = FILE.model_dump() | {"name": "espcn-x4", "kind": "model", "card": card}
     assert HubFile(**model).card == card
     for wrong in ({"card": None}, {"name": "other-x4"}, {"kind": "features"}):

@@ -15,7 +15,7 @@ from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
 from superres.runtimes.open import open_backend
 from superres.upscaler import RunOptions, Upscaler, plan_route
-from superres.zoo import find
+from superres.zoo import resolve
 
 OFFERED = (2, 3, 4)
 
@@ -138,7 +138,7 @@ def test_the_default_model_makes_no_subpixel_shift():
 def test_the_default_model_does_not_tint_flat_colour(level):
     flat = np.full((80, 80, 3), level, np.uint8)
     wrong = np.abs(superres.upscale(flat, scale=4).astype(int) - level)
-    halo = 4 * find("default-x4").card.halo
+    halo = 4 * resolve("default-x4").card.halo
     assert wrong[halo:-halo, halo:-halo].max() <= 1
     assert wrong.max() <= 2  # near the edge, where the convolutions see padding
     assert (wrong > 1).mean() < 0.0001

@@ -36,7 +36,7 @@ MOST_BYTES = {
 
 
 def test_every_embedded_model_opens_with_both_files_no_larger_than_is_allowed():
-    models = zoo.known()
+    models = zoo.embedded_models()
     assert {model.card.name for model in models} == EMBEDDED
     for model in models:
         for path in (model.onnx, model.safetensors):
@@ -45,7 +45,7 @@ def test_every_embedded_model_opens_with_both_files_no_larger_than_is_allowed():
 
 
 def test_embedded_cards_say_where_the_weights_come_from():
-    for model in zoo.known():
+    for model in zoo.embedded_models():
         assert model.card.licence
         assert model.card.training.data
         # Sets of single pictures say nothing of other models; docs/burst.md and video.md do.
@@ -59,31 +59,31 @@ def test_the_scales_inside_the_package_are_told_without_opening_a_model(monkeypa
 
 
 def test_a_family_is_completed_by_the_scale():
-    assert zoo.find("default", scale=4).card.name == "default-x4"
-    assert zoo.find("default").card.scale == 4
+    assert zoo.resolve("default", scale=4).card.name == "default-x4"
+    assert zoo.resolve("default").card.scale == 4
     assert zoo.scales("default") == (2, 3, 4)
     assert zoo.scales("default-x4") == (4,)
 
 
 def test_a_model_of_another_scale_is_refused():
     with pytest.raises(ArgumentError, match="enlarges by 4, asked was 2"):
-        zoo.find("default-x4", scale=2)
+        zoo.resolve("default-x4", scale=2)
 
 
 def test_a_scale_that_a_family_has_not_lists_those_that_it_has():
     with pytest.raises(ArgumentError, match="default-x4"):
-        zoo.find("default", scale=7)
+        zoo.resolve("default", scale=7)
 
 
 def test_an_unknown_name_names_the_nearest():
     with pytest.raises(UnknownNameError, match="did you mean 'default-x4'"):
-        zoo.find("defaul-x4")
+        zoo.resolve("defaul-x4")
 
 
 @pytest.mark.parametrize("name", ["x.pth", "model.ckpt"])
 def test_a_missing_file_is_told_apart_from_a_misspelt_name(name):
     with pytest.raises(ModelError, match="cannot be read: No such file"):
-        zoo.find(name)
+        zoo.resolve(name)
 
 
 def test_changed_weights_are_refused(copied):
@@ -92,23 +92,23 @@ def test_changed_weights_are_refused(copied):
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(ModelError, match="has the hash"):
-        zoo.find("default-x4")
+        zoo.resolve("default-x4")
 
 
 def test_missing_weights_are_named(copied):
     (copied / "default-x4.safetensors").unlink()
     with pytest.raises(ModelError, match=r"default-x4\.safetensors are missing"):
-        zoo.find("default-x4")
+        zoo.resolve("default-x4")
 
 
 @pytest.mark.parametrize("text", ["", "[1]", json.dumps({"x": 1})])
 def test_a_damaged_manifest_is_refused(copied, text):
     (copied / "manifest.json").write_text(text)
     with pytest.raises(ModelError):
-        zoo.known()
+        zoo.embedded_models()
 
 
-LARGE = zoo.find("default-x4").card.model_copy(update={"name": "large-x4"})
+LARGE = zoo.resolve("default-x4").card.model_copy(update={"name": "large-x4"})
 
 
 @pytest.fixture
@@ -154,39 +154,39 @@ def put(hub, *names):
 def test_a_model_of_the_hub_is_found_by_name_and_by_family(hub):
     put(hub, "large-x4.onnx", "large-x4.safetensors")
     for name in ("large", "large-x4"):
-        model = zoo.find(name, scale=4)
+        model = zoo.resolve(name, scale=4)
         assert model.onnx == hub["large-x4.onnx"][0]
         assert model.safetensors == hub["large-x4.safetensors"][0]
     assert zoo.scales("large") == (4,)
     assert zoo.embedded_scales("large") == ()
-    assert {model.card.name for model in zoo.known()} == EMBEDDED
+    assert {model.card.name for model in zoo.embedded_models()} == EMBEDDED
 
 
 def test_a_model_of_the_hub_is_asked_for_only_when_it_is_needed(hub):
-    assert zoo.find("default-x4").card.scale == 4
+    assert zoo.resolve("default-x4").card.scale == 4
     with pytest.raises(ModelError, match=r"large-x4\.onnx .* SUPERRES_OFFLINE is set"):
-        zoo.find("large-x4")
+        zoo.resolve("large-x4")
 
 
 def test_the_card_of_a_model_of_the_hub_is_known_before_and_after_it_is_here(hub):
     assert zoo.on_hub() == [LARGE]
     for name in ("large", "large-x4"):
-        assert zoo.look(name) == ModelFile(LARGE, onnx=None, safetensors=None)
+        assert zoo.lookup(name) == ModelFile(LARGE, onnx=None, safetensors=None)
     put(hub, "large-x4.onnx")
-    assert zoo.look("large-x4").onnx is None  # half a model is none
+    assert zoo.lookup("large-x4").onnx is None  # half a model is none
     put(hub, "large-x4.safetensors")
-    assert zoo.look("large-x4").onnx == hub["large-x4.onnx"][0]
-    assert zoo.look("default-x4") == zoo.find("default-x4")
+    assert zoo.lookup("large-x4").onnx == hub["large-x4.onnx"][0]
+    assert zoo.lookup("default-x4") == zoo.resolve("default-x4")
 
 
 def test_pulling_gives_all_files_of_a_name_wherever_they_lie(hub):
     put(hub, *hub)
-    assert zoo.pull("large-x4") == [hub["large-x4.onnx"][0], hub["large-x4.safetensors"][0]]
-    assert zoo.pull("eyes") == [hub["eyes.safetensors"][0]]
+    assert zoo.download("large-x4") == [hub["large-x4.onnx"][0], hub["large-x4.safetensors"][0]]
+    assert zoo.download("eyes") == [hub["eyes.safetensors"][0]]
     embedded = zoo.weights_folder()
-    assert sorted(zoo.pull("default-x4")) == sorted(embedded.glob("default-x4.*"))
+    assert sorted(zoo.download("default-x4")) == sorted(embedded.glob("default-x4.*"))
     with pytest.raises(UnknownNameError, match="did you mean 'large-x4'"):
-        zoo.pull("lage-x4")
+        zoo.download("lage-x4")
 
 
 def test_feature_weights_are_those_of_the_cache(hub):

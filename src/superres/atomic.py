@@ -14,7 +14,7 @@ _MAX_NAME_BYTES = 255
 
 
 @contextmanager
-def replacing(target: Path) -> Generator[Path]:
+def atomic_write(target: Path) -> Generator[Path]:
     """Lend a temporary path beside a target; it takes the target's name if the block ends well.
 
     If the block raises, also on an interrupt, the temporary is removed and the target was never
@@ -37,12 +37,12 @@ def replacing(target: Path) -> Generator[Path]:
             "name a file to write, or - for standard output",
         )
     path = _temporary_name(place)
-    with blaming(target):
+    with os_errors_as(target):
         # Not tempfile's 0600: a result has the permissions that any new file has.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield path
-        with blaming(target):
+        with os_errors_as(target):
             _flush(path)
             path.replace(place)
     except BaseException:
@@ -52,17 +52,17 @@ def replacing(target: Path) -> Generator[Path]:
     _flush_folder(place.parent)
 
 
-def write_whole(target: Path, data: bytes) -> None:
+def atomic_write_bytes(target: Path, data: bytes) -> None:
     """Write bytes to a file, whole or not at all.
 
     Raises:
-        OutputError: See `replacing`.
+        OutputError: See `atomic_write`.
     """
-    with replacing(target) as temporary, blaming(target):
+    with atomic_write(target) as temporary, os_errors_as(target):
         temporary.write_bytes(data)
 
 
-def refuse_target(
+def check_target(
     target: Path, inputs: Iterable[Path], *, overwrite: bool, hint: str = "use --overwrite"
 ) -> None:
     """Refuse a file that may not be written, before any work is done.
@@ -94,7 +94,7 @@ def unwritable(name: str, reason: str) -> OutputError:
 
 
 @contextmanager
-def blaming(target: Path) -> Generator[None]:
+def os_errors_as(target: Path) -> Generator[None]:
     """Turn the system's errors into ours, which name the target and not its temporary.
 
     Raises:

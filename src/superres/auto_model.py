@@ -22,7 +22,7 @@ _LEAST_SHARPNESS = 0.09  # what a Gaussian blur of about 0.5 px leaves of a shar
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelChoice:
     """What was decided for one picture.
 
     Attributes:
@@ -34,7 +34,7 @@ class Choice:
     reason: str
 
 
-def choose_model(source: Path | bytes, picture: Picture) -> Choice:
+def choose_model(source: Path | bytes, picture: Picture) -> ModelChoice:
     """Choose between `default`, for clean pictures, and `real`, for damaged ones.
 
     Args:
@@ -45,7 +45,7 @@ def choose_model(source: Path | bytes, picture: Picture) -> Choice:
         PictureError: The file is damaged.
     """
     flaw = find_flaw(source, picture)
-    return Choice(REAL if flaw else zoo.DEFAULT, flaw or "little compression, noise or blur")
+    return ModelChoice(REAL if flaw else zoo.DEFAULT, flaw or "little compression, noise or blur")
 
 
 def largest_scale() -> int:

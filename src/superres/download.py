@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.error import HTTPError, URLError
 
-from superres.atomic import blaming, replacing
+from superres.atomic import atomic_write, os_errors_as
 from superres.errors import ArgumentError, ModelError, SuperresError
 from superres.version import __version__
 
@@ -55,9 +55,9 @@ def download(wanted: Wanted, *, progress: Progress) -> None:
             f"{wanted.url} cannot be fetched: only http and https are",
             "SUPERRES_HUB is the address of a folder on a web server",
         )
-    with blaming(wanted.target):
+    with os_errors_as(wanted.target):
         wanted.target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(wanted.target) as temporary, temporary.open("wb") as file:
+    with atomic_write(wanted.target) as temporary, temporary.open("wb") as file:
         try:
             with _open(wanted.url) as response:
                 digest = _copy(response, file, wanted, progress)
@@ -113,11 +113,11 @@ def _copy(response: HTTPResponse, file: BinaryIO, wanted: Wanted, progress: Prog
         if arrived > wanted.size_bytes:
             raise by_hand(wanted, "what came is longer")
         digest.update(data)
-        with blaming(wanted.target):
+        with os_errors_as(wanted.target):
             file.write(data)
         progress(arrived, wanted.size_bytes)
     if arrived < wanted.size_bytes:
         raise by_hand(wanted, f"it broke off after {arrived:,} bytes")
-    with blaming(wanted.target):
+    with os_errors_as(wanted.target):
         file.flush()
     return digest.hexdigest()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres import zoo
-from superres.atomic import refuse_target
+from superres.atomic import check_target
 from superres.auto_model import choose_model, largest_scale
 from superres.errors import OutputError
 from superres.formats.read import MAX_PIXELS, Picture, open_picture
@@ -138,7 +138,7 @@ class Enlarger:
         max_pixels = options.max_pixels or MAX_PIXELS
         if isinstance(target, Path):
             inputs = (source,) if isinstance(source, Path) else ()
-            refuse_target(target, inputs, overwrite=options.overwrite, hint=_WAYS_OUT)
+            check_target(target, inputs, overwrite=options.overwrite, hint=_WAYS_OUT)
         picture = open_picture(source, max_pixels=max_pixels, profile=options.profile)
         size = (picture.height, picture.width)
         model, scale = options.model, options.scale

@@ -46,7 +46,7 @@ def as_table(value: object) -> Table | None:
     return cast("Table", value) if isinstance(value, dict) else None
 
 
-def refuse_unknown_keys(table: Table, section: type[BaseModel], where: str) -> None:
+def check_keys(table: Table, section: type[BaseModel], where: str) -> None:
     """Check the keys of a table and of those in it against what a section knows.
 
     Args:
@@ -64,4 +64,4 @@ def refuse_unknown_keys(table: Table, section: type[BaseModel], where: str) -> N
         if isinstance(kind, UnionType):  # a section that may be left out
             kind = get_args(kind)[0]
         if inner is not None and isinstance(kind, type) and issubclass(kind, BaseModel):
-            refuse_unknown_keys(inner, kind, f"{where} [{key}]")
+            check_keys(inner, kind, f"{where} [{key}]")

@@ -133,7 +133,7 @@ class Upscaler:
         self.offered = (
             zoo.scales(model)
             if scale is None
-            else (zoo.find(model, scale=scale, notice=notice).card.scale,)
+            else (zoo.resolve(model, scale=scale, notice=notice).card.scale,)
         )
         self._options = options
         self._notice = notice
@@ -143,7 +143,7 @@ class Upscaler:
         """Return the engine of one scale; exact runs in fp32 unless a format was asked for."""
         exact = exact and self._options.precision == "auto"
         if (scale, exact) not in self._engines:
-            found = zoo.find(self.model, scale=scale, notice=self._notice)
+            found = zoo.resolve(self.model, scale=scale, notice=self._notice)
             # The choice is the same for every scale, so it is told once.
             told = any(exact == other for _, other in self._engines)
             options = self._options.exact() if exact else self._options

@@ -44,7 +44,7 @@ def _manifest() -> dict[str, str]:
         ) from error
 
 
-def known() -> list[ModelFile]:
+def embedded_models() -> list[ModelFile]:
     """Return the embedded models, by name.
 
     Raises:
@@ -64,8 +64,8 @@ def on_hub() -> list[Card]:
     return [cards[name] for name in sorted(cards)]
 
 
-def look(name: str) -> ModelFile:
-    """Find a model as `find` does, but fetch nothing: one that is not here has a card and no files.
+def lookup(name: str) -> ModelFile:
+    """Find a model as `resolve` does, but fetch nothing: an absent one has a card and no files.
 
     Raises:
         UnknownNameError: No model has this name.
@@ -75,10 +75,10 @@ def look(name: str) -> ModelFile:
     card = next((card for card in on_hub() if card.name == full), None)
     if card and not all(cached(file) for file in hub_files() if file.name == full):
         return ModelFile(card, onnx=None, safetensors=None)
-    return find(name)
+    return resolve(name)
 
 
-def find(
+def resolve(
     name: str, *, scale: int | None = None, notice: Callable[[str], None] | None = None
 ) -> ModelFile:
     """Find a model by name or file; one that only the hub has is fetched.
@@ -100,7 +100,9 @@ def find(
     else:
         full = _full_name(name, scale)
         embedded = full in {Path(file).stem for file in _manifest()}
-        model = open_embedded(full) if embedded else open_model_file(pull(full, notice=notice)[0])
+        model = (
+            open_embedded(full) if embedded else open_model_file(download(full, notice=notice)[0])
+        )
     if scale is not None and model.card.scale != scale:
         raise ArgumentError(
             f"model {name} enlarges by {model.card.scale}, asked was {scale}",
@@ -114,9 +116,9 @@ def scales(name: str) -> tuple[int, ...]:
 
     Raises:
         UnknownNameError: No model has this name.
-        ModelError: See `find`.
+        ModelError: See `resolve`.
     """
-    return _families(_names()).get(name) or (find(name).card.scale,)
+    return _families(_names()).get(name) or (resolve(name).card.scale,)
 
 
 def embedded_scales(family: str) -> tuple[int, ...]:
@@ -124,7 +126,7 @@ def embedded_scales(family: str) -> tuple[int, ...]:
     return _families({Path(file).stem for file in _manifest()}).get(family, ())
 
 
-def pull(
+def download(
     name: str,
     *,
     notice: Callable[[str], None] | None = None,

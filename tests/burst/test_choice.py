@@ -6,7 +6,7 @@ import pytest
 
 from superres import zoo
 from superres.burst import choice
-from superres.burst.choice import Choice, choose_method
+from superres.burst.choice import MethodChoice, choose_method
 from superres.errors import ArgumentError, UnknownNameError
 
 MANY = {"burst", "mine.safetensors"}
@@ -21,9 +21,9 @@ def embedded(request, monkeypatch) -> bool:
 
 
 def test_a_network_fuses_unless_there_is_none(embedded):
-    expected = Choice("network", "default", "burst")
+    expected = MethodChoice("network", "default", "burst")
     assert choose_method(None, None) == (
-        expected if embedded else Choice("backproject", "default", None)
+        expected if embedded else MethodChoice("backproject", "default", None)
     )
 
 
@@ -31,11 +31,11 @@ def test_a_network_fuses_unless_there_is_none(embedded):
 @pytest.mark.parametrize(
     ("method", "model", "expected"),
     [
-        ("drizzle", None, Choice("drizzle", "default", None)),
-        ("backproject", "bicubic", Choice("backproject", "bicubic", None)),
-        (None, "real", Choice("backproject", "real", None)),
-        (None, "mine.safetensors", Choice("network", "default", "mine.safetensors")),
-        ("network", "burst", Choice("network", "default", "burst")),
+        ("drizzle", None, MethodChoice("drizzle", "default", None)),
+        ("backproject", "bicubic", MethodChoice("backproject", "bicubic", None)),
+        (None, "real", MethodChoice("backproject", "real", None)),
+        (None, "mine.safetensors", MethodChoice("network", "default", "mine.safetensors")),
+        ("network", "burst", MethodChoice("network", "default", "burst")),
     ],
 )
 def test_the_method_follows_the_model_and_the_model_the_method(method, model, expected):

@@ -12,11 +12,11 @@ import superres
 from superres import zoo
 from superres.burst import fuse
 from superres.burst.fuse import FuseOptions, fuse_burst
-from superres.burst.network import fuse_laid, nearest_samples, open_network
+from superres.burst.network import fuse_aligned, nearest_samples, open_network
 from superres.burst.synthesise import Shaking, make_burst
 from superres.errors import ModelError
-from superres.imaging.aligned import Laid
-from superres.imaging.motion import Motion, centre_of, grid, mapped, similarity, still
+from superres.imaging.aligned import Aligned
+from superres.imaging.motion import Motion, centre_of, grid, identity_motion, mapped, similarity
 from superres.imaging.reconstruction import project
 from superres.infer.burst_input import frame_input
 from superres.metrics import Protocol, psnr
@@ -73,7 +73,7 @@ def swelling(height: float) -> np.ndarray:
 
 TILTED = np.array([[1.02, 0.01, 0.4], [-0.02, 0.99, -0.6], [2e-4, -3e-4, 1.0]])
 MOTIONS = {
-    "still": still(),
+    "still": identity_motion(),
     "shift": Motion(similarity(1.3, -2.4, 0.0)),
     "turn": Motion(similarity(0.4, 0.7, 9.0)),
     "homography": Motion(TILTED),
@@ -135,10 +135,14 @@ def test_pixels_beyond_the_frame_have_no_sample():
     assert seen[:, 4:].all()
 
 
-def laid(colours: np.ndarray) -> list[Laid]:
-    moves = (still(), Motion(similarity(0.3, -0.4, 0.5)), Motion(similarity(-0.4, 0.2, -0.5)))
+def aligned(colours: np.ndarray) -> list[Aligned]:
+    moves = (
+        identity_motion(),
+        Motion(similarity(0.3, -0.4, 0.5)),
+        Motion(similarity(-0.4, 0.2, -0.5)),
+    )
     return [
-        Laid(index, planes, np.ones(SIZE, np.float32), move)
+        Aligned(index, planes, np.ones(SIZE, np.float32), move)
         for index, (planes, move) in enumerate(zip(colours, moves, strict=True))
     ]
 
@@ -153,37 +157,37 @@ def test_pixels_that_are_not_believed_leave_no_trace(engine, colours):
     weights[1][5:12, 8:20] = 0.2
     other = colours.copy()
     other[1][:, 5:12, 8:20] = 1.0 - other[1][:, 5:12, 8:20]
-    one, same = (fuse_laid(engine, laid(c), weights, c[0]) for c in (colours, other))
+    one, same = (fuse_aligned(engine, aligned(c), weights, c[0]) for c in (colours, other))
     np.testing.assert_array_equal(one, same)
     weights[1][:] = 1.0
-    seen = fuse_laid(engine, laid(other), weights, other[0])
+    seen = fuse_aligned(engine, aligned(other), weights, other[0])
     assert np.abs(seen - one)[:, 28:40, 40:70].max() > 1e-3
 
 
 def test_a_gap_of_the_reference_is_filled_from_frames_and_never_black(engine, colours):
     weights = [np.ones(SIZE, np.float32) for _ in range(3)]
-    frames = laid(colours)
+    frames = aligned(colours)
     gap = np.s_[6:14, 8:18]
     frames[0].usable[gap] = 0.0
     base = colours[0].copy()
-    made = [fuse_laid(engine, frames, weights, base)]
+    made = [fuse_aligned(engine, frames, weights, base)]
     base[:, 6:14, 8:18] = 0.0  # where other frames see, their colours count
-    made.append(fuse_laid(engine, frames, weights, base))
+    made.append(fuse_aligned(engine, frames, weights, base))
     np.testing.assert_array_equal(*made)
     for weight in weights[1:]:
         weight[:] = 0.0  # where none sees, what was made up does
-    made.append(fuse_laid(engine, frames, weights, base))
+    made.append(fuse_aligned(engine, frames, weights, base))
     assert np.abs(made[2] - made[1]).max() > 1e-2
 
 
 def test_grey_goes_as_three_equal_channels_and_bands_one_by_one(engine, colours):
     weights = [np.ones(SIZE, np.float32) for _ in range(3)]
     equal = np.repeat(colours[:, :1], 3, axis=1)
-    expected = fuse_laid(engine, laid(equal), weights, equal[0]).mean(axis=0)
-    grey = fuse_laid(engine, laid(colours[:, :1]), weights, colours[0, :1])
+    expected = fuse_aligned(engine, aligned(equal), weights, equal[0]).mean(axis=0)
+    grey = fuse_aligned(engine, aligned(colours[:, :1]), weights, colours[0, :1])
     np.testing.assert_allclose(grey[0], expected, atol=1e-6)
     bands = np.concatenate((colours, colours[:, :2]), axis=1)
-    made = fuse_laid(engine, laid(bands), weights, bands[0])
+    made = fuse_aligned(engine, aligned(bands), weights, bands[0])
     assert made.shape == (5, 4 * SIZE[0], 4 * SIZE[1])
     np.testing.assert_allclose(made[[0, 3]], grey[[0, 0]], atol=1e-6)
 
@@ -212,9 +216,9 @@ def starts(monkeypatch) -> list[np.ndarray]:
     """Return a list that gets what back-projection begins with, whenever it does."""
     begun: list[np.ndarray] = []
 
-    def noted(laid, start, *rest, **more):
+    def noted(aligned, start, *rest, **more):
         begun.append(start.transpose(1, 2, 0))
-        return project(laid, start, *rest, **more)
+        return project(aligned, start, *rest, **more)
 
     monkeypatch.setattr(fuse, "project", noted)
     return begun

@@ -75,13 +75,13 @@ def test_our_errors_become_two_lines_and_an_exit_code(error, code, monkeypatch, 
     def fail():
         raise error("what was\nfound", "what to do")
 
-    monkeypatch.setattr("superres.zoo.known", fail)
+    monkeypatch.setattr("superres.zoo.embedded_models", fail)
     assert main(["models"]) == code
     assert capsys.readouterr().err == "error: what was found\nhint: what to do\n"
 
 
 def test_a_fault_of_ours_is_not_hidden(monkeypatch):
-    monkeypatch.setattr("superres.zoo.known", lambda: 1 // 0)
+    monkeypatch.setattr("superres.zoo.embedded_models", lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         main(["models"])
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from superres.imaging.brightness import compare_brightness
-from superres.imaging.motion import centre_of, still
+from superres.imaging.motion import centre_of, identity_motion
 from superres.imaging.sampler import Sampler
 
 
 def compared(reference: np.ndarray, frame: np.ndarray):
     size = reference.shape[1:]
-    sampler = Sampler(still().places(size) + centre_of(size), size)
+    sampler = Sampler(identity_motion().places(size) + centre_of(size), size)
     return compare_brightness(reference, frame, sampler, np.ones(size, bool))
 
 

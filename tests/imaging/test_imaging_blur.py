@@ -5,7 +5,7 @@ import pytest
 
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.burst.synthesise import Shaking, make_burst
-from superres.imaging.forward_model import Formation
+from superres.imaging.forward_model import ForwardModel
 from superres.imaging.motion import Motion, similarity
 
 
@@ -13,12 +13,12 @@ def frames_under(blur: float, scene: np.ndarray) -> list[np.ndarray]:
     """Return shifted frames of a grey scene under a Gaussian blur, noisy and rounded."""
     random = np.random.default_rng(0)
     large = scene.mean(axis=2)[None].astype(np.float32)
-    formation = Formation((60, 70), (240, 280), blur)
-    blurred, frames = formation.blur(large)[0], []
+    forward_model = ForwardModel((60, 70), (240, 280), blur)
+    blurred, frames = forward_model.blur(large)[0], []
     for index in range(10):
         shift = random.uniform(-2, 2, 2) * (index > 0)
         places = Motion(similarity(*shift, 0.0)).places((60, 70))
-        frame = formation.sampler(places).gather(blurred) + random.normal(0, 1, (60, 70))
+        frame = forward_model.sampler(places).gather(blurred) + random.normal(0, 1, (60, 70))
         frames.append(np.clip(np.rint(frame), 0, 255).astype(np.uint8))
     return frames
 

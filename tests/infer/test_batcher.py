@@ -7,9 +7,9 @@ import pytest
 from fake_backends import FakeBackend, blur_and_repeat, make_card, random_picture, whole
 
 from superres.errors import BackendError, NumericalError
-from superres.infer.batcher import JointRuns
+from superres.infer.batcher import Batcher
 from superres.infer.engine import Engine
-from superres.infer.sanity import Guard
+from superres.infer.sanity import SanityCheck
 
 CARD = make_card(halo=2)
 NETWORK = blur_and_repeat(CARD)
@@ -33,8 +33,8 @@ def ask(backend, pictures, *, joint_px=2**20, fallback=None, notice=None):
     """Return the pictures' tiles, their coming answers, and the lines told meanwhile."""
     lines: list[str] = []
     notice = notice or lines.append
-    guard = Guard(CARD, backend, fallback=fallback, notice=notice, what="picture")
-    runs = JointRuns(guard, lambda on, tiles: on.run(tiles), joint_px=joint_px, notice=notice)
+    guard = SanityCheck(CARD, backend, fallback=fallback, notice=notice, what="picture")
+    runs = Batcher(guard, lambda on, tiles: on.run(tiles), joint_px=joint_px, notice=notice)
     tiles = [np.ascontiguousarray(picture.transpose(2, 0, 1)[None]) for picture in pictures]
     answers = [runs.submit(tiles[0])]
     assert backend.running.wait(10)

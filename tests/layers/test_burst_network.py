@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from superres.errors import ArgumentError
-from superres.layers.burst_network import ManyFrames, Stepwise
+from superres.layers.burst_network import BurstNetwork, Stepwise
 from superres.layers.supervised import Supervised
 from superres.modelfiles.card import Card, parse_card
 from superres.modelfiles.checkpoint import card_for
@@ -130,7 +130,7 @@ def test_every_parameter_has_a_gradient_from_the_first_step_on(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_frames_may_be_given_one_by_one(name):
     _, network = build(name)
-    assert isinstance(network, ManyFrames)
+    assert isinstance(network, BurstNetwork)
     frames = burst(5)
     with torch.inference_mode():
         assert torch.equal(network.fuse(iter(frames.unbind(1))), network(frames))

@@ -4,10 +4,10 @@ from torch import nn
 
 from superres.layers.deconvolution import deconvolution
 from superres.layers.initialisation import (
-    begin_as_rotations,
-    begin_rectified,
-    hand_on,
-    lead_with_detail,
+    init_delta_orthogonal,
+    init_detail,
+    init_identity,
+    init_rectified,
 )
 
 
@@ -16,7 +16,7 @@ def test_a_signal_keeps_its_strength_through_many_rectified_layers(slope):
     torch.manual_seed(0)
     layers = [nn.Conv2d(64, 64, 3, padding=1, padding_mode="circular") for _ in range(10)]
     network = nn.Sequential(*(nn.Sequential(layer, nn.LeakyReLU(slope)) for layer in layers))
-    begin_rectified(network, slope=slope)
+    init_rectified(network, slope=slope)
     with torch.inference_mode():
         strength = network(torch.randn(4, 64, 16, 16)).square().mean()
     assert 0.3 < strength < 3  # without the slope in the formula it would be 0.7**10 or 1.4**10
@@ -25,7 +25,7 @@ def test_a_signal_keeps_its_strength_through_many_rectified_layers(slope):
 def test_a_deconvolution_keeps_a_rectified_signals_strength_too():
     torch.manual_seed(0)
     layer = deconvolution(64, 64, kernel=4, factor=2)
-    begin_rectified(layer)
+    init_rectified(layer)
     with torch.inference_mode():
         large = layer(torch.randn(4, 64, 16, 16).relu())[..., 1:-1, 1:-1]
     assert 0.8 < large.square().mean() < 1.25
@@ -34,7 +34,7 @@ def test_a_deconvolution_keeps_a_rectified_signals_strength_too():
 def test_a_chain_of_rotations_keeps_every_pixel_and_its_energy_in_place():
     torch.manual_seed(0)
     layers = [nn.Conv2d(16, 16, 3, padding=1) for _ in range(32)]
-    begin_as_rotations(layers, slope=1.0)  # a slope of 1 rectifies nothing
+    init_delta_orthogonal(layers, slope=1.0)  # a slope of 1 rectifies nothing
     x = torch.zeros(1, 16, 7, 9)
     x[0, :, 3, 4] = torch.randn(16)
     with torch.inference_mode():
@@ -47,7 +47,7 @@ def test_a_chain_of_rotations_keeps_every_pixel_and_its_energy_in_place():
 def test_rotations_keep_a_rectified_signals_strength():
     torch.manual_seed(0)
     layers = [nn.Conv2d(64, 64, 3, padding=1) for _ in range(10)]
-    begin_as_rotations(layers, slope=0.25)
+    init_delta_orthogonal(layers, slope=0.25)
     network = nn.Sequential(*(nn.Sequential(layer, nn.LeakyReLU(0.25)) for layer in layers))
     with torch.inference_mode():
         strength = network(torch.randn(4, 64, 16, 16)).square().mean()
@@ -58,7 +58,7 @@ def test_a_layer_led_by_detail_hardly_sees_how_bright_its_surroundings_are():
     torch.manual_seed(0)
     layer = nn.Conv2d(3, 16, 5, bias=False)
     before = layer(torch.ones(1, 3, 5, 5)).abs().mean()
-    lead_with_detail(layer, gain=1.0)
+    init_detail(layer, gain=1.0)
     assert layer(torch.ones(1, 3, 5, 5)).abs().mean() < 0.4 * before
 
 
@@ -66,7 +66,7 @@ def test_a_chain_that_hands_on_begins_as_its_input():
     torch.manual_seed(0)
     layers = [nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 4, 3, padding=1)]
     layers.append(nn.Conv2d(4, 1, 5, padding=2))
-    hand_on(layers)
+    init_identity(layers)
     x = torch.rand(2, 1, 9, 9)
     with torch.inference_mode():
         y = layers[2](layers[1](layers[0](x).relu()).relu())

@@ -62,7 +62,9 @@ def test_auto_picks_torch_where_it_has_a_gpu(model_file, monkeypatch):
     monkeypatch.setitem(
         module.BACKENDS,
         "torch",
-        module._Choice("torch", "superres[torch]", "safetensors", lambda *got: opened.append(got)),
+        module._RuntimeEntry(
+            "torch", "superres[torch]", "safetensors", lambda *got: opened.append(got)
+        ),
     )
     with pytest.raises(AttributeError):  # the fake opens nothing
         open_backend(model_file("lean"), notice=pytest.fail)

@@ -11,7 +11,7 @@ from torch import nn
 from superres.errors import BackendError, OutOfMemoryError
 from superres.infer.engine import Engine
 from superres.runtimes.device import parse_device
-from superres.runtimes.runtime import CPU_BATCH_PX, PrecisionRequest, Setup
+from superres.runtimes.runtime import CPU_BATCH_PX, PrecisionRequest, ResolvedOptions
 from superres.runtimes.torch_runtime import TorchBackend, find_device
 
 
@@ -58,7 +58,7 @@ class Doubling(nn.Module):
 
 
 def open_cpu(network: nn.Module, *, device="cpu", precision: PrecisionRequest = "fp32"):
-    setup = Setup(precision, parse_device(device), threads=None, notice=pytest.fail)
+    setup = ResolvedOptions(precision, parse_device(device), threads=None, notice=pytest.fail)
     return TorchBackend(network, make_card(scale=2), setup)
 
 

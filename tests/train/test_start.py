@@ -9,7 +9,7 @@ from superres.errors import RecipeError
 from superres.modelfiles.checkpoint import load_network
 from superres.networks.catalog import network_config
 from superres.optim.schedule import Budget
-from superres.train.loop import RunOptions, train
+from superres.train.loop import TrainingOptions, train
 from superres.train.recipe import NetworkSection
 from superres.train.recipe_file import load_recipe
 from superres.train.start import freeze
@@ -32,7 +32,7 @@ def test_frozen_parameters_end_as_they_began_and_others_do_not(tmp_path):
     recipe = load_recipe("default-x4", [*SMALL, 'network.frozen=["head.", "body."]'])
     report = train(
         recipe,
-        RunOptions(tmp_path / "run", (picture,), budget=Budget(steps=3)),
+        TrainingOptions(tmp_path / "run", (picture,), budget=Budget(steps=3)),
         notice=lambda line: None,
     )
     torch.manual_seed(recipe.seed)

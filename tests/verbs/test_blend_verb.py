@@ -77,7 +77,7 @@ def test_what_cannot_be_written_is_refused(models, more, code, message, capsys):
 def test_an_export_alone_cannot_be_blended(models, tmp_path, capsys, monkeypatch):
     card = Card(name="a", architecture="lean", config={}, scale=2, halo=3)
     monkeypatch.setattr(
-        "superres.zoo.find", lambda name: ModelFile(card, tmp_path / "a.onnx", None)
+        "superres.zoo.resolve", lambda name: ModelFile(card, tmp_path / "a.onnx", None)
     )
     assert main(["blend", *models, "-o", str(tmp_path / "x.safetensors")]) == 1
     assert "no file of weights to blend" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def fake_open(model, options=None, *, notice):
 @pytest.fixture(autouse=True)
 def _quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_TEST_S", 0.0001)
-    monkeypatch.setattr("superres.zoo.find", lambda name, scale=None: MODEL)
+    monkeypatch.setattr("superres.zoo.resolve", lambda name, scale=None: MODEL)
     monkeypatch.setattr("superres.runtimes.open.open_backend", fake_open)
 
 
@@ -70,7 +70,7 @@ def test_a_broken_install_is_told_beside_the_facts_that_can_be_had(monkeypatch, 
     def broken(name, scale=None):
         raise ModelError("the weights default-x4.onnx are missing", "install superres again")
 
-    monkeypatch.setattr("superres.zoo.find", broken)
+    monkeypatch.setattr("superres.zoo.resolve", broken)
     assert main(["doctor"]) == 1
     out, err = capsys.readouterr()
     assert "package    numpy" in out

@@ -28,9 +28,9 @@ CARD = Card(
 @pytest.fixture(autouse=True)
 def _one_model(monkeypatch: pytest.MonkeyPatch) -> None:
     model = ModelFile(CARD, onnx=Path("w/tiny-x3.onnx"), safetensors=None)
-    monkeypatch.setattr("superres.zoo.known", lambda: [model])
+    monkeypatch.setattr("superres.zoo.embedded_models", lambda: [model])
     monkeypatch.setattr("superres.zoo.on_hub", list)
-    monkeypatch.setattr("superres.zoo.look", lambda name: model)
+    monkeypatch.setattr("superres.zoo.lookup", lambda name: model)
 
 
 @pytest.mark.parametrize("words", [["models"], ["models", "list"]])
@@ -73,7 +73,7 @@ def test_the_list_as_json_holds_the_cards(words, capsys):
 
 def test_recipes_without_a_model_of_their_name_are_listed_for_training(monkeypatch, capsys):
     model = ModelFile(CARD.model_copy(update={"name": "espcn-x4"}), onnx=None, safetensors=None)
-    monkeypatch.setattr("superres.zoo.known", lambda: [model])
+    monkeypatch.setattr("superres.zoo.embedded_models", lambda: [model])
     assert main(["models"]) == 0
     told = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["vdsr-x4", "×4", "vdsr"] in told
@@ -94,7 +94,7 @@ def test_the_card_is_shown_line_by_line_without_what_is_empty(capsys):
 
 def test_the_card_of_a_model_that_is_not_here_says_how_it_comes(monkeypatch, capsys):
     model = ModelFile(CARD, onnx=None, safetensors=None)
-    monkeypatch.setattr("superres.zoo.look", lambda name: model)
+    monkeypatch.setattr("superres.zoo.lookup", lambda name: model)
     assert main(["models", "info", "tiny-x3"]) == 0
     assert "superres models pull" in capsys.readouterr().out.splitlines()[-1]
 
@@ -113,7 +113,7 @@ def _pulls(monkeypatch: pytest.MonkeyPatch) -> None:
         progress(1, 2)
         return [Path("cache/a.onnx"), Path("cache/a.safetensors")]
 
-    monkeypatch.setattr("superres.zoo.pull", pull)
+    monkeypatch.setattr("superres.zoo.download", pull)
 
 
 @pytest.mark.usefixtures("_pulls")
@@ -138,6 +138,6 @@ def test_a_model_of_many_frames_says_so(monkeypatch, capsys):
     assert main(["models", "info", "tiny-x3"]) == 0
     assert "frames" not in capsys.readouterr().out
     many = ModelFile(CARD.model_copy(update={"frames": "many"}), onnx=None, safetensors=None)
-    monkeypatch.setattr("superres.zoo.look", lambda name: many)
+    monkeypatch.setattr("superres.zoo.lookup", lambda name: many)
     assert main(["models", "info", "tiny-x3"]) == 0
     assert "frames        any number: superres burst runs it" in capsys.readouterr().out

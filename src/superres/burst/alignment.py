@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from superres.burst.frames import Burst, copies, filled
 from superres.burst.reference import is_blank
-from superres.imaging.aligned import Laid
+from superres.imaging.aligned import Aligned
 from superres.imaging.brightness import Brightness, compare_brightness
 from superres.imaging.drizzle import drizzle
 from superres.imaging.flow import local_flow
-from superres.imaging.forward_model import Formation
-from superres.imaging.motion import Motion, MotionModel, centre_of, still
+from superres.imaging.forward_model import ForwardModel
+from superres.imaging.motion import Motion, MotionModel, centre_of, identity_motion
 from superres.imaging.planes import blurred
 from superres.imaging.registration import BLUR_PX, Fit, pyramid, register
 from superres.imaging.sampler import Places, Plane, Planes, Sampler, inside
@@ -55,13 +55,13 @@ class FrameReport:
     dropped: str = ""
 
 
-def lay_frames(
+def align_frames(
     frames: Sequence[NDArray[np.generic]],
     burst: Burst,
     chosen: int,
     model: MotionModel,
     step: Callable[[], None],
-) -> tuple[list[Laid], list[FrameReport]]:
+) -> tuple[list[Aligned], list[FrameReport]]:
     """Lay all frames over the reference.
 
     Args:
@@ -78,7 +78,7 @@ def lay_frames(
     levels = pyramid(base.mean(axis=0), burst.valid[chosen])
     flat = [is_blank(planes.mean(axis=0)) for planes in burst.planes]
     twins = copies(frames, chosen)
-    laid = [Laid(chosen, base, burst.valid[chosen], still())]
+    aligned = [Aligned(chosen, base, burst.valid[chosen], identity_motion())]
     reports: list[FrameReport] = []
     ones, zeros = (1.0,) * len(base), (0.0,) * len(base)
     for index, planes in enumerate(burst.planes):
@@ -105,8 +105,8 @@ def lay_frames(
         if report.dropped:
             reports.append(report)
             continue
-        frame, brightness = _laid(burst, index, chosen, fit.motion)
-        laid.append(frame)
+        frame, brightness = _aligned_frame(burst, index, chosen, fit.motion)
+        aligned.append(frame)
         reports.append(
             replace(
                 report,
@@ -114,7 +114,7 @@ def lay_frames(
                 offset=tuple(float(o) * _WHITE for o in brightness.offset),
             )
         )
-    return laid, reports
+    return aligned, reports
 
 
 def _unfit(fit: Fit) -> str:
@@ -129,7 +129,9 @@ def _unfit(fit: Fit) -> str:
     return ""
 
 
-def _laid(burst: Burst, index: int, chosen: int, motion: Motion) -> tuple[Laid, Brightness]:
+def _aligned_frame(
+    burst: Burst, index: int, chosen: int, motion: Motion
+) -> tuple[Aligned, Brightness]:
     """Make a frame as bright as the reference."""
     size, base = burst.size, burst.planes[chosen]
     places = motion.places(size) + centre_of(size)
@@ -141,39 +143,39 @@ def _laid(burst: Burst, index: int, chosen: int, motion: Motion) -> tuple[Laid, 
         # What is clipped in one exposure alone is no measurement of the other.
         valid = valid * ~burst.clipped[index]
     usable = (inside(places, size, 0.0) * valid).astype(np.float32)
-    return Laid(index, brightness.equalised(burst.planes[index]), usable, motion), brightness
+    return Aligned(index, brightness.equalised(burst.planes[index]), usable, motion), brightness
 
 
 def follow_motion(
-    laid: Sequence[Laid], burst: Burst, large: Planes, formation: Formation
-) -> list[Laid]:
+    aligned: Sequence[Aligned], burst: Burst, large: Planes, forward_model: ForwardModel
+) -> list[Aligned]:
     """Return the frames with what moves by itself in them, as a first large picture tells."""
-    size, base = burst.size, laid[0]
+    size, base = burst.size, aligned[0]
     levels = pyramid(base.planes.mean(axis=0), base.usable)
-    seen = formation.blur(large.mean(axis=0)[None])[0]
+    seen = forward_model.blur(large.mean(axis=0)[None])[0]
 
     def predict(places: Places) -> Plane:
-        return blurred(formation.sampler(places).gather(seen), BLUR_PX)
+        return blurred(forward_model.sampler(places).gather(seen), BLUR_PX)
 
     followed = [base]
-    for frame in laid[1:]:
+    for frame in aligned[1:]:
         valid = burst.valid[frame.index]
         own = pyramid(frame.planes.mean(axis=0), valid)
         motion = local_flow(levels, own, frame.motion, predict)
         if motion.flow is not None:
             on_reference = inside(motion.places(size) + centre_of(size), size, 0.0)
             usable = (frame.usable * on_reference).astype(np.float32)
-            followed.append(Laid(frame.index, frame.planes, usable, motion))
+            followed.append(Aligned(frame.index, frame.planes, usable, motion))
         else:
             followed.append(frame)
     return followed
 
 
-def whole_reference(burst: Burst, chosen: int, laid: Sequence[Laid]) -> Planes:
+def whole_reference(burst: Burst, chosen: int, aligned: Sequence[Aligned]) -> Planes:
     """Return the reference, its invalid pixels taken from the other frames where these see them."""
     base, valid = burst.planes[chosen], burst.valid[chosen]
-    if len(laid) == 1 or (valid > 0.5).all():
+    if len(aligned) == 1 or (valid > 0.5).all():
         return base
-    seen = drizzle(laid[1:], [frame.usable for frame in laid[1:]], burst.size, 1.0)
+    seen = drizzle(aligned[1:], [frame.usable for frame in aligned[1:]], burst.size, 1.0)
     known = np.maximum(valid, (seen.weight > 0.2).astype(np.float32))
     return filled(np.where(valid > 0.5, base, seen.planes), known)

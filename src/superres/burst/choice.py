@@ -15,7 +15,7 @@ DEFAULT_METHOD = NETWORK
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MethodChoice:
     """What fuses a burst.
 
     Attributes:
@@ -29,7 +29,7 @@ class Choice:
     fuser: str | None
 
 
-def choose_method(method: str | None, model: str | None) -> Choice:
+def choose_method(method: str | None, model: str | None) -> MethodChoice:
     """Choose what was not asked for: the model after the method, or the method after the model.
 
     Args:
@@ -46,16 +46,16 @@ def choose_method(method: str | None, model: str | None) -> Choice:
         if method is None:
             method = DEFAULT_METHOD if embedded else BACKPROJECT
         if method != NETWORK:
-            return Choice(method, zoo.DEFAULT, None)
+            return MethodChoice(method, zoo.DEFAULT, None)
         if not embedded:
             raise ArgumentError(
                 f"the method {NETWORK} needs a model of many frames; superres has none inside",
                 f"superres train burst-x4 makes one: -n FILE; or use --method {BACKPROJECT}",
             )
-        return Choice(NETWORK, zoo.DEFAULT, zoo.BURST)
+        return MethodChoice(NETWORK, zoo.DEFAULT, zoo.BURST)
     many = model != BICUBIC and _takes_many(model)
     if many and method in (None, NETWORK):
-        return Choice(NETWORK, zoo.DEFAULT, model)
+        return MethodChoice(NETWORK, zoo.DEFAULT, model)
     if many:
         raise ArgumentError(
             f"model {model} fuses frames by itself, asked was the method {method}",
@@ -66,8 +66,8 @@ def choose_method(method: str | None, model: str | None) -> Choice:
             f"the method {NETWORK} needs a model of many frames, {model} enlarges single ones",
             f"leave out one of them; with {model}, frames are fused by {BACKPROJECT} or {DRIZZLE}",
         )
-    return Choice(method or BACKPROJECT, model, None)
+    return MethodChoice(method or BACKPROJECT, model, None)
 
 
 def _takes_many(model: str) -> bool:
-    return zoo.find(model, scale=zoo.scales(model)[-1]).card.frames == "many"
+    return zoo.resolve(model, scale=zoo.scales(model)[-1]).card.frames == "many"

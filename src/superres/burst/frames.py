@@ -15,7 +15,7 @@ from superres.imaging.planes import blurred
 from superres.imaging.sampler import Floats
 
 MAX_BURST_PIXELS = 2**26  # of all frames together; each takes about 100 bytes while it is fused
-_SMALLEST_PX = 8  # of an edge; less cannot be laid over anything
+_SMALLEST_PX = 8  # of an edge; less cannot be aligned with anything
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from superres.burst.alignment import (
     FrameReport,
     Progress,
+    align_frames,
     follow_motion,
-    lay_frames,
     whole_reference,
 )
 from superres.burst.choice import (
@@ -27,17 +27,17 @@ from superres.burst.choice import (
     choose_method,
 )
 from superres.burst.frames import Burst, read_burst
-from superres.burst.network import fuse_laid, open_network
+from superres.burst.network import fuse_aligned, open_network
 from superres.burst.reference import choose_reference
 from superres.errors import ArgumentError, unknown_name
 from superres.frame import Depth, Pixels, from_unit, to_unit
 from superres.images.resize import resize
-from superres.imaging.aligned import Laid
+from superres.imaging.aligned import Aligned
 from superres.imaging.blur import estimate_blur
 from superres.imaging.drizzle import drizzle
-from superres.imaging.forward_model import Blur, Formation
+from superres.imaging.forward_model import Blur, ForwardModel
 from superres.imaging.motion import MODELS, MotionModel
-from superres.imaging.reconstruction import Projection, estimate_trust, project
+from superres.imaging.reconstruction import Reconstruction, estimate_trust, project
 from superres.imaging.sampler import Floats, Planes
 from superres.infer.burst import BurstEngine
 from superres.runtimes.runtime import Notice, no_notice
@@ -53,7 +53,7 @@ class FuseOptions:
 
     Attributes:
         scale: Large size over small size, at least 1.
-        reference: Index of the frame that the others are laid over; None chooses.
+        reference: Index of the frame that the others are aligned over; None chooses.
         method: `network`, `backproject` or `drizzle`; None takes the one that the model is for.
         model: A family, a model or a model file: one of many frames fuses them (`network`), one of
             one frame enlarges the reference, which the other methods begin with, as does
@@ -109,7 +109,7 @@ class Fused:
         method: How they were fused.
         model: The network that fused them, or what enlarged the reference.
         coverage: (H, W) how many frames each pixel was seen by, each as far as it was believed.
-        reference: Index of the frame that the others were laid over.
+        reference: Index of the frame that the others were aligned over.
         blur: What a small pixel was taken to see.
         frames: One report a frame, in the order of the frames.
     """
@@ -128,21 +128,21 @@ class _Work:
     """What a method is given.
 
     Attributes:
-        laid: The frames.
+        aligned: The frames.
         base: (C, h, w) the reference, without gaps.
         start: (C, H, W) the same, enlarged.
         first: (C, H, W) a first large picture of all frames.
-        formation: How frames come about.
+        forward_model: How frames come about.
         trust: How much the start is worth beside the frames.
         enlarge: What brought the start to its size.
         engine: The network of many frames, for its method.
     """
 
-    laid: Sequence[Laid]
+    aligned: Sequence[Aligned]
     base: Planes
     start: Planes
     first: Planes
-    formation: Formation
+    forward_model: ForwardModel
     trust: float
     enlarge: Callable[[Planes, tuple[int, int]], Planes]
     engine: BurstEngine | None
@@ -207,14 +207,14 @@ def fuse_burst(
     choice = choose_method(options.method, options.model)
     burst = read_burst(frames, masks)
     chosen = _reference(burst, options.reference)
-    laid, reports = lay_frames(frames, burst, chosen, options.motion, step)
+    aligned, reports = align_frames(frames, burst, chosen, options.motion, step)
     for report in reports:
         if report.dropped:
             notice(f"frame {report.index} is dropped: {report.dropped}")
-    if len(laid) == 1 < len(frames):
+    if len(aligned) == 1 < len(frames):
         notice(f"no other frame can be used: only frame {chosen} is enlarged")
     step()
-    base = whole_reference(burst, chosen, laid)
+    base = whole_reference(burst, chosen, aligned)
     large = plan_route(burst.size, (4,), options.scale, None).target
     upscaler = None
     if choice.enlarger != BICUBIC:
@@ -222,28 +222,30 @@ def fuse_burst(
     enlarge = partial(_resized, upscaler=upscaler, depth=burst.depth)
     enlarged = enlarge(_with_alpha(base, frames[chosen]), large)
     start, alpha = enlarged[: len(base)], enlarged[len(base) :]
-    formation = Formation(burst.size, large, _DEFAULT_BLUR)
-    made = Projection(start, (laid[0].usable,))
+    forward_model = ForwardModel(burst.size, large, _DEFAULT_BLUR)
+    made = Reconstruction(start, (aligned[0].usable,))
     model = choice.enlarger
-    if len(laid) > 1:
+    if len(aligned) > 1:
         step()
-        trust = options.trust * estimate_trust(laid, start, formation)
+        trust = options.trust * estimate_trust(aligned, start, forward_model)
         if options.blur != "auto":
-            formation = Formation(burst.size, large, options.blur)
+            forward_model = ForwardModel(burst.size, large, options.blur)
         elif upscaler:  # not bicubic, whose errors look like those of too wide a blur
-            formation = Formation(burst.size, large, estimate_blur(laid, start, trust))
-        first = project(laid, start, formation, trust=trust, rounds=1, steps=options.steps).planes
+            forward_model = ForwardModel(burst.size, large, estimate_blur(aligned, start, trust))
+        first = project(
+            aligned, start, forward_model, trust=trust, rounds=1, steps=options.steps
+        ).planes
         step()
         if options.local == "flow":
-            laid = follow_motion(laid, burst, first, formation)
+            aligned = follow_motion(aligned, burst, first, forward_model)
         step()
         engine = None
         if choice.fuser:
             model = choice.fuser
             engine = open_network(model, options.scale, options.run, notice)
-        work = _Work(laid, base, start, first, formation, trust, enlarge, engine)
+        work = _Work(aligned, base, start, first, forward_model, trust, enlarge, engine)
         made = _FUSERS[choice.method](work, options)
-    told = {one.index: float(w.mean()) for one, w in zip(laid, made.weights, strict=True)}
+    told = {one.index: float(w.mean()) for one, w in zip(aligned, made.weights, strict=True)}
     unit = np.concatenate((made.planes, alpha.clip(0.0, 1.0))).transpose(1, 2, 0)
     pixels = from_unit(np.ascontiguousarray(unit, np.float32), burst.depth)
     area = large[0] * large[1] / (burst.size[0] * burst.size[1])
@@ -251,9 +253,9 @@ def fuse_burst(
         pixels=pixels[..., 0] if len(burst.shape) == 2 else pixels,
         method=choice.method,
         model=model,
-        coverage=(drizzle(laid, made.weights, large, 1.0).weight * area).astype(np.float32),
+        coverage=(drizzle(aligned, made.weights, large, 1.0).weight * area).astype(np.float32),
         reference=chosen,
-        blur=formation.kind,
+        blur=forward_model.kind,
         frames=tuple(replace(one, weight=told.get(one.index, 0.0)) for one in reports),
     )
 
@@ -290,42 +292,42 @@ def _resized(
     return np.stack([to_unit(upscaler(band, size=size, depth=depth)) for band in bands])
 
 
-def _judged(work: _Work) -> Projection:
+def _judged(work: _Work) -> Reconstruction:
     """Return how far each pixel is believed, as a first large picture judges."""
     return project(
-        work.laid, work.start, work.formation, trust=work.trust, rounds=1, steps=0,
+        work.aligned, work.start, work.forward_model, trust=work.trust, rounds=1, steps=0,
         current=work.first,
     )  # fmt: skip
 
 
-def _by_drizzle(work: _Work, options: FuseOptions) -> Projection:
+def _by_drizzle(work: _Work, options: FuseOptions) -> Reconstruction:
     """Drizzle the frames; holes are filled from the start."""
     judged = _judged(work)
-    drops = drizzle(work.laid, judged.weights, work.formation.large, options.pixfrac)
-    return Projection(np.where(drops.weight > 0.0, drops.planes, work.start), judged.weights)
+    drops = drizzle(work.aligned, judged.weights, work.forward_model.large, options.pixfrac)
+    return Reconstruction(np.where(drops.weight > 0.0, drops.planes, work.start), judged.weights)
 
 
-def _by_backprojection(work: _Work, options: FuseOptions) -> Projection:
+def _by_backprojection(work: _Work, options: FuseOptions) -> Reconstruction:
     return project(
-        work.laid, work.start, work.formation, trust=work.trust, rounds=options.rounds,
+        work.aligned, work.start, work.forward_model, trust=work.trust, rounds=options.rounds,
         steps=options.steps, current=work.first,
     )  # fmt: skip
 
 
-def _by_network(work: _Work, options: FuseOptions) -> Projection:
+def _by_network(work: _Work, options: FuseOptions) -> Reconstruction:
     """Let a network fuse the frames at its scale, and correct its answer at the one asked for."""
     assert work.engine is not None  # `choose_method` sees to it
-    made = fuse_laid(work.engine, work.laid, _judged(work).weights, work.base)
-    if made.shape[1:] != work.formation.large:
-        made = work.enlarge(made, work.formation.large)
+    made = fuse_aligned(work.engine, work.aligned, _judged(work).weights, work.base)
+    if made.shape[1:] != work.forward_model.large:
+        made = work.enlarge(made, work.forward_model.large)
     # It is near to what the frames say, yet not so near as it can be: 0.3 to 0.5 dB. A network that
     # fails, on frames unlike those of its training, is worth less, and has no pixels dropped, which
     # the first picture judges. One that does well is worth no more: it has seen all of the frames.
-    trust = min(work.trust, options.trust * estimate_trust(work.laid, made, work.formation))
+    trust = min(work.trust, options.trust * estimate_trust(work.aligned, made, work.forward_model))
     return _by_backprojection(replace(work, start=made, trust=trust), options)
 
 
-_FUSERS: dict[str, Callable[[_Work, FuseOptions], Projection]] = {
+_FUSERS: dict[str, Callable[[_Work, FuseOptions], Reconstruction]] = {
     NETWORK: _by_network,
     BACKPROJECT: _by_backprojection,
     DRIZZLE: _by_drizzle,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.atomic import refuse_target
+from superres.atomic import check_target
 from superres.burst.alignment import FrameReport, Progress
 from superres.burst.frames import MAX_BURST_PIXELS, check_total
 from superres.burst.fuse import FuseOptions, fuse_burst
@@ -56,7 +56,7 @@ class BurstReport:
         coverage: The coverage map's path, or "".
         method: How frames were fused.
         model: The network that fused them, or what enlarged the reference.
-        reference: Index of the frame that the others were laid over.
+        reference: Index of the frame that the others were aligned over.
         blur: What a small pixel was taken to see: `bicubic`, or the sigma of a Gaussian.
         input_size: (height, width) of the frames.
         output_size: (height, width) of the result.
@@ -187,7 +187,7 @@ def _check_targets(files: BurstFiles) -> None:
             f"the picture and its coverage would both be {files.target}", "name two files"
         )
     for target in outputs:
-        refuse_target(target, (*files.frames, *files.masks), overwrite=files.overwrite)
+        check_target(target, (*files.frames, *files.masks), overwrite=files.overwrite)
 
 
 def _read_masks(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres import zoo
-from superres.imaging.aligned import Laid
+from superres.imaging.aligned import Aligned
 from superres.imaging.motion import Motion, centre_of
 from superres.imaging.sampler import Floats, Places, Planes, inside
 from superres.infer.burst import BurstEngine
@@ -40,7 +40,7 @@ def open_network(model: str, scale: float, run: RunOptions, notice: Notice) -> B
     """
     offered = zoo.scales(model)
     chosen = min((one for one in offered if one >= scale), default=max(offered))
-    found = zoo.find(model, scale=chosen, notice=notice)
+    found = zoo.resolve(model, scale=chosen, notice=notice)
 
     return BurstEngine(
         found.card,
@@ -51,8 +51,8 @@ def open_network(model: str, scale: float, run: RunOptions, notice: Notice) -> B
     )
 
 
-def fuse_laid(
-    engine: BurstEngine, frames: Sequence[Laid], weights: Sequence[Floats], base: Planes
+def fuse_aligned(
+    engine: BurstEngine, frames: Sequence[Aligned], weights: Sequence[Floats], base: Planes
 ) -> Planes:
     """Fuse frames at the network's own scale.
 

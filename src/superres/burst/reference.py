@@ -1,4 +1,4 @@
-"""Which frame the others are laid over: a sharp one, in the middle of the others, and one of them.
+"""Choice of the reference frame: a sharp one, in the middle of the others.
 
 Frames are compared as thumbnails, each with each, so that their order does not matter.
 """
@@ -58,5 +58,5 @@ def sharpness(plane: Plane) -> float:
 
 
 def is_blank(plane: Plane) -> bool:
-    """Say whether a plane shows nothing that could be laid over anything."""
+    """Say whether a plane shows nothing that could be aligned with anything."""
     return float(detail(plane).std()) < BLANK

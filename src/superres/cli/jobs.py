@@ -136,5 +136,5 @@ def _failed(job: Job, message: str, hint: str, progress: BatchProgress) -> Outco
     """Tell of a failure, with the file's name in its message."""
     name = "stdin" if job.source == PIPE else str(job.source)
     message = message if name in message else f"{name}: {message}"
-    progress.complain(message, hint)
+    progress.print_error(message, hint)
     return Outcome("failed", job, error=message, hint=hint)

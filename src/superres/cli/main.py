@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from superres.cli.output import complain, complain_of, survive_any_file_name
+from superres.cli.output import print_error, print_exception, survive_any_file_name
 from superres.errors import ArgumentError, SuperresError
 from superres.verbs.blend import blend
 from superres.verbs.burst import burst
@@ -82,13 +82,13 @@ def main(arguments: list[str]) -> int:
         code = typer.main.get_command(app).main(arguments, "superres", standalone_mode=False)
         sys.stdout.flush()
     except ArgumentError as error:
-        complain_of(error)
+        print_exception(error)
         return WRONG_USAGE
     except SuperresError as error:
-        complain_of(error)
+        print_exception(error)
         return FAILED
     except _UsageError as error:
-        complain(*_wrong_usage(error))
+        print_error(*_wrong_usage(error))
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED  # some releases of typer raise, others return it
@@ -99,10 +99,12 @@ def main(arguments: list[str]) -> int:
         if error.filename is None:  # it was stdout that could not be written
             _drop_stdout()
         where = error.filename or "the output"
-        complain(f"{where}: {error.strerror}", "check the path, its permissions and the free space")
+        print_error(
+            f"{where}: {error.strerror}", "check the path, its permissions and the free space"
+        )
         return FAILED
     if code == INTERRUPTED:
-        complain(
+        print_error(
             "interrupted",
             "what is finished stands; upscale --skip-existing, train --resume, or video go on",
         )

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from superres.errors import SuperresError
 
 
-def show(line: str) -> None:
+def print_result(line: str) -> None:
     """Print one line of a result to stdout."""
     print(line)
 
 
-def say(line: str) -> None:
+def print_status(line: str) -> None:
     """Print one line of words to stderr."""
     print(line, file=sys.stderr, flush=True)
 
@@ -25,23 +25,23 @@ def error_lines(message: str, hint: str) -> tuple[str, str]:
     return f"error: {_one_line(message)}", f"hint: {_one_line(hint)}"
 
 
-def complain(message: str, hint: str) -> None:
+def print_error(message: str, hint: str) -> None:
     """Print an error to stderr in its two lines."""
     for line in error_lines(message, hint):
-        say(line)
+        print_status(line)
 
 
-def complain_of(error: SuperresError) -> None:
+def print_exception(error: SuperresError) -> None:
     """Print one of our errors to stderr in its two lines."""
-    complain(error.message, error.hint)
+    print_error(error.message, error.hint)
 
 
-def show_json(value: object) -> None:
+def print_json(value: object) -> None:
     """Print a value to stdout as JSON, in ASCII so that every pipe can carry it."""
     print(json.dumps(value, indent=2, default=str))
 
 
-def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
     """Print aligned columns to stdout.
 
     Args:
@@ -56,7 +56,7 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: s
             cell.rjust(width) if right[column : column + 1] == "r" else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        show("  ".join(cells).rstrip())
+        print_result("  ".join(cells).rstrip())
 
 
 def survive_any_file_name() -> None:

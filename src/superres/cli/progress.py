@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from superres.cli.output import error_lines, say, show
+from superres.cli.output import error_lines, print_result, print_status
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -58,34 +58,34 @@ class BatchProgress:
         self._finished += 1
         self.step(name, 0.0, 1.0)
 
-    def say(self, line: str) -> None:
+    def print_status(self, line: str) -> None:
         """Print a line of words to stderr, above the bar."""
         if self._bar:
             self._print(line)
         else:
-            say(line)
+            print_status(line)
 
     def notice(self, line: str) -> None:
         """Print a line of words unless the batch printed it before."""
         if line not in self._noticed:
             self._noticed.add(line)
-            self.say(line)
+            self.print_status(line)
 
     def was_noticed(self, line: str) -> bool:
         """Say whether `notice` was called with this line."""
         return line in self._noticed
 
-    def complain(self, message: str, hint: str) -> None:
+    def print_error(self, message: str, hint: str) -> None:
         """Print an error to stderr in its two lines, above the bar."""
         for line in error_lines(message, hint):
-            self.say(line)
+            self.print_status(line)
 
-    def show(self, line: str) -> None:
+    def print_result(self, line: str) -> None:
         """Print a line of a result to stdout, above the bar where both are on the terminal."""
         if self._bar and sys.stdout.isatty():
             self._print(line)
         else:
-            show(line)
+            print_result(line)
 
     def _print(self, line: str) -> None:
         if self._bar:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.atomic import blaming, replacing
+from superres.atomic import atomic_write, os_errors_as
 from superres.data.folders import PictureSource, find_pictures
 from superres.errors import ArgumentError, DataError, SuperresError
 from superres.formats.read import Picture, open_picture, read_pixels
@@ -138,8 +138,8 @@ class _Shards:
         name = self._target.name if number == 0 else f"{self._target.stem}-{number:03d}.zip"
         path = self._target.with_name(name)
         with (
-            replacing(path) as temporary,
-            blaming(path),
+            atomic_write(path) as temporary,
+            os_errors_as(path),
             zipfile.ZipFile(temporary, "w") as archive,
         ):
             origins = {name: origin for name, _, origin in self._waiting}

@@ -61,7 +61,7 @@ def degrade_batch(
         ArgumentError: The batch is not of this kind, or its size is no multiple of `scale`.
         BackendError: The chain compresses with H.264, and the package `av` is not installed.
     """
-    _refuse_batch(large_BCHW, scale)
+    _check_batch(large_BCHW, scale)
     batch, channels, height, width = large_BCHW.shape
     size = (height // scale, width // scale)
     rng = np.random.default_rng((*seed, _SALT))
@@ -169,7 +169,7 @@ def _index(chosen: NDArray[np.intp], x_BCHW: Tensor) -> Tensor:
     return torch.from_numpy(chosen).to(x_BCHW.device)
 
 
-def _refuse_batch(large_BCHW: Tensor, scale: int) -> None:
+def _check_batch(large_BCHW: Tensor, scale: int) -> None:
     shape = tuple(large_BCHW.shape)
     if large_BCHW.ndim != 4 or not large_BCHW.is_floating_point() or shape[1] not in (1, 3):
         raise ArgumentError(

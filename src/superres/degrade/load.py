@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from superres.degrade.config import STEP_KINDS, DegradationConfig
 from superres.errors import RecipeError, first_fault, unknown_name
-from superres.toml_tables import Table, as_table, merged, read_table, refuse_unknown_keys
+from superres.toml_tables import Table, as_table, check_keys, merged, read_table
 
 
 def built_in_degradations() -> dict[str, Path]:
@@ -34,14 +34,14 @@ def load_degradation(name: str, overrides: Mapping[str, Any] | None = None) -> D
     """
     table = merged(_read(name), dict(overrides or {}))
     where = f"degradation {name}"
-    refuse_unknown_keys(table, DegradationConfig, where)
+    check_keys(table, DegradationConfig, where)
     steps = as_table(table.get("steps")) or {}
     for step_name, value in steps.items():
         step = as_table(value) or {}
         kind = str(step.get("kind", ""))
         if kind not in STEP_KINDS:
             raise unknown_name(f"kind of step for {where} [{step_name}]", kind, STEP_KINDS)
-        refuse_unknown_keys(step, STEP_KINDS[kind], f"{where} [{step_name}]")
+        check_keys(step, STEP_KINDS[kind], f"{where} [{step_name}]")
     try:
         return DegradationConfig.model_validate(table)
     except ValidationError as error:

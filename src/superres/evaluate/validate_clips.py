@@ -28,7 +28,7 @@ from superres.synthesis.clips import clip_canvas, make_clips
 from superres.video.colour import ToRgb
 from superres.video.decode import FrameReader
 from superres.video.probe import probe
-from superres.zoo import DEFAULT, find
+from superres.zoo import DEFAULT, resolve
 
 # Whatever a recipe trains on, its runs are compared on these.
 _CLIPS = ClipConfig(
@@ -104,7 +104,7 @@ class ClipValidator:
 
     def _scores_of_default(self) -> dict[str, float]:
         """Score what the package has for single frames; nothing if it has not this scale."""
-        file = find(DEFAULT, scale=self._config.scale)
+        file = resolve(DEFAULT, scale=self._config.scale)
         if file.weights is None:
             return {}
         network = load_network(file.weights)[0].to(self._device).eval()

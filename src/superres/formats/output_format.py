@@ -87,7 +87,7 @@ def format_of(path: Path) -> str:
         UnknownNameError: No format has this suffix.
     """
     suffix = path.suffix.lower()
-    _refuse_heic(suffix.removeprefix("."), str(path))
+    _check_not_heic(suffix.removeprefix("."), str(path))
     if suffix not in SUFFIXES:
         raise unknown_name(f"output format for {path.name!r} with the suffix", suffix, SUFFIXES)
     return SUFFIXES[suffix]
@@ -101,14 +101,14 @@ def output_format(name: str) -> OutputFormat:
         UnknownNameError: There is no such format.
     """
     lower = name.lower()
-    _refuse_heic(lower, f"the format {name!r}")
+    _check_not_heic(lower, f"the format {name!r}")
     known = _ALIASES.get(lower, lower)
     if known not in FORMATS:
         raise unknown_name("output format", name, FORMATS)
     return FORMATS[known]
 
 
-def _refuse_heic(name: str, asked: str) -> None:
+def _check_not_heic(name: str, asked: str) -> None:
     if name in ("heic", "heif"):
         raise OutputError(
             f"{asked} cannot be written: HEIC needs an HEVC encoder", "write AVIF (.avif) instead"

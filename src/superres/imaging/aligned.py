@@ -9,7 +9,7 @@ from superres.imaging.sampler import Floats, Planes
 
 
 @dataclass(frozen=True, slots=True)
-class Laid:
+class Aligned:
     """A frame, as bright as the reference, and where it lies.
 
     Attributes:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from superres.imaging.aligned import Laid
-from superres.imaging.forward_model import Blur, Formation
+from superres.imaging.aligned import Aligned
+from superres.imaging.forward_model import Blur, ForwardModel
 from superres.imaging.planes import slopes
 from superres.imaging.reconstruction import gather_planes, project
 from superres.imaging.sampler import Floats, Planes, inside
@@ -28,44 +28,44 @@ _STEPS = 15  # with fewer, a blur that is easy to undo looks better than it is
 _FLAT = 0.5  # part of a frame, where all blurs look alike
 
 
-def estimate_blur(laid: Sequence[Laid], start: Planes, trust: float) -> Blur:
+def estimate_blur(aligned: Sequence[Aligned], start: Planes, trust: float) -> Blur:
     """Return the blur that explains the frames; MATLAB's bicubic where they cannot tell.
 
     Args:
-        laid: The frames, the reference first.
+        aligned: The frames, the reference first.
         start: (C, H, W) the reference, enlarged.
         trust: See `backproject`.
     """
-    if len(laid) < _FEWEST:
+    if len(aligned) < _FEWEST:
         return CANDIDATES[0]
-    step = -(-len(laid) // _MOST)
-    frames, start = _middle([_grey(one) for one in laid[::step]], start.mean(axis=0)[None])
+    step = -(-len(aligned) // _MOST)
+    frames, start = _middle([_grey(one) for one in aligned[::step]], start.mean(axis=0)[None])
     small, large = frames[0].planes.shape[1:], start.shape[1:]
     errors: list[float] = []
     for blur in CANDIDATES:
-        formation = Formation((small[0], small[1]), (large[0], large[1]), blur)
-        made = project(frames[::2], start, formation, trust=trust, rounds=1, steps=_STEPS)
-        seen = formation.blur(made.planes)
-        off = np.concatenate([_off(frame, formation, seen) for frame in frames[1::2]])
+        forward_model = ForwardModel((small[0], small[1]), (large[0], large[1]), blur)
+        made = project(frames[::2], start, forward_model, trust=trust, rounds=1, steps=_STEPS)
+        seen = forward_model.blur(made.planes)
+        off = np.concatenate([_off(frame, forward_model, seen) for frame in frames[1::2]])
         errors.append(float(np.median(off)))  # not the mean, since some frames show what moved
     best = int(np.argmin(errors))
     return CANDIDATES[best if errors[best] < _CLEARLY * errors[0] else 0]
 
 
-def _off(frame: Laid, formation: Formation, seen: Planes) -> Floats:
+def _off(frame: Aligned, forward_model: ForwardModel, seen: Planes) -> Floats:
     """Return how far a frame is off what is predicted of it, where it is steep enough to tell."""
-    sampler = formation.sampler(frame.motion.places(formation.small))
+    sampler = forward_model.sampler(frame.motion.places(forward_model.small))
     down, right = slopes(frame.planes[0])
     steep = down**2 + right**2
     told = (frame.usable > 0.5) & (steep >= np.quantile(steep, _FLAT))
     return np.abs(frame.planes - gather_planes(sampler, seen))[:, told].ravel()
 
 
-def _grey(frame: Laid) -> Laid:
-    return Laid(frame.index, frame.planes.mean(axis=0)[None], frame.usable, frame.motion)
+def _grey(frame: Aligned) -> Aligned:
+    return Aligned(frame.index, frame.planes.mean(axis=0)[None], frame.usable, frame.motion)
 
 
-def _middle(frames: list[Laid], start: Planes) -> tuple[list[Laid], Planes]:
+def _middle(frames: list[Aligned], start: Planes) -> tuple[list[Aligned], Planes]:
     """Cut the middle out of large frames; places count from the centre, so motions stay."""
     small, large = frames[0].planes.shape[1:], start.shape[1:]
     edges = [max(0, (length - _CROP_PX) // 2) for length in small]
@@ -75,10 +75,10 @@ def _middle(frames: list[Laid], start: Planes) -> tuple[list[Laid], Planes]:
     rows, columns = (slice(e, n - e) for e, n in zip(edges, small, strict=True))
     size = (small[0] - 2 * edges[0], small[1] - 2 * edges[1])
     centre = (np.array(size, np.float32)[:, None, None] - 1.0) / 2.0
-    cut: list[Laid] = []
+    cut: list[Aligned] = []
     for frame in frames:
         motion = frame.motion.cut(rows, columns)
         usable = frame.usable[rows, columns] * inside(motion.places(size) + centre, size, 0.0)
-        cut.append(Laid(frame.index, frame.planes[:, rows, columns], usable, motion))
+        cut.append(Aligned(frame.index, frame.planes[:, rows, columns], usable, motion))
     rows, columns = (slice(e * s, n - e * s) for e, s, n in zip(edges, scales, large, strict=True))
     return cut, start[:, rows, columns]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import ArgumentError
-from superres.imaging.aligned import Laid
+from superres.imaging.aligned import Aligned
 from superres.imaging.sampler import Floats, Planes
 
 _POINT_PX = 1e-3  # a drop of pixfrac 0 is this small
@@ -38,7 +38,7 @@ class Drizzled:
 
 
 def drizzle(
-    frames: Sequence[Laid],
+    frames: Sequence[Aligned],
     weights: Sequence[Floats],
     large: tuple[int, int],
     pixfrac: float,

@@ -22,7 +22,7 @@ _BAND = 48  # blurred samples made by one product of matrices
 _SIGMAS = 3.0  # a Gaussian ends here
 
 
-class Formation:
+class ForwardModel:
     """The blur between a large picture and all the small frames, and its transpose.
 
     Args:

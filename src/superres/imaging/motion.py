@@ -84,7 +84,7 @@ def centre_of(size: tuple[int, int]) -> Floats:
     return (np.array(size, np.float32)[:, None, None] - 1.0) / 2.0
 
 
-def still() -> Motion:
+def identity_motion() -> Motion:
     """Return the motion of the reference itself."""
     return Motion(np.eye(3))
 

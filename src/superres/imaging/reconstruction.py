@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from superres.imaging.aligned import Laid
-from superres.imaging.forward_model import Formation
+from superres.imaging.aligned import Aligned
+from superres.imaging.forward_model import ForwardModel
 from superres.imaging.planes import blurred, slopes
-from superres.imaging.robust_weights import agreement, noise_of
+from superres.imaging.robust_weights import noise_of, robust_weights
 from superres.imaging.sampler import Plane, Planes, Sampler
 
 _FLAT = 1e-5  # squared slopes below this are flat
@@ -33,7 +33,7 @@ _NEAR = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Projection:
+class Reconstruction:
     """What back-projection came to.
 
     Attributes:
@@ -46,47 +46,47 @@ class Projection:
 
 
 def project(
-    frames: Sequence[Laid],
+    frames: Sequence[Aligned],
     start: Planes,
-    formation: Formation,
+    forward_model: ForwardModel,
     *,
     trust: float,
     rounds: int,
     steps: int,
     current: Planes | None = None,
-) -> Projection:
+) -> Reconstruction:
     """Correct a large picture until its small frames are those that were taken.
 
     Args:
         frames: At least one.
         start: (C, H, W) unit pixels, such as the reference enlarged.
-        formation: How frames come about.
+        forward_model: How frames come about.
         trust: How much the start is worth beside the frames.
         rounds: How often pixels are judged.
         steps: Of conjugate gradients in each round.
         current: What earlier rounds came to; None begins at the start.
     """
-    samplers = [formation.sampler(frame.motion.places(formation.small)) for frame in frames]
+    samplers = [forward_model.sampler(frame.motion.places(forward_model.small)) for frame in frames]
     large = start if current is None else current
     dearness = 1.0 / np.sqrt(_steepness(start) + _FLAT)
     weights: list[Plane] = []
     for _ in range(rounds):
-        weights, noise, rest = _judge(frames, samplers, formation.blur(large))
+        weights, noise, rest = _judge(frames, samplers, forward_model.blur(large))
         held = (0.5 * trust * noise**2 * dearness).astype(np.float32)
-        pull = formation.unblur(rest) - _held(large - start, held)
+        pull = forward_model.unblur(rest) - _held(large - start, held)
 
         def normal(x: Planes, weights: Sequence[Plane] = weights, held: Planes = held) -> Planes:
-            seen = formation.blur(x)
+            seen = forward_model.blur(x)
             total = np.zeros_like(seen)
             for sampler, weight in zip(samplers, weights, strict=True):
                 _scatter(sampler, gather_planes(sampler, seen) * weight, total)
-            return formation.unblur(total) + _held(x, held)
+            return forward_model.unblur(total) + _held(x, held)
 
         large = large + _solve(pull, normal, steps)
-    return Projection(large, tuple(weights))
+    return Reconstruction(large, tuple(weights))
 
 
-def estimate_trust(frames: Sequence[Laid], start: Planes, formation: Formation) -> float:
+def estimate_trust(frames: Sequence[Aligned], start: Planes, forward_model: ForwardModel) -> float:
     """Return what the start is worth beside the frames: the less, the more they are off it.
 
     What frames differ from the start by, beyond noise, is the start's error as frames see it. It is
@@ -95,19 +95,23 @@ def estimate_trust(frames: Sequence[Laid], start: Planes, formation: Formation) 
     Args:
         frames: The reference first, which the start was made from and which does not tell.
         start: See `project`.
-        formation: How frames come about.
+        forward_model: How frames come about.
     """
-    seen = formation.blur(start)
+    seen = forward_model.blur(start)
     excesses: list[float] = []
     for frame in frames[1:]:
-        sampler = formation.sampler(frame.motion.places(formation.small))
+        sampler = forward_model.sampler(frame.motion.places(forward_model.small))
         predicted = gather_planes(sampler, seen)
         error = frame.planes - predicted
         noise = noise_of(error, frame.usable)
-        weight = agreement(error, predicted, frame.usable, noise)
+        weight = robust_weights(error, predicted, frame.usable, noise)
         square = float((weight * np.square(error).mean(axis=0)).sum()) / (float(weight.sum()) + 1)
         excesses.append(square - noise**2)
-    area = formation.large[0] * formation.large[1] / (formation.small[0] * formation.small[1])
+    area = (
+        forward_model.large[0]
+        * forward_model.large[1]
+        / (forward_model.small[0] * forward_model.small[1])
+    )
     usual = _USUAL_TRUST / area
     excess = max(float(np.mean(np.array(excesses))), 1e-9) if excesses else 1e-9
     steep = float(np.sqrt(_steepness(start) + _FLAT).mean())
@@ -120,7 +124,7 @@ def gather_planes(sampler: Sampler, planes: Planes) -> Planes:
 
 
 def _judge(
-    frames: Sequence[Laid], samplers: Sequence[Sampler], seen: Planes
+    frames: Sequence[Aligned], samplers: Sequence[Sampler], seen: Planes
 ) -> tuple[list[Plane], float, Planes]:
     """Return the weights of all pixels, the noise, and the weighted differences, scattered."""
     noises: list[float] = []
@@ -131,7 +135,7 @@ def _judge(
         error = frame.planes - predicted
         noise = noise_of(error, frame.usable)
         noises.append(noise)
-        weights.append(agreement(error, predicted, frame.usable, noise))
+        weights.append(robust_weights(error, predicted, frame.usable, noise))
         errors.append(error)
     usual = float(np.median(np.array(noises)))
     rest = np.zeros_like(seen)

@@ -27,7 +27,7 @@ def noise_of(error: Planes, usable: Floats) -> float:
     return max(_NOISE_FLOOR, 1.4826 * float(np.median(values))) if values.size else _NOISE_FLOOR
 
 
-def agreement(error: Planes, predicted: Planes, usable: Floats, noise: float) -> Floats:
+def robust_weights(error: Planes, predicted: Planes, usable: Floats, noise: float) -> Floats:
     """Return the weight of each pixel of a frame.
 
     Args:

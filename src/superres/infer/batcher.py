@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import BackendError, OutOfMemoryError
-from superres.infer.sanity import Guard, fault
+from superres.infer.sanity import SanityCheck, fault
 from superres.runtimes.runtime import Backend, Notice
 
 Unit = NDArray[np.float32]
@@ -31,7 +31,7 @@ class _Tiles:
     answer: Future[Unit] = field(default_factory=Future["Unit"])
 
 
-class JointRuns:
+class Batcher:
     """One thread that runs tiles on a guarded backend.
 
     Args:
@@ -45,13 +45,13 @@ class JointRuns:
 
     def __init__(
         self,
-        guard: Guard[Backend],
+        guard: SanityCheck[Backend],
         run: Callable[[Backend, Unit], Unit],
         *,
         joint_px: int,
         notice: Notice,
     ) -> None:
-        self._guard = guard
+        self._sanity = guard
         self._run = run
         self.joint_px = joint_px
         self._notice = notice
@@ -61,7 +61,7 @@ class JointRuns:
     def submit(self, tiles_NCHW: Unit) -> Future[Unit]:
         """Return the coming answer to tiles of one picture; any thread may ask.
 
-        It ends with what `Guard.answer` raises.
+        It ends with what `SanityCheck.answer` raises.
         """
         asked = _Tiles(tiles_NCHW)
         self._waiting.append(asked)
@@ -82,7 +82,7 @@ class JointRuns:
 
     def _run_alone(self, asked: _Tiles) -> None:
         try:
-            (large_NCHW,) = self._guard.answer(
+            (large_NCHW,) = self._sanity.answer(
                 asked.tiles, lambda backend: (self._run(backend, asked.tiles),)
             )
         except Exception as error:
@@ -105,7 +105,7 @@ class JointRuns:
         """Answer tiles with one run, and return those which that gave no right answer to."""
         try:
             large_NCHW = self._run(
-                self._guard.backend, np.concatenate([asked.tiles for asked in group])
+                self._sanity.backend, np.concatenate([asked.tiles for asked in group])
             )
         except (OutOfMemoryError, MemoryError):
             self.joint_px = 0

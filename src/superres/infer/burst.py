@@ -12,7 +12,7 @@ from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.infer import tiling
 from superres.infer.burst_input import fill_reference
 from superres.infer.memory_budget import first_limit, halved_limit
-from superres.infer.sanity import Guard
+from superres.infer.sanity import SanityCheck
 from superres.infer.tiling import Span
 from superres.modelfiles.card import Card
 from superres.runtimes.runtime import BackendFacts, BurstBackend, Notice
@@ -57,14 +57,14 @@ class BurstEngine:
                 "superres models list says which models take many frames",
             )
         self.card = card
-        self._guard = Guard(card, backend, fallback=fallback, notice=notice, what="burst")
+        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="burst")
         self._notice = notice
         self._limit = first_limit(card, backend.facts, tile, notice)
 
     @property
     def facts(self) -> BackendFacts:
         """The facts of the backend that ran last, or would run next."""
-        return self._guard.backend.facts
+        return self._sanity.backend.facts
 
     def fuse(self, source: FrameSource, *, count: int, height: int, width: int) -> Unit:
         """Fuse a burst; arguments and errors are those of `fuse_rows`.
@@ -99,7 +99,7 @@ class BurstEngine:
                 f"a burst has at least one frame of 1x1 pixels, got {count} of {width}x{height}",
                 "pass its real size",
             )
-        self._guard.restart()  # a fallback lasts for one burst
+        self._sanity.restart()  # a fallback lasts for one burst
         done = 0
         while done < height:
             edges = tiling.tile_shape(height, width, self.card, self._limit)
@@ -135,5 +135,5 @@ class BurstEngine:
             others = (source(index, *where)[None] for index in range(1, count))
             return (backend.fuse(itertools.chain((reference[None],), others)),)
 
-        (large_NCHW,) = self._guard.answer(reference[None, : self.card.channels], run)
+        (large_NCHW,) = self._sanity.answer(reference[None, : self.card.channels], run)
         return large_NCHW[0]

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.infer import tiling
-from superres.infer.batcher import JointRuns
+from superres.infer.batcher import Batcher
 from superres.infer.ensemble import run_ensemble
 from superres.infer.memory_budget import batch_limit, first_limit, halved_limit
-from superres.infer.row_buffer import RowWindow
-from superres.infer.sanity import Guard
+from superres.infer.row_buffer import RowBuffer
+from superres.infer.sanity import SanityCheck
 from superres.infer.tiling import Span
 from superres.modelfiles.card import Card
 from superres.runtimes.runtime import Backend, BackendFacts, Notice
@@ -78,18 +78,18 @@ class Engine:
         facts = backend.facts
         self._limit = first_limit(card, facts, tile, notice)
         self._batch_px = batch_limit(facts)
-        self._guard = Guard(card, backend, fallback=fallback, notice=notice, what="picture")
+        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="picture")
         self._running = 0
         self._counting = threading.Lock()  # videos have frames under way in several threads
         self._stopped = threading.Event()
         # One thread: several pictures may be under way (colour and alpha are), one network runs.
         run, joint_px = partial(_run, card, ensemble), self._batch_px if facts.joins else 0
-        self._runs = JointRuns(self._guard, run, joint_px=joint_px, notice=notice)
+        self._runs = Batcher(self._sanity, run, joint_px=joint_px, notice=notice)
 
     @property
     def facts(self) -> BackendFacts:
         """The facts of the backend that ran last, or would run next."""
-        return self._guard.backend.facts
+        return self._sanity.backend.facts
 
     @property
     def tile(self) -> int:
@@ -124,7 +124,7 @@ class Engine:
         large = np.empty((0, 0, 0), np.float32)
         with self._picture(height, width):
             channels = self.card.channels
-            window = RowWindow((frame,), height=height, width=width, channels=channels)
+            window = RowBuffer((frame,), height=height, width=width, channels=channels)
             for job, answer_NCHW in self._answers(window, height, width):
                 if answer_NCHW.shape[2:] == size:
                     return answer_NCHW[0].transpose(1, 2, 0)
@@ -157,7 +157,7 @@ class Engine:
             BackendError: The backend failed otherwise.
         """
         with self._picture(height, width):
-            window = RowWindow(blocks, height=height, width=width, channels=self.card.channels)
+            window = RowBuffer(blocks, height=height, width=width, channels=self.card.channels)
             shape = (self.card.scale * width, self.card.channels)
             strip = np.empty((0, *shape), np.float32)
             row = None
@@ -181,7 +181,7 @@ class Engine:
             )
         with self._counting:
             if self._running == 0:
-                self._guard.restart()  # a fallback lasts for one picture
+                self._sanity.restart()  # a fallback lasts for one picture
                 self._stopped.clear()
             self._running += 1
         try:
@@ -197,7 +197,7 @@ class Engine:
             with self._counting:
                 self._running -= 1
 
-    def _answers(self, window: RowWindow, height: int, width: int) -> Generator[tuple[_Job, Unit]]:
+    def _answers(self, window: RowBuffer, height: int, width: int) -> Generator[tuple[_Job, Unit]]:
         """Run all tiles; after an out-of-memory error, their row is begun again."""
         jobs = self._jobs(window, (height, width), 0)
         flying: list[tuple[_Job, Future[Unit]]] = []
@@ -226,7 +226,7 @@ class Engine:
         finally:
             wait([future for _, future in flying])
 
-    def _jobs(self, window: RowWindow, size: tuple[int, int], done: int) -> Generator[_Job]:
+    def _jobs(self, window: RowBuffer, size: tuple[int, int], done: int) -> Generator[_Job]:
         """Cut the tiles of all rows from `done` on."""
         height, width = size
         edges = tiling.tile_shape(height, width, self.card, self._limit)

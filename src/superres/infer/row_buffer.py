@@ -11,7 +11,7 @@ from superres.errors import ArgumentError
 from superres.infer.tiling import mirrored
 
 
-class RowWindow:
+class RowBuffer:
     """Pulls blocks of rows as they are needed and forgets rows that are done.
 
     Args:

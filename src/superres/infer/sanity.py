@@ -25,7 +25,7 @@ class _Backend(Protocol):
 B = TypeVar("B", bound=_Backend)
 
 
-class Guard(Generic[B]):
+class SanityCheck(Generic[B]):
     """Asks a network for answers; one that cannot be right is asked for once more in fp32.
 
     All that follows is then asked for in fp32 too, until `restart`.

@@ -12,7 +12,7 @@ from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.frame import VIDEO_MULTIPLE
 from superres.infer import tiling
 from superres.infer.memory_budget import first_limit, halved_limit
-from superres.infer.sanity import Guard
+from superres.infer.sanity import SanityCheck
 from superres.infer.tiling import Span
 from superres.modelfiles.card import Card
 from superres.runtimes.runtime import BackendFacts, Notice, VideoBackend
@@ -63,7 +63,7 @@ class VideoEngine:
                 "superres models list says which models are for videos",
             )
         self.card = card
-        self._guard = Guard(card, backend, fallback=fallback, notice=notice, what="video")
+        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="video")
         self._notice = notice
         self._limit = first_limit(card, backend.facts, tile, notice)
         self._history: _History | None = None
@@ -71,7 +71,7 @@ class VideoEngine:
     @property
     def facts(self) -> BackendFacts:
         """The facts of the backend that runs next."""
-        return self._guard.backend.facts
+        return self._sanity.backend.facts
 
     @property
     def tile(self) -> int:
@@ -104,7 +104,7 @@ class VideoEngine:
                 "pass frames of its channels, not empty",
             )
         height, width = frame.shape[:2]
-        small, backend = _whole(frame), self._guard.backend
+        small, backend = _whole(frame), self._sanity.backend
         known = self._history
         tiny = min(height, width) < VIDEO_MULTIPLE
         if known is None or known.frame.shape != small.shape or tiny:
@@ -153,7 +153,7 @@ class VideoEngine:
 
     def _restored_tile(self, tile: Unit) -> tuple[Unit, Unit]:
         colours = tile[:, : self.card.channels]
-        return self._guard.answer(colours, lambda backend: backend.restore(tile))
+        return self._sanity.answer(colours, lambda backend: backend.restore(tile))
 
 
 def _whole(frame: Unit) -> Unit:

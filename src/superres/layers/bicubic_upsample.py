@@ -9,7 +9,7 @@ from torch.nn import functional
 _RADIUS = 2  # a cubic at any sub-pixel phase touches at most two neighbours on each side
 
 
-def bicubic_reach(phase: int, scale: int) -> tuple[int, int]:
+def bicubic_radius(phase: int, scale: int) -> tuple[int, int]:
     """Return how many input pixels before and after its own an output pixel is made of.
 
     Args:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 @runtime_checkable
-class ManyFrames(Protocol):
+class BurstNetwork(Protocol):
     """A network that reads a burst of any length; its `forward` takes (B, T, C + 3, H, W)."""
 
     def fuse(self, frames: Iterable[Tensor]) -> Tensor:
@@ -25,7 +25,7 @@ class ManyFrames(Protocol):
 
 @runtime_checkable
 class Stepwise(Protocol):
-    """A `ManyFrames` whose memory is a few tensors, so that runtimes without torch can run it.
+    """A `BurstNetwork` whose memory is a few tensors, so that runtimes without torch can run it.
 
     What it keeps between frames are `states` tensors (B, channels, H, W), which begin as zeros.
     """

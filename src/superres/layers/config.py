@@ -49,7 +49,7 @@ class NetworkConfig(BaseModel):
 
     @property
     def frames(self) -> Literal["one", "many", "video"]:
-        """Whether the network takes one frame, a burst (a `ManyFrames`), or a video."""
+        """Whether the network takes one frame, a burst (a `BurstNetwork`), or a video."""
         return "one"
 
     def build(self) -> nn.Module:
@@ -57,7 +57,7 @@ class NetworkConfig(BaseModel):
         raise AssertionError(f"{type(self).__name__} must build its network")
 
 
-def refuse_scale(architecture: str, scale: int, allowed: tuple[int, ...]) -> None:
+def check_network_scale(architecture: str, scale: int, allowed: tuple[int, ...]) -> None:
     """Raise ArgumentError if an architecture does not have a scale."""
     if scale not in allowed:
         raise ArgumentError(

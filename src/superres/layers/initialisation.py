@@ -12,7 +12,7 @@ _LEVELLED = 0.7  # part of first filters' mean that is taken off
 QUIET = 0.01  # gain of a last layer, for the answer to begin as the picture that it is added to
 
 
-def begin_rectified(network: nn.Module, *, slope: float = 0.0, gain: float = 1.0) -> None:
+def init_rectified(network: nn.Module, *, slope: float = 0.0, gain: float = 1.0) -> None:
     """Draw all convolutions so that a signal keeps its variance through rectifiers.
 
     He et al., ICCV 2015, arXiv:1502.01852. Biases become 0.
@@ -32,13 +32,13 @@ def begin_rectified(network: nn.Module, *, slope: float = 0.0, gain: float = 1.0
                 nn.init.zeros_(layer.bias)
 
 
-def begin_as_rotations(layers: Iterable[nn.Conv2d], *, slope: float = 0.0) -> None:
+def init_delta_orthogonal(layers: Iterable[nn.Conv2d], *, slope: float = 0.0) -> None:
     """Let convolutions begin by turning each pixel's own features, and seeing no neighbour.
 
     Delta-orthogonal weights, for deep chains without skips: Xiao et al., ICML 2018,
     arXiv:1806.05393. What comes through them is neither blurred nor pressed into few directions, as
     by dozens of random kernels. Compact of 32 layers was at 28.98 dB on Set5 x4 after 100 steps so,
-    and at 26.26 by `begin_rectified` alone. Biases become 0.
+    and at 26.26 by `init_rectified` alone. Biases become 0.
 
     Args:
         layers: From features to features, with odd kernels; changed in place.
@@ -55,7 +55,7 @@ def begin_as_rotations(layers: Iterable[nn.Conv2d], *, slope: float = 0.0) -> No
             middle.copy_(turn)
 
 
-def lead_with_detail(layer: nn.Conv2d, *, gain: float) -> None:
+def init_detail(layer: nn.Conv2d, *, gain: float) -> None:
     """Make a layer see detail, rather than how bright its surroundings are.
 
     Most of each kernel's mean is taken off and the rest made stronger, so that the activations bend
@@ -73,7 +73,7 @@ def lead_with_detail(layer: nn.Conv2d, *, gain: float) -> None:
         layer.weight.sub_(_LEVELLED * mean).mul_(gain)
 
 
-def hand_on(layers: Sequence[nn.Conv2d]) -> None:
+def init_identity(layers: Sequence[nn.Conv2d]) -> None:
     """Let a chain of rectified convolutions begin by handing on its input, in their first channels.
 
     The last layer answers with the input alone; the other channels have yet to earn their weights.

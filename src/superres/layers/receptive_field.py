@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from superres.layers.bicubic_upsample import bicubic_reach
+from superres.layers.bicubic_upsample import bicubic_radius
 from superres.layers.deconvolution import padding_for
 
 Range = tuple[int, int]  # first and last pixel, both included
@@ -65,7 +65,7 @@ def bicubic(factor: int) -> Layer:
         ranges = [
             (place - before, place + after)
             for place, phase in (divmod(pixel, factor) for pixel in range(wanted[0], wanted[1] + 1))
-            for before, after in [bicubic_reach(phase, factor)]
+            for before, after in [bicubic_radius(phase, factor)]
         ]
         return min(first for first, _ in ranges), max(last for _, last in ranges)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def stages(scale: int) -> tuple[int, ...]:
+def scale_steps(scale: int) -> tuple[int, ...]:
     """Return the prime factors of a scale, smallest first: 4 is enlarged by 2 twice."""
     found: list[int] = []
     factor = 2

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from superres.atomic import write_whole
+from superres.atomic import atomic_write_bytes
 from superres.errors import ModelError
 from superres.layers.config import NetworkConfig
 from superres.modelfiles.card import CARD_KEY, Card
@@ -53,7 +53,7 @@ def save_network(network: nn.Module, card: Card, path: Path, *, half: bool = Fal
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
         }
     )
-    write_whole(path, save(weights, metadata={CARD_KEY: written.model_dump_json()}))
+    atomic_write_bytes(path, save(weights, metadata={CARD_KEY: written.model_dump_json()}))
     return written
 
 

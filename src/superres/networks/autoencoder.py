@@ -17,7 +17,7 @@ from superres.layers import receptive_field
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
 from superres.layers.deconvolution import deconvolution
-from superres.layers.initialisation import QUIET, begin_rectified
+from superres.layers.initialisation import QUIET, init_rectified
 
 
 class AutoencoderConfig(NetworkConfig):
@@ -89,8 +89,8 @@ class Autoencoder(nn.Module):
             )
         )
         self.tail = deconvolution(features, channels, kernel=config.last_kernel, factor=scale)
-        begin_rectified(self)
-        begin_rectified(self.tail, gain=QUIET)
+        init_rectified(self)
+        init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.layers.config import NetworkConfig
-from superres.layers.initialisation import QUIET, begin_as_rotations, begin_rectified
+from superres.layers.initialisation import QUIET, init_delta_orthogonal, init_rectified
 
 _SLOPE = 0.25  # where the rectifiers' learnt slopes begin
 
@@ -58,9 +58,9 @@ class Compact(nn.Module):
         self.body = nn.Sequential(*chain.from_iterable(rectified), last)
         repeated = torch.arange(channels).repeat_interleave(phases)
         self.register_buffer("repeated", repeated, persistent=False)
-        begin_rectified(first, slope=_SLOPE)
-        begin_as_rotations(inner, slope=_SLOPE)
-        begin_rectified(last, gain=QUIET)
+        init_rectified(first, slope=_SLOPE)
+        init_delta_orthogonal(inner, slope=_SLOPE)
+        init_rectified(last, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""

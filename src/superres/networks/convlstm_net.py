@@ -18,7 +18,7 @@ from superres.layers import receptive_field
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
 from superres.layers.deconvolution import deconvolution
-from superres.layers.initialisation import QUIET, begin_rectified
+from superres.layers.initialisation import QUIET, init_rectified
 
 
 class ConvlstmConfig(NetworkConfig):
@@ -91,8 +91,8 @@ class ConvlstmNet(nn.Module):
         self.cell = _Cell(features)
         self.widen = nn.Sequential(deconvolution(features, features, kernel=4, factor=2), nn.ReLU())
         self.tail = nn.Conv2d(features, channels * scale**2, 3, padding=1)
-        begin_rectified(self)
-        begin_rectified(self.tail, gain=QUIET)
+        init_rectified(self)
+        init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.

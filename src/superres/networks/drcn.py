@@ -16,7 +16,7 @@ from torch.nn import functional
 from superres.layers import receptive_field
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
-from superres.layers.initialisation import QUIET, begin_rectified
+from superres.layers.initialisation import QUIET, init_rectified
 
 
 class DrcnConfig(NetworkConfig):
@@ -62,8 +62,8 @@ class Drcn(nn.Module):
         self.reconstruct = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.ReLU())
         self.tail = nn.Conv2d(features, channels, 3, padding=1)
         self.weights = nn.Parameter(torch.full((config.recursions,), 1 / config.recursions))
-        begin_rectified(self)
-        begin_rectified(self.tail, gain=QUIET)
+        init_rectified(self)
+        init_rectified(self.tail, gain=QUIET)
         nn.init.dirac_(self.infer.weight)  # as in the paper: a recursion begins as the identity
 
     def forward(self, x_BCHW: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from superres.layers import receptive_field
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
-from superres.layers.initialisation import QUIET, begin_rectified
+from superres.layers.initialisation import QUIET, init_rectified
 
 
 class DrrnConfig(NetworkConfig):
@@ -81,8 +81,8 @@ class Drrn(nn.Module):
         self.body = nn.Sequential(*(_RecursiveBlock(w, features, config.units) for w in widths))
         self.before_tail = _Normalised(features)
         self.tail = nn.Conv2d(features, channels, 3, padding=1)
-        begin_rectified(self)
-        begin_rectified(self.tail, gain=QUIET)
+        init_rectified(self)
+        init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""

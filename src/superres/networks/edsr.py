@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from superres.layers.config import NetworkConfig, refuse_scale
+from superres.layers.config import NetworkConfig, check_network_scale
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 
@@ -29,7 +29,7 @@ class EdsrConfig(NetworkConfig):
     residual_scale: float = 1.0
 
     @property
-    def stages(self) -> tuple[int, ...]:
+    def scale_steps(self) -> tuple[int, ...]:
         """The factors of the pixel shuffles: 4 is enlarged in two steps."""
         return {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}.get(self.scale, ())
 
@@ -37,7 +37,7 @@ class EdsrConfig(NetworkConfig):
     def halo(self) -> int:
         """The last convolution's pixel, made smaller stage by stage, and one for each before it."""
         radius = 1
-        for factor in reversed(self.stages):
+        for factor in reversed(self.scale_steps):
             radius = -(-radius // factor) + 1
         return radius + 2 * self.blocks + 2
 
@@ -47,7 +47,7 @@ class EdsrConfig(NetworkConfig):
         Raises:
             ArgumentError: The scale is not 1, 2, 3, 4 or 8.
         """
-        refuse_scale("edsr", self.scale, (1, 2, 3, 4, 8))
+        check_network_scale("edsr", self.scale, (1, 2, 3, 4, 8))
         return Edsr(self)
 
 
@@ -93,7 +93,7 @@ class Edsr(nn.Module):
         self.head = nn.Conv2d(config.channels, features, 3, padding=1)
         blocks = [_ResidualBlock(features, config.residual_scale) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(features, features, 3, padding=1))
-        stages = [_Shuffle(features, factor) for factor in config.stages]
+        stages = [_Shuffle(features, factor) for factor in config.scale_steps]
         self.tail = nn.Sequential(*stages, nn.Conv2d(features, config.channels, 3, padding=1))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from superres.layers.config import NetworkConfig
-from superres.layers.initialisation import lead_with_detail
+from superres.layers.initialisation import init_detail
 from superres.layers.luma import luma_only
 
 
@@ -44,7 +44,7 @@ class Espcn(nn.Module):
         self.refine = nn.Conv2d(config.features, config.refined, 3, padding=1)
         self.expand = nn.Conv2d(config.refined, out, 3, padding=1)
         self.shuffle = nn.PixelShuffle(config.scale)
-        lead_with_detail(self.extract, gain=5.0)
+        init_detail(self.extract, gain=5.0)
         with torch.no_grad():
             self.expand.weight.mul_(0.5)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from superres.layers.config import NetworkConfig
-from superres.layers.initialisation import lead_with_detail
+from superres.layers.initialisation import init_detail
 from superres.layers.luma import luma_only
 
 _DECONVOLUTION = 9  # kernel size of the last layer, in output pixels
@@ -75,7 +75,7 @@ class Fsrcnn(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)  # 0.25: where PReLU starts
                 nn.init.zeros_(torch.as_tensor(layer.bias))
-        lead_with_detail(first, gain=5.0)
+        init_detail(first, gain=5.0)
         nn.init.normal_(self.enlarge.weight, std=0.003)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:

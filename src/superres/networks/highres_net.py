@@ -29,7 +29,7 @@ from superres.frame import BURST_EXTRAS
 from superres.layers import receptive_field
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
-from superres.layers.initialisation import QUIET, begin_rectified
+from superres.layers.initialisation import QUIET, init_rectified
 
 _View = tuple[Tensor, Tensor]  # features (B, F, H, W), and the mask (B, 1, H, W)
 _PRELU = 0.25  # torch's slope of a fresh nn.PReLU
@@ -106,8 +106,8 @@ class HighresNet(nn.Module):
             nn.Conv2d(features, channels * config.scale**2, 3, padding=1),
             nn.PixelShuffle(config.scale),
         )
-        begin_rectified(self, slope=_PRELU)
-        begin_rectified(self.tail, gain=QUIET)
+        init_rectified(self, slope=_PRELU)
+        init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BTXHW: Tensor) -> Tensor:
         """Make (B, C, scale*H, scale*W), unclamped, of a burst (B, T, C + 3, H, W)."""

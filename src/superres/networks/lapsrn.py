@@ -15,10 +15,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from superres.layers import receptive_field
-from superres.layers.config import NetworkConfig, refuse_scale
+from superres.layers.config import NetworkConfig, check_network_scale
 from superres.layers.deconvolution import deconvolution
-from superres.layers.initialisation import QUIET, begin_rectified
-from superres.layers.scale_steps import stages
+from superres.layers.initialisation import QUIET, init_rectified
+from superres.layers.scale_steps import scale_steps
 
 _SLOPE = 0.2  # of all rectifiers below 0
 _KERNEL, _PICTURE_KERNEL = 3, 4
@@ -41,7 +41,7 @@ class LapsrnConfig(NetworkConfig):
         level = (receptive_field.convolution(self.depth), receptive_field.deconvolution(_KERNEL, 2))
         path = (
             receptive_field.convolution(1),
-            *chain.from_iterable(level for _ in stages(self.scale)),
+            *chain.from_iterable(level for _ in scale_steps(self.scale)),
             receptive_field.convolution(1),
         )
         return receptive_field.halo(path, scale=self.scale)
@@ -52,7 +52,7 @@ class LapsrnConfig(NetworkConfig):
         Raises:
             ArgumentError: The scale is not 2, 4 or 8.
         """
-        refuse_scale("lapsrn", self.scale, (2, 4, 8))
+        check_network_scale("lapsrn", self.scale, (2, 4, 8))
         return Lapsrn(self)
 
 
@@ -89,11 +89,11 @@ class Lapsrn(nn.Module):
         self.head = nn.Sequential(
             nn.Conv2d(config.channels, config.features, 3, padding=1), nn.LeakyReLU(_SLOPE)
         )
-        levels = [_Level(config) for _ in stages(config.scale)]
+        levels = [_Level(config) for _ in scale_steps(config.scale)]
         self.levels = nn.ModuleList(levels)
-        begin_rectified(self, slope=_SLOPE)
+        init_rectified(self, slope=_SLOPE)
         for level in levels:
-            begin_rectified(level.detail, gain=QUIET)
+            init_rectified(level.detail, gain=QUIET)
             with torch.no_grad():
                 level.enlarge.weight.copy_(_bilinear())
 

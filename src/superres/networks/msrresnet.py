@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.layers import receptive_field
-from superres.layers.config import NetworkConfig, refuse_scale
-from superres.layers.initialisation import QUIET, begin_rectified
-from superres.layers.scale_steps import stages
+from superres.layers.config import NetworkConfig, check_network_scale
+from superres.layers.initialisation import QUIET, init_rectified
+from superres.layers.scale_steps import scale_steps
 
 _SLOPE = 0.1  # of the rectifiers outside the body, below 0
 _START = 0.1  # gain of the residual blocks' fresh weights, as in ESRGAN's training
@@ -39,7 +39,7 @@ class MsrresnetConfig(NetworkConfig):
         """The first convolution, the body's, one before each pixel shuffle, the last two."""
         enlarge = (
             (receptive_field.convolution(1), receptive_field.repetition(factor))
-            for factor in stages(self.scale)
+            for factor in scale_steps(self.scale)
         )
         path = (
             receptive_field.convolution(1 + 2 * self.blocks),
@@ -54,7 +54,7 @@ class MsrresnetConfig(NetworkConfig):
         Raises:
             ArgumentError: The scale is not 2, 3 or 4.
         """
-        refuse_scale("msrresnet", self.scale, (2, 3, 4))
+        check_network_scale("msrresnet", self.scale, (2, 3, 4))
         return Msrresnet(self)
 
 
@@ -75,7 +75,7 @@ class Msrresnet(nn.Module):
         super().__init__()
         channels, features = config.channels, config.features
         self.scale = config.scale
-        self.factors = stages(config.scale)
+        self.factors = scale_steps(config.scale)
         self.conv_first = nn.Conv2d(channels, features, 3, padding=1)
         self.body = nn.Sequential(*(_ResidualBlock(features) for _ in range(config.blocks)))
         for number, factor in enumerate(self.factors, 1):
@@ -83,9 +83,9 @@ class Msrresnet(nn.Module):
             self.add_module(f"upconv{number}", expand)
         self.conv_hr = nn.Conv2d(features, features, 3, padding=1)
         self.conv_last = nn.Conv2d(features, channels, 3, padding=1)
-        begin_rectified(self)
-        begin_rectified(self.body, gain=_START)
-        begin_rectified(self.conv_last, gain=QUIET)
+        init_rectified(self)
+        init_rectified(self.body, gain=_START)
+        init_rectified(self.conv_last, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from superres.layers.config import NetworkConfig
-from superres.layers.scale_steps import stages
+from superres.layers.scale_steps import scale_steps
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 _ENOUGH = 32  # the halo, in input pixels
@@ -107,7 +107,7 @@ class Rcan(nn.Module):
         groups = (_group(config) for _ in range(config.groups))
         self.body = nn.Sequential(*groups, nn.Conv2d(features, features, 3, padding=1))
         enlarge: list[nn.Module] = []
-        for factor in stages(config.scale):
+        for factor in scale_steps(config.scale):
             expand = nn.Conv2d(features, features * factor**2, 3, padding=1)
             enlarge += [expand, nn.PixelShuffle(factor)]
         last = nn.Conv2d(features, channels, 3, padding=1)

@@ -21,8 +21,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from superres.layers.config import NetworkConfig, refuse_scale
-from superres.layers.initialisation import begin_rectified
+from superres.layers.config import NetworkConfig, check_network_scale
+from superres.layers.initialisation import init_rectified
 from superres.layers.receptive_field import convolution, halo, pooling, repetition
 
 _SLOPE = 0.2  # of the leaky rectifiers
@@ -50,19 +50,21 @@ class RrdbConfig(NetworkConfig):
     doublings: int = Field(default=2, ge=0, le=3)
 
     @property
-    def stages(self) -> tuple[int, ...]:
+    def scale_steps(self) -> tuple[int, ...]:
         """The factors of the enlargements after the body."""
         return (3,) if self.scale == 3 else (2,) * self.doublings
 
     @property
     def multiple_of(self) -> int:
         """Edge of the squares of input pixels that are moved into channels."""
-        return max(1, math.prod(self.stages) // self.scale)
+        return max(1, math.prod(self.scale_steps) // self.scale)
 
     @property
     def reach(self) -> int:
         """Input pixels that an output pixel really sees on each side."""
-        ups = [layer for factor in self.stages for layer in (repetition(factor), convolution(1))]
+        ups = [
+            layer for factor in self.scale_steps for layer in (repetition(factor), convolution(1))
+        ]
         body = convolution(1 + 3 * _DENSE * self.blocks + 1)
         layers = [pooling(self.multiple_of), body, *ups, convolution(2)]
         return halo(layers, scale=self.scale, multiple_of=self.multiple_of)
@@ -84,7 +86,7 @@ class RrdbConfig(NetworkConfig):
             ArgumentError: The scale is neither 3 nor a power of two that the doublings reach.
         """
         reached = sorted({3, *(2**n for n in range(self.doublings + 1))})
-        refuse_scale(f"rrdb with {self.doublings} doublings", self.scale, tuple(reached))
+        check_network_scale(f"rrdb with {self.doublings} doublings", self.scale, tuple(reached))
         return Rrdb(self)
 
 
@@ -98,7 +100,7 @@ class _DenseBlock(nn.Module):
         self.conv3 = nn.Conv2d(features + 2 * growth, growth, 3, padding=1)
         self.conv4 = nn.Conv2d(features + 3 * growth, growth, 3, padding=1)
         self.conv5 = nn.Conv2d(features + 4 * growth, features, 3, padding=1)
-        begin_rectified(self, slope=_SLOPE, gain=_START)
+        init_rectified(self, slope=_SLOPE, gain=_START)
 
     def forward(self, f_BFHW: Tensor) -> Tensor:
         seen_BFHW = f_BFHW
@@ -126,12 +128,12 @@ class Rrdb(nn.Module):
         super().__init__()
         features, fold = config.features, config.multiple_of
         self.fold = fold
-        self.stages = config.stages
+        self.scale_steps = config.scale_steps
         self.conv_first = nn.Conv2d(config.channels * fold**2, features, 3, padding=1)
         blocks = (_Block(features, config.growth) for _ in range(config.blocks))
         self.body = nn.Sequential(*blocks)
         self.conv_body = nn.Conv2d(features, features, 3, padding=1)
-        for number in range(1, len(config.stages) + 1):
+        for number in range(1, len(config.scale_steps) + 1):
             self.add_module(f"conv_up{number}", nn.Conv2d(features, features, 3, padding=1))
         self.conv_hr = nn.Conv2d(features, features, 3, padding=1)
         self.conv_last = nn.Conv2d(features, config.channels, 3, padding=1)
@@ -145,7 +147,7 @@ class Rrdb(nn.Module):
             x_BCHW = functional.pixel_unshuffle(x_BCHW, self.fold)
         f_BFHW = self.conv_first(x_BCHW)
         f_BFHW = f_BFHW + self.conv_body(self.body(f_BFHW))
-        for number, factor in enumerate(self.stages, 1):
+        for number, factor in enumerate(self.scale_steps, 1):
             f_BFHW = functional.interpolate(f_BFHW, scale_factor=factor, mode="nearest")
             f_BFHW = functional.leaky_relu(self.get_submodule(f"conv_up{number}")(f_BFHW), _SLOPE)
         return self.conv_last(functional.leaky_relu(self.conv_hr(f_BFHW), _SLOPE))

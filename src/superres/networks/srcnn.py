@@ -10,9 +10,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from superres.layers.bicubic_upsample import BicubicUpsample, bicubic_reach
+from superres.layers.bicubic_upsample import BicubicUpsample, bicubic_radius
 from superres.layers.config import NetworkConfig
-from superres.layers.initialisation import hand_on, lead_with_detail
+from superres.layers.initialisation import init_detail, init_identity
 from superres.layers.luma import luma_only
 
 
@@ -35,7 +35,7 @@ class SrcnnConfig(NetworkConfig):
         return max(
             max(-(pixel - behind), pixel + ahead)
             for pixel, phase in seen
-            for behind, ahead in [bicubic_reach(phase, self.scale)]
+            for behind, ahead in [bicubic_radius(phase, self.scale)]
         )
 
     def build(self) -> nn.Module:
@@ -53,9 +53,9 @@ class Srcnn(nn.Module):
         self.extract = _convolution(config.channels, wide, first)
         self.map = _convolution(wide, narrow, second)
         self.reconstruct = _convolution(narrow, config.channels, third)
-        lead_with_detail(self.extract, gain=2.0)
-        lead_with_detail(self.map, gain=4.0)
-        hand_on((self.extract, self.map, self.reconstruct))
+        init_detail(self.extract, gain=2.0)
+        init_detail(self.map, gain=4.0)
+        init_identity((self.extract, self.map, self.reconstruct))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""

@@ -14,10 +14,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from superres.layers import receptive_field
-from superres.layers.config import NetworkConfig, refuse_scale
+from superres.layers.config import NetworkConfig, check_network_scale
 from superres.layers.deconvolution import deconvolution
-from superres.layers.initialisation import begin_rectified
-from superres.layers.scale_steps import stages
+from superres.layers.initialisation import init_rectified
+from superres.layers.scale_steps import scale_steps
 
 _SCALES = (1, 2, 3, 4, 8)  # their stages are at most 3, the deconvolutions' kernel size
 _KERNEL = 3
@@ -43,7 +43,7 @@ class SrdensenetConfig(NetworkConfig):
         """The first convolution, all layers one after another, the deconvolutions, the last."""
         path = (
             receptive_field.convolution(1 + self.blocks * self.layers),
-            *(receptive_field.deconvolution(_KERNEL, factor) for factor in stages(self.scale)),
+            *(receptive_field.deconvolution(_KERNEL, factor) for factor in scale_steps(self.scale)),
             receptive_field.convolution(1),
         )
         return receptive_field.halo(path, scale=self.scale)
@@ -54,7 +54,7 @@ class SrdensenetConfig(NetworkConfig):
         Raises:
             ArgumentError: The scale is not 1, 2, 3, 4 or 8.
         """
-        refuse_scale("srdensenet", self.scale, _SCALES)
+        check_network_scale("srdensenet", self.scale, _SCALES)
         return Srdensenet(self)
 
 
@@ -90,11 +90,11 @@ class Srdensenet(nn.Module):
         self.enlarge = nn.Sequential(
             *(
                 nn.Sequential(deconvolution(wide, wide, kernel=_KERNEL, factor=factor), nn.ReLU())
-                for factor in stages(config.scale)
+                for factor in scale_steps(config.scale)
             )
         )
         self.tail = nn.Conv2d(wide, config.channels, 3, padding=1)
-        begin_rectified(self)
+        init_rectified(self)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""

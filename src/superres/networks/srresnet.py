@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from superres.layers import receptive_field
 from superres.layers.config import NetworkConfig
-from superres.layers.scale_steps import stages
+from superres.layers.scale_steps import scale_steps
 
 _OUTER = 9  # kernel size of the first and the last convolution
 
@@ -34,7 +34,7 @@ class SrresnetConfig(NetworkConfig):
         """The first convolution, the body's, one before each pixel shuffle, the last."""
         enlarge = (
             (receptive_field.convolution(1), receptive_field.repetition(factor))
-            for factor in stages(self.scale)
+            for factor in scale_steps(self.scale)
         )
         path = (
             receptive_field.convolution(_OUTER // 2 + 2 * self.blocks + 1),
@@ -83,7 +83,7 @@ class Srresnet(nn.Module):
                 nn.PixelShuffle(factor),
                 nn.PReLU(features),
             )
-            for factor in stages(config.scale)
+            for factor in scale_steps(config.scale)
         )
         self.tail = nn.Sequential(
             *chain.from_iterable(enlarge),

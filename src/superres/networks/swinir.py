@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from superres.errors import ArgumentError
-from superres.layers.config import NetworkConfig, refuse_scale
-from superres.layers.scale_steps import stages
+from superres.layers.config import NetworkConfig, check_network_scale
+from superres.layers.scale_steps import scale_steps
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 _ENOUGH = 4  # windows in the halo
@@ -86,7 +86,7 @@ class SwinirConfig(NetworkConfig):
                 repeated for this scale.
         """
         if self.upsampler == "nearest+conv":
-            refuse_scale("swinir with nearest+conv", self.scale, _REPEATED)
+            check_network_scale("swinir with nearest+conv", self.scale, _REPEATED)
         if self.features % self.heads:
             raise ArgumentError(
                 f"swinir cannot share {self.features} features out among {self.heads} heads",
@@ -236,12 +236,12 @@ class Swinir(nn.Module):
             self.conv_before_upsample = nn.Sequential(before, nn.LeakyReLU())
             if config.upsampler == "pixelshuffle":
                 enlarge: list[nn.Module] = []
-                for factor in stages(config.scale):
+                for factor in scale_steps(config.scale):
                     enlarge += [nn.Conv2d(wide, wide * factor**2, 3, padding=1)]
                     enlarge += [nn.PixelShuffle(factor)]
                 self.upsample = nn.Sequential(*enlarge)
             else:
-                self.doublings = len(stages(config.scale))
+                self.doublings = len(scale_steps(config.scale))
                 for number in range(1, self.doublings + 1):
                     self.add_module(f"conv_up{number}", nn.Conv2d(wide, wide, 3, padding=1))
                 self.conv_hr = nn.Conv2d(wide, wide, 3, padding=1)

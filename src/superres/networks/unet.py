@@ -20,7 +20,7 @@ from superres.layers import receptive_field
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
 from superres.layers.deconvolution import deconvolution
-from superres.layers.initialisation import QUIET, begin_rectified
+from superres.layers.initialisation import QUIET, init_rectified
 
 
 class UnetConfig(NetworkConfig):
@@ -83,8 +83,8 @@ class Unet(nn.Module):
             _TwoConvolutions(2 * width, width) for width in reversed(widths[:-1])
         )
         self.tail = nn.Conv2d(config.features, channels * scale**2, 3, padding=1)
-        begin_rectified(self)
-        begin_rectified(self.tail, gain=QUIET)
+        init_rectified(self)
+        init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.

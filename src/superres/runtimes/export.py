@@ -17,7 +17,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from superres.atomic import write_whole
+from superres.atomic import atomic_write_bytes
 from superres.errors import ModelError
 from superres.frame import BURST_EXTRAS, VIDEO_MULTIPLE
 from superres.layers.burst_network import Stepwise
@@ -78,7 +78,7 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
     model.producer_name, model.producer_version = "superres", __version__
     model.graph.name = card.name
     _check_model(model, full_check=True)
-    write_whole(path, model.SerializeToString(deterministic=True))
+    atomic_write_bytes(path, model.SerializeToString(deterministic=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
 from superres.runtimes.memory import free_memory
 from superres.runtimes.precision import choose_precision
-from superres.runtimes.runtime import BackendFacts, Setup
+from superres.runtimes.runtime import BackendFacts, ResolvedOptions
 
 ort: Any = onnxruntime  # it has no types, and the next incomplete ones
 _load = cast("Any", onnx).load
@@ -47,7 +47,7 @@ class OnnxBackend:
         BackendError: No provider of this build runs on the device.
     """
 
-    def __init__(self, path: Path, card: Card, setup: Setup) -> None:
+    def __init__(self, path: Path, card: Card, setup: ResolvedOptions) -> None:
         self._card = card
         choose_precision(setup.precision, (), "ONNX Runtime", setup.notice)
         provider, settings = _provider(setup.device)

@@ -20,16 +20,16 @@ from superres.runtimes.runtime import (
     BackendOptions,
     BurstBackend,
     Notice,
-    Setup,
+    ResolvedOptions,
     VideoBackend,
 )
 
 Opened = TypeVar("Opened", Backend, BurstBackend, VideoBackend)
-_Opener = Callable[[Path, Card, Setup], Opened]
+_Opener = Callable[[Path, Card, ResolvedOptions], Opened]
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
+class _RuntimeEntry:
     """One backend that a user may name.
 
     Attributes:
@@ -57,55 +57,57 @@ class _Choice:
         return importlib.util.find_spec(self.package) is not None
 
 
-def _openvino(path: Path, card: Card, setup: Setup) -> Backend:
+def _openvino(path: Path, card: Card, setup: ResolvedOptions) -> Backend:
     from superres.runtimes.openvino_runtime import OpenVinoBackend
 
     return OpenVinoBackend(path, card, setup)
 
 
-def _openvino_burst(path: Path, card: Card, setup: Setup) -> BurstBackend:
+def _openvino_burst(path: Path, card: Card, setup: ResolvedOptions) -> BurstBackend:
     from superres.runtimes.openvino_runtime import OpenVinoBurstBackend
 
     return OpenVinoBurstBackend(path, card, setup)
 
 
-def _openvino_video(path: Path, card: Card, setup: Setup) -> VideoBackend:
+def _openvino_video(path: Path, card: Card, setup: ResolvedOptions) -> VideoBackend:
     from superres.runtimes.openvino_runtime import OpenVinoVideoBackend
 
     return OpenVinoVideoBackend(path, card, setup)
 
 
-def _torch(path: Path, _: Card, setup: Setup) -> Backend:
+def _torch(path: Path, _: Card, setup: ResolvedOptions) -> Backend:
     from superres.runtimes.torch_runtime import TorchBackend
 
     return TorchBackend.open(path, setup)
 
 
-def _torch_burst(path: Path, _: Card, setup: Setup) -> BurstBackend:
+def _torch_burst(path: Path, _: Card, setup: ResolvedOptions) -> BurstBackend:
     from superres.runtimes.torch_runtime import TorchBurstBackend
 
     return TorchBurstBackend.open(path, setup)
 
 
-def _torch_video(path: Path, _: Card, setup: Setup) -> VideoBackend:
+def _torch_video(path: Path, _: Card, setup: ResolvedOptions) -> VideoBackend:
     from superres.runtimes.torch_runtime import TorchVideoBackend
 
     return TorchVideoBackend.open(path, setup)
 
 
-def _onnxruntime(path: Path, card: Card, setup: Setup) -> Backend:
+def _onnxruntime(path: Path, card: Card, setup: ResolvedOptions) -> Backend:
     from superres.runtimes.onnx_runtime import OnnxBackend
 
     return OnnxBackend(path, card, setup)
 
 
 # In the order in which `auto` tries them where no GPU of torch's is in sight.
-BACKENDS: dict[str, _Choice] = {
-    "openvino": _Choice(
+BACKENDS: dict[str, _RuntimeEntry] = {
+    "openvino": _RuntimeEntry(
         "openvino", "superres", "onnx", _openvino, _openvino_burst, _openvino_video
     ),
-    "torch": _Choice("torch", "superres[torch]", "safetensors", _torch, _torch_burst, _torch_video),
-    "onnxruntime": _Choice("onnxruntime", "superres[onnx]", "onnx", _onnxruntime),
+    "torch": _RuntimeEntry(
+        "torch", "superres[torch]", "safetensors", _torch, _torch_burst, _torch_video
+    ),
+    "onnxruntime": _RuntimeEntry("onnxruntime", "superres[onnx]", "onnx", _onnxruntime),
 }
 
 
@@ -178,10 +180,12 @@ def _opened(
     model: ModelFile,
     options: BackendOptions,
     notice: Notice,
-    opener: Callable[[_Choice], _Opener[Opened] | None],
+    opener: Callable[[_RuntimeEntry], _Opener[Opened] | None],
 ) -> Opened:
     """Open the backend that was named, or the one to pick."""
-    setup = Setup(options.precision, parse_device(options.device), options.threads, notice)
+    setup = ResolvedOptions(
+        options.precision, parse_device(options.device), options.threads, notice
+    )
     if options.backend != "auto":
         if options.backend not in BACKENDS:
             raise unknown_name("backend", options.backend, ("auto", *BACKENDS))
@@ -202,8 +206,8 @@ def _opened(
 def _open_named(
     name: str,
     model: ModelFile,
-    setup: Setup,
-    opener: Callable[[_Choice], _Opener[Opened] | None],
+    setup: ResolvedOptions,
+    opener: Callable[[_RuntimeEntry], _Opener[Opened] | None],
 ) -> Opened:
     choice = BACKENDS[name]
     if not choice.installed():

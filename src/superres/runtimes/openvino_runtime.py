@@ -32,7 +32,7 @@ from superres.runtimes.precision import choose_precision, native_bf16
 from superres.runtimes.runtime import (
     BackendFacts,
     Precision,
-    Setup,
+    ResolvedOptions,
     split_reference,
 )
 
@@ -67,7 +67,7 @@ class _OpenVinoRuntime:
         BackendError: There is no such device.
     """
 
-    def __init__(self, path: Path, card: Card, setup: Setup) -> None:
+    def __init__(self, path: Path, card: Card, setup: ResolvedOptions) -> None:
         self._core = ov.Core()
         self._device = _find_device(self._core, setup.device)
         native = _native_precisions(self._core, self._device)

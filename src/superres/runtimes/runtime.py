@@ -44,7 +44,7 @@ class BackendOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class ResolvedOptions:
     """What a backend is opened with: `BackendOptions` understood, and who is told of fallbacks."""
 
     precision: PrecisionRequest

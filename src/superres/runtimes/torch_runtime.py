@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from superres.errors import BackendError, OutOfMemoryError, SuperresError
 from superres.frame import BURST_EXTRAS
-from superres.layers.burst_network import ManyFrames
+from superres.layers.burst_network import BurstNetwork
 from superres.layers.recurrent import Recurrent
 from superres.layers.reparameterised import for_inference
 from superres.modelfiles.card import Card
@@ -27,7 +27,7 @@ from superres.runtimes.runtime import (
     CPU_BATCH_PX,
     BackendFacts,
     Precision,
-    Setup,
+    ResolvedOptions,
     split_reference,
 )
 
@@ -58,7 +58,7 @@ class _TorchRuntime:
         BackendError: There is no such device.
     """
 
-    def __init__(self, network: nn.Module, card: Card, setup: Setup) -> None:
+    def __init__(self, network: nn.Module, card: Card, setup: ResolvedOptions) -> None:
         if setup.threads is not None:
             torch.set_num_threads(setup.threads)
         self._card = card
@@ -74,7 +74,7 @@ class _TorchRuntime:
         )
 
     @classmethod
-    def open(cls, path: Path, setup: Setup) -> Self:
+    def open(cls, path: Path, setup: ResolvedOptions) -> Self:
         """Load a file of weights and open its network.
 
         Raises:
@@ -150,7 +150,7 @@ class TorchBurstBackend(_TorchRuntime):
     def fuse(self, frames: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Run the network on frames; see `BurstBackend.fuse`."""
         reference, others = split_reference(frames)
-        network = cast("ManyFrames", self._network)
+        network = cast("BurstNetwork", self._network)
 
         def tensors() -> Iterable[Tensor]:
             yield self._tensor(reference)

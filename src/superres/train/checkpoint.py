@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.optim import Optimizer
 
-from superres.atomic import write_whole
+from superres.atomic import atomic_write_bytes
 from superres.errors import ModelError
 from superres.runs.log import STATE_KEY
 
@@ -49,7 +49,7 @@ def save_state(path: Path, parts: Mapping[str, Part], progress: Progress) -> Non
         for name, value in tensors.items()
     }
     note = json.dumps({"step": progress.step, "elapsed_s": progress.elapsed_s})
-    write_whole(path, save(plain, metadata={STATE_KEY: note}))
+    atomic_write_bytes(path, save(plain, metadata={STATE_KEY: note}))
 
 
 def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], Progress]:

@@ -34,7 +34,7 @@ from superres.train.checkpoint import (
     save_state,
 )
 from superres.train.devices import Devices, open_fabric
-from superres.train.objective import Objective, refuse_nan
+from superres.train.objective import Objective, check_finite
 from superres.train.optimizer import optimizer_for
 from superres.train.patches import Patches, load_patches
 from superres.train.recipe import Recipe
@@ -45,7 +45,7 @@ from superres.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
+class TrainingOptions:
     """Where and how a recipe is run on this machine.
 
     Attributes:
@@ -87,7 +87,7 @@ class TrainReport:
 
 def train(
     recipe: Recipe,
-    options: RunOptions,
+    options: TrainingOptions,
     *,
     notice: Callable[[str], None],
     progress: Callable[[float, str], None] = lambda done, words: None,
@@ -160,7 +160,7 @@ class _Run:
     """The parts of one life of a run, put together once."""
 
     recipe: Recipe
-    options: RunOptions
+    options: TrainingOptions
     budget: Budget
     fabric: Fabric
     network: nn.Module
@@ -177,7 +177,7 @@ class _Run:
 
 
 def _assemble(
-    recipe: Recipe, options: RunOptions, fabric: Fabric, notice: Callable[[str], None]
+    recipe: Recipe, options: TrainingOptions, fabric: Fabric, notice: Callable[[str], None]
 ) -> tuple[_Run, Card]:
     """Build everything that the recipe names, on the device."""
     torch.manual_seed(recipe.seed)
@@ -272,7 +272,7 @@ def _follow(
         if step % options.log_every == 0:
             means = _means(window, fabric)
             if not all(map(math.isfinite, means.values())):
-                refuse_nan(window, step)  # step by step only now: each look waits for a GPU
+                check_finite(window, step)  # step by step only now: each look waits for a GPU
             now = clock.elapsed_s
             samples = len(window) * run.recipe.data.batch / max(now - logged_s, 1e-9)
             if journal:
@@ -286,7 +286,7 @@ def _follow(
         if run.validators and clock.elapsed_s - validated_s >= options.validate_every_s:
             progress(done, f"step {step}  {_validate(run, step, journal)}")
             validated_s = clock.elapsed_s
-    refuse_nan(window, step)
+    check_finite(window, step)
     end = Progress(step, clock.elapsed_s)
     _save(run, end)
     watched = _validate(run, step, journal)

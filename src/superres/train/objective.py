@@ -17,7 +17,7 @@ from superres.losses.structure import ssim_loss
 from superres.losses.variation import total_variation
 from superres.modelfiles.checkpoint import load_network
 from superres.train.recipe import LossSection
-from superres.zoo import feature_weights, find
+from superres.zoo import feature_weights, resolve
 
 _Comparison = Callable[[Tensor, Tensor], Tensor]
 # Compared at every output that a network supervises; the others at the final one alone.
@@ -111,7 +111,7 @@ def _teacher(name: str) -> nn.Module:
     Raises:
         ModelError: It has no weights that torch can read.
     """
-    file = find(name)
+    file = resolve(name)
     if file.weights is None:
         raise ModelError(
             f"the teacher {name} has no file of weights", "name a model that training wrote"
@@ -120,7 +120,7 @@ def _teacher(name: str) -> nn.Module:
     return network.requires_grad_(False)
 
 
-def refuse_nan(window: Sequence[dict[str, Tensor]], step: int) -> None:
+def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
     """Raise, naming the first loss and step, if a value of the last steps is NaN or Inf.
 
     Args:

@@ -21,7 +21,7 @@ from superres.layers.config import NetworkConfig
 from superres.synthesis.burst_config import BurstConfig
 from superres.synthesis.clip_config import ClipConfig
 from superres.train.recipe import Recipe
-from superres.train.sample_maker import Making, making_of_bursts, making_of_clips
+from superres.train.sample_maker import SampleMaker, burst_sample_maker, clip_sample_maker
 
 _CLEAN = "bicubic"
 
@@ -31,18 +31,23 @@ class Patches:
 
     Args:
         pairs: The pictures.
-        making: What is drawn, and what becomes of it.
+        sample_maker: What is drawn, and what becomes of it.
         recipe: Batch and seed.
         share: Which process this is, of how many.
     """
 
     def __init__(
-        self, pairs: ResidentPairs, making: Making, recipe: Recipe, *, share: tuple[int, int]
+        self,
+        pairs: ResidentPairs,
+        sample_maker: SampleMaker,
+        recipe: Recipe,
+        *,
+        share: tuple[int, int],
     ) -> None:
         self.scale = pairs.scale
-        self.description = making.description
+        self.description = sample_maker.description
         self._pairs = pairs
-        self._making = making
+        self._making = sample_maker
         self._recipe = recipe
         self._share = share
 
@@ -110,7 +115,7 @@ def load_patches(
             "pairs bring their own small pictures: give them alone, with a recipe that "
             f"degrades by {_CLEAN}",
         )
-    making = _making(recipe, frames, config.scale, paired=pairs is not None)
+    sample_maker = _making(recipe, frames, config.scale, paired=pairs is not None)
     load = (
         partial(load_resident, find_pictures(data))
         if pairs is None
@@ -119,28 +124,28 @@ def load_patches(
     resident = load(
         scale=config.scale,
         channels=config.channels,
-        smallest=max(making.edge, config.minimum),
+        smallest=max(sample_maker.edge, config.minimum),
         device=device,
         notice=notice,
     )
     drawn_from = emphasised(resident, recipe.data.emphasis)
-    return Patches(drawn_from, making, recipe, share=share)
+    return Patches(drawn_from, sample_maker, recipe, share=share)
 
 
 def _making(
     recipe: Recipe, frames: BurstConfig | ClipConfig | None, scale: int, *, paired: bool
-) -> Making:
+) -> SampleMaker:
     """Return what is drawn for a step, and what becomes of it."""
     if isinstance(frames, BurstConfig):
-        return making_of_bursts(frames, recipe, scale)
+        return burst_sample_maker(frames, recipe, scale)
     if isinstance(frames, ClipConfig):
-        return making_of_clips(frames, recipe, scale)
+        return clip_sample_maker(frames, recipe, scale)
     patch, chain = recipe.data.patch, recipe.degradation.chain
     if paired:
-        return Making(patch, "unknown: the small pictures were given")
+        return SampleMaker(patch, "unknown: the small pictures were given")
     if chain == _CLEAN:
         words = "bicubic as MATLAB's imresize makes it (antialiased), rounded to 8 bits"
-        return Making(patch, words)
+        return SampleMaker(patch, words)
     degradation = load_degradation(chain, recipe.degradation.changes)
 
     def degraded(_: Tensor, large: Tensor, step: int, part: int) -> tuple[Tensor, Tensor]:
@@ -148,7 +153,7 @@ def _making(
         return small.contiguous(memory_format=torch.channels_last), large
 
     changed = ", with the recipe's changes" if recipe.degradation.changes else ""
-    return Making(patch, f"the chain {chain} of superres degrade{changed}", degraded)
+    return SampleMaker(patch, f"the chain {chain} of superres degrade{changed}", degraded)
 
 
 def _frames(

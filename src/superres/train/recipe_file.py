@@ -13,7 +13,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from superres.errors import RecipeError, first_fault, unknown_name
-from superres.toml_tables import Table, as_table, merged, read_table, refuse_unknown_keys
+from superres.toml_tables import Table, as_table, check_keys, merged, read_table
 from superres.train.recipe import Recipe
 
 # What a section's other values belong to.
@@ -43,7 +43,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     table = _resolve(name, seen=())
     for override in overrides:
         _override(table, override)
-    refuse_unknown_keys(table, Recipe, name)
+    check_keys(table, Recipe, name)
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:

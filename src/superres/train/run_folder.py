@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from superres.atomic import write_whole
+from superres.atomic import atomic_write_bytes
 from superres.errors import ArgumentError
 from superres.runs.log import LOG_NAME, MODEL_NAME, RECIPE_NAME, STATE_NAME
 from superres.train.recipe import Recipe
@@ -31,4 +31,4 @@ def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
                 f"{folder} holds a run of another recipe than {recipe.name} as it is now",
                 f"go on with {recipe_path}, or name a new folder",
             )
-    write_whole(recipe_path, to_toml(recipe).encode())
+    atomic_write_bytes(recipe_path, to_toml(recipe).encode())

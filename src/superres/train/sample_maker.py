@@ -22,7 +22,7 @@ Make = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class SampleMaker:
     """What is drawn for a step, and what becomes of it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Making:
     make: Make | None = None
 
 
-def making_of_bursts(config: BurstConfig, recipe: Recipe, scale: int) -> Making:
+def burst_sample_maker(config: BurstConfig, recipe: Recipe, scale: int) -> SampleMaker:
     """Return how bursts are made of large patches alone; all of a step have as many frames.
 
     Input is (b, T, C + 3, patch, patch), truth (b, C, scale*patch, scale*patch).
@@ -58,7 +58,7 @@ def making_of_bursts(config: BurstConfig, recipe: Recipe, scale: int) -> Making:
         f"{config.turn_degrees:g} degrees, noise of {config.noise[0]:g} to "
         f"{config.noise[1]:g} of 255, made small by MATLAB's bicubic"
     )
-    return Making(burst_canvas(config, patch), description, make)
+    return SampleMaker(burst_canvas(config, patch), description, make)
 
 
 def frame_count(most: int, seed: tuple[int, ...]) -> int:
@@ -66,7 +66,7 @@ def frame_count(most: int, seed: tuple[int, ...]) -> int:
     return int(np.random.default_rng((*seed, _SALT)).integers(1, most + 1))
 
 
-def making_of_clips(config: ClipConfig, recipe: Recipe, scale: int) -> Making:
+def clip_sample_maker(config: ClipConfig, recipe: Recipe, scale: int) -> SampleMaker:
     """Return how clips are made of large patches alone.
 
     Input is (b, T, C, patch, patch), truth (b, T, C, scale*patch, scale*patch).
@@ -82,4 +82,4 @@ def making_of_clips(config: ClipConfig, recipe: Recipe, scale: int) -> Making:
         f"{config.speed:g} px a frame, up to {config.objects} things before them by up to "
         f"{config.object_speed:g}{noise}, made small by MATLAB's bicubic"
     )
-    return Making(clip_canvas(config, patch), description, make)
+    return SampleMaker(clip_canvas(config, patch), description, make)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from superres.errors import ModelError, RecipeError
 from superres.modelfiles.checkpoint import load_network
 from superres.train.recipe import NetworkSection
-from superres.zoo import find
+from superres.zoo import resolve
 
 _LISTED = 4
 
@@ -32,7 +32,7 @@ def start_weights(
     """
     if not section.start_from:
         return ""
-    file = find(section.start_from, scale=None)
+    file = resolve(section.start_from, scale=None)
     if file.weights is None:
         raise ModelError(
             f"{section.start_from} has no file of weights to start from",

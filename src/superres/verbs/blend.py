@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from superres.atomic import refuse_target
+from superres.atomic import check_target
 from superres.cli.needs import needs
-from superres.cli.output import say, show, show_json
+from superres.cli.output import print_json, print_result, print_status
 from superres.errors import ModelError, OutputError
 
 
@@ -42,7 +42,7 @@ def blend(
         raise OutputError(
             f"{output} does not end in .safetensors", "name a file such as blend.safetensors"
         )
-    refuse_target(output, (), overwrite=overwrite)
+    check_target(output, (), overwrite=overwrite)
     one, two = _weights(first), _weights(second)
     with needs("blend", "torch"):
         from superres.modelfiles.blend import blend as mix
@@ -51,21 +51,21 @@ def blend(
     network, card, kin = mix(one, two, alpha=alpha, name=output.stem)
     card = save_network(network, card, output)
     if as_json:
-        show_json({"model": output, "alpha": alpha, "card": card.model_dump(mode="json")})
+        print_json({"model": output, "alpha": alpha, "card": card.model_dump(mode="json")})
     else:
-        show(str(output))
-    say(card.training.started_from)
+        print_result(str(output))
+    print_status(card.training.started_from)
     if not kin:
-        say(
+        print_status(
             "note: the cards do not say that one of the two was trained on from the other; "
             "of networks trained apart the mean is worse than both"
         )
 
 
 def _weights(name: str) -> Path:
-    from superres.zoo import find
+    from superres.zoo import resolve
 
-    weights = find(name).weights
+    weights = resolve(name).weights
     if weights is None:
         raise ModelError(
             f"{name} has no file of weights to blend",

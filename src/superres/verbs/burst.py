@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from superres.cli.options import AsJson, Backend, Device, Precision, Quality
-from superres.cli.output import say, show, show_json
+from superres.cli.output import print_json, print_result, print_status
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -116,12 +116,12 @@ def burst(
             progress=lambda done, steps: bar.step(output.name, done, steps),
         )
     if as_json:
-        show_json(report.to_dict())
+        print_json(report.to_dict())
     else:
-        show(report.target)
+        print_result(report.target)
         if report.coverage:
-            show(report.coverage)
-    say(_last_words(report))
+            print_result(report.coverage)
+    print_status(_last_words(report))
 
 
 def _blur(text: str) -> Blur | Literal["auto"]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from superres.cli.needs import needs
-from superres.cli.output import say, show_json
+from superres.cli.output import print_json, print_status
 from superres.cli.targets import make_folder_of
 from superres.errors import ArgumentError, OutputError, PictureError
 
@@ -56,29 +56,31 @@ def degrade(
     files: list[dict[str, object]] = []
     with BatchProgress(len(plan.jobs)) as progress:
         for folder in plan.empty:
-            progress.complain(f"{folder} holds no pictures", "--recursive looks in its folders too")
+            progress.print_error(
+                f"{folder} holds no pictures", "--recursive looks in its folders too"
+            )
         for job in plan.jobs:
             large, small = Path(job.source), Path(job.target)
             try:
                 _prepare_target(small, is_input=path_key(small) in sources, overwrite=overwrite)
                 report = degrade_file(large, small, config, scale=scale, seed=seed)
             except (OutputError, PictureError) as error:
-                progress.complain(error.message, error.hint)
+                progress.print_error(error.message, error.hint)
                 names = {"source": str(large), "target": str(small)}
                 told = {"error": error.message, "hint": error.hint}
                 files.append({"status": "failed", **names, **told})
             else:
                 files.append({"status": "done", **dataclasses.asdict(report)})
                 for note in report.notes:
-                    progress.say(f"note: {large}: {note}")
+                    progress.print_status(f"note: {large}: {note}")
                 if not as_json:
-                    progress.show(str(small))
+                    progress.print_result(str(small))
             progress.finish_file(large.name)
     done = sum(file["status"] == "done" for file in files)
     failed = len(files) - done
     if as_json:
-        show_json({"files": files, "done": done, "failed": failed})
-    say(f"{done} done, {failed} failed ({recipe}, ×{scale}, seed {seed})")
+        print_json({"files": files, "done": done, "failed": failed})
+    print_status(f"{done} done, {failed} failed ({recipe}, ×{scale}, seed {seed})")
     if failed or plan.empty:
         raise typer.Exit(1)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from superres.cli.output import complain_of, show, show_json
+from superres.cli.output import print_exception, print_json, print_result
 from superres.errors import SuperresError
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def doctor(
         problem = error
         found["problem"] = {"error": error.message, "hint": error.hint}
     if as_json:
-        show_json(found)
+        print_json(found)
     else:
         _show(found)
     if problem:
-        complain_of(problem)
+        print_exception(problem)
         raise typer.Exit(1)
 
 
@@ -82,7 +82,7 @@ def _devices() -> list[dict[str, str]]:
     """Try each backend on each kind of device; say what runs there, or why nothing does."""
     from superres.runtimes.open import BACKENDS, open_backend
     from superres.runtimes.runtime import BackendOptions
-    from superres.zoo import find
+    from superres.zoo import resolve
 
     tried: list[dict[str, str]] = []
     for backend in BACKENDS:
@@ -90,7 +90,7 @@ def _devices() -> list[dict[str, str]]:
             entry = {"backend": backend, "device": device}
             try:
                 options = BackendOptions(backend=backend, device=device)
-                facts = open_backend(find("default", scale=4), options, notice=_ignore).facts
+                facts = open_backend(resolve("default", scale=4), options, notice=_ignore).facts
                 entry |= {"found": facts.device, "precision": facts.precision}
             except SuperresError as error:
                 entry |= {"missing": error.message, "hint": error.hint}
@@ -101,10 +101,10 @@ def _devices() -> list[dict[str, str]]:
 def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: as JSON takes it
     """Open what `auto` picks and time it for two seconds."""
     from superres.runtimes.open import open_backend
-    from superres.zoo import find
+    from superres.zoo import resolve
 
     reasons: list[str] = []
-    model = find("default", scale=4)
+    model = resolve("default", scale=4)
     backend = open_backend(model, notice=reasons.append)
     facts = backend.facts
     picked = {
@@ -143,22 +143,22 @@ def _ignore(_: str) -> None:
 
 def _show(found: dict[str, Any]) -> None:  # Any: as JSON takes it
     """Print the facts for people."""
-    show(f"superres   {found['superres']}, Python {found['python']}, {found['system']}")
-    show(f"CPU        {found['cpu']['description']}")
+    print_result(f"superres   {found['superres']}, Python {found['python']}, {found['system']}")
+    print_result(f"CPU        {found['cpu']['description']}")
     for name, version in found["packages"].items():
         extra = _PACKAGES[name]
         missing = f"not installed: pip install 'superres[{extra}]'" if extra else "not installed"
-        show(f"package    {name} {version or missing}")
+        print_result(f"package    {name} {version or missing}")
     for one in found["devices"]:
         what = f"{one['found']}, {one['precision']}" if "found" in one else f"no: {one['missing']}"
-        show(f"device     {one['backend']} {one['device']}: {what}")
+        print_result(f"device     {one['backend']} {one['device']}: {what}")
     if "auto" in found:
         auto, speed = found["auto"], found["speed"]
-        show(
+        print_result(
             f"auto       {auto['model']} with {auto['backend']} on {auto['device']} in "
             f"{auto['precision']}, tiles of {auto['best_tile']} px"
         )
-        show(
+        print_result(
             f"speed      {speed['milliseconds']:.0f} ms for {_EDGE}×{_EDGE} ×4, "
             f"{speed['output_megapixels_per_second']:.1f} output megapixels a second"
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from superres.cli.options import Backend, Device, Precision, Tile
-from superres.cli.output import show, show_json
+from superres.cli.output import print_json, print_result
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -104,11 +104,11 @@ def evaluate(
             for folder in folders
         ]
     if as_json:
-        show_json(table.to_json(results, model=model))
+        print_json(table.to_json(results, model=model))
     elif pictures:
-        show("\n\n".join(table.picture_table(result, model=model) for result in results))
+        print_result("\n\n".join(table.picture_table(result, model=model) for result in results))
     else:
-        show(table.summary_table(results, model=model))
+        print_result(table.summary_table(results, model=model))
 
 
 def _enlarger(

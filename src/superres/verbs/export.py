@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from superres.atomic import refuse_target
+from superres.atomic import check_target
 from superres.cli.needs import needs
-from superres.cli.output import say, show
+from superres.cli.output import print_result, print_status
 from superres.errors import ModelError, OutputError
 
 
@@ -38,9 +38,9 @@ def export(
       superres upscale photo.jpg -n runs/mine/model.onnx
       superres export RealESRGAN_x4plus.pth
     """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
-    from superres.zoo import find
+    from superres.zoo import resolve
 
-    source = find(model).weights
+    source = resolve(model).weights
     if source is None:
         raise ModelError(
             f"{model} has no file of weights to export from",
@@ -49,11 +49,11 @@ def export(
     target = output or Path(model).with_suffix(".onnx")
     if target.suffix != ".onnx":
         raise OutputError(f"{target} does not end in .onnx", "name a file such as model.onnx")
-    refuse_target(target, (), overwrite=overwrite)
+    check_target(target, (), overwrite=overwrite)
     with needs("export", "torch,onnx"):
         from superres.modelfiles.checkpoint import load_network
         from superres.runtimes.export import export_onnx
     network, card = load_network(source)
     export_onnx(network, card, target, half=not full)
-    show(str(target))
-    say(f"{card.name}: {target.stat().st_size / 2**20:.1f} MiB")
+    print_result(str(target))
+    print_status(f"{card.name}: {target.stat().st_size / 2**20:.1f} MiB")

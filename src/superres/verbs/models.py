@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from superres.cli.output import show, show_json, show_table
+from superres.cli.output import print_json, print_result, print_table
 from superres.cli.progress import BatchProgress
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def _all(context: typer.Context, as_json: AsJson = False) -> None:
 @models.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the models that can be used by name, and the recipes that train others."""
-    from superres.zoo import known, on_hub
+    from superres.zoo import embedded_models, on_hub
 
-    embedded, fetched = known(), on_hub()
+    embedded, fetched = embedded_models(), on_hub()
     sources = [(model.card, "package") for model in embedded] + [(card, "hub") for card in fetched]
     recipes = _recipes_beside({card.name for card, _ in sources})
     if as_json:
-        show_json(
+        print_json(
             {
                 "models": [_as_json(model) for model in embedded],
                 "hub": [card.model_dump(mode="json") for card in fetched],
@@ -67,13 +67,13 @@ def list_models(as_json: AsJson = False) -> None:
         )
         for card, source in sources
     ]
-    show_table(
+    print_table(
         ("name", "scale", "network", "parameters", "PSNR in dB", "licence", "from"),
         rows,
         right=" r r",
     )
-    show("")
-    show_table(
+    print_result("")
+    print_table(
         ("to train: superres train …", "scale", "network"),
         [(one["name"], f"×{one['scale']}", one["architecture"]) for one in recipes],
         right=" r",
@@ -86,14 +86,14 @@ def show_model(
     as_json: AsJson = False,
 ) -> None:
     """Show what a model's card says: needs, training, data, licence and scores."""
-    from superres.zoo import look
+    from superres.zoo import lookup
 
-    model = look(name)
+    model = lookup(name)
     if as_json:
-        show_json(_as_json(model))
+        print_json(_as_json(model))
         return
     for key, value in _facts(model):
-        show(f"{key:<14}{value}")
+        print_result(f"{key:<14}{value}")
 
 
 @models.command("pull")
@@ -102,19 +102,19 @@ def pull_model(
     as_json: AsJson = False,
 ) -> None:
     """Fetch what a name stands for into the cache, and print where it lies."""
-    from superres.zoo import pull
+    from superres.zoo import download
 
     with BatchProgress(1) as bar:
-        paths = pull(
+        paths = download(
             name,
             notice=bar.notice,
             progress=lambda arrived, total: bar.step(name, arrived, total),
         )
     if as_json:
-        show_json({"name": name, "files": [str(path) for path in paths]})
+        print_json({"name": name, "files": [str(path) for path in paths]})
         return
     for path in paths:
-        show(str(path))
+        print_result(str(path))
 
 
 def _recipes_beside(names: Collection[str]) -> list[dict[str, Any]]:  # Any: as JSON takes it

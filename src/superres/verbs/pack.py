@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from superres.cli.output import say, show, show_json
+from superres.cli.output import print_json, print_result, print_status
 
 _BYTES_PER_MB = 2**20
 
@@ -61,13 +61,13 @@ def pack(
             places,
             output,
             options,
-            notice=progress.say,
+            notice=progress.print_status,
             progress=lambda done, total: progress.step(f"{done}/{total} pictures", done, total),
         )
     if as_json:
-        show_json(dataclasses.asdict(report))
+        print_json(dataclasses.asdict(report))
     else:
         for path in report.packs:
-            show(str(path))
+            print_result(str(path))
     megabytes = report.bytes / _BYTES_PER_MB
-    say(f"{report.crops:,} crops of {report.pictures:,} pictures in {megabytes:.1f} MiB")
+    print_status(f"{report.crops:,} crops of {report.pictures:,} pictures in {megabytes:.1f} MiB")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from superres.atomic import refuse_target, write_whole
-from superres.cli.output import complain_of, show, show_json, show_table
+from superres.atomic import atomic_write_bytes, check_target
+from superres.cli.output import print_exception, print_json, print_result, print_table
 from superres.errors import ArgumentError, SuperresError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def runs(
     if compare and places:
         raise ArgumentError("--compare and other folders are both given", "use one of them")
     if html:
-        refuse_target(html, (), overwrite=overwrite)
+        check_target(html, (), overwrite=overwrite)
 
     from superres.runs import listing as room
     from superres.runs.page import render_page
@@ -59,17 +59,17 @@ def runs(
         try:
             found.append(room.read_run(folder))
         except SuperresError as error:
-            complain_of(error)
+            print_exception(error)
     failed = len(folders) - len(found)
     if not found or (compare and failed):
         raise typer.Exit(1)
     if html:
-        write_whole(html, render_page(found).encode())
+        atomic_write_bytes(html, render_page(found).encode())
     if as_json:
         told = [room.to_json(run) for run in found]
-        show_json({"differences": room.differences(found), "runs": told} if compare else told)
+        print_json({"differences": room.differences(found), "runs": told} if compare else told)
     elif html:
-        show(str(html))
+        print_result(str(html))
     elif compare:
         _show_comparison(found)
     else:
@@ -99,7 +99,7 @@ def _show_list(found: Sequence[Run]) -> None:
         )
         for run in found
     ]
-    show_table(header, rows, right="   rr" + "r" * len(scores))
+    print_table(header, rows, right="   rr" + "r" * len(scores))
 
 
 def _show_comparison(found: Sequence[Run]) -> None:
@@ -116,10 +116,10 @@ def _show_comparison(found: Sequence[Run]) -> None:
     keys = differences(found)
     if keys:
         rows = [(key, *map(_value, values)) for key, values in keys.items()]
-        show_table(("recipe", *folders), rows)
+        print_table(("recipe", *folders), rows)
     else:
-        show("the recipes are the same")
-    show("")
+        print_result("the recipes are the same")
+    print_result("")
     rows = [
         ("state", *(run.state for run in found)),
         ("steps", *(f"{run.steps:,}" for run in found)),
@@ -133,7 +133,7 @@ def _show_comparison(found: Sequence[Run]) -> None:
         (title_of(name), *(score_text(run, name) for run in found))
         for name in names_of(found, "score")
     ]
-    show_table(("last (best)", *folders), rows, right=" rr")
+    print_table(("last (best)", *folders), rows, right=" rr")
 
 
 def _value(value: object) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from superres.cli.output import say, show, show_json
+from superres.cli.output import print_json, print_result, print_status
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def train(
 
     resolved = load_recipe(recipe, replace or ())
     if show_recipe:
-        show(to_toml(resolved).rstrip())
+        print_result(to_toml(resolved).rstrip())
         return
     places = (*(data or ()), *(more_data or ()))
     if not places and pairs is None:
@@ -107,10 +107,10 @@ def train(
     with needs("train", "train"):
         from superres.optim.schedule import Budget
         from superres.train.devices import Devices
-        from superres.train.loop import RunOptions
+        from superres.train.loop import TrainingOptions
         from superres.train.loop import train as run
 
-    options = RunOptions(
+    options = TrainingOptions(
         folder=output,
         data=places,
         pairs=pairs,
@@ -121,17 +121,17 @@ def train(
     )
     with BatchProgress(1) as progress:
         teller = _Teller(progress)
-        report = run(resolved, options, notice=progress.say, progress=teller.tell)
+        report = run(resolved, options, notice=progress.print_status, progress=teller.tell)
     if int(os.environ.get("LOCAL_RANK", "0")) + int(os.environ.get("NODE_RANK", "0")):
         return  # the first of the processes speaks for all
     if as_json:
         card = report.card.model_dump(mode="json")
-        show_json({**dataclasses.asdict(report), "card": card})
+        print_json({**dataclasses.asdict(report), "card": card})
     else:
-        show(str(report.model))
+        print_result(str(report.model))
     if report.watched.scores:
-        say(str(report.watched))
-    say(
+        print_status(str(report.watched))
+    print_status(
         f"{report.steps:,} steps in {report.minutes:.1f} min, "
         f"{report.data_wait:.1%} of it waiting for data"
     )
@@ -149,5 +149,5 @@ class _Teller:
         if self._progress.visible:
             self._progress.step(words, done, 1.0)
         elif now - self._told_s >= _SECONDS_BETWEEN_LINES:
-            self._progress.say(f"{min(done, 1.0):4.0%}  {words}")
+            self._progress.print_status(f"{min(done, 1.0):4.0%}  {words}")
             self._told_s = now

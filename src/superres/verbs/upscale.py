@@ -23,7 +23,7 @@ from superres.cli.options import (
     Tile,
     check_scale,
 )
-from superres.cli.output import say, show_json
+from superres.cli.output import print_json, print_status
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -215,7 +215,9 @@ def _enlarge_all(plan: Plan, options: EnlargeOptions, existing: Existing, as_jso
     outcomes: list[Outcome] = []
     with BatchProgress(len(plan.jobs)) as progress:
         for folder in plan.empty:
-            progress.complain(f"{folder} holds no pictures", "--recursive looks in its folders too")
+            progress.print_error(
+                f"{folder} holds no pictures", "--recursive looks in its folders too"
+            )
         enlarger = Enlarger(options, progress.notice)
         try:
             for outcome in run_jobs(plan.jobs, enlarger, existing, progress):
@@ -223,25 +225,25 @@ def _enlarge_all(plan: Plan, options: EnlargeOptions, existing: Existing, as_jso
                 _tell(outcome, progress, as_json)
         except KeyboardInterrupt:
             if as_json:
-                show_json(_summary(plan, outcomes, time.monotonic() - start))
+                print_json(_summary(plan, outcomes, time.monotonic() - start))
             raise
     seconds = time.monotonic() - start
     if as_json:
-        show_json(_summary(plan, outcomes, seconds))
-    say(_last_words(outcomes, seconds))
+        print_json(_summary(plan, outcomes, seconds))
+    print_status(_last_words(outcomes, seconds))
     return not plan.empty and all(outcome.status != "failed" for outcome in outcomes)
 
 
 def _tell(outcome: Outcome, progress: BatchProgress, as_json: bool) -> None:
     """Show where a result stands, and what its file could not keep."""
     if outcome.status == "skipped":
-        progress.say(f"skipped {outcome.job.source}: {outcome.job.target} stands already")
+        progress.print_status(f"skipped {outcome.job.source}: {outcome.job.target} stands already")
     if outcome.report:
         for note in outcome.report.notes:
             if not progress.was_noticed(note):
-                progress.say(f"note: {outcome.job.source}: {note}")
+                progress.print_status(f"note: {outcome.job.source}: {note}")
         if outcome.job.target != "-" and not as_json:
-            progress.show(str(outcome.job.target))
+            progress.print_result(str(outcome.job.target))
 
 
 def _last_words(outcomes: Sequence[Outcome], seconds: float) -> str:

@@ -22,7 +22,7 @@ from superres.cli.options import (
     Tile,
     check_scale,
 )
-from superres.cli.output import say, show, show_json
+from superres.cli.output import print_json, print_result, print_status
 from superres.errors import ArgumentError
 from superres.verbs.upscale import parse_size
 
@@ -151,11 +151,11 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
             )
         except KeyboardInterrupt:
             if isinstance(target, Path):
-                progress.say("the same command goes on after the last finished segment")
+                progress.print_status("the same command goes on after the last finished segment")
             raise
         for note in report.notes:
             if not progress.was_noticed(note):
-                progress.say(f"note: {note}")
+                progress.print_status(f"note: {note}")
     _conclude(report, as_json=as_json)
 
 
@@ -189,16 +189,16 @@ def _pair(text: str) -> tuple[str, str]:
 def _conclude(report: VideoReport, *, as_json: bool) -> None:
     """Show where the result stands, and say what it kept."""
     if as_json:
-        show_json(report.to_dict())
+        print_json(report.to_dict())
     elif report.target != "-":
-        show(report.target)
+        print_result(report.target)
     for words, things in (("kept", report.kept), ("not kept", report.not_kept)):
         if things:
-            say(f"{words}: {', '.join(things)}")
+            print_status(f"{words}: {', '.join(things)}")
     before, after = (f"{w}×{h}" for h, w in (report.input_size, report.output_size))
     how = f"{report.model} on {report.backend} {report.device}, {report.precision}; "
     how = (how if report.backend else "") + f"{report.codec}, {report.pix_fmt}"
-    say(
+    print_status(
         f"{before} → {after}, {report.frames} frames in {_time(report.seconds)}, "
         f"{report.fps:.1f} frames/s ({how})"
     )
@@ -221,7 +221,7 @@ class _Teller:
             self._progress.step(words, done, max(frames or 0, done + 1))
         elif now - self._told_s >= _SECONDS_BETWEEN_LINES:
             of = f" of {frames}" if frames else ""
-            self._progress.say(f"{done}{of} frames, {fps:.1f} frames/s{end}")
+            self._progress.print_status(f"{done}{of} frames, {fps:.1f} frames/s{end}")
             self._told_s = now
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import av
 from av.error import FFmpegError
 
-from superres.atomic import replacing, unwritable
+from superres.atomic import atomic_write, unwritable
 from superres.errors import ArgumentError, BackendError, OutputError
 from superres.video.encoding import Encoding
 from superres.video.probe import file_url, reason
@@ -151,7 +151,7 @@ def write_segment(
             yield frame
 
     with (
-        replacing(path) as temporary,
+        atomic_write(path) as temporary,
         writing(path),
         av.open(file_url(temporary), "w", format=format, container_options=_UNMOVED) as container,
     ):

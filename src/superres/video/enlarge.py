@@ -100,7 +100,7 @@ class VideoNetworks:
             nth: Which pass of a route it is for: each has a history of its own.
         """
         if (scale, nth) not in self._engines:
-            found = zoo.find(self.model, scale=scale, notice=self._notice)
+            found = zoo.resolve(self.model, scale=scale, notice=self._notice)
             self._engines[scale, nth] = VideoEngine(
                 found.card,
                 open_video_backend(found, self._options, notice=self._notice),
@@ -137,7 +137,7 @@ def open_networks(model: str, options: RunOptions, notice: Notice) -> Upscaler |
         UnknownNameError: There is no such model.
         ModelError: Its file cannot be used.
     """
-    card = zoo.find(model, scale=max(zoo.scales(model)), notice=notice).card
+    card = zoo.resolve(model, scale=max(zoo.scales(model)), notice=notice).card
     kind = VideoNetworks if card.frames == "video" else Upscaler
     return kind(model, options, notice)
 

@@ -17,7 +17,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.atomic import blaming, replacing
+from superres.atomic import atomic_write, os_errors_as
 from superres.infer.prefetch import prefetch
 from superres.runtimes.runtime import Notice
 from superres.upscaler import Upscaler
@@ -37,7 +37,7 @@ from superres.video.enlarge import (
 from superres.video.join import join, stream_out
 from superres.video.manifest import WorkFolder, fingerprint, open_work, work_folder_of
 from superres.video.pictures import picture_name, write_frame, write_times
-from superres.video.plan import Kind, Plan, VideoOptions, check_target, make_plan
+from superres.video.plan import Kind, Plan, VideoOptions, check_video_target, make_plan
 from superres.video.probe import probe
 from superres.video.report import VideoReport, make_report
 
@@ -87,7 +87,7 @@ def enlarge_video(
         said.append(line)
         notice(line)
 
-    check_target(source, target, options.overwrite, kind)
+    check_video_target(source, target, options.overwrite, kind)
     facts = probe(source)
     upscaler = open_networks(options.model, options.run, remember)
     plan = make_plan(source, facts, target, kind, options, upscaler.offered)
@@ -181,7 +181,7 @@ def _make_file(target: Path, run: _Run, work: WorkFolder, segment_frames: int) -
                 break
             part = itertools.chain((first,), itertools.islice(frames, segment_frames - 1))
             work.add(write_segment(work.path, number, format, part, encoding))
-    with replacing(target) as temporary, writing(target):
+    with atomic_write(target) as temporary, writing(target):
         join(
             temporary,
             plan.container,
@@ -211,7 +211,7 @@ def _make_folder(target: Path, run: _Run, work: WorkFolder, segment_frames: int)
             name = picture_name(work.frames + 1)
             work.add(Segment(name, len(stamps), stamps[0], delay=0, duration=0))
     write_times(work.path, run.times)
-    with blaming(target):
+    with os_errors_as(target):
         if target.exists():
             target.rmdir()  # it is empty, which was checked
         work.path.rename(target)

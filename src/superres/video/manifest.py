@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from superres.atomic import blaming, write_whole
+from superres.atomic import atomic_write_bytes, os_errors_as
 from superres.errors import OutputError
 from superres.video.encode import Segment
 
@@ -46,12 +46,12 @@ class WorkFolder:
 
     def remove(self) -> None:
         """Remove the folder and all in it."""
-        with blaming(self.path):
+        with os_errors_as(self.path):
             shutil.rmtree(self.path)
 
     def forget(self, folder: Path) -> None:
         """Remove the manifest from what was the work folder and is the result now."""
-        with blaming(folder):
+        with os_errors_as(folder):
             (folder / _NAME).unlink()
 
     def _write(self) -> None:
@@ -60,7 +60,7 @@ class WorkFolder:
             "command": self._command,
             "segments": [dataclasses.asdict(segment) for segment in self.segments],
         }
-        write_whole(self.path / _NAME, json.dumps(document, indent=1).encode())
+        atomic_write_bytes(self.path / _NAME, json.dumps(document, indent=1).encode())
 
 
 def work_folder_of(target: Path) -> Path:
@@ -80,7 +80,7 @@ def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
         OutputError: The folder holds work for another command, or cannot be written.
     """
     command = json.loads(json.dumps(command))  # as it is read back: tuples are lists
-    with blaming(path):
+    with os_errors_as(path):
         if path.exists():
             found = _read(path)
             if found is not None and found[0] == command:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.atomic import write_whole
+from superres.atomic import atomic_write_bytes
 from superres.formats.write import WriteOptions, write_picture
 from superres.frame import Layout, from_unit
 from superres.metadata.header import Metadata
@@ -54,4 +54,4 @@ def write_times(folder: Path, seconds: Iterable[float]) -> None:
         OutputError: The file cannot be written.
     """
     lines = ("# timestamp format v2", *(f"{1000 * at:.6f}" for at in seconds), "")
-    write_whole(folder / TIMES, "\n".join(lines).encode())
+    atomic_write_bytes(folder / TIMES, "\n".join(lines).encode())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from superres import zoo
-from superres.atomic import refuse_target
+from superres.atomic import check_target
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.formats.read import MAX_PIXELS
 from superres.upscaler import Route, RunOptions, plan_route
@@ -117,7 +117,7 @@ def make_plan(
     return Plan(source, facts, route, container, encoding, plan_rest(source, facts, container))
 
 
-def check_target(source: Path, target: Path | BinaryIO, overwrite: bool, kind: Kind) -> None:
+def check_video_target(source: Path, target: Path | BinaryIO, overwrite: bool, kind: Kind) -> None:
     """Refuse a target that may not be written, before anything is read or computed.
 
     Raises:
@@ -127,7 +127,7 @@ def check_target(source: Path, target: Path | BinaryIO, overwrite: bool, kind: K
         return
     if kind == "file" and target.exists() and not target.is_file():
         raise OutputError(f"{target} is no file", "name a file, or end it in / for frames")
-    refuse_target(target, (source,), overwrite=overwrite or kind == "folder")
+    check_target(target, (source,), overwrite=overwrite or kind == "folder")
     if kind == "folder" and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputError(
             f"{target} exists already" + (" and is not empty" if target.is_dir() else ""),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from superres.atomic import replacing
+from superres.atomic import atomic_write
 from superres.atomic import unwritable as unwritable_name
 from superres.errors import OutputError
 
@@ -32,7 +32,7 @@ def appearing_whole(target: Path | BinaryIO) -> Generator[Path]:
         OutputError: The folder is missing or closed, or the target is no file.
     """
     if isinstance(target, Path):
-        with replacing(target) as path:
+        with atomic_write(target) as path:
             yield path
         return
     handle, name = tempfile.mkstemp(prefix="superres-", suffix=".part")
