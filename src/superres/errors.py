@@ -47,6 +47,10 @@ class OutputError(SuperresError, OSError):
         return SuperresError.__str__(self)
 
 
+class Cancelled(SuperresError):  # noqa: N818 - it is no fault
+    """A job was told to stop before it was done; what it wrote so far is removed or resumable."""
+
+
 class ModelError(SuperresError, ValueError):
     """A model file, its card or its weights are missing, damaged or do not fit together."""
 

@@ -1,0 +1,76 @@
+"""Watch: what one job says of itself, how far it is, and whether it goes on.
+
+One a job, handed down from its start to the pixels. Jobs that share a loaded model have a watch
+each, so that one's notes never end up in another's report, and cancelling one stops no other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from superres.errors import Cancelled
+
+NoteListener = Callable[[str], None]
+ProgressListener = Callable[[float, float | None], None]
+
+
+class Watch:
+    """Notes, progress and cancellation of one job; every method may be called from any thread.
+
+    Args:
+        on_note: Called with each new note, in the thread that wrote it.
+        on_progress: Called with what is done and all there is (None if unknown), in the job's own
+            unit: rows of a picture, frames of a video, steps of a burst, bytes of a download.
+    """
+
+    def __init__(
+        self, on_note: NoteListener | None = None, on_progress: ProgressListener | None = None
+    ) -> None:
+        self._on_note: Final = on_note
+        self._on_progress: Final = on_progress
+        self._lock = threading.Lock()
+        self._notes: list[str] = []
+        self._cancelled = threading.Event()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has been said so far, each line once, in order."""
+        with self._lock:
+            return tuple(self._notes)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job has been told to stop."""
+        return self._cancelled.is_set()
+
+    def note(self, line: str) -> None:
+        """Say one line: a choice, a fallback, something that could not be kept.
+
+        A line that was said already is dropped.
+        """
+        with self._lock:
+            if line in self._notes:
+                return
+            self._notes.append(line)
+        if self._on_note:
+            self._on_note(line)
+
+    def progress(self, done: float, total: float | None) -> None:
+        """Say how far the job is."""
+        if self._on_progress:
+            self._on_progress(done, total)
+
+    def cancel(self) -> None:
+        """Tell the job to stop at its next `check`; it leaves nothing half-written."""
+        self._cancelled.set()
+
+    def check(self) -> None:
+        """Go on, or stop if the job has been cancelled.
+
+        Raises:
+            Cancelled: `cancel` was called.
+        """
+        if self._cancelled.is_set():
+            raise Cancelled("the job was cancelled", "run it again to finish it")
