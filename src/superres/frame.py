@@ -64,6 +64,60 @@ class Layout:
         return Layout("grey" if channels < 3 else "rgb", channels in (2, 4))
 
 
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """What the channels of a picture mean: colours or bands, with or without alpha as the last.
+
+    Attributes:
+        colour: `grey` (one), `rgb` (three), or `bands`: any number that are no colours of a screen,
+            such as a satellite's; each of them goes through a network by itself, as grey.
+        count: Channels before alpha.
+        alpha: Whether alpha is the last channel.
+    """
+
+    colour: Literal["grey", "rgb", "bands"]
+    count: int
+    alpha: bool = False
+
+    def __post_init__(self) -> None:
+        expected = {"grey": 1, "rgb": 3}.get(self.colour, self.count)
+        if self.count != expected or self.count < 1:
+            raise ArgumentError(
+                f"{self.colour} pictures have {max(1, expected)} channels before alpha, "
+                f"got {self.count}",
+                'use colour="bands" for any other number',
+            )
+
+    @property
+    def channels(self) -> int:
+        """The number of all channels, alpha among them."""
+        return self.count + int(self.alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What the numbers of a picture mean.
+
+    Attributes:
+        dtype: Their type, as numpy names it: `uint8`, `uint16`, `int16`, `uint32`, `float64`, …
+        black: The number that is 0 for a network.
+        white: The number that is 1: 4095 for 12 bits in `uint16`.
+        nodata: The number that marks pixels without a value; None if there is none. It may be NaN.
+    """
+
+    dtype: str
+    black: float
+    white: float
+    nodata: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.black < self.white:
+            raise ArgumentError(
+                f"black must be below white, got {self.black:g} and {self.white:g}",
+                "pass the numbers that mean black and white",
+            )
+
+
 def depth_of(pixels: NDArray[np.generic]) -> Depth:
     """Return the depth of an array from its dtype, never from its values.
 
