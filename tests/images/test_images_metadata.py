@@ -312,6 +312,18 @@ def test_xmp_in_a_png_is_the_chunk_that_others_look_for():
 
 
 @pytest.mark.parametrize("exif", [None, exif_block(CAMERA, SHOT)])
+def test_a_png_is_made_of_whole_chunks_whatever_the_length_of_its_metadata(exif):
+    for length in (*range(1, 140), *range(300, 340)):
+        xmp = b"x" * length
+        data, notes = written("png", Metadata(xmp=xmp, exif=exif), height=2, width=3)
+        assert notes == ()
+        chunks = dict(png_chunks(data))
+        assert list(chunks)[-1] == b"IEND", length
+        assert chunks[b"iTXt"].removeprefix(b"XML:com.adobe.xmp\0\0\0\0\0").rstrip() == xmp
+        assert (exif is None) == (b"eXIf" not in chunks)
+
+
+@pytest.mark.parametrize("exif", [None, exif_block(CAMERA, SHOT)])
 def test_xmp_too_large_to_reserve_room_for_stands_behind_a_pngs_pixels(exif):
     xmp = XMP + b"<!--" + b"x" * 100_000 + b"-->"
     data, notes = written("png", Metadata(xmp=xmp, exif=exif))
