@@ -127,6 +127,18 @@ def test_exif_of_a_big_endian_block_goes_into_a_little_endian_tiff():
     assert values["main", 0x010F] == b"Maker\0"
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_without_their_zero_get_one_in_a_tiff(order):
+    exif = exif_block(
+        {0x010F: (2, b"Maker"), 0x0110: (2, b"abc")}, {0x9003: (2, b"2024")}, order=order
+    )
+    data, notes = written("tiff", Metadata(exif=exif))
+    assert notes == ()
+    values = exif_values(open_picture(data).metadata.exif)
+    assert (values["main", 0x010F], values["main", 0x0110]) == (b"Maker\0", b"abc\0")
+    assert values["exif", 0x9003] == b"2024\0"
+
+
 def test_tags_of_a_tiff_become_exif_in_a_jpeg():
     tiff, _ = written("tiff", Metadata(exif=settled_exif(), dpi=(300.0, 300.0)))
     jpeg, _ = written("jpeg", open_picture(tiff).metadata)
