@@ -98,7 +98,7 @@ def _walk(file: _File, name: str, at: int, tags: dict[tuple[str, int], Any]) -> 
 
 def _values(file: _File, name: str, tag: int, kind: int, entry: int) -> Any:
     what = f"tag {tag} of the {name} directory"
-    require(kind in _TYPES, f"{what} has the unknown type {kind}")
+    require(kind in _TYPES and (kind < 16 or file.big), f"{what} has the unknown type {kind}")
     require(name != "main" or kind in _KINDS.get(tag, _TYPES), f"{what} has the type {kind}")
     count = file.number("Q" if file.big else "I", entry + 4)
     require(count, f"{what} has no values")
