@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from conftest import BOUND, SHAPES, build_network
@@ -12,6 +11,7 @@ from torch import nn
 from superres.errors import ModelError
 from superres.infer import tiling
 from superres.infer.export import export_onnx
+from superres.infer.onnxruntime_library import ort
 from superres.models.checkpoint import load_network
 from superres.models.files import read_card
 
@@ -119,9 +119,7 @@ def test_a_network_that_needs_multiples_is_written_with_open_sizes(tmp_path):
     export_onnx(Unshuffling(), make_card(scale=2, multiple_of=2), tmp_path / "even.onnx")
     tiles = np.random.default_rng(0).random((1, 3, 6, 14), dtype=np.float32)
     expected = Unshuffling()(torch.from_numpy(tiles)).numpy()
-    (answer,) = onnxruntime.InferenceSession(str(tmp_path / "even.onnx")).run(
-        None, {"small": tiles}
-    )
+    (answer,) = ort.InferenceSession(str(tmp_path / "even.onnx")).run(None, {"small": tiles})
     assert np.abs(answer - expected).max() <= 1e-6
 
 

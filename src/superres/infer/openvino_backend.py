@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from superres.errors import BackendError, ModelError, OutOfMemoryError, SuperresError
@@ -32,6 +31,7 @@ from superres.infer.graph import (
     REFERENCE,
 )
 from superres.infer.memory import free_memory
+from superres.infer.openvino_library import ov
 from superres.infer.precision import choose_precision, native_bf16
 from superres.models.card import BURST_EXTRAS, Card
 
