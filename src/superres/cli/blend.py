@@ -42,8 +42,8 @@ def blend(
         raise OutputError(
             f"{output} does not end in .safetensors", "name a file such as blend.safetensors"
         )
-    refuse_target(output, (), overwrite=overwrite)
     one, two = _weights(first), _weights(second)
+    refuse_target(output, (one, two), overwrite=overwrite)
     with needs("blend", "torch"):
         from superres.models.blend import blend as mix
         from superres.models.checkpoint import save_network

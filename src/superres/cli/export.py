@@ -49,7 +49,7 @@ def export(
     target = output or Path(model).with_suffix(".onnx")
     if target.suffix != ".onnx":
         raise OutputError(f"{target} does not end in .onnx", "name a file such as model.onnx")
-    refuse_target(target, (), overwrite=overwrite)
+    refuse_target(target, (source,), overwrite=overwrite)
     with needs("export", "torch,onnx"):
         from superres.infer.export import export_onnx
         from superres.models.checkpoint import load_network
