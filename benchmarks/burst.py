@@ -24,7 +24,6 @@ import numpy as np
 
 from charts import standalone
 from superres.burst.fuse import FuseOptions, fuse_burst
-from superres.burst.synthesise import MadeBurst, Shaking, make_burst
 from superres.evaluate.benchmark import truth_paths
 from superres.images.read import open_picture, read_pixels
 from superres.infer.precision import describe_cpu
@@ -33,6 +32,7 @@ from superres.train.chart import Curve
 from superres.version import __version__
 from superres.whole import write_whole
 from superres.zoo import BURST
+from synthesise import MadeBurst, Shaking, make_burst
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "burst.json"

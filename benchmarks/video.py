@@ -29,6 +29,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from flicker import flicker
 from superres import zoo
 from superres.frame import from_unit
 from superres.images.resize import resize
@@ -37,7 +38,6 @@ from superres.infer.engine import Engine
 from superres.infer.open_backend import open_backend
 from superres.infer.precision import describe_cpu
 from superres.metrics import Protocol, psnr
-from superres.metrics.flicker import flicker
 from superres.version import __version__
 from superres.video.colour import FromRgb, ToRgb
 from superres.video.decode import FrameReader

@@ -6,7 +6,7 @@ import pytest
 from superres.burst.formation import Formation
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.burst.motion import Motion, similarity
-from superres.burst.synthesise import Shaking, make_burst
+from synthesise import Shaking, make_burst
 
 
 def frames_under(blur: float, scene: np.ndarray) -> list[np.ndarray]:

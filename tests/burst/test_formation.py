@@ -5,8 +5,8 @@ import pytest
 
 from superres.burst.formation import Formation
 from superres.burst.motion import Motion, still
-from superres.burst.synthesise import Shaking, make_burst
 from superres.images.resize import resize
+from synthesise import Shaking, make_burst
 
 RANDOM = np.random.default_rng(0)
 

@@ -8,9 +8,9 @@ from superres.burst import frames as limits
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.burst.motion import Motion, centre_of, similarity
 from superres.burst.sample import Sampler
-from superres.burst.synthesise import Shaking, make_burst
 from superres.errors import ArgumentError, UnknownNameError
 from superres.metrics import Protocol, psnr
+from synthesise import Shaking, make_burst
 
 FAST = FuseOptions(model="bicubic", blur="bicubic", reference=0)  # no network, nothing estimated
 

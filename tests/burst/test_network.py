@@ -16,7 +16,6 @@ from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.burst.laid import Laid
 from superres.burst.motion import Motion, centre_of, grid, mapped, similarity, still
 from superres.burst.network import fuse_laid, nearest_samples, open_network
-from superres.burst.synthesise import Shaking, make_burst
 from superres.errors import ModelError
 from superres.infer.backend import no_notice
 from superres.infer.burst_input import frame_input
@@ -24,6 +23,7 @@ from superres.metrics import Protocol, psnr
 from superres.models.catalog import network_config
 from superres.models.checkpoint import card_for, save_network
 from superres.upscaler import RunOptions
+from synthesise import Shaking, make_burst
 
 SIZE = (21, 30)
 SHAPE = {"features": 8, "blocks": 1, "frame_blocks": 1, "scale": 4}

@@ -6,7 +6,7 @@ import pytest
 from superres.burst.motion import MODELS, Motion, centre_of, similarity
 from superres.burst.register import pyramid, register
 from superres.burst.sample import Sampler
-from superres.burst.synthesise import Shaking, make_burst
+from synthesise import Shaking, make_burst
 
 
 def levels(frame: np.ndarray) -> list:

@@ -118,3 +118,9 @@ def test_watching_a_video_in_training_names_the_extra_that_it_needs(verb):
     assert "needs the package av" in done.stderr
     assert "pip install 'superres[video]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_extra_for_users_is_needed_by_a_verb_or_a_backend():
+    extras = set(PROJECT["optional-dependencies"]) - {"all", "bench", "dev"}
+    assert extras == {*itertools.chain.from_iterable(EXTRAS.values()), "torch", "onnx"}
+    assert PROJECT["optional-dependencies"]["all"] == ["superres[torch,train,onnx,video]"]
