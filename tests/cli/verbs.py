@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,7 +100,7 @@ class Verb:
 
     Args:
         place: A new folder.
-        inputs: What the verbs work on; linked into the folder where they run.
+        inputs: What the verbs work on; copied into the folder where they run.
     """
 
     def __init__(self, place: Path, inputs: Path) -> None:
@@ -109,7 +110,8 @@ class Verb:
             folder.mkdir()
         (place / "watch" / "sitecustomize.py").write_text(WATCH)
         for one in inputs.iterdir():
-            (self.here / one.name).symlink_to(one)
+            copy = shutil.copytree if one.is_dir() else shutil.copy
+            copy(one, self.here / one.name)
         kept = {
             name: value
             for name, value in os.environ.items()
