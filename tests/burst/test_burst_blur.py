@@ -16,8 +16,8 @@ def frames_under(blur: float, scene: np.ndarray) -> list[np.ndarray]:
     formation = Formation((60, 70), (240, 280), blur)
     blurred, frames = formation.blur(large)[0], []
     for index in range(10):
-        shift = random.uniform(-2, 2, 2) * (index > 0)
-        places = Motion(similarity(*shift, 0.0)).places((60, 70))
+        down, right = random.uniform(-2, 2, 2) * (index > 0)
+        places = Motion(similarity(down, right, 0.0)).places((60, 70))
         frame = formation.sampler(places).gather(blurred) + random.normal(0, 1, (60, 70))
         frames.append(np.clip(np.rint(frame), 0, 255).astype(np.uint8))
     return frames

@@ -169,7 +169,7 @@ def test_a_gap_of_the_reference_is_filled_from_frames_and_never_black(engine, co
     made = [fuse_laid(engine, frames, weights, base)]
     base[:, 6:14, 8:18] = 0.0  # where other frames see, their colours count
     made.append(fuse_laid(engine, frames, weights, base))
-    np.testing.assert_array_equal(*made)
+    np.testing.assert_array_equal(made[0], made[1])
     for weight in weights[1:]:
         weight[:] = 0.0  # where none sees, what was made up does
     made.append(fuse_laid(engine, frames, weights, base))

@@ -8,7 +8,7 @@ import pytest
 from superres.degrade.degrade_file import degrade_file
 from superres.degrade.load import load_degradation
 from superres.errors import PictureError
-from superres.frame import Layout
+from superres.frame import Layout, depth_of
 from superres.images.metadata import Metadata
 from superres.images.read import open_picture, read_pixels
 from superres.images.resize import resize
@@ -25,7 +25,7 @@ def put(path: Path, pixels: np.ndarray) -> Path:
         height=height,
         width=width,
         layout=Layout.of(channels),
-        depth=pixels.dtype.name,
+        depth=depth_of(pixels),
         metadata=Metadata(),
     )
     return path
