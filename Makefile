@@ -30,6 +30,7 @@ test: $(DEV_STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright
+	$(BIN)/basedpyright -p tests/pyrightconfig.json
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 

@@ -25,7 +25,6 @@ import numpy as np
 from charts import standalone
 from superres.atomic import atomic_write_bytes
 from superres.burst.fuse import FuseOptions, fuse_burst
-from superres.burst.synthesise import MadeBurst, Shaking, make_burst
 from superres.evaluate.benchmark import truth_paths
 from superres.formats.read import open_picture, read_pixels
 from superres.metrics import Protocol, psnr
@@ -33,6 +32,7 @@ from superres.runs.chart import Curve
 from superres.runtimes.precision import describe_cpu
 from superres.version import __version__
 from superres.zoo import BURST
+from synthesise import MadeBurst, Shaking, make_burst
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "burst.json"

@@ -46,13 +46,11 @@ def _torch(model: ModelFile, threads: int) -> Run:
 
 
 def _onnxruntime(model: ModelFile, threads: int) -> Run:
-    import onnxruntime
+    from superres.runtimes.onnxruntime_library import ort
 
-    options = onnxruntime.SessionOptions()
+    options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        str(model.onnx), options, providers=["CPUExecutionProvider"]
-    )
+    session = ort.InferenceSession(str(model.onnx), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda x: session.run(None, {name: x})[0]
 

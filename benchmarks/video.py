@@ -29,13 +29,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from flicker import flicker
 from superres import zoo
 from superres.atomic import atomic_write_bytes
 from superres.frame import UINT8, from_unit
 from superres.images.resize import resize
 from superres.infer.engine import Engine
 from superres.metrics import Protocol, psnr
-from superres.metrics.flicker import flicker
 from superres.runtimes.open import open_backend
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import BackendFacts

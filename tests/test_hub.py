@@ -38,10 +38,10 @@ def folder(tmp_path, monkeypatch):
 def test_models_and_nothing_else_have_a_card():
     card = resolve("espcn-x4").card
     model = FILE.model_dump() | {"name": "espcn-x4", "kind": "model", "card": card}
-    assert HubFile(**model).card == card
+    assert HubFile.model_validate(model).card == card
     for wrong in ({"card": None}, {"name": "other-x4"}, {"kind": "features"}):
         with pytest.raises(ValueError, match="card"):
-            HubFile(**model | wrong)
+            HubFile.model_validate(model | wrong)
 
 
 def unheard(line):

@@ -104,7 +104,7 @@ def test_alpha_can_be_resized_instead(tiny):
 def test_black_under_transparent_pixels_does_not_darken_the_edge(upscaler):
     pixels = np.zeros((24, 24, 4), np.float32)
     pixels[6:18, 6:18] = (0.8, 0.7, 0.6, 1.0)
-    whole = np.broadcast_to(np.float32((0.8, 0.7, 0.6)), (24, 24, 3))
+    whole = np.broadcast_to(np.array((0.8, 0.7, 0.6), np.float32), (24, 24, 3))
     edge = (slice(12, 36), slice(12, 36))
     np.testing.assert_allclose(upscaler(pixels)[edge][..., :3], upscaler(whole)[edge], atol=1e-6)
 

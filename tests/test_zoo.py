@@ -131,7 +131,7 @@ def hub(tmp_path, monkeypatch):
     files = tuple(
         HubFile(
             name=name,
-            kind=kind,
+            kind="model" if kind == "model" else "features",
             file=file,
             bytes=len(data),
             sha256=hashlib.sha256(data).hexdigest(),

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import superres
 from superres.burst import frames as limits
 from superres.burst.fuse import FuseOptions, fuse_burst
-from superres.burst.synthesise import Shaking, make_burst
 from superres.errors import ArgumentError, UnknownNameError
 from superres.imaging.motion import Motion, centre_of, similarity
 from superres.imaging.sampler import Sampler
 from superres.metrics import Protocol, psnr
+from synthesise import Shaking, make_burst
 
 FAST = FuseOptions(model="bicubic", blur="bicubic", reference=0)  # no network, nothing estimated
 
@@ -252,8 +254,9 @@ def test_more_pixels_than_the_cap_are_refused(burst, monkeypatch):
 def test_options_out_of_range_are_refused():
     with pytest.raises(UnknownNameError, match="drizle"):
         FuseOptions(method="drizle")
-    for bad in ({"scale": 0.5}, {"blur": -1.0}, {"motion": "shear"}):
+    bad: list[dict[str, Any]] = [{"scale": 0.5}, {"blur": -1.0}, {"motion": "shear"}]
+    for one in bad:
         with pytest.raises(ArgumentError):
-            FuseOptions(**bad)
+            FuseOptions(**one)
     with pytest.raises(ArgumentError, match="frame 9"):
         superres.fuse([np.zeros((9, 9), np.uint8)], reference=9)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from superres.burst.synthesise import Shaking, make_burst
 from superres.errors import ArgumentError
+from synthesise import Shaking, make_burst
 
 
 def test_a_seed_gives_the_same_burst_and_fewer_frames_its_beginning(scene):

@@ -11,8 +11,9 @@ import typer
 from superres.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-GROUP = typer.main.get_command(app)
-VERBS = sorted(GROUP.commands)
+GROUP = typer.main.get_group(app)
+COMMANDS = GROUP.commands
+VERBS = sorted(COMMANDS)
 
 
 def options(command) -> set[str]:
@@ -26,9 +27,9 @@ def options(command) -> set[str]:
 def test_a_verbs_page_names_each_of_its_options_and_no_other(verb):
     page = (ROOT / "docs" / f"{verb}.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page))
-    others = set().union(*(options(GROUP.commands[one]) for one in VERBS))
+    others = set().union(*(options(COMMANDS[one]) for one in VERBS))
     tensorboard = {"--logdir"}
-    assert options(GROUP.commands[verb]) <= named
+    assert options(COMMANDS[verb]) <= named
     assert named <= others | tensorboard
 
 
@@ -53,7 +54,7 @@ def test_each_command_line_in_the_pages_can_be_parsed(page):
     assert lines
     for line in lines:
         words = re.split(r"\s+[#>]\s|\s+#", line)[0].split()
-        command = GROUP.commands[words[0]]
+        command = COMMANDS[words[0]]
         below = getattr(command, "commands", {})
         if len(words) > 1 and words[1] in below:
             command, words = below[words[1]], words[1:]

@@ -6,6 +6,7 @@ import torch
 
 from superres.degrade.downscale import downscale_uint8, resize_batch, round8
 from superres.errors import ArgumentError
+from superres.images.kernels import Border, Kernel
 from superres.images.resize import resize
 
 
@@ -18,7 +19,9 @@ def batch(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize(
     "request_", [{"scale": 0.25}, {"scale": 0.5}, {"scale": 3.0}, {"size": (5, 77)}]
 )
-def test_a_batch_equals_its_pictures_resized_one_by_one(kernel: str, border: str, request_: dict):
+def test_a_batch_equals_its_pictures_resized_one_by_one(
+    kernel: Kernel, border: Border, request_: dict
+):
     x_BCHW = batch(2, 3, 24, 300)
     result = resize_batch(x_BCHW, kernel=kernel, border=border, **request_)
     for picture, expected in zip(result, x_BCHW, strict=True):

@@ -7,7 +7,7 @@ import pytest
 import pyvips
 import torch
 
-from superres.degrade.jpeg import jpeg_batch
+from superres.degrade.jpeg import Subsampling, jpeg_batch
 from superres.errors import ArgumentError
 
 COFFEE = Path(__file__).parents[2] / "examples" / "coffee.png"
@@ -26,7 +26,7 @@ def libjpeg(pixels: np.ndarray, quality: int, subsampling: str) -> np.ndarray:
     return pyvips.Image.new_from_buffer(data, "").numpy().reshape(pixels.shape)
 
 
-def ours(pixels: np.ndarray, quality: int, subsampling: str = "420") -> np.ndarray:
+def ours(pixels: np.ndarray, quality: int, subsampling: Subsampling = "420") -> np.ndarray:
     x_BCHW = torch.from_numpy(pixels.astype(np.float32) / 255.0).permute(2, 0, 1)[None]
     result_BCHW = jpeg_batch(x_BCHW, torch.tensor([quality]), subsampling=subsampling)
     return (result_BCHW[0] * 255.0).permute(1, 2, 0).numpy()
@@ -35,7 +35,7 @@ def ours(pixels: np.ndarray, quality: int, subsampling: str = "420") -> np.ndarr
 @pytest.mark.parametrize("subsampling", ["420", "444"])
 @pytest.mark.parametrize("quality", [10, 30, 50, 75, 95])
 @pytest.mark.parametrize("size", [(128, 160), (121, 149)])
-def test_a_photograph_comes_out_as_from_libjpeg(quality: int, subsampling: str, size):
+def test_a_photograph_comes_out_as_from_libjpeg(quality: int, subsampling: Subsampling, size):
     pixels = photograph(*size)
     expected = libjpeg(pixels, quality, subsampling).astype(float)
     off = np.abs(ours(pixels, quality, subsampling) - expected)
@@ -84,7 +84,7 @@ def test_any_size_is_kept_and_comes_out_in_whole_levels(size):
 
 
 @pytest.mark.parametrize("subsampling", ["420", "444"])
-def test_the_gradient_passes_as_if_nothing_were_rounded(subsampling: str):
+def test_the_gradient_passes_as_if_nothing_were_rounded(subsampling: Subsampling):
     x_BCHW = torch.from_numpy(photograph(32, 32).copy()).permute(2, 0, 1)[None] / 255.0
     x_BCHW = (0.2 + 0.6 * x_BCHW).double().requires_grad_()
     jpeg_batch(x_BCHW, torch.tensor([50]), subsampling=subsampling).sum().backward()

@@ -40,8 +40,9 @@ def test_poisson_noise_has_the_moments_of_counted_photons():
 
 def test_poisson_noise_grows_with_the_root_of_brightness_and_speckle_with_brightness():
     for kind, expected in (("poisson", 2.0), ("speckle", 4.0)):
-        values = {kind: [1, 1]}
-        dark, bright = (noise(kind, light=light, **values).std() for light in (0.15, 0.6))
+        dark, bright = (
+            noise(kind, light=light, poisson=[1, 1], speckle=[1, 1]).std() for light in (0.15, 0.6)
+        )
         assert bright / dark == pytest.approx(expected, rel=0.03)
 
 

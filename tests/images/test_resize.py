@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from superres.errors import ArgumentError, UnknownNameError
+from superres.images.kernels import Border, Kernel
 from superres.images.resize import resize, resize_rows
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "shared" / "data" / "benchmarks"
@@ -69,7 +70,7 @@ def test_a_size_with_two_different_scales_gives_the_numbers_of_matlab():
 
 @pytest.mark.parametrize("scale", [0.3, 0.5, 1.0, 1.7, 4.0])
 @pytest.mark.parametrize("border", ["mirror", "clamp"])
-def test_each_axis_follows_the_formula_at_any_scale(scale: float, border: str):
+def test_each_axis_follows_the_formula_at_any_scale(scale: float, border: Border):
     signal = np.random.default_rng(1).random(11)
     expected = by_the_formula(signal, math.ceil(11 * scale), scale, mirror=border == "mirror")
     tall = resize(np.repeat(signal[:, None], 3, axis=1), scale=scale, border=border)
@@ -78,7 +79,7 @@ def test_each_axis_follows_the_formula_at_any_scale(scale: float, border: str):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("size", [(2, 3), (9, 4), (31, 40), (1, 1)])
-def test_a_constant_stays_constant(kernel: str, size: tuple[int, int]):
+def test_a_constant_stays_constant(kernel: Kernel, size: tuple[int, int]):
     result = resize(np.full((9, 10, 3), 0.7), size=size, kernel=kernel)
     assert result.shape == (*size, 3)
     np.testing.assert_allclose(result, 0.7, atol=1e-12)
@@ -98,7 +99,7 @@ def test_nearest_doubles_each_pixel_and_halving_takes_pixels_that_exist():
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_a_resize_to_its_own_size_changes_nothing(kernel: str):
+def test_a_resize_to_its_own_size_changes_nothing(kernel: Kernel):
     np.testing.assert_array_equal(resize(ramp(5), size=(5, 5), kernel=kernel), ramp(5))
 
 
@@ -157,7 +158,7 @@ def test_published_small_pictures_come_out_bit_for_bit(name: str, scale: int):
     ],
 )
 def test_rows_equal_the_whole(
-    in_size: tuple[int, int], out_size: tuple[int, int], kernel: str, border: str
+    in_size: tuple[int, int], out_size: tuple[int, int], kernel: Kernel, border: Border
 ):
     image = np.random.default_rng(4).random((*in_size, 3)).astype(np.float32)
     blocks = (image[start : start + 7] for start in range(0, in_size[0], 7))

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from superres.burst.synthesise import Shaking, make_burst
 from superres.images.resize import resize
 from superres.imaging.forward_model import ForwardModel
 from superres.imaging.motion import Motion, identity_motion
+from synthesise import Shaking, make_burst
 
 RANDOM = np.random.default_rng(0)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from superres.burst.fuse import FuseOptions, fuse_burst
-from superres.burst.synthesise import Shaking, make_burst
 from superres.imaging.forward_model import ForwardModel
 from superres.imaging.motion import Motion, similarity
+from synthesise import Shaking, make_burst
 
 
 def frames_under(blur: float, scene: np.ndarray) -> list[np.ndarray]:
@@ -16,8 +16,8 @@ def frames_under(blur: float, scene: np.ndarray) -> list[np.ndarray]:
     forward_model = ForwardModel((60, 70), (240, 280), blur)
     blurred, frames = forward_model.blur(large)[0], []
     for index in range(10):
-        shift = random.uniform(-2, 2, 2) * (index > 0)
-        places = Motion(similarity(*shift, 0.0)).places((60, 70))
+        down, right = random.uniform(-2, 2, 2) * (index > 0)
+        places = Motion(similarity(down, right, 0.0)).places((60, 70))
         frame = forward_model.sampler(places).gather(blurred) + random.normal(0, 1, (60, 70))
         frames.append(np.clip(np.rint(frame), 0, 255).astype(np.uint8))
     return frames

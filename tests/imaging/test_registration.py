@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from superres.burst.synthesise import Shaking, make_burst
 from superres.imaging.motion import MODELS, Motion, centre_of, similarity
 from superres.imaging.registration import pyramid, register
 from superres.imaging.sampler import Sampler
+from synthesise import Shaking, make_burst
 
 
 def levels(frame: np.ndarray) -> list:

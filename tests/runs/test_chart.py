@@ -16,7 +16,9 @@ def draw(*curves):
 
 
 def texts(root, style):
-    return [one.text for one in root.iter(f"{SVG}text") if style in one.get("class", "").split()]
+    return [
+        one.text or "" for one in root.iter(f"{SVG}text") if style in one.get("class", "").split()
+    ]
 
 
 def numbers(root, tag, name):
@@ -62,7 +64,9 @@ def test_each_end_is_told_and_the_labels_do_not_touch():
     curves = [Curve(f"run {i}", i, [(0, 0.0), (10, 5.0 + i / 1000)]) for i in range(9)]
     root = draw(*curves)
     assert sorted(texts(root, "end")) == sorted(f"{5 + i / 1000:.2f}" for i in range(9))
-    heights = [float(t.get("y")) for t in root.iter(f"{SVG}text") if "end" in t.get("class")]
+    heights = [
+        float(t.get("y", "")) for t in root.iter(f"{SVG}text") if "end" in t.get("class", "")
+    ]
     assert min(b - a for a, b in itertools.pairwise(heights)) >= 11.9
     assert 0 < min(heights) < max(heights) < HEIGHT
 

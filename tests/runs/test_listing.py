@@ -51,7 +51,8 @@ def finish(folder, steps):
 
 def grow_old(folder):
     for path in folder.iterdir():
-        os.utime(path, (time.time() - 3600,) * 2)
+        an_hour_ago = time.time() - 3600
+        os.utime(path, (an_hour_ago, an_hour_ago))
 
 
 def test_runs_are_found_below_folders_and_in_them(tmp_path):

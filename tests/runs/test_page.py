@@ -13,7 +13,7 @@ from superres.runs.page import render_page
 EVIL = '<script src="http://x.example/x.js">alert(1)</script>'
 
 
-def make(folder="runs/a", rate=1e-3, name="mine", more=()):
+def make(folder="runs/a", rate: float | str = 1e-3, name="mine", more=()):
     recipe = {"name": name, "network.architecture": "lean", "optimizer.rate": rate}
     log = [{"step": s, "l1": 1 / s, "rate": 1e-3 / s} for s in range(1, 100)]
     log += [{"step": 99, "psnr_Set5": 31.5, "psnr_Set14": 28.25}, *more]

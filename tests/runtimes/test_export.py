@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from fake_backends import make_card
@@ -14,6 +13,7 @@ from superres.infer import tiling
 from superres.modelfiles.checkpoint import load_network
 from superres.modelfiles.files import read_card
 from superres.runtimes.export import export_onnx
+from superres.runtimes.onnxruntime_library import ort
 
 
 def test_the_card_is_read_back_as_it_went_in(model_file):
@@ -119,9 +119,7 @@ def test_a_network_that_needs_multiples_is_written_with_open_sizes(tmp_path):
     export_onnx(Unshuffling(), make_card(scale=2, multiple_of=2), tmp_path / "even.onnx")
     tiles = np.random.default_rng(0).random((1, 3, 6, 14), dtype=np.float32)
     expected = Unshuffling()(torch.from_numpy(tiles)).numpy()
-    (answer,) = onnxruntime.InferenceSession(str(tmp_path / "even.onnx")).run(
-        None, {"small": tiles}
-    )
+    (answer,) = ort.InferenceSession(str(tmp_path / "even.onnx")).run(None, {"small": tiles})
     assert np.abs(answer - expected).max() <= 1e-6
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from superres.burst.synthesise import MadeBurst, Shaking, make_burst
 from superres.formats.read import open_picture, read_pixels
+from synthesise import MadeBurst, Shaking, make_burst
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -65,7 +65,7 @@ def test_a_failed_file_is_named_and_does_not_stop_the_others(capsys):
 def test_an_output_that_stands_is_kept_unless_overwrite_is_given(capsys):
     put("a.png", b"new"), put("b.png", b"old")
     assert main(["degrade", "a.png", "b.png"]) == 1
-    assert "stands already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert Path("b.png").read_bytes() == b"old"
     assert main(["degrade", "a.png", "b.png", "--overwrite"]) == 0
     assert Path("b.png").read_bytes() == b"new"

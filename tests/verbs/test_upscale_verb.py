@@ -48,11 +48,11 @@ class FakeEnlarger:
             target.write_bytes(data)
         else:
             target.write(data)
-        names = [
+        read, written = (
             "-" if isinstance(one, bytes | io.IOBase) else str(one) for one in (source, target)
-        ]
+        )
         return Report(
-            *names, "default", 4.0, (2, 3), (8, 12), "openvino", "CPU", "bf16", 256, 0.1,
+            read, written, "default", 4.0, (2, 3), (8, 12), "openvino", "CPU", "bf16", 256, 0.1,
             ("openvino on CPU in bf16", "alpha dropped"),
         )  # fmt: skip
 

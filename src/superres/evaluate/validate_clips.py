@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from superres.data.folders import PictureSource
 from superres.data.resident import decode
 from superres.degrade.downscale import resize_batch, round8
-from superres.errors import DataError
+from superres.errors import BackendError, DataError
 from superres.evaluate.benchmark import truth_paths
 from superres.evaluate.validate import Validation, side_by_side
 from superres.frame import UINT8, Pixels, from_unit
@@ -25,9 +25,6 @@ from superres.metrics.psnr import psnr
 from superres.modelfiles.checkpoint import load_network
 from superres.synthesis.clip_config import ClipConfig
 from superres.synthesis.clips import clip_canvas, make_clips
-from superres.video.colour import ToRgb
-from superres.video.decode import FrameReader
-from superres.video.probe import probe
 from superres.zoo import DEFAULT, resolve
 
 # Whatever a recipe trains on, its runs are compared on these.
@@ -70,6 +67,7 @@ class ClipValidator:
 
     Raises:
         DataError: There is nothing that is large or long enough.
+        BackendError: It is a video, and the package `av` is not installed.
     """
 
     def __init__(self, source: Path, config: NetworkConfig, *, device: torch.device) -> None:
@@ -147,6 +145,17 @@ def _pictures_clips(folder: Path, config: NetworkConfig) -> list[_Clip]:
 
 def _video_clips(source: Path, scale: int) -> list[_Clip]:
     """Cut the middle out of some runs of frames of a video's second half."""
+    try:  # training needs no videos; only watching one does
+        from superres.video.colour import ToRgb
+        from superres.video.decode import FrameReader
+        from superres.video.probe import probe
+    except ModuleNotFoundError as error:
+        if error.name != "av":
+            raise
+        raise BackendError(
+            f"{source} is a file, and reading videos needs the package av, which is not installed",
+            "pip install 'superres[video]', or validate on a folder of pictures",
+        ) from error
     facts = probe(source)
     to_rgb = ToRgb(facts.size, facts.colour)
     edges = [min(length, _MOST_PX) // (2 * scale) * 2 * scale for length in facts.size]

@@ -8,18 +8,17 @@ from typing import Any, cast
 
 import numpy as np
 import onnx
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
 from superres.errors import BackendError, ModelError, OutOfMemoryError
 from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
 from superres.runtimes.memory import free_memory
+from superres.runtimes.onnxruntime_library import ort
 from superres.runtimes.precision import choose_precision
 from superres.runtimes.runtime import BackendFacts, ResolvedOptions
 
-ort: Any = onnxruntime  # it has no types, and the next incomplete ones
-_load = cast("Any", onnx).load
+_load = cast("Any", onnx).load  # its types are incomplete
 
 _BEST_TILE = 512
 _PROBE = 64  # edge of the shape that memory is estimated with

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from superres.errors import BackendError, ModelError, OutOfMemoryError, SuperresError
@@ -28,13 +27,9 @@ from superres.runtimes.graphs import (
     REFERENCE,
 )
 from superres.runtimes.memory import free_memory
+from superres.runtimes.openvino_library import ov
 from superres.runtimes.precision import choose_precision, native_bf16
-from superres.runtimes.runtime import (
-    BackendFacts,
-    Precision,
-    ResolvedOptions,
-    split_reference,
-)
+from superres.runtimes.runtime import BackendFacts, Precision, ResolvedOptions, split_reference
 
 _read = cast("Any", ov.Core).read_model  # these two have incomplete types
 _model_of = cast("Any", ov.Model)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from superres.atomic import check_target
 from superres.cli.needs import needs
 from superres.cli.output import print_json, print_status
 from superres.cli.targets import make_folder_of
 from superres.errors import ArgumentError, OutputError, PictureError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def degrade(
@@ -52,7 +56,7 @@ def degrade(
 
     config = load_degradation(recipe)
     plan = make_plan([source], target, Naming("", FALLBACK), recursive=recursive)
-    sources = {path_key(Path(job.source)) for job in plan.jobs}
+    sources = {path_key(Path(job.source)): Path(job.source) for job in plan.jobs}
     files: list[dict[str, object]] = []
     with BatchProgress(len(plan.jobs)) as progress:
         for folder in plan.empty:
@@ -62,7 +66,8 @@ def degrade(
         for job in plan.jobs:
             large, small = Path(job.source), Path(job.target)
             try:
-                _prepare_target(small, is_input=path_key(small) in sources, overwrite=overwrite)
+                inputs = (large, sources.get(path_key(small), large))
+                _prepare_target(small, inputs, overwrite=overwrite)
                 report = degrade_file(large, small, config, scale=scale, seed=seed)
             except (OutputError, PictureError) as error:
                 progress.print_error(error.message, error.hint)
@@ -85,10 +90,7 @@ def degrade(
         raise typer.Exit(1)
 
 
-def _prepare_target(target: Path, *, is_input: bool, overwrite: bool) -> None:
+def _prepare_target(target: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
     """Refuse what must not be overwritten, before anything is computed, and make the folder."""
-    if is_input:
-        raise OutputError(f"the output {target} is itself an input", "name another folder")
-    if target.exists() and not overwrite:
-        raise OutputError(f"the output {target} stands already", "use --overwrite or another OUT")
     make_folder_of(target, "name another OUT")
+    check_target(target, inputs, overwrite=overwrite, hint="use --overwrite or another OUT")

@@ -23,8 +23,8 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from flow import Flow, Plane, dense_flow, followed, seen_in_both
 from superres.errors import ArgumentError
-from superres.metrics.flow import Flow, Plane, dense_flow, followed, seen_in_both
 from superres.metrics.protocol import PEAK, Protocol, comparable
 
 Frame = NDArray[np.generic]

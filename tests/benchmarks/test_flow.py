@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from flow import dense_flow, followed, seen_in_both, slopes
 from superres.images.resize import resize
-from superres.metrics.flow import dense_flow, followed, seen_in_both, slopes
 
 EDGE = 12  # pixels that may be off where the other plane ends
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from flicker import flicker
 from superres.errors import ArgumentError
 from superres.images.resize import resize
 from superres.metrics import Protocol
-from superres.metrics.flicker import flicker
 
 
 def picture(height=64, width=80, seed=0):
@@ -49,9 +49,7 @@ def test_a_restoration_that_moves_with_the_truth_has_no_error_but_noise_has():
 
 
 def test_frames_that_show_nothing_in_common_have_no_warping_error(monkeypatch):
-    monkeypatch.setattr(
-        "superres.metrics.flicker.seen_in_both", lambda there, back: np.zeros(there.shape[1:], bool)
-    )
+    monkeypatch.setattr("flicker.seen_in_both", lambda there, back: np.zeros(there.shape[1:], bool))
     found = flicker([picture(seed=0), picture(seed=1)], [picture(seed=0), picture(seed=1)])
     assert np.isnan(found.warping_error)
     assert np.isnan(found.true_warping_error)

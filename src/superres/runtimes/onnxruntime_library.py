@@ -1,0 +1,34 @@
+"""ONNX Runtime without its telemetry; the only import of it.
+
+Recent builds send events to a statistics service and keep an identifier of the device in the
+user's cache, unless a variable of the environment forbids it as the library is loaded. A value that
+is set already stays, and so does what a process chose that has loaded the library before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+_SWITCH = "ORT_DISABLE_TELEMETRY"
+
+
+@contextmanager
+def _without_telemetry() -> Generator[None]:
+    """Forbid the library's events for as long as it is loaded."""
+    if _SWITCH in os.environ:
+        yield
+        return
+    os.environ[_SWITCH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SWITCH]
+
+
+with _without_telemetry():
+    import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
+
+ort: Any = onnxruntime  # it has no types
