@@ -36,9 +36,10 @@ from superres.images.resize import resize
 from superres.infer.engine import Engine
 from superres.metrics import Protocol, psnr
 from superres.metrics.flicker import flicker
-from superres.runtimes.open import open_backend
+from superres.layers.graphs import ENLARGE, INPUT
+from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
-from superres.runtimes.runtime import BackendFacts
+from superres.runtimes.runtime import RuntimeFacts
 from superres.version import __version__
 from superres.video.colour import FromRgb, ToRgb
 from superres.video.decode import FrameReader
@@ -189,9 +190,9 @@ def _timed(source: Path, target: Path, options: VideoOptions) -> dict[str, float
 
 def network_alone(model: str) -> dict[str, Any]:
     """Return the rate of a network that does nothing but run whole frames."""
-    backend = open_backend(zoo.resolve(model, scale=2), notice=lambda line: None)
+    backend = open_runtime(zoo.resolve(model, scale=2), notice=lambda line: None)
     frame = np.random.default_rng(0).random((1, 3, *SIZE), dtype=np.float32)
-    seconds, cores = _median(lambda: backend.run(frame))
+    seconds, cores = _median(lambda: backend.run(ENLARGE, {INPUT: frame}))
     facts = backend.facts
     return {
         "backend": f"{facts.name} {facts.precision}",
@@ -203,7 +204,7 @@ def network_alone(model: str) -> dict[str, Any]:
 class _Instant:
     """A backend that has its answers ready."""
 
-    facts = BackendFacts("none", "CPU", "fp32", 588, 1, 2**40)
+    facts = RuntimeFacts("none", "CPU", "fp32", 588, 1, 2**40)
 
     def __init__(self) -> None:
         self._answers: dict[tuple[int, ...], NDArray[np.float32]] = {}

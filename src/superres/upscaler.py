@@ -17,10 +17,10 @@ from superres.frame import Depth, Layout, Pixels, depth_of, from_unit, to_unit
 from superres.images.bleed import bleed_rows
 from superres.images.resize import resize_rows
 from superres.infer.engine import Engine
-from superres.runtimes.open import open_backend
+from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import (
-    BackendFacts,
-    BackendOptions,
+    RuntimeFacts,
+    RuntimeOptions,
     Notice,
     PrecisionRequest,
     no_notice,
@@ -34,7 +34,7 @@ _BLOCK_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions(BackendOptions):
+class RunOptions(RuntimeOptions):
     """How networks are run, and what on; see docs/upscale.md.
 
     Attributes:
@@ -149,10 +149,10 @@ class Upscaler:
             options = self._options.exact() if exact else self._options
             self._engines[scale, exact] = Engine(
                 found.card,
-                open_backend(found, options, notice=no_notice if told else self._notice),
+                open_runtime(found, options, notice=no_notice if told else self._notice),
                 tile=self._options.tile,
                 ensemble=self._options.ensemble,
-                fallback=lambda: open_backend(found, self._options.exact(), notice=self._notice),
+                fallback=lambda: open_runtime(found, self._options.exact(), notice=self._notice),
                 notice=self._notice,
             )
         return self._engines[scale, exact]
@@ -171,8 +171,8 @@ class Upscaler:
         for engine in self._engines.values():
             engine.stop()
 
-    def facts(self, route: Route) -> BackendFacts | None:
-        """Return the facts of the backend that a route begins on; None if it has no pass."""
+    def facts(self, route: Route) -> RuntimeFacts | None:
+        """Return the facts of the runtime that a route begins on; None if it has no pass."""
         return self.engines(route)[0].facts if route.passes else None
 
     def rows(

@@ -13,7 +13,7 @@ from superres.imaging.motion import Motion, centre_of
 from superres.imaging.sampler import Floats, Places, Planes, inside
 from superres.infer.burst import BurstEngine
 from superres.infer.burst_input import frame_input
-from superres.runtimes.open import open_burst_backend
+from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import Notice
 from superres.upscaler import RunOptions
 
@@ -44,9 +44,9 @@ def open_network(model: str, scale: float, run: RunOptions, notice: Notice) -> B
 
     return BurstEngine(
         found.card,
-        open_burst_backend(found, run, notice=notice),
+        open_runtime(found, run, takes="burst", notice=notice),
         tile=run.tile,
-        fallback=lambda: open_burst_backend(found, run.exact(), notice=notice),
+        fallback=lambda: open_runtime(found, run.exact(), takes="burst", notice=notice),
         notice=notice,
     )
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from superres.errors import BackendError, OutOfMemoryError
 from superres.infer.sanity import SanityCheck, fault
-from superres.runtimes.runtime import Backend, Notice
+from superres.runtimes.runtime import Notice, Runtime
 
 Unit = NDArray[np.float32]
 
@@ -32,11 +32,11 @@ class _Tiles:
 
 
 class Batcher:
-    """One thread that runs tiles on a guarded backend.
+    """One thread that runs tiles on a guarded runtime.
 
     Args:
         guard: What runs them.
-        run: Runs tiles on a backend.
+        run: Runs tiles on a runtime.
         joint_px: Pixels of input that several pictures' tiles may have together; 0 runs each
             picture's by themselves, as it becomes where they do not fit into memory together. Tiles
             of one picture are run as they come, whatever their size.
@@ -45,8 +45,8 @@ class Batcher:
 
     def __init__(
         self,
-        guard: SanityCheck[Backend],
-        run: Callable[[Backend, Unit], Unit],
+        guard: SanityCheck,
+        run: Callable[[Runtime, Unit], Unit],
         *,
         joint_px: int,
         notice: Notice,
@@ -83,7 +83,7 @@ class Batcher:
     def _run_alone(self, asked: _Tiles) -> None:
         try:
             (large_NCHW,) = self._sanity.answer(
-                asked.tiles, lambda backend: (self._run(backend, asked.tiles),)
+                asked.tiles, lambda runtime: (self._run(runtime, asked.tiles),)
             )
         except Exception as error:
             asked.answer.set_exception(error)
@@ -105,7 +105,7 @@ class Batcher:
         """Answer tiles with one run, and return those which that gave no right answer to."""
         try:
             large_NCHW = self._run(
-                self._sanity.backend, np.concatenate([asked.tiles for asked in group])
+                self._sanity.runtime, np.concatenate([asked.tiles for asked in group])
             )
         except (OutOfMemoryError, MemoryError):
             self.joint_px = 0

@@ -21,8 +21,9 @@ from superres.infer.memory_budget import batch_limit, first_limit, halved_limit
 from superres.infer.row_buffer import RowBuffer
 from superres.infer.sanity import SanityCheck
 from superres.infer.tiling import Span
-from superres.modelfiles.card import Card
-from superres.runtimes.runtime import Backend, BackendFacts, Notice
+from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
+from superres.modelfiles.card import Card, check_input
+from superres.runtimes.runtime import Notice, Runtime, RuntimeFacts
 
 Unit = NDArray[np.float32]
 
@@ -53,32 +54,34 @@ class Engine:
 
     Args:
         card: What the network needs.
-        backend: What runs it.
-        tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
+        runtime: What runs it.
+        tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         ensemble: Average over the eight flips and quarter turns.
         fallback: Opens the same network in fp32; None if there is no such way.
         notice: Called with one line for each fallback.
 
     Raises:
         ArgumentError: `tile` is below 1.
+        ModelError: The card is of a network of another kind of input.
     """
 
     def __init__(
         self,
         card: Card,
-        backend: Backend,
+        runtime: Runtime,
         *,
         tile: int | None = None,
         ensemble: bool = False,
-        fallback: Callable[[], Backend] | None,
+        fallback: Callable[[], Runtime] | None,
         notice: Notice,
     ) -> None:
+        check_input(card, "image")
         self.card = card
         self._notice = notice
-        facts = backend.facts
+        facts = runtime.facts
         self._limit = first_limit(card, facts, tile, notice)
         self._batch_px = batch_limit(facts)
-        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="picture")
+        self._sanity = SanityCheck(card, runtime, fallback=fallback, notice=notice, what="picture")
         self._running = 0
         self._counting = threading.Lock()  # videos have frames under way in several threads
         self._stopped = threading.Event()
@@ -87,9 +90,9 @@ class Engine:
         self._runs = Batcher(self._sanity, run, joint_px=joint_px, notice=notice)
 
     @property
-    def facts(self) -> BackendFacts:
-        """The facts of the backend that ran last, or would run next."""
-        return self._sanity.backend.facts
+    def facts(self) -> RuntimeFacts:
+        """The facts of the runtime that ran last, or would run next."""
+        return self._sanity.runtime.facts
 
     @property
     def tile(self) -> int:
@@ -174,7 +177,7 @@ class Engine:
 
     @contextmanager
     def _picture(self, height: int, width: int) -> Generator[None]:
-        """Run one picture: the first of those under way starts with the backend as it was."""
+        """Run one picture: the first of those under way starts with the runtime as it was."""
         if height < 1 or width < 1:
             raise ArgumentError(
                 f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
@@ -254,9 +257,12 @@ class Engine:
         self._limit = halved_limit(self.card, (height, width), error, self._notice)
 
 
-def _run(card: Card, ensemble: bool, backend: Backend, tiles_NCHW: Unit) -> Unit:
-    """Run tiles on a backend, as they are or as an ensemble, and check the answer's shape."""
-    run = backend.run
+def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit:
+    """Run tiles on a runtime, as they are or as an ensemble, and check the answer's shape."""
+
+    def run(tiles_NCHW: Unit) -> Unit:
+        return runtime.run(ENLARGE, {INPUT: tiles_NCHW})[OUTPUT]
+
     answer_NCHW = run_ensemble(run, tiles_NCHW) if ensemble else run(tiles_NCHW)
     count, channels, height, width = tiles_NCHW.shape
     expected = (count, channels, card.scale * height, card.scale * width)

@@ -7,17 +7,17 @@ import math
 from superres.errors import ArgumentError, OutOfMemoryError
 from superres.infer import tiling
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import BackendFacts, Notice
+from superres.runtimes.runtime import RuntimeFacts, Notice
 
 _FREE_SHARE = 0.5  # of the free memory; the rest is for strips, files and other programs
 
 
-def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notice) -> int:
+def first_limit(card: Card, facts: RuntimeFacts, tile: int | None, notice: Notice) -> int:
     """Return the edge of the largest tile: as asked, or as fast as the free memory allows.
 
     Args:
         card: What the network needs.
-        facts: What its backend can do.
+        facts: What its runtime can do.
         tile: The edge that was asked for, halo included; None chooses.
         notice: Called if it is not what was asked for, or small for lack of memory.
 
@@ -40,7 +40,7 @@ def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notic
     return max(min(fits, facts.best_tile), least)
 
 
-def batch_limit(facts: BackendFacts) -> int:
+def batch_limit(facts: RuntimeFacts) -> int:
     """Return how many input pixels may be run at once, in several tiles: no more than fit."""
     return min(facts.batch_px, _fitting_px(facts))
 
@@ -70,6 +70,6 @@ def halved_limit(
     return limit
 
 
-def _fitting_px(facts: BackendFacts) -> int:
+def _fitting_px(facts: RuntimeFacts) -> int:
     """Return how many input pixels fit into the free memory at once."""
     return int(facts.free_bytes * _FREE_SHARE) // max(1, facts.bytes_per_px)

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import NumericalError
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import BackendFacts, Notice
+from superres.runtimes.runtime import Notice, Runtime
 
 Unit = NDArray[np.float32]
 # What a network made of tiles: these enlarged, and anything else it tells of them.
 Made = TypeVar("Made", bound=tuple[Unit, ...])
 
 
-class _Backend(Protocol):
-    @property
-    def facts(self) -> BackendFacts: ...
-
-
-B = TypeVar("B", bound=_Backend)
-
-
-class SanityCheck(Generic[B]):
+class SanityCheck:
     """Asks a network for answers; one that cannot be right is asked for once more in fp32.
 
     All that follows is then asked for in fp32 too, until `restart`.
 
     Args:
         card: What the network promises.
-        backend: What runs it.
+        runtime: What runs it.
         fallback: Opens the same network in fp32; None if there is no such way.
         notice: Called with one line when it is used.
         what: What is enlarged in the words of that line: a picture, a video.
@@ -41,44 +33,44 @@ class SanityCheck(Generic[B]):
     def __init__(
         self,
         card: Card,
-        backend: B,
+        runtime: Runtime,
         *,
-        fallback: Callable[[], B] | None,
+        fallback: Callable[[], Runtime] | None,
         notice: Notice,
         what: str,
     ) -> None:
         self._card = card
-        self._asked = self._backend = backend
-        self._exact: B | None = None
+        self._asked = self._runtime = runtime
+        self._exact: Runtime | None = None
         self._fallback = fallback
         self._notice = notice
         self._what = what
 
     @property
-    def backend(self) -> B:
+    def runtime(self) -> Runtime:
         """What runs next."""
-        return self._backend
+        return self._runtime
 
     def restart(self) -> None:
-        """Go back to the backend that was asked for."""
-        self._backend = self._asked
+        """Go back to the runtime that was asked for."""
+        self._runtime = self._asked
 
-    def answer(self, tiles_NCHW: Unit, run: Callable[[B], Made]) -> Made:
+    def answer(self, tiles_NCHW: Unit, run: Callable[[Runtime], Made]) -> Made:
         """Return what the network makes of tiles.
 
         Args:
             tiles_NCHW: The pictures that the network sees.
-            run: Runs it on a backend; the first of what it returns are these pictures enlarged.
+            run: Runs it on a runtime; the first of what it returns are these pictures enlarged.
 
         Raises:
             NumericalError: They are NaN, Inf or constant, also in fp32.
             BackendError: What `run` raises.
         """
-        made = run(self._backend)
+        made = run(self._runtime)
         wrong = fault(tiles_NCHW, made[0])
         if wrong is None:
             return made
-        name, facts = self._card.name, self._backend.facts
+        name, facts = self._card.name, self._runtime.facts
         if not np.isfinite(tiles_NCHW).all():
             raise NumericalError(
                 f"model {name} answered {wrong}: the {self._what} itself holds NaN or Inf",
@@ -90,7 +82,7 @@ class SanityCheck(Generic[B]):
                 f"the rest of the {self._what} runs in fp32"
             )
             self._exact = self._exact or self._fallback()
-            self._backend = self._exact
+            self._runtime = self._exact
             made = run(self._exact)
             wrong, facts = fault(tiles_NCHW, made[0]), self._exact.facts
             if wrong is None:

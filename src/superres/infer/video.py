@@ -14,15 +14,27 @@ from superres.infer import tiling
 from superres.infer.memory_budget import first_limit, halved_limit
 from superres.infer.sanity import SanityCheck
 from superres.infer.tiling import Span
-from superres.modelfiles.card import Card
-from superres.runtimes.runtime import BackendFacts, Notice, VideoBackend
+from superres.layers.graphs import (
+    ALIGN,
+    ALIGNED,
+    BEFORE,
+    FRAME,
+    INPUT,
+    MEMORY,
+    NEXT,
+    OUTPUT,
+    PREVIOUS,
+    RESTORE,
+)
+from superres.modelfiles.card import Card, check_input
+from superres.runtimes.runtime import Notice, Runtime, RuntimeFacts
 
 Unit = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """A frame (1, C, H, W), and both that was made of it; see `VideoBackend.align`."""
+    """A frame (1, C, H, W), and both that was made of it, (1, C, s*H, s*W) and (1, M, H, W)."""
 
     frame: Unit
     large: Unit
@@ -38,8 +50,8 @@ class VideoEngine:
 
     Args:
         card: What the network needs.
-        backend: What runs it.
-        tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
+        runtime: What runs it.
+        tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         fallback: Opens the same network in fp32; None if there is no such way.
         notice: Called with one line for each fallback.
 
@@ -51,27 +63,29 @@ class VideoEngine:
     def __init__(
         self,
         card: Card,
-        backend: VideoBackend,
+        runtime: Runtime,
         *,
         tile: int | None = None,
-        fallback: Callable[[], VideoBackend] | None,
+        fallback: Callable[[], Runtime] | None,
         notice: Notice,
     ) -> None:
-        if card.frames != "video" or card.multiple_of != 1 or card.minimum != 1:
+        check_input(card, "video")
+        if card.multiple_of != 1 or card.minimum != 1:
             raise ModelError(
-                f"model {card.name} is none that enlarges videos of any size",
-                "superres models list says which models are for videos",
+                f"model {card.name} does not take videos of any size: its frames are multiples of "
+                f"{card.multiple_of} px, at least {card.minimum}",
+                "superres models list shows what each model takes",
             )
         self.card = card
-        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="video")
+        self._sanity = SanityCheck(card, runtime, fallback=fallback, notice=notice, what="video")
         self._notice = notice
-        self._limit = first_limit(card, backend.facts, tile, notice)
+        self._limit = first_limit(card, runtime.facts, tile, notice)
         self._history: _History | None = None
 
     @property
-    def facts(self) -> BackendFacts:
-        """The facts of the backend that runs next."""
-        return self._sanity.backend.facts
+    def facts(self) -> RuntimeFacts:
+        """The facts of the runtime that runs next."""
+        return self._sanity.runtime.facts
 
     @property
     def tile(self) -> int:
@@ -104,14 +118,16 @@ class VideoEngine:
                 "pass frames of its channels, not empty",
             )
         height, width = frame.shape[:2]
-        small, backend = _whole(frame), self._sanity.backend
+        small = _whole(frame)
         known = self._history
         tiny = min(height, width) < VIDEO_MULTIPLE
         if known is None or known.frame.shape != small.shape or tiny:
-            aligned = np.zeros((1, backend.aligned, *small.shape[2:]), np.float32)
+            (port,) = self.card.graph(RESTORE).inputs
+            aligned = np.zeros((1, port.channels, *small.shape[2:]), np.float32)
             aligned[:, : self.card.channels] = small
         else:
-            aligned = backend.align(small, known.frame, known.large, known.memory)
+            past = {PREVIOUS: known.frame, BEFORE: known.large, MEMORY: known.memory}
+            aligned = self._sanity.runtime.run(ALIGN, {FRAME: small, **past})[ALIGNED]
         while True:
             try:
                 large, memory = self._restored(aligned)
@@ -153,7 +169,12 @@ class VideoEngine:
 
     def _restored_tile(self, tile: Unit) -> tuple[Unit, Unit]:
         colours = tile[:, : self.card.channels]
-        return self._sanity.answer(colours, lambda backend: backend.restore(tile))
+
+        def run(runtime: Runtime) -> tuple[Unit, Unit]:
+            made = runtime.run(RESTORE, {INPUT: tile})
+            return made[OUTPUT], made[MEMORY + NEXT]
+
+        return self._sanity.answer(colours, run)
 
 
 def _whole(frame: Unit) -> Unit:

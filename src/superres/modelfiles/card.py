@@ -92,8 +92,19 @@ class Card(_Strict):
         return upgraded(cast("Mapping[str, Any]", values)) if isinstance(values, dict) else values
 
     def graph(self, name: str) -> Graph:
-        """Return the graph of a name, which a card of this kind of input has."""
-        return next(graph for graph in self.graphs if graph.name == name)
+        """Return the graph of a name.
+
+        Raises:
+            ModelError: The card lists none.
+        """
+        for graph in self.graphs:
+            if graph.name == name:
+                return graph
+        raise ModelError(
+            f"model {self.name} has the graphs {', '.join(g.name for g in self.graphs)}, "
+            f"{name} was requested",
+            "its card contradicts itself; export the model again",
+        )
 
 
 # Of each kind of input: what it is, and what runs its models.

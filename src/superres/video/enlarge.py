@@ -20,8 +20,8 @@ from superres import zoo
 from superres.errors import ArgumentError
 from superres.images.resize import resize
 from superres.infer.video import VideoEngine
-from superres.runtimes.open import open_video_backend
-from superres.runtimes.runtime import BackendFacts, Notice
+from superres.runtimes.open import open_runtime
+from superres.runtimes.runtime import RuntimeFacts, Notice
 from superres.upscaler import Route, RunOptions, Upscaler
 from superres.video.cuts import SceneCuts
 
@@ -103,10 +103,10 @@ class VideoNetworks:
             found = zoo.resolve(self.model, scale=scale, notice=self._notice)
             self._engines[scale, nth] = VideoEngine(
                 found.card,
-                open_video_backend(found, self._options, notice=self._notice),
+                open_runtime(found, self._options, takes="video", notice=self._notice),
                 tile=self._options.tile,
-                fallback=lambda: open_video_backend(
-                    found, self._options.exact(), notice=self._notice
+                fallback=lambda: open_runtime(
+                    found, self._options.exact(), takes="video", notice=self._notice
                 ),
                 notice=self._notice,
             )
@@ -116,8 +116,8 @@ class VideoNetworks:
         """Return the engines of a route's passes, in order."""
         return tuple(self._engine(scale, nth) for nth, scale in enumerate(route.passes))
 
-    def facts(self, route: Route) -> BackendFacts | None:
-        """Return the facts of the backend that a route begins on; None if it has no pass."""
+    def facts(self, route: Route) -> RuntimeFacts | None:
+        """Return the facts of the runtime that a route begins on; None if it has no pass."""
         return self.engines(route)[0].facts if route.passes else None
 
     def stop(self) -> None:
@@ -138,7 +138,7 @@ def open_networks(model: str, options: RunOptions, notice: Notice) -> Upscaler |
         ModelError: Its file cannot be used.
     """
     card = zoo.resolve(model, scale=max(zoo.scales(model)), notice=notice).card
-    kind = VideoNetworks if card.frames == "video" else Upscaler
+    kind = VideoNetworks if card.input == "video" else Upscaler
     return kind(model, options, notice)
 
 
