@@ -146,12 +146,15 @@ def test_a_file_damaged_halfway_leaves_no_output(tmp_path):
 
 
 def test_a_network_that_answers_nan_leaves_no_output(tmp_path, monkeypatch):
-    from superres.runtimes.openvino_runtime import OpenVinoBackend
+    from superres.runtimes.openvino_runtime import OpenVinoRuntime
 
-    whole = OpenVinoBackend.run
-    monkeypatch.setattr(
-        OpenVinoBackend, "run", lambda self, tiles: np.full_like(whole(self, tiles), np.nan)
-    )
+    whole = OpenVinoRuntime.run
+
+    def broken(self, graph, tensors):
+        made = whole(self, graph, tensors)
+        return {name: np.full_like(values, np.nan) for name, values in made.items()}
+
+    monkeypatch.setattr(OpenVinoRuntime, "run", broken)
     source = save(tmp_path / "in.png", noise(20, 20, 3))
     with pytest.raises(NumericalError, match="fp32"):
         enlarger().enlarge(source, tmp_path / "out.png")
@@ -170,15 +173,15 @@ def test_an_interrupt_in_the_middle_leaves_no_output(tmp_path):
 
 
 def test_an_interrupt_waits_for_a_tile_and_not_for_a_row_of_them(tmp_path, monkeypatch):
-    from superres.runtimes.openvino_runtime import OpenVinoBackend
+    from superres.runtimes.openvino_runtime import OpenVinoRuntime
 
-    whole, runs = OpenVinoBackend.run, []
+    whole, runs = OpenVinoRuntime.run, []
 
-    def count(self, tiles):
-        runs.append(tiles.shape)
-        return whole(self, tiles)
+    def count(self, graph, tensors):
+        runs.append(tensors["small"].shape)
+        return whole(self, graph, tensors)
 
-    monkeypatch.setattr(OpenVinoBackend, "run", count)
+    monkeypatch.setattr(OpenVinoRuntime, "run", count)
     source = save(tmp_path / "in.png", noise(300, 2000, 3))
 
     def interrupt(done: int, total: int) -> None:

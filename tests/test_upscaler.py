@@ -13,7 +13,7 @@ from superres.images.resize import resize
 from superres.modelfiles.checkpoint import card_for, load_network, save_network
 from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
-from superres.runtimes.open import open_backend
+from superres.runtimes.open import open_runtime
 from superres.upscaler import RunOptions, Upscaler, plan_route
 from superres.zoo import resolve
 
@@ -176,9 +176,9 @@ def opened(monkeypatch):
 
     def open_and_note(found, options, *, notice):
         asked.append(options.precision)
-        return open_backend(found, options.exact(), notice=notice)
+        return open_runtime(found, options.exact(), notice=notice)
 
-    monkeypatch.setattr("superres.upscaler.open_backend", open_and_note)
+    monkeypatch.setattr("superres.upscaler.open_runtime", open_and_note)
     return asked
 
 

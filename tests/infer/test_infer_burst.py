@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ from small_models import BOUND
 
 from superres.errors import (
     ArgumentError,
-    BackendError,
     ModelError,
     NumericalError,
     OutOfMemoryError,
@@ -24,8 +23,8 @@ from superres.modelfiles.checkpoint import card_for, load_network, save_network
 from superres.modelfiles.files import ModelFile, open_model_file
 from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
-from superres.runtimes.open import open_backend, open_burst_backend
-from superres.runtimes.runtime import BackendFacts, BackendOptions, Precision
+from superres.runtimes.open import BACKENDS, open_runtime
+from superres.runtimes.runtime import RuntimeFacts, RuntimeOptions, Precision
 
 SHAPE = {"features": 16, "blocks": 2, "frame_blocks": 1, "scale": 3}
 
@@ -60,9 +59,10 @@ def random_burst(count: int, height: int, width: int) -> np.ndarray:
 
 
 def engine_of(model: ModelFile, backend: str, tile: int | None = None) -> BurstEngine:
-    opened = open_burst_backend(
+    opened = open_runtime(
         model,
-        BackendOptions(backend=backend, precision="fp32", device="cpu"),
+        RuntimeOptions(backend=backend, precision="fp32", device="cpu"),
+        takes="burst",
         notice=lambda _: None,
     )
     return BurstEngine(model.card, opened, tile=tile, fallback=None, notice=lambda _: None)
@@ -78,7 +78,7 @@ def fused(engine: BurstEngine, burst: np.ndarray) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("backend", ["torch", "openvino"])
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("count", "size"), [(1, (9, 7)), (2, (1, 1)), (5, (40, 51))])
 def test_backends_answer_as_the_network_does_tiled_or_whole(model, backend, count, size):
     burst = random_burst(count, *size)
@@ -116,18 +116,16 @@ def test_the_file_holds_both_steps_with_open_sizes_and_the_weights_once(model):
 
 
 def test_models_of_one_frame_and_of_many_are_not_taken_for_each_other(model, model_file):
-    with pytest.raises(ModelError, match=r"many frames, it was given one\nhint: superres burst"):
-        open_backend(model, notice=lambda _: None)
-    with pytest.raises(ModelError, match=r"asked to fuse many\nhint: superres upscale"):
-        open_burst_backend(model_file("lean"), notice=lambda _: None)
-    with pytest.raises(BackendError, match="onnxruntime does not run models of many frames"):
-        open_burst_backend(model, BackendOptions(backend="onnxruntime"), notice=lambda _: None)
+    with pytest.raises(ModelError, match=r"takes bursts of frames, .*\nhint: superres burst"):
+        open_runtime(model, notice=lambda _: None)
+    with pytest.raises(ModelError, match=r"takes single pictures, .*\nhint: superres upscale"):
+        open_runtime(model_file("lean"), takes="burst", notice=lambda _: None)
 
 
-def test_a_network_that_keeps_more_than_tensors_runs_on_torch_alone(tmp_path):
+def test_a_network_whose_steps_depend_on_their_number_runs_on_torch_alone(tmp_path):
     path = write(tmp_path, "highres_net", {"features": 8, "blocks": 1, "most": 4, "scale": 2})
     network, card = load_network(path)
-    with pytest.raises(ModelError, match="no graph runs highres_net step by step"):
+    with pytest.raises(ModelError, match="cannot be written as ONNX"):
         export_onnx(network, card, tmp_path / "no.onnx")
     burst = random_burst(3, 30, 31)
     one, tiled = (
@@ -137,7 +135,7 @@ def test_a_network_that_keeps_more_than_tensors_runs_on_torch_alone(tmp_path):
 
 
 class FakeBackend:
-    """Repeats the reference's pixels; remembers the sizes and the order of what it was given.
+    """A runtime that repeats the reference's pixels; remembers the sizes and the order of what it was given.
 
     Args:
         memory_px: Tiles of more pixels than this raise OutOfMemoryError.
@@ -152,16 +150,19 @@ class FakeBackend:
         self.sizes: list[tuple[int, int]] = []
 
     @property
-    def facts(self) -> BackendFacts:
-        return BackendFacts("fake", "CPU", self.precision, 416, 100, 2**30)
+    def facts(self) -> RuntimeFacts:
+        return RuntimeFacts("fake", "CPU", self.precision, 416, 100, 2**30)
 
-    def fuse(self, frames: Iterator[np.ndarray]) -> np.ndarray:
-        reference, *_ = frames
+    def run(self, graph: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        reference = tensors["reference"]
+        if graph == "step":
+            return {f"{name}_next": tensors[name] for name in ("merged", "sums")}
         size = reference.shape[2:]
         self.sizes.append(size)
         if size[0] * size[1] > self.memory_px:
             raise OutOfMemoryError("full", "")
-        return reference[:, :3].repeat(3, 2).repeat(3, 3) * np.float32(self.answers)
+        large = reference[:, :3].repeat(3, 2).repeat(3, 3) * np.float32(self.answers)
+        return {"large": large}
 
 
 def repeated(burst: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from superres.errors import BackendError, OutOfMemoryError
 from superres.infer.engine import Engine
 from superres.runtimes.device import parse_device
 from superres.runtimes.runtime import CPU_BATCH_PX, PrecisionRequest, ResolvedOptions
-from superres.runtimes.torch_runtime import TorchBackend, find_device
+from superres.runtimes.torch_runtime import TorchRuntime, find_device
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ class Doubling(nn.Module):
 
 def open_cpu(network: nn.Module, *, device="cpu", precision: PrecisionRequest = "fp32"):
     setup = ResolvedOptions(precision, parse_device(device), threads=None, notice=pytest.fail)
-    return TorchBackend(network, make_card(scale=2), setup)
+    return TorchRuntime(network, make_card(scale=2), setup)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_torchs_failures_become_ours(failure, kind):
 
     network.act = fail
     with pytest.raises(BackendError) as caught:
-        backend.run(np.zeros((1, 3, 4, 4), np.float32))
+        backend.run("enlarge", {"small": np.zeros((1, 3, 4, 4), np.float32)})
     assert type(caught.value) is kind
     assert "(1, 3, 4, 4)" in caught.value.message
 

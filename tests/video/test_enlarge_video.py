@@ -388,11 +388,11 @@ from superres.video.plan import VideoOptions
 import time
 
 class Slow(Repeater):
-    def run(self, tiles):
+    def run(self, graph, tensors):
         time.sleep(0.05)
-        return super().run(tiles)
+        return super().run(graph, tensors)
 
-superres.upscaler.open_backend = lambda model, options, *, notice: Slow(model.card.scale)
+superres.upscaler.open_runtime = lambda model, options, *, notice: Slow(model.card.scale)
 options = VideoOptions(scale=2, segment_frames=4, codec=CodecOptions({codec!r}))
 def told(done, frames, fps):
     print(done, flush=True)
