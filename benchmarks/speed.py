@@ -32,8 +32,8 @@ from superres.enlarge_file import EnlargeOptions, Enlarger
 from superres.formats.write import write_picture
 from superres.frame import Layout
 from superres.images.resize import resize
-from superres.metadata.header import Metadata
 from superres.layers.graphs import ENLARGE, INPUT
+from superres.metadata.header import Metadata
 from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import RuntimeOptions

@@ -34,9 +34,9 @@ from superres.atomic import atomic_write_bytes
 from superres.frame import from_unit
 from superres.images.resize import resize
 from superres.infer.engine import Engine
+from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.metrics import Protocol, psnr
 from superres.metrics.flicker import flicker
-from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import Array, RuntimeFacts

@@ -19,10 +19,10 @@ from superres.images.resize import resize_rows
 from superres.infer.engine import Engine
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import (
-    RuntimeFacts,
-    RuntimeOptions,
     Notice,
     PrecisionRequest,
+    RuntimeFacts,
+    RuntimeOptions,
     no_notice,
 )
 

@@ -24,7 +24,7 @@ from superres.modelfiles.files import ModelFile, open_model_file
 from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
 from superres.runtimes.open import BACKENDS, open_runtime
-from superres.runtimes.runtime import RuntimeFacts, RuntimeOptions, Precision
+from superres.runtimes.runtime import Precision, RuntimeFacts, RuntimeOptions
 
 SHAPE = {"features": 16, "blocks": 2, "frame_blocks": 1, "scale": 3}
 
@@ -135,7 +135,7 @@ def test_a_network_whose_steps_depend_on_their_number_runs_on_torch_alone(tmp_pa
 
 
 class FakeBackend:
-    """A runtime that repeats the reference's pixels; remembers the sizes and the order of what it was given.
+    """A runtime that repeats the reference's pixels, and remembers the sizes of tiles.
 
     Args:
         memory_px: Tiles of more pixels than this raise OutOfMemoryError.

@@ -27,7 +27,7 @@ def build():
 
 
 class TorchHalves:
-    """A runtime that runs a network with nothing around it; fails for tiles above a number of pixels."""
+    """A runtime with nothing around its network; fails for tiles above a number of pixels."""
 
     def __init__(self, most_px=10**9, answer=None, precision="fp32"):
         self.network, self.most_px, self.answer = build(), most_px, answer

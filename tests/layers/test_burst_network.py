@@ -6,7 +6,6 @@ import torch
 from superres.errors import ArgumentError
 from superres.layers.sequences import BurstNetwork
 from superres.layers.supervised import Supervised
-from superres.modelfiles.checkpoint import card_for
 from superres.networks.catalog import ARCHITECTURES, network_config
 
 SMALL = {  # few features, so that a test takes milliseconds
@@ -37,7 +36,7 @@ def burst(count: int, height: int = 6, width: int = 7, channels: int = 3) -> tor
 
 
 def test_every_network_of_many_frames_is_tested_here():
-    many = {name for name, one in ARCHITECTURES.items() if one.config().frames == "many"}
+    many = {name for name, one in ARCHITECTURES.items() if one.config().input == "burst"}
     assert set(SMALL) == many
 
 

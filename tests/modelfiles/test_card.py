@@ -85,7 +85,7 @@ def test_a_card_that_cannot_be_right_is_an_error_that_names_the_field(change, re
 def test_another_kind_of_input_is_refused_with_the_verb_that_takes_it():
     card = parse_card(json.dumps(OLD[1]), "burst.onnx")
     check_input(card, "burst")
-    with pytest.raises(ModelError, match=r"takes bursts of frames, videos were .*\n.*superres burst"):
+    with pytest.raises(ModelError, match=r"takes bursts .*, videos were .*\n.*superres burst"):
         check_input(card, "video")
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from superres.errors import OutOfMemoryError
 from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import CPU_BATCH_PX, RuntimeFacts, Precision
+from superres.runtimes.runtime import CPU_BATCH_PX, Precision, RuntimeFacts
 
 Tiles = NDArray[np.float32]
 

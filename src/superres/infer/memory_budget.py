@@ -7,7 +7,7 @@ import math
 from superres.errors import ArgumentError, OutOfMemoryError
 from superres.infer import tiling
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import RuntimeFacts, Notice
+from superres.runtimes.runtime import Notice, RuntimeFacts
 
 _FREE_SHARE = 0.5  # of the free memory; the rest is for strips, files and other programs
 

@@ -4,8 +4,8 @@ After Wu et al., "RBSR: Efficient and Flexible Recurrent Network for Burst Super
 2023, arXiv:2306.17595: h_t = h_{t-1} + B([reference, frame_t, h_{t-1}]) from zero, decoded with the
 reference, in training after fewer frames as well. Departures from it:
 
-- Frames come aligned to whole pixels, with the rest of their shift and a mask (`layers.sequences`), so
-  nothing is warped inside.
+- Frames come aligned to whole pixels, with the rest of their shift and a mask (see
+  `layers.sequences`), so nothing is warped inside.
 - Each sample is first dealt out among the nodes of a grid finer than a pixel, by where it lies.
   Convolutions then see where samples are as which channels they are in, and need not learn to
   multiply values by shifts.

@@ -187,9 +187,9 @@ class HighresNet(nn.Module):
 
     def _unpacked(self, state_BWHW: Tensor) -> list[_View | None]:
         """Return the views that a tensor holds, none at all before the first step."""
-        found = [
+        found: list[_View | None] = [
             (level[:, :-2], level[:, -2:-1]) if bool(level[0, -1, 0, 0]) else None
-            for level in state_BWHW.split(self._level, 1)
+            for level in torch.split(state_BWHW, self._level, 1)
         ]
         while found and found[-1] is None:
             found.pop()

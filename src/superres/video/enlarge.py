@@ -21,7 +21,7 @@ from superres.errors import ArgumentError
 from superres.images.resize import resize
 from superres.infer.video import VideoEngine
 from superres.runtimes.open import open_runtime
-from superres.runtimes.runtime import RuntimeFacts, Notice
+from superres.runtimes.runtime import Notice, RuntimeFacts
 from superres.upscaler import Route, RunOptions, Upscaler
 from superres.video.cuts import SceneCuts
 
@@ -138,8 +138,11 @@ def open_networks(model: str, options: RunOptions, notice: Notice) -> Upscaler |
         ModelError: Its file cannot be used.
     """
     card = zoo.resolve(model, scale=max(zoo.scales(model)), notice=notice).card
-    kind = VideoNetworks if card.input == "video" else Upscaler
-    return kind(model, options, notice)
+    return _NETWORKS[card.input](model, options, notice)
+
+
+# What runs each kind of model over a video; that a burst's does not is told where it is opened.
+_NETWORKS = {"image": Upscaler, "burst": Upscaler, "video": VideoNetworks}
 
 
 def enlarge_in_order(
