@@ -385,6 +385,7 @@ from pathlib import Path
 from superres.video.encoding import CodecOptions
 from superres.video.enlarge_video import enlarge_video
 from superres.video.plan import VideoOptions
+from superres.watch import Watch
 import time
 
 class Slow(Repeater):
@@ -392,11 +393,12 @@ class Slow(Repeater):
         time.sleep(0.05)
         return super().run(tiles)
 
-superres.upscaler.open_backend = lambda model, options, *, notice: Slow(model.card.scale)
+superres.upscaler.open_backend = lambda model, options, *, watch: Slow(model.card.scale)
 options = VideoOptions(scale=2, segment_frames=4, codec=CodecOptions({codec!r}))
-def told(done, frames, fps):
+def told(done, frames):
     print(done, flush=True)
-enlarge_video(Path({source!r}), Path({target!r}), options, kind={kind!r}, notice=str, progress=told)
+enlarge_video(Path({source!r}), Path({target!r}), options, kind={kind!r},
+              watch=Watch(on_progress=told))
 """
 
 
