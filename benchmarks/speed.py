@@ -38,6 +38,7 @@ from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import RuntimeOptions
 from superres.upscaler import RunOptions
+from superres.watch import Watch
 
 RUNS = 7
 
@@ -63,7 +64,7 @@ def network(threads: int) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     for precision in ("auto", "fp32"):
         backend = open_runtime(
-            model, RuntimeOptions(precision=precision, threads=threads), notice=lambda line: None
+            model, RuntimeOptions(precision=precision, threads=threads), watch=Watch()
         )
         name = f"superres {precision} ({backend.facts.name} {backend.facts.precision})"
         candidates[name] = lambda backend=backend: backend.run(ENLARGE, {INPUT: x})
@@ -94,7 +95,7 @@ def overhead(threads: int) -> dict[str, Any]:
         options = EnlargeOptions(scale=4, run=RunOptions(threads=threads), overwrite=True)
         enlarger = Enlarger(options, lambda _: None)
         model = zoo.resolve("default", scale=4)
-        backend = open_runtime(model, RuntimeOptions(threads=threads), notice=lambda line: None)
+        backend = open_runtime(model, RuntimeOptions(threads=threads), watch=Watch())
         part = rng.random((1, 3, 512, 512), dtype=np.float32)
         target = Path(folder) / "out.png"
 

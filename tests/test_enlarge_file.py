@@ -18,6 +18,7 @@ from superres.formats.write import WriteOptions, write_picture
 from superres.frame import Layout, depth_of
 from superres.metadata.header import Metadata
 from superres.upscaler import RunOptions
+from superres.watch import Watch
 
 NOTHING = Metadata(None, None, None, None)
 
@@ -38,7 +39,7 @@ def noise(*shape, dtype=np.uint8):
 def enlarger(**options) -> Enlarger:
     names = {field.name for field in dataclasses.fields(RunOptions)} & options.keys()
     run = RunOptions(**{"precision": "fp32", **{name: options.pop(name) for name in names}})
-    return Enlarger(EnlargeOptions(run=run, **options), lambda line: None)
+    return Enlarger(EnlargeOptions(run=run, **options))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -104,7 +105,9 @@ def test_bytes_in_and_a_stream_out(tmp_path):
 def test_progress_counts_up_to_all_rows(tmp_path):
     source = save(tmp_path / "in.png", noise(300, 20, 3))
     seen: list[tuple[int, int]] = []
-    enlarger(tile=64).enlarge(source, tmp_path / "o.png", progress=lambda d, n: seen.append((d, n)))
+    enlarger(tile=64).enlarge(
+        source, tmp_path / "o.png", watch=Watch(on_progress=lambda d, n: seen.append((d, n)))
+    )
     assert seen[-1] == (1200, 1200)
     assert all(a < b for (a, _), (b, _) in itertools.pairwise(seen))
 
@@ -168,7 +171,7 @@ def test_an_interrupt_in_the_middle_leaves_no_output(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        enlarger(tile=64).enlarge(source, tmp_path / "out.png", progress=interrupt)
+        enlarger(tile=64).enlarge(source, tmp_path / "out.png", watch=Watch(on_progress=interrupt))
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
@@ -189,7 +192,7 @@ def test_an_interrupt_waits_for_a_tile_and_not_for_a_row_of_them(tmp_path, monke
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        enlarger(tile=96).enlarge(source, tmp_path / "out.png", progress=interrupt)
+        enlarger(tile=96).enlarge(source, tmp_path / "out.png", watch=Watch(on_progress=interrupt))
     assert len(runs) <= 3  # of 35 in a row
 
 
@@ -201,7 +204,7 @@ def test_a_picture_after_an_interrupted_one_is_whole(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        one.enlarge(source, tmp_path / "out.png", progress=interrupt)
+        one.enlarge(source, tmp_path / "out.png", watch=Watch(on_progress=interrupt))
     assert one.enlarge(source, tmp_path / "out.png").output_size == (800, 200)
 
 
@@ -249,7 +252,7 @@ def clean_and_damaged(folder):
 @pytest.mark.usefixtures("_with_real")
 def test_auto_takes_each_file_of_a_batch_to_the_model_that_suits_it(tmp_path):
     said: list[str] = []
-    one = Enlarger(EnlargeOptions(model="auto", run=RunOptions(precision="fp32")), said.append)
+    one = Enlarger(EnlargeOptions(model="auto", run=RunOptions(precision="fp32")))
     reports = [
         one.enlarge(source, tmp_path / f"{index}.png")
         for index, source in enumerate(clean_and_damaged(tmp_path) * 2)

@@ -19,6 +19,7 @@ from superres.infer.engine import Engine
 from superres.infer.video import VideoEngine
 from superres.runtimes.open import BACKENDS, open_runtime
 from superres.runtimes.runtime import RuntimeOptions
+from superres.watch import Watch
 
 STORED = np.load(Path(__file__).with_name("same_pixels.npz"))
 FRAMES = 4
@@ -71,9 +72,9 @@ def made(name: str, backend: str) -> np.ndarray:
     model = zoo.resolve(name)
     options = RuntimeOptions(backend=backend, precision="fp32", device="cpu", threads=1)
     kind = model.card.input
-    opened = open_runtime(model, options, takes=kind, notice=pytest.fail)
+    opened = open_runtime(model, options, takes=kind, watch=Watch(on_note=pytest.fail))
     engine, make = MAKERS[kind]
-    return make(engine(model.card, opened, fallback=None, notice=pytest.fail))
+    return make(engine(model.card, opened, fallback=None, watch=Watch(on_note=pytest.fail)))
 
 
 def test_all_embedded_models_are_here():

@@ -27,7 +27,8 @@ from superres.layers.graphs import (
     RESTORE,
 )
 from superres.modelfiles.card import Card, check_input
-from superres.runtimes.runtime import Notice, Runtime, RuntimeFacts
+from superres.runtimes.runtime import Runtime, RuntimeFacts
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]
 
@@ -42,7 +43,7 @@ class _History:
 
 
 class VideoEngine:
-    """One network of videos, opened and ready for frames in order.
+    """One network of videos, opened and ready for the frames of one video, in order.
 
     What is known of earlier frames is as large as a frame and is brought along as a whole; the
     network itself runs tile by tile. An out-of-memory error halves the tile. An answer that cannot
@@ -53,7 +54,7 @@ class VideoEngine:
         runtime: What runs it.
         tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         fallback: Opens the same network in fp32; None if there is no such way.
-        notice: Called with one line for each fallback.
+        watch: Told of each fallback, and asked between tiles whether the job goes on.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -66,8 +67,8 @@ class VideoEngine:
         runtime: Runtime,
         *,
         tile: int | None = None,
-        fallback: Callable[[], Runtime] | None,
-        notice: Notice,
+        fallback: Callable[[Watch], Runtime] | None,
+        watch: Watch,
     ) -> None:
         check_input(card, "video")
         if card.multiple_of != 1 or card.minimum != 1:
@@ -77,15 +78,16 @@ class VideoEngine:
                 "superres models list shows what each model takes",
             )
         self.card = card
-        self._sanity = SanityCheck(card, runtime, fallback=fallback, notice=notice, what="video")
-        self._notice = notice
-        self._limit = first_limit(card, runtime.facts, tile, notice)
+        check = SanityCheck(card, runtime, fallback=fallback, what="video")
+        self._checked = check.begin(watch)
+        self._watch = watch
+        self._limit = first_limit(card, runtime.facts, tile, watch)
         self._history: _History | None = None
 
     @property
     def facts(self) -> RuntimeFacts:
         """The facts of the runtime that runs next."""
-        return self._sanity.runtime.facts
+        return self._checked.runtime.facts
 
     @property
     def tile(self) -> int:
@@ -110,6 +112,7 @@ class VideoEngine:
             NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
             OutOfMemoryError: Not even the smallest tile fits, or what is known of a frame does not.
             BackendError: The backend failed otherwise.
+            Cancelled: The job was cancelled.
         """
         if frame.ndim != 3 or frame.shape[2] != self.card.channels or frame.size == 0:
             raise ArgumentError(
@@ -127,14 +130,14 @@ class VideoEngine:
             aligned[:, : self.card.channels] = small
         else:
             past = {PREVIOUS: known.frame, BEFORE: known.large, MEMORY: known.memory}
-            aligned = self._sanity.runtime.run(ALIGN, {FRAME: small, **past})[ALIGNED]
+            aligned = self._checked.runtime.run(ALIGN, {FRAME: small, **past})[ALIGNED]
         while True:
             try:
                 large, memory = self._restored(aligned)
                 break
             except OutOfMemoryError as error:
                 edges = tiling.tile_shape(small.shape[2], small.shape[3], self.card, self._limit)
-                self._limit = halved_limit(self.card, edges, error, self._notice)
+                self._limit = halved_limit(self.card, edges, error, self._watch)
         self._history = _History(small, large, memory)
         scale = self.card.scale
         return large[0, :, : scale * height, : scale * width].transpose(1, 2, 0)
@@ -146,6 +149,7 @@ class VideoEngine:
         whole: tuple[Unit, Unit] | None = None
         for row in tiling.spans(height, edges[0], self.card):
             for column in tiling.spans(width, edges[1], self.card):
+                self._watch.check()
                 tile = aligned[:, :, row.start : row.stop, column.start : column.stop]
                 pieces = self._restored_tile(np.ascontiguousarray(tile))
                 if tile.shape == aligned.shape:
@@ -174,7 +178,7 @@ class VideoEngine:
             made = runtime.run(RESTORE, {INPUT: tile})
             return made[OUTPUT], made[MEMORY + NEXT]
 
-        return self._sanity.answer(colours, run)
+        return self._checked.answer(colours, run)
 
 
 def _whole(frame: Unit) -> Unit:

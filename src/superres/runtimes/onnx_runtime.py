@@ -56,7 +56,7 @@ class OnnxRuntime:
 
     def __init__(self, path: Path, card: Card, setup: ResolvedOptions) -> None:
         self._path, self._card = path, card
-        choose_precision(setup.precision, (), "ONNX Runtime", setup.notice)
+        choose_precision(setup.precision, (), "ONNX Runtime", setup.watch)
         provider, settings = _provider(setup.device)
         self._options = ort.SessionOptions()
         self._options.log_severity_level = 4  # its errors are raised as well, and told by us
@@ -76,7 +76,7 @@ class OnnxRuntime:
         self._parts = {name: part.SerializeToString() for name, part in parts.items()}
         running: str = self._session(tiled(card)[0].name).get_providers()[0]
         if running != provider:  # it falls back to the CPU without a word where a driver is missing
-            setup.notice(f"ONNX Runtime could not start {provider}: running on {running}")
+            setup.watch.note(f"ONNX Runtime could not start {provider}: running on {running}")
         self._provider = running
 
     @property

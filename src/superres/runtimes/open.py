@@ -16,7 +16,8 @@ from superres.modelfiles.card import Card, check_input
 from superres.modelfiles.files import ModelFile
 from superres.runtimes.device import Device, parse_device
 from superres.runtimes.precision import describe_cpu
-from superres.runtimes.runtime import Notice, ResolvedOptions, Runtime, RuntimeOptions
+from superres.runtimes.runtime import ResolvedOptions, Runtime, RuntimeOptions
+from superres.watch import Watch
 
 _Opener = Callable[[Path, Card, ResolvedOptions], Runtime]
 
@@ -79,7 +80,7 @@ def open_runtime(
     options: RuntimeOptions = _DEFAULTS,
     *,
     takes: InputKind = "image",
-    notice: Notice,
+    watch: Watch,
 ) -> Runtime:
     """Open a model on a runtime.
 
@@ -87,7 +88,7 @@ def open_runtime(
         model: The model's files and card.
         options: What it runs on.
         takes: What the model is going to be given.
-        notice: Told what `auto` picked and why, and what cannot be had.
+        watch: Told what `auto` picked and why, and what cannot be had.
 
     Raises:
         UnknownNameError: There is no such runtime or device.
@@ -96,9 +97,7 @@ def open_runtime(
             file is damaged.
     """
     check_input(model.card, takes)
-    setup = ResolvedOptions(
-        options.precision, parse_device(options.device), options.threads, notice
-    )
+    setup = ResolvedOptions(options.precision, parse_device(options.device), options.threads, watch)
     if options.backend != "auto":
         if options.backend not in BACKENDS:
             raise unknown_name("backend", options.backend, ("auto", *BACKENDS))
@@ -108,7 +107,7 @@ def open_runtime(
     opened = _open_named(name, model, setup)
     facts = opened.facts
     where = describe_cpu() if facts.device.lower() == "cpu" else facts.device
-    notice(f"running on {name} in {facts.precision} ({reason}): {where}")
+    watch.note(f"running on {name} in {facts.precision} ({reason}): {where}")
     return opened
 
 

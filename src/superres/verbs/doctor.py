@@ -82,6 +82,7 @@ def _devices() -> list[dict[str, str]]:
     """Try each runtime on each kind of device; say what runs there, or why nothing does."""
     from superres.runtimes.open import BACKENDS, open_runtime
     from superres.runtimes.runtime import RuntimeOptions
+    from superres.watch import Watch
     from superres.zoo import resolve
 
     tried: list[dict[str, str]] = []
@@ -90,7 +91,7 @@ def _devices() -> list[dict[str, str]]:
             entry = {"backend": backend, "device": device}
             try:
                 options = RuntimeOptions(backend=backend, device=device)
-                facts = open_runtime(resolve("default", scale=4), options, notice=_ignore).facts
+                facts = open_runtime(resolve("default", scale=4), options, watch=Watch()).facts
                 entry |= {"found": facts.device, "precision": facts.precision}
             except SuperresError as error:
                 entry |= {"missing": error.message, "hint": error.hint}
@@ -101,11 +102,12 @@ def _devices() -> list[dict[str, str]]:
 def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: as JSON takes it
     """Open what `auto` picks and time it for two seconds."""
     from superres.runtimes.open import open_runtime
+    from superres.watch import Watch
     from superres.zoo import resolve
 
-    reasons: list[str] = []
+    watch = Watch()
     model = resolve("default", scale=4)
-    runtime = open_runtime(model, notice=reasons.append)
+    runtime = open_runtime(model, watch=watch)
     facts = runtime.facts
     picked = {
         "model": model.card.name,
@@ -113,7 +115,7 @@ def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: as JSON 
         "device": facts.device,
         "precision": facts.precision,
         "best_tile": facts.best_tile,
-        "reasons": reasons,
+        "reasons": list(watch.notes),
     }
     seconds = _seconds_a_run(runtime, model.card.channels)
     megapixels = (_EDGE * model.card.scale) ** 2 / 1e6
@@ -137,10 +139,6 @@ def _seconds_a_run(runtime: Runtime, channels: int) -> float:
         runtime.run(ENLARGE, {INPUT: noise_NCHW})
         times.append(time.perf_counter() - start)
     return statistics.median(times)
-
-
-def _ignore(_: str) -> None:
-    """Drop a line: what was found instead stands in the table."""
 
 
 def _show(found: dict[str, Any]) -> None:  # Any: as JSON takes it

@@ -102,14 +102,15 @@ def pull_model(
     as_json: AsJson = False,
 ) -> None:
     """Fetch what a name stands for into the cache, and print where it lies."""
+    from superres.watch import Watch
     from superres.zoo import download
 
     with BatchProgress(1) as bar:
-        paths = download(
-            name,
-            notice=bar.notice,
-            progress=lambda arrived, total: bar.step(name, arrived, total),
+        watch = Watch(
+            on_note=bar.notice,
+            on_progress=lambda arrived, total: bar.step(name, arrived, total or arrived),
         )
+        paths = download(name, watch=watch)
     if as_json:
         print_json({"name": name, "files": [str(path) for path in paths]})
         return
