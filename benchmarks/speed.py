@@ -32,11 +32,13 @@ from superres.enlarge_file import EnlargeOptions, Enlarger
 from superres.formats.write import write_picture
 from superres.frame import UINT8, Bands
 from superres.images.resize import resize
+from superres.layers.graphs import ENLARGE, INPUT
 from superres.metadata.header import Metadata
-from superres.runtimes.open import open_backend
+from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
-from superres.runtimes.runtime import BackendOptions
+from superres.runtimes.runtime import RuntimeOptions
 from superres.upscaler import RunOptions
+from superres.watch import Watch
 
 RUNS = 7
 
@@ -61,11 +63,11 @@ def network(threads: int) -> dict[str, Any]:
     candidates: dict[str, Callable[[], object]] = {}
     outputs: dict[str, Any] = {}
     for precision in ("auto", "fp32"):
-        backend = open_backend(
-            model, BackendOptions(precision=precision, threads=threads), notice=lambda line: None
+        backend = open_runtime(
+            model, RuntimeOptions(precision=precision, threads=threads), watch=Watch()
         )
         name = f"superres {precision} ({backend.facts.name} {backend.facts.precision})"
-        candidates[name] = lambda backend=backend: backend.run(x)
+        candidates[name] = lambda backend=backend: backend.run(ENLARGE, {INPUT: x})
     for name, open_peer in peers(model, threads).items():
         run = open_peer()
         candidates[name] = lambda run=run: run(x)
@@ -93,13 +95,13 @@ def overhead(threads: int) -> dict[str, Any]:
         options = EnlargeOptions(scale=4, run=RunOptions(threads=threads), overwrite=True)
         enlarger = Enlarger(options, lambda _: None)
         model = zoo.resolve("default", scale=4)
-        backend = open_backend(model, BackendOptions(threads=threads), notice=lambda line: None)
+        backend = open_runtime(model, RuntimeOptions(threads=threads), watch=Watch())
         part = rng.random((1, 3, 512, 512), dtype=np.float32)
         target = Path(folder) / "out.png"
 
         def alone() -> None:
             for _ in range(16):
-                backend.run(part)
+                backend.run(ENLARGE, {INPUT: part})
 
         seconds = in_turn(
             {"file to file": lambda: enlarger.enlarge(source, target), "network alone": alone}, 1

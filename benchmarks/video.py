@@ -20,7 +20,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -35,10 +35,11 @@ from superres.atomic import atomic_write_bytes
 from superres.frame import UINT8, from_unit
 from superres.images.resize import resize
 from superres.infer.engine import Engine
+from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.metrics import Protocol, psnr
-from superres.runtimes.open import open_backend
+from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
-from superres.runtimes.runtime import BackendFacts
+from superres.runtimes.runtime import Array, RuntimeFacts
 from superres.version import __version__
 from superres.video.colour import FromRgb, ToRgb
 from superres.video.decode import FrameReader
@@ -47,6 +48,7 @@ from superres.video.encoding import CodecOptions, choose_encoding
 from superres.video.enlarge_video import enlarge_video
 from superres.video.plan import VideoOptions
 from superres.video.probe import probe
+from superres.watch import Watch
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "video.json"
@@ -189,9 +191,9 @@ def _timed(source: Path, target: Path, options: VideoOptions) -> dict[str, float
 
 def network_alone(model: str) -> dict[str, Any]:
     """Return the rate of a network that does nothing but run whole frames."""
-    backend = open_backend(zoo.resolve(model, scale=2), notice=lambda line: None)
+    backend = open_runtime(zoo.resolve(model, scale=2), watch=Watch())
     frame = np.random.default_rng(0).random((1, 3, *SIZE), dtype=np.float32)
-    seconds, cores = _median(lambda: backend.run(frame))
+    seconds, cores = _median(lambda: backend.run(ENLARGE, {INPUT: frame}))
     facts = backend.facts
     return {
         "backend": f"{facts.name} {facts.precision}",
@@ -201,19 +203,21 @@ def network_alone(model: str) -> dict[str, Any]:
 
 
 class _Instant:
-    """A backend that has its answers ready."""
+    """A runtime that has its answers ready."""
 
-    facts = BackendFacts("none", "CPU", "fp32", 588, 1, 2**40)
+    facts = RuntimeFacts("none", "CPU", "fp32", 588, 1, 2**40)
 
     def __init__(self) -> None:
         self._answers: dict[tuple[int, ...], NDArray[np.float32]] = {}
 
-    def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
         """Return the same large tiles for all tiles of a shape."""
+        assert graph == ENLARGE
+        tiles_NCHW = tensors[INPUT]
         shape = tiles_NCHW.shape
         if shape not in self._answers:
             self._answers[shape] = tiles_NCHW.repeat(2, axis=2).repeat(2, axis=3)
-        return self._answers[shape]
+        return {OUTPUT: self._answers[shape]}
 
 
 def scale_steps(source: Path) -> dict[str, float]:
@@ -227,7 +231,7 @@ def scale_steps(source: Path) -> dict[str, float]:
     rgb = to_rgb(still.frame)
     for name, halo, tile in (("one tile", 8, None), ("tiles of 416", 30, 416)):
         card = zoo.resolve("default", scale=2).card.model_copy(update={"halo": halo})
-        engine = Engine(card, _Instant(), tile=tile, fallback=None, notice=lambda line: None)
+        engine = Engine(card, _Instant(), tile=tile, fallback=None, watch=Watch())
         found[name] = 1e3 * _median(lambda engine=engine: engine.enlarge(rgb))[1]
     size = (2 * facts.size[0], 2 * facts.size[1])
     settled = choose_encoding(facts, size, "mp4", CodecOptions())

@@ -18,6 +18,7 @@ from superres.formats.write import WriteOptions, write_picture
 from superres.frame import UINT8, Bands, Values
 from superres.metadata.header import Metadata
 from superres.upscaler import RunOptions
+from superres.watch import Watch
 
 NOTHING = Metadata(None, None, None, None)
 
@@ -38,7 +39,7 @@ def noise(*shape, dtype=np.uint8):
 def enlarger(**options) -> Enlarger:
     names = {field.name for field in dataclasses.fields(RunOptions)} & options.keys()
     run = RunOptions(**{"precision": "fp32", **{name: options.pop(name) for name in names}})
-    return Enlarger(EnlargeOptions(run=run, **options), lambda line: None)
+    return Enlarger(EnlargeOptions(run=run, **options))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -104,7 +105,9 @@ def test_bytes_in_and_a_stream_out(tmp_path):
 def test_progress_counts_up_to_all_rows(tmp_path):
     source = save(tmp_path / "in.png", noise(300, 20, 3))
     seen: list[tuple[int, int]] = []
-    enlarger(tile=64).enlarge(source, tmp_path / "o.png", progress=lambda d, n: seen.append((d, n)))
+    enlarger(tile=64).enlarge(
+        source, tmp_path / "o.png", watch=Watch(on_progress=lambda d, n: seen.append((d, n)))
+    )
     assert seen[-1] == (1200, 1200)
     assert all(a < b for (a, _), (b, _) in itertools.pairwise(seen))
 
@@ -146,12 +149,15 @@ def test_a_file_damaged_halfway_leaves_no_output(tmp_path):
 
 
 def test_a_network_that_answers_nan_leaves_no_output(tmp_path, monkeypatch):
-    from superres.runtimes.openvino_runtime import OpenVinoBackend
+    from superres.runtimes.openvino_runtime import OpenVinoRuntime
 
-    whole = OpenVinoBackend.run
-    monkeypatch.setattr(
-        OpenVinoBackend, "run", lambda self, tiles: np.full_like(whole(self, tiles), np.nan)
-    )
+    whole = OpenVinoRuntime.run
+
+    def broken(self, graph, tensors):
+        made = whole(self, graph, tensors)
+        return {name: np.full_like(values, np.nan) for name, values in made.items()}
+
+    monkeypatch.setattr(OpenVinoRuntime, "run", broken)
     source = save(tmp_path / "in.png", noise(20, 20, 3))
     with pytest.raises(NumericalError, match="fp32"):
         enlarger().enlarge(source, tmp_path / "out.png")
@@ -165,20 +171,20 @@ def test_an_interrupt_in_the_middle_leaves_no_output(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        enlarger(tile=64).enlarge(source, tmp_path / "out.png", progress=interrupt)
+        enlarger(tile=64).enlarge(source, tmp_path / "out.png", watch=Watch(on_progress=interrupt))
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
 def test_an_interrupt_waits_for_a_tile_and_not_for_a_row_of_them(tmp_path, monkeypatch):
-    from superres.runtimes.openvino_runtime import OpenVinoBackend
+    from superres.runtimes.openvino_runtime import OpenVinoRuntime
 
-    whole, runs = OpenVinoBackend.run, []
+    whole, runs = OpenVinoRuntime.run, []
 
-    def count(self, tiles):
-        runs.append(tiles.shape)
-        return whole(self, tiles)
+    def count(self, graph, tensors):
+        runs.append(tensors["small"].shape)
+        return whole(self, graph, tensors)
 
-    monkeypatch.setattr(OpenVinoBackend, "run", count)
+    monkeypatch.setattr(OpenVinoRuntime, "run", count)
     source = save(tmp_path / "in.png", noise(300, 2000, 3))
 
     def interrupt(done: int, total: int) -> None:
@@ -186,7 +192,7 @@ def test_an_interrupt_waits_for_a_tile_and_not_for_a_row_of_them(tmp_path, monke
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        enlarger(tile=96).enlarge(source, tmp_path / "out.png", progress=interrupt)
+        enlarger(tile=96).enlarge(source, tmp_path / "out.png", watch=Watch(on_progress=interrupt))
     assert len(runs) <= 3  # of 35 in a row
 
 
@@ -198,7 +204,7 @@ def test_a_picture_after_an_interrupted_one_is_whole(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        one.enlarge(source, tmp_path / "out.png", progress=interrupt)
+        one.enlarge(source, tmp_path / "out.png", watch=Watch(on_progress=interrupt))
     assert one.enlarge(source, tmp_path / "out.png").output_size == (800, 200)
 
 
@@ -246,7 +252,7 @@ def clean_and_damaged(folder):
 @pytest.mark.usefixtures("_with_real")
 def test_auto_takes_each_file_of_a_batch_to_the_model_that_suits_it(tmp_path):
     said: list[str] = []
-    one = Enlarger(EnlargeOptions(model="auto", run=RunOptions(precision="fp32")), said.append)
+    one = Enlarger(EnlargeOptions(model="auto", run=RunOptions(precision="fp32")))
     reports = [
         one.enlarge(source, tmp_path / f"{index}.png")
         for index, source in enumerate(clean_and_damaged(tmp_path) * 2)

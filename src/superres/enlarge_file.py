@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -20,10 +20,10 @@ from superres.formats.read import MAX_PIXELS, Picture, open_picture
 from superres.formats.write import WriteOptions, write_picture
 from superres.frame import from_unit, to_unit
 from superres.infer.prefetch import prefetch
-from superres.runtimes.runtime import no_notice
+from superres.model_pool import ModelPool
 from superres.upscaler import Route, RunOptions, Upscaler, plan_route
+from superres.watch import Watch
 
-Progress = Callable[[int, int], None]  # called with the rows written and all rows
 _WAYS_OUT = "use --overwrite or --skip-existing"
 _QUEUE_BLOCKS = 2  # blocks that wait between reading, running and writing
 
@@ -94,35 +94,28 @@ class Report:
 
 
 class Enlarger:
-    """Enlarges files with one set of options; keeps networks open between them.
+    """Enlarges files with one set of options, several at once from any threads.
 
     Args:
         options: What to make and how.
-        notice: Called with one line for each choice and fallback.
+        models: What other jobs have loaded; None loads for these alone.
     """
 
-    def __init__(self, options: EnlargeOptions, notice: Callable[[str], None]) -> None:
+    def __init__(self, options: EnlargeOptions, models: ModelPool | None = None) -> None:
         self._options = options
-        self._said: list[str] = []
-        self._upscalers: dict[str, Upscaler] = {}
-
-        def remember(line: str) -> None:
-            self._said.append(line)
-            notice(line)
-
-        self._notice = remember
+        self._models = models or ModelPool()
         if options.model != zoo.AUTO:
             self._upscaler(options.model)  # a wrong name is told before any file is read
 
     def enlarge(
-        self, source: Path | bytes, target: Path | BinaryIO, *, progress: Progress | None = None
+        self, source: Path | bytes, target: Path | BinaryIO, *, watch: Watch | None = None
     ) -> Report:
         """Enlarge one file.
 
         Args:
             source: The picture's path, or its bytes.
             target: The path to write, or a binary stream; a path appears whole or not at all.
-            progress: Called with the rows written and all rows.
+            watch: The job: told of choices and fallbacks, and the rows written and all rows.
 
         Returns:
             What was done.
@@ -132,9 +125,10 @@ class Enlarger:
             OutputError: The target is the input, exists, or cannot be written.
             ArgumentError: Scale, size or format cannot be.
             BackendError: The network failed, also in fp32; nothing is written.
+            Cancelled: The job was cancelled; nothing is written.
         """
         began, options = time.perf_counter(), self._options
-        self._said.clear()
+        watch = watch or Watch()
         max_pixels = options.max_pixels or MAX_PIXELS
         if isinstance(target, Path):
             inputs = (source,) if isinstance(source, Path) else ()
@@ -143,15 +137,15 @@ class Enlarger:
         size = (picture.height, picture.width)
         model, scale = options.model, options.scale
         if model == zoo.AUTO:
-            model = self._choose(source, picture)
+            model = self._choose(source, picture, watch)
             scale = scale if scale or options.size else largest_scale()
         upscaler = self._upscaler(model)
         route = plan_route(size, upscaler.offered, scale, options.size, exact=picture.values.exact)
         _check_size(route.target, max_pixels)
-        rows = _rows(picture, upscaler, route)
+        rows = _rows(picture, upscaler, route, watch)
         notes = write_picture(
             target,
-            _counted(rows, route.target[0], progress),
+            _counted(rows, route.target[0], watch),
             height=route.target[0],
             width=route.target[1],
             bands=picture.bands,
@@ -160,7 +154,8 @@ class Enlarger:
             format=options.format or (picture.format if not isinstance(target, Path) else None),
             options=WriteOptions(quality=options.quality),
         )
-        facts = upscaler.facts(route)
+        state = upscaler.state(route, watch)
+        facts = state.facts if state else None
         return Report(
             source=str(source) if isinstance(source, Path) else "-",
             target=str(target) if isinstance(target, Path) else "-",
@@ -171,23 +166,21 @@ class Enlarger:
             backend=facts.name if facts else "",
             device=facts.device if facts else "",
             precision=facts.precision if facts else "",
-            tile=upscaler.engines(route)[0].tile if facts else 0,
+            tile=state.tile if state else 0,
             seconds=time.perf_counter() - began,
-            notes=(*picture.notes, *self._said, *notes),
+            notes=(*picture.notes, *watch.notes, *notes),
         )
 
-    def _choose(self, source: Path | bytes, picture: Picture) -> str:
+    def _choose(self, source: Path | bytes, picture: Picture, watch: Watch) -> str:
         """Return the family that suits a picture, and tell why."""
         choice = choose_model(source, picture)
         name = source if isinstance(source, Path) else "the picture in memory"
-        self._notice(f"{name}: model {choice.model} ({choice.reason})")
+        watch.note(f"{name}: model {choice.model} ({choice.reason})")
         return choice.model
 
     def _upscaler(self, model: str) -> Upscaler:
         """Return what runs a model, opened at its first use."""
-        if model not in self._upscalers:
-            self._upscalers[model] = Upscaler(model, self._options.run, self._notice)
-        return self._upscalers[model]
+        return self._models.upscaler(model, self._options.run)
 
 
 def enlarge(
@@ -216,19 +209,21 @@ def enlarge(
         SuperresError: See `Enlarger.enlarge`.
     """
     options = EnlargeOptions(model=model, scale=scale, size=size, overwrite=overwrite)
-    return Enlarger(options, no_notice).enlarge(Path(source), Path(target))
+    return Enlarger(options).enlarge(Path(source), Path(target))
 
 
-def _rows(picture: Picture, upscaler: Upscaler, route: Route) -> Iterator[NDArray[Any]]:
+def _rows(
+    picture: Picture, upscaler: Upscaler, route: Route, watch: Watch
+) -> Iterator[NDArray[Any]]:
     """Read, run and round in two threads; the caller's thread encodes and writes."""
-    size = (picture.height, picture.width)
+    size, part = (picture.height, picture.width), watch.part()
     small = prefetch(
         (to_unit(block, picture.values) for block in picture.rows()), depth=_QUEUE_BLOCKS
     )
     gaps = picture.values.nodata is not None
-    large = upscaler.rows(small, size, picture.bands, route, gaps=gaps)
+    large = upscaler.rows(small, size, picture.bands, route, part, gaps=gaps)
     rounded = (from_unit(block, picture.values) for block in large)
-    return prefetch(rounded, depth=_QUEUE_BLOCKS, on_stop=upscaler.stop)
+    return prefetch(rounded, depth=_QUEUE_BLOCKS, part=part)
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -241,11 +236,11 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _counted(
-    blocks: Iterator[NDArray[Any]], total: int, progress: Progress | None
+    blocks: Iterator[NDArray[Any]], total: int, watch: Watch
 ) -> Iterator[NDArray[np.generic]]:
     done = 0
     for block in blocks:
         yield block
         done += len(block)
-        if progress:
-            progress(done, total)
+        watch.progress(done, total)
+        watch.check()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,15 +19,10 @@ from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
 from superres.images.bleed import bleed_rows
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
 from superres.images.resize import resize_rows
-from superres.infer.engine import Engine
-from superres.runtimes.open import open_backend
-from superres.runtimes.runtime import (
-    BackendFacts,
-    BackendOptions,
-    Notice,
-    PrecisionRequest,
-    no_notice,
-)
+from superres.infer.engine import Engine, EngineState
+from superres.runtimes.open import open_runtime
+from superres.runtimes.runtime import PrecisionRequest, RuntimeFacts, RuntimeOptions
+from superres.watch import Watch
 
 Size = tuple[int, int]  # (height, width)
 
@@ -35,7 +31,7 @@ _BLOCK_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions(BackendOptions):
+class RunOptions(RuntimeOptions):
     """How networks are run, and what on; see docs/upscale.md.
 
     Attributes:
@@ -113,14 +109,25 @@ def plan_route(
     return Route(tuple(passes), target, exact=exact)
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An engine, and what there was to say when it was opened."""
+
+    engine: Engine
+    said: Watch
+
+
 class Upscaler:
-    """A model name with its opened networks; made once, used for many pictures.
+    """A model name with its opened networks; made once, used for many pictures at once.
+
+    Any thread may call it. Each network is opened once, by the first that needs it; what there was
+    to say of that is told to the watch of every job that uses it.
 
     Args:
         model: A family (`default`), a model (`default-x4`) or a model file.
         options: How networks are run.
-        notice: Called with one line for each choice and fallback.
         scale: The one scale to use of a family; None keeps all of them at hand.
+        watch: Told what is fetched here, and the notes of calls that bring no watch of their own.
 
     Raises:
         UnknownNameError: There is no such model.
@@ -129,52 +136,72 @@ class Upscaler:
     """
 
     def __init__(
-        self, model: str, options: RunOptions, notice: Notice, scale: int | None = None
+        self,
+        model: str,
+        options: RunOptions,
+        scale: int | None = None,
+        *,
+        watch: Watch | None = None,
     ) -> None:
         self.model = model
+        self._watch = watch or Watch()
         self.offered = (
             zoo.scales(model)
             if scale is None
-            else (zoo.resolve(model, scale=scale, notice=notice).card.scale,)
+            else (zoo.resolve(model, scale=scale, watch=self._watch).card.scale,)
         )
         self._options = options
-        self._notice = notice
-        self._engines: dict[tuple[int, bool], Engine] = {}
+        self._opening = threading.Lock()
+        self._engines: dict[tuple[int, bool], _Opened] = {}
 
-    def _engine(self, scale: int, exact: bool) -> Engine:
+    def _engine(self, scale: int, exact: bool, watch: Watch) -> Engine:
         """Return the engine of one scale; exact runs in fp32 unless a format was asked for."""
         exact = exact and self._options.precision == "auto"
-        if (scale, exact) not in self._engines:
-            found = zoo.resolve(self.model, scale=scale, notice=self._notice)
-            # The choice is the same for every scale, so it is told once.
-            told = any(exact == other for _, other in self._engines)
-            options = self._options.exact() if exact else self._options
-            self._engines[scale, exact] = Engine(
-                found.card,
-                open_backend(found, options, notice=no_notice if told else self._notice),
-                tile=self._options.tile,
-                ensemble=self._options.ensemble,
-                fallback=lambda: open_backend(found, self._options.exact(), notice=self._notice),
-                notice=self._notice,
-            )
-        return self._engines[scale, exact]
+        opened = self._engines.get((scale, exact))
+        if opened is None:
+            with self._opening:  # those whose network is open do not come here
+                opened = self._engines.get((scale, exact))
+                if opened is None:
+                    opened = self._engines[scale, exact] = self._open(scale, exact, watch)
+        opened.said.tell(watch)
+        return opened.engine
 
-    def engines(self, route: Route) -> tuple[Engine, ...]:
+    def _open(self, scale: int, exact: bool, watch: Watch) -> _Opened:
+        found = zoo.resolve(self.model, scale=scale, watch=watch)
+        said = Watch()
+        engine = Engine(
+            found.card,
+            open_runtime(found, self._options.exact() if exact else self._options, watch=said),
+            tile=self._options.tile,
+            ensemble=self._options.ensemble,
+            fallback=lambda watch: open_runtime(found, self._options.exact(), watch=watch),
+            watch=said,
+        )
+        return _Opened(engine, said)
+
+    def engines(self, route: Route, watch: Watch | None = None) -> tuple[Engine, ...]:
         """Return the engines of a route's passes, in order, opened at their first use.
+
+        Args:
+            route: The passes.
+            watch: The job that they are for.
 
         Raises:
             ModelError: Weights cannot be used.
             BackendError: No backend can run them.
         """
-        return tuple(self._engine(scale, route.exact) for scale in route.passes)
+        watch = watch or self._watch
+        return tuple(self._engine(scale, route.exact, watch) for scale in route.passes)
 
-    def stop(self) -> None:
-        """Cut short what is under way, because its consumer has gone; any thread may call it."""
-        for engine in self._engines.values():
-            engine.stop()
+    def state(self, route: Route, watch: Watch) -> EngineState | None:
+        """Return how a job's pictures were run by the network that a route begins with.
 
-    def facts(self, route: Route) -> BackendFacts | None:
-        """Return the facts of the backend that a route begins on; None if it has no pass."""
+        After a fallback, that is what was fallen back to; None if the route has no pass.
+        """
+        return self.engines(route, watch)[0].state(watch) if route.passes else None
+
+    def facts(self, route: Route) -> RuntimeFacts | None:
+        """Return the facts of the runtime that a route begins on; None if it has no pass."""
         return self.engines(route)[0].facts if route.passes else None
 
     def rows(
@@ -183,6 +210,7 @@ class Upscaler:
         size: Size,
         bands: Bands,
         route: Route,
+        watch: Watch | None = None,
         *,
         gaps: bool = False,
     ) -> Iterator[Unit]:
@@ -191,73 +219,97 @@ class Upscaler:
         Bands that are no colours go through the networks one by one, as grey.
 
         Args:
-            blocks: (h, W, C) unit pixels from top to bottom.
+            blocks: (h, W, C) unit pixels from top to bottom; closed at the end if a generator.
             size: (height, width) of the whole picture.
             bands: What the channels mean.
             route: The passes and the target size.
+            watch: The job, or the part of it, that the picture is.
             gaps: Whether pixels may be NaN, as they have no value. Networks see what lies around
                 them instead; in the result each of them is NaN as a whole, and no other is.
 
         Yields:
             (h, target width, C) unit pixels, unclamped, from top to bottom.
+
+        Raises:
+            Cancelled: The job was cancelled.
         """
-        if gaps:
-            filled, source = itertools.tee(blocks)
-            large = self.rows(fill_nodata(filled, self._halo(route)), size, bands, route)
-            yield from mark_nodata(large, valid_rows(source, size, route.target))
-            return
+        run, watch = self._rows_with_gaps if gaps else self._rows, watch or self._watch
+        try:
+            yield from run(blocks, size, bands, route, watch)
+        finally:
+            if isinstance(blocks, Generator):
+                blocks.close()  # or its threads would live as long as an error that left here
+
+    def _rows_with_gaps(
+        self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
+    ) -> Iterator[Unit]:
+        filled, source = itertools.tee(blocks)
+        halo = self._halo(route, watch)
+        large = self._rows(fill_nodata(filled, halo), size, bands, route, watch)
+        return mark_nodata(large, valid_rows(source, size, route.target))
+
+    def _rows(
+        self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
+    ) -> Iterator[Unit]:
         if not bands.alpha:
-            yield from self._band_rows(blocks, size, bands, route)
+            yield from self._band_rows(blocks, size, bands, route, watch)
             return
-        bled, source = itertools.tee(bleed_rows(blocks, self._halo(route)))
-        colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route)
+        bled, source = itertools.tee(bleed_rows(blocks, self._halo(route, watch)))
+        colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route, watch)
         alpha_blocks = (block[..., -1:] for block in source)
         if self._options.alpha == "network":
-            alpha = self._colour_rows(alpha_blocks, size, route)
+            alpha = self._colour_rows(alpha_blocks, size, route, watch)
         else:
             alpha = resize_rows(alpha_blocks, in_size=size, out_size=route.target)
         # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any dtype.
         yield from _joined(colour, (block.clip(0.0, 1.0) for block in alpha))
 
-    def _halo(self, route: Route) -> int:
+    def _halo(self, route: Route, watch: Watch) -> int:
         """Return how far the widest network sees, in input pixels; a resize alone sees two."""
-        return max((engine.card.halo for engine in self.engines(route)), default=2)
+        return max((engine.card.halo for engine in self.engines(route, watch)), default=2)
 
     def _band_rows(
-        self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route
+        self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
     ) -> Iterator[Unit]:
         """Enlarge blocks without alpha: grey or RGB at once, other bands each as grey."""
         if bands.colour != "bands":
-            return self._colour_rows(blocks, size, route)
+            return self._colour_rows(blocks, size, route, watch)
         copies = itertools.tee(blocks, bands.count)
         single = (
-            self._colour_rows((block[..., n : n + 1] for block in copy), size, route)
+            self._colour_rows((block[..., n : n + 1] for block in copy), size, route, watch)
             for n, copy in enumerate(copies)
         )
         return functools.reduce(_joined, single)
 
-    def frame(self, frame: Unit, route: Route) -> Unit:
+    def frame(self, frame: Unit, route: Route, watch: Watch | None = None) -> Unit:
         """Enlarge a grey or RGB frame that fits into memory, as `rows` does.
 
         Args:
             frame: (H, W, C) unit pixels.
             route: The passes and the target size.
+            watch: The job, or the part of it, that the frame belongs to.
 
         Returns:
             (*target, C) unit pixels, unclamped.
+
+        Raises:
+            Cancelled: The job was cancelled.
         """
+        watch = watch or self._watch
         height, width, channels = frame.shape
         if len(route.passes) == 1:
-            (engine,) = self.engines(route)
+            (engine,) = self.engines(route, watch)
             scale = engine.card.scale
             if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
-                return engine.enlarge(frame)  # in one piece it is faster
-        return np.concatenate(list(self._colour_rows((frame,), (height, width), route)))
+                return engine.enlarge(frame, watch)  # in one piece it is faster
+        return np.concatenate(list(self._colour_rows((frame,), (height, width), route, watch)))
 
-    def _colour_rows(self, blocks: Iterable[Unit], size: Size, route: Route) -> Iterator[Unit]:
+    def _colour_rows(
+        self, blocks: Iterable[Unit], size: Size, route: Route, watch: Watch
+    ) -> Iterator[Unit]:
         """Enlarge grey or RGB blocks through all passes of a route, then to its exact size."""
-        for engine in self.engines(route):
-            blocks = _through(engine, blocks, size)
+        for engine in self.engines(route, watch):
+            blocks = _through(engine, blocks, size, watch)
             size = (size[0] * engine.card.scale, size[1] * engine.card.scale)
         if size != route.target:
             blocks = resize_rows(blocks, in_size=size, out_size=route.target)
@@ -272,6 +324,7 @@ class Upscaler:
         bands: Bands | None = None,
         values: Values | None = None,
         exact: bool | None = None,
+        watch: Watch | None = None,
     ) -> Pixels:
         """Enlarge an array.
 
@@ -286,6 +339,7 @@ class Upscaler:
                 value and are nodata in the result.
             exact: Whether half precision would spoil them; None goes by `values`. Floats of an
                 8-bit picture are not exact.
+            watch: The job that the picture belongs to: told of fallbacks, and may be cancelled.
 
         Returns:
             The enlarged picture, same dtype and number of axes.
@@ -293,6 +347,7 @@ class Upscaler:
         Raises:
             ArgumentError: The array is empty, of another shape, not what `bands` and `values` say,
                 or the scale is bad.
+            Cancelled: The job was cancelled.
         """
         if pixels.ndim not in (2, 3) or pixels.size == 0:
             raise ArgumentError(
@@ -312,7 +367,7 @@ class Upscaler:
         route = plan_route(whole, self.offered, scale, size, exact=exact)
         tops = range(0, whole[0], _BLOCK_ROWS)
         small = (to_unit(block[top : top + _BLOCK_ROWS], values) for top in tops)
-        units = self.rows(small, whole, bands, route, gaps=values.nodata is not None)
+        units = self.rows(small, whole, bands, route, watch, gaps=values.nodata is not None)
         large: Pixels = np.concatenate([from_unit(unit, values) for unit in units])
         return large[..., 0] if pixels.ndim == 2 else large
 
@@ -338,7 +393,8 @@ def load(
             and finer pictures in fp32.
         tile: Tile edge in input pixels, or `auto`.
         device: `auto` or a device in the backend's words.
-        notice: Called with one line for each choice and fallback; None keeps quiet.
+        notice: Called with each choice and fallback, one line that it has not had; None keeps
+            quiet.
 
     Returns:
         A callable: `large = load("default", scale=4)(small)`.
@@ -350,7 +406,7 @@ def load(
     options = RunOptions(
         tile=None if tile == "auto" else tile, backend=backend, precision=precision, device=device
     )
-    return Upscaler(model, options, notice or no_notice, scale)
+    return Upscaler(model, options, scale, watch=Watch(on_note=notice))
 
 
 def upscale(
@@ -378,17 +434,17 @@ def upscale(
     return load(model)(pixels, scale=scale, size=size, bands=bands, values=values)
 
 
-def _through(engine: Engine, blocks: Iterable[Unit], size: Size) -> Iterator[Unit]:
+def _through(engine: Engine, blocks: Iterable[Unit], size: Size, watch: Watch) -> Iterator[Unit]:
     """Run blocks through one network; grey ones through an RGB network as three equal channels."""
     blocks = iter(blocks)
     first = next(blocks)
     blocks = itertools.chain((first,), blocks)
     channels, wanted = first.shape[2], engine.card.channels
     if channels == wanted:
-        return engine.enlarge_rows(blocks, height=size[0], width=size[1])
+        return engine.enlarge_rows(blocks, height=size[0], width=size[1], watch=watch)
     if channels == 1:
         tripled = (np.repeat(block, wanted, axis=2) for block in blocks)
-        large = engine.enlarge_rows(tripled, height=size[0], width=size[1])
+        large = engine.enlarge_rows(tripled, height=size[0], width=size[1], watch=watch)
         return (block.mean(axis=2, keepdims=True) for block in large)
     raise ArgumentError(
         f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ from small_models import BOUND
 
 from superres.errors import (
     ArgumentError,
-    BackendError,
     ModelError,
     NumericalError,
     OutOfMemoryError,
@@ -24,8 +23,9 @@ from superres.modelfiles.checkpoint import card_for, load_network, save_network
 from superres.modelfiles.files import ModelFile, open_model_file
 from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
-from superres.runtimes.open import open_backend, open_burst_backend
-from superres.runtimes.runtime import BackendFacts, BackendOptions, Precision
+from superres.runtimes.open import BACKENDS, open_runtime
+from superres.runtimes.runtime import Precision, RuntimeFacts, RuntimeOptions
+from superres.watch import Watch
 
 SHAPE = {"features": 16, "blocks": 2, "frame_blocks": 1, "scale": 3}
 
@@ -60,12 +60,13 @@ def random_burst(count: int, height: int, width: int) -> np.ndarray:
 
 
 def engine_of(model: ModelFile, backend: str, tile: int | None = None) -> BurstEngine:
-    opened = open_burst_backend(
+    opened = open_runtime(
         model,
-        BackendOptions(backend=backend, precision="fp32", device="cpu"),
-        notice=lambda _: None,
+        RuntimeOptions(backend=backend, precision="fp32", device="cpu"),
+        takes="burst",
+        watch=Watch(),
     )
-    return BurstEngine(model.card, opened, tile=tile, fallback=None, notice=lambda _: None)
+    return BurstEngine(model.card, opened, tile=tile, fallback=None, watch=Watch())
 
 
 def fused(engine: BurstEngine, burst: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ def fused(engine: BurstEngine, burst: np.ndarray) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("backend", ["torch", "openvino"])
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("count", "size"), [(1, (9, 7)), (2, (1, 1)), (5, (40, 51))])
 def test_backends_answer_as_the_network_does_tiled_or_whole(model, backend, count, size):
     burst = random_burst(count, *size)
@@ -116,18 +117,16 @@ def test_the_file_holds_both_steps_with_open_sizes_and_the_weights_once(model):
 
 
 def test_models_of_one_frame_and_of_many_are_not_taken_for_each_other(model, model_file):
-    with pytest.raises(ModelError, match=r"many frames, it was given one\nhint: superres burst"):
-        open_backend(model, notice=lambda _: None)
-    with pytest.raises(ModelError, match=r"asked to fuse many\nhint: superres upscale"):
-        open_burst_backend(model_file("lean"), notice=lambda _: None)
-    with pytest.raises(BackendError, match="onnxruntime does not run models of many frames"):
-        open_burst_backend(model, BackendOptions(backend="onnxruntime"), notice=lambda _: None)
+    with pytest.raises(ModelError, match=r"takes bursts of frames, .*\nhint: superres burst"):
+        open_runtime(model, watch=Watch())
+    with pytest.raises(ModelError, match=r"takes single pictures, .*\nhint: superres upscale"):
+        open_runtime(model_file("lean"), takes="burst", watch=Watch())
 
 
-def test_a_network_that_keeps_more_than_tensors_runs_on_torch_alone(tmp_path):
+def test_a_network_whose_steps_depend_on_their_number_runs_on_torch_alone(tmp_path):
     path = write(tmp_path, "highres_net", {"features": 8, "blocks": 1, "most": 4, "scale": 2})
     network, card = load_network(path)
-    with pytest.raises(ModelError, match="no graph runs highres_net step by step"):
+    with pytest.raises(ModelError, match="cannot be written as ONNX"):
         export_onnx(network, card, tmp_path / "no.onnx")
     burst = random_burst(3, 30, 31)
     one, tiled = (
@@ -137,7 +136,7 @@ def test_a_network_that_keeps_more_than_tensors_runs_on_torch_alone(tmp_path):
 
 
 class FakeBackend:
-    """Repeats the reference's pixels; remembers the sizes and the order of what it was given.
+    """A runtime that repeats the reference's pixels, and remembers the sizes of tiles.
 
     Args:
         memory_px: Tiles of more pixels than this raise OutOfMemoryError.
@@ -152,16 +151,19 @@ class FakeBackend:
         self.sizes: list[tuple[int, int]] = []
 
     @property
-    def facts(self) -> BackendFacts:
-        return BackendFacts("fake", "CPU", self.precision, 416, 100, 2**30)
+    def facts(self) -> RuntimeFacts:
+        return RuntimeFacts("fake", "CPU", self.precision, 416, 100, 2**30)
 
-    def fuse(self, frames: Iterator[np.ndarray]) -> np.ndarray:
-        reference, *_ = frames
+    def run(self, graph: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        reference = tensors["reference"]
+        if graph == "step":
+            return {f"{name}_next": tensors[name] for name in ("merged", "sums")}
         size = reference.shape[2:]
         self.sizes.append(size)
         if size[0] * size[1] > self.memory_px:
             raise OutOfMemoryError("full", "")
-        return reference[:, :3].repeat(3, 2).repeat(3, 3) * np.float32(self.answers)
+        large = reference[:, :3].repeat(3, 2).repeat(3, 3) * np.float32(self.answers)
+        return {"large": large}
 
 
 def repeated(burst: np.ndarray) -> np.ndarray:
@@ -172,14 +174,14 @@ def repeated(burst: np.ndarray) -> np.ndarray:
 def test_out_of_memory_halves_the_tile_and_goes_on(model):
     burst = random_burst(3, 120, 130)
     backend, said = FakeBackend(memory_px=60**2), []
-    engine = BurstEngine(model.card, backend, fallback=None, notice=said.append)
+    engine = BurstEngine(model.card, backend, fallback=None, watch=Watch(on_note=said.append))
     assert np.array_equal(fused(engine, burst), repeated(burst))
     assert any("out of memory with a tile of" in line for line in said)
     assert backend.sizes[0] == (120, 130)
 
 
 def test_not_even_the_smallest_tile_is_an_error_that_says_so(model):
-    engine = BurstEngine(model.card, FakeBackend(memory_px=0), fallback=None, notice=lambda _: None)
+    engine = BurstEngine(model.card, FakeBackend(memory_px=0), fallback=None, watch=Watch())
     with pytest.raises(OutOfMemoryError, match="not even a tile"):
         fused(engine, random_burst(2, 60, 60))
 
@@ -189,8 +191,8 @@ def test_an_answer_that_cannot_be_right_is_asked_for_in_fp32(model):
     engine = BurstEngine(
         model.card,
         FakeBackend(answers=np.nan),
-        fallback=lambda: FakeBackend(precision="fp32"),
-        notice=said.append,
+        fallback=lambda _: FakeBackend(precision="fp32"),
+        watch=Watch(on_note=said.append),
     )
     assert np.array_equal(fused(engine, burst), repeated(burst))
     assert any("answered NaN in bf16" in line for line in said)
@@ -200,14 +202,14 @@ def test_an_answer_that_is_wrong_in_fp32_too_is_an_error(model):
     engine = BurstEngine(
         model.card,
         FakeBackend(answers=0.0),
-        fallback=lambda: FakeBackend(answers=0.0, precision="fp32"),
-        notice=lambda _: None,
+        fallback=lambda _: FakeBackend(answers=0.0, precision="fp32"),
+        watch=Watch(),
     )
     with pytest.raises(NumericalError, match="one constant, 0, for an input that varies in fp32"):
         fused(engine, random_burst(2, 8, 8))
 
 
 def test_a_burst_without_frames_is_refused(model):
-    engine = BurstEngine(model.card, FakeBackend(), fallback=None, notice=lambda _: None)
+    engine = BurstEngine(model.card, FakeBackend(), fallback=None, watch=Watch())
     with pytest.raises(ArgumentError, match="at least one frame"):
         next(engine.fuse_rows(lambda *_: np.zeros(0), count=0, height=4, width=4))

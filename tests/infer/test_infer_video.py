@@ -10,8 +10,9 @@ from superres.modelfiles.checkpoint import card_for, save_network
 from superres.modelfiles.files import open_model_file
 from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
-from superres.runtimes.open import open_backend, open_video_backend
-from superres.runtimes.runtime import BackendFacts, BackendOptions
+from superres.runtimes.open import BACKENDS, open_runtime
+from superres.runtimes.runtime import RuntimeFacts, RuntimeOptions
+from superres.watch import Watch
 
 SMALL = {"features": 8, "blocks": 1, "history_blocks": 1, "memory": 4, "scale": 2}
 CARD = card_for("small video", "video_recurrent", SMALL)
@@ -27,32 +28,31 @@ def build():
 
 
 class TorchHalves:
-    """Runs a network with nothing around it; fails for tiles above a number of pixels."""
+    """A runtime with nothing around its network; fails for tiles above a number of pixels."""
 
     def __init__(self, most_px=10**9, answer=None, precision="fp32"):
         self.network, self.most_px, self.answer = build(), most_px, answer
-        self.aligned = self.network.aligned
-        self.facts = BackendFacts("torch", "cpu", precision, 64, 1, 10**9)
+        self.facts = RuntimeFacts("torch", "cpu", precision, 64, 1, 10**9)
         self.tiles = []
 
     @torch.inference_mode()
-    def align(self, *known):
-        return self.network.align(*map(torch.from_numpy, known)).numpy()
-
-    @torch.inference_mode()
-    def restore(self, tiles):
+    def run(self, graph, tensors):
+        given = [torch.from_numpy(tensors[port.name]) for port in CARD.graph(graph).inputs]
+        if graph == "align":
+            return {"aligned": self.network.align(*given).numpy()}
+        (tiles,) = given
         if tiles.shape[2] * tiles.shape[3] > self.most_px:
             raise OutOfMemoryError("no room", "use less")
-        self.tiles.append(tiles.shape)
-        large, memory = self.network.restore(torch.from_numpy(tiles))
+        self.tiles.append(tuple(tiles.shape))
+        large, memory = self.network.restore(tiles)
         if self.answer is not None:
             large = torch.full_like(large, self.answer)
-        return large.numpy(), memory.numpy()
+        return {"large": large.numpy(), "memory_next": memory.numpy()}
 
 
 def engine(backend=None, **more):
     said = []
-    options = {"fallback": None, "notice": said.append, **more}
+    options = {"fallback": None, "watch": Watch(on_note=said.append), **more}
     return VideoEngine(CARD, backend or TorchHalves(), **options), said
 
 
@@ -108,7 +108,7 @@ def test_too_little_memory_halves_the_tile_and_says_so():
 
 def test_nan_is_asked_for_again_in_fp32_or_refused():
     broken = TorchHalves(answer=float("nan"), precision="bf16")
-    running, said = engine(broken, fallback=TorchHalves)
+    running, said = engine(broken, fallback=lambda _: TorchHalves())
     assert np.isfinite(running.enlarge(frames(1)[0])).all()
     assert any("runs in fp32" in line for line in said)
     with pytest.raises(NumericalError, match="answered NaN"):
@@ -117,8 +117,8 @@ def test_nan_is_asked_for_again_in_fp32_or_refused():
 
 def test_cards_of_other_kinds_and_frames_of_other_channels_are_refused():
     card = card_for("lean", "lean", {"features": 8, "blocks": 1})
-    with pytest.raises(ModelError, match="none that enlarges videos"):
-        VideoEngine(card, TorchHalves(), fallback=None, notice=lambda _: None)
+    with pytest.raises(ModelError, match="takes single pictures, videos were requested"):
+        VideoEngine(card, TorchHalves(), fallback=None, watch=Watch())
     with pytest.raises(ArgumentError, match="takes frames"):
         engine()[0].enlarge(np.zeros((4, 4, 1), np.float32))
 
@@ -133,37 +133,45 @@ def files(tmp_path_factory):
 
 def test_torch_runs_a_file_and_single_frames_are_refused(files):
     model = open_model_file(files)
-    backend = open_video_backend(
-        model, BackendOptions(backend="torch", precision="fp32"), notice=lambda _: None
-    )
+    options = RuntimeOptions(backend="torch", precision="fp32")
+    backend = open_runtime(model, options, takes="video", watch=Watch())
     running, _ = engine(backend)
     made = [running.enlarge(frame) for frame in frames()]
     assert np.abs(np.stack(made) - expected(frames())).max() < 1e-5
-    with pytest.raises(ModelError, match="superres video IN"):
-        open_backend(model, notice=lambda _: None)
+    with pytest.raises(ModelError, match="superres video runs it"):
+        open_runtime(model, watch=Watch())
 
 
 @pytest.mark.slow  # writing the graph takes half a minute
-def test_openvino_computes_both_halves_as_torch_does(files):
+def test_all_runtimes_compute_both_halves_as_torch_does(files):
     export_onnx(build(), CARD, files.with_suffix(".onnx"), half=False)
-    theirs, ours = (
-        open_video_backend(
-            open_model_file(files),
-            BackendOptions(backend=name, precision="fp32"),
-            notice=lambda _: None,
+    model = open_model_file(files)
+    theirs, *others = (
+        open_runtime(
+            model,
+            RuntimeOptions(backend=name, precision="fp32"),
+            takes="video",
+            watch=Watch(),
         )
-        for name in ("torch", "openvino")
+        for name in sorted(BACKENDS, key=lambda name: name != "torch")
     )
+    channels = CARD.graph("restore").inputs[0].channels
     for size in ((48, 64), (64, 96)):
         first, second = (
             np.ascontiguousarray(frame.transpose(2, 0, 1))[None] for frame in frames(2, *size)
         )
-        alone = np.zeros((1, ours.aligned, *size), np.float32)
+        alone = np.zeros((1, channels, *size), np.float32)
         alone[:, :3] = first
-        made = theirs.restore(alone)
-        known = theirs.align(second, first, *made)
-        for expected_part, part in zip(made, ours.restore(alone), strict=True):
-            assert np.abs(expected_part - part).max() < 1e-4
-        assert np.abs(known - ours.align(second, first, *made)).max() < 1e-4
-        both = zip(theirs.restore(known), ours.restore(known), strict=True)
-        assert max(np.abs(one - other).max() for one, other in both) < 1e-4
+        made = theirs.run("restore", {"small": alone})
+        past = {"previous": first, "before": made["large"], "memory": made["memory_next"]}
+        known = theirs.run("align", {"frame": second, **past})
+        for ours in others:
+            agree(made, ours.run("restore", {"small": alone}))
+            agree(known, ours.run("align", {"frame": second, **past}))
+            restored = {"small": known["aligned"]}
+            agree(theirs.run("restore", restored), ours.run("restore", restored))
+
+
+def agree(one, other):
+    assert one.keys() == other.keys()
+    assert max(np.abs(one[name] - other[name]).max() for name in one) < 1e-4

@@ -4,10 +4,8 @@ import pytest
 import torch
 
 from superres.errors import ArgumentError
-from superres.layers.burst_network import BurstNetwork, Stepwise
+from superres.layers.sequences import BurstNetwork
 from superres.layers.supervised import Supervised
-from superres.modelfiles.card import Card, parse_card
-from superres.modelfiles.checkpoint import card_for
 from superres.networks.catalog import ARCHITECTURES, network_config
 
 SMALL = {  # few features, so that a test takes milliseconds
@@ -38,7 +36,7 @@ def burst(count: int, height: int = 6, width: int = 7, channels: int = 3) -> tor
 
 
 def test_every_network_of_many_frames_is_tested_here():
-    many = {name for name, one in ARCHITECTURES.items() if one.config().frames == "many"}
+    many = {name for name, one in ARCHITECTURES.items() if one.config().input == "burst"}
     assert set(SMALL) == many
 
 
@@ -148,53 +146,21 @@ def test_half_of_the_frames_are_supervised_as_well(count):
         assert torch.equal(outputs[-1], network(frames))
 
 
-def test_a_recurrent_network_goes_on_from_what_it_keeps():
-    _, network = build("burst_recurrent")
-    assert isinstance(network, Stepwise)
-    reference, second, third = burst(3).unbind(1)
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_a_network_goes_on_from_what_it_keeps(name, count):
+    config, network = build(name)
+    assert isinstance(network, BurstNetwork)
+    reference, *others = burst(count).unbind(1)
     states = tuple(torch.zeros(1, c, 6, 7).double() for c in network.states.values())
     with torch.inference_mode():
-        for frame in (second, third):
+        for frame in others:
             states = network.step(reference, frame, *states)
-        assert torch.equal(network.finish(reference, *states), network(burst(3)))
-
-
-def test_a_recurrent_network_whose_state_says_nothing_is_lean():
-    values = {"scale": 2, "features": 8, "blocks": 1}
-    _, network = build("burst_recurrent")
-    lean = network_config("lean", values).build().double()
-    ours = network.state_dict()
-    lean.load_state_dict({key: ours[key] for key in lean.state_dict()})
-    with torch.no_grad():
-        network.fusion.join.weight.zero_()
-        network.fusion.means.weight.zero_()
-        frames = burst(3)
-        torch.testing.assert_close(network(frames), lean(frames[:, 0, :3]))
-
-
-def test_samples_are_dealt_out_among_nodes_by_where_they_lie():
-    _, network = build("burst_recurrent", channels=1)
-    frame, reference = torch.zeros(2, 1, 4, 1, 1, dtype=torch.float64)
-    reference[:, 0] = 0.25
-    frame[0, :, 0, 0] = torch.tensor([1.25, 0.5, -0.1, 1.0])  # value, rows, columns, valid
-    dealt = network._placed(reference, frame)[0, :, 0, 0]
-    values, weights = dealt[:16].reshape(4, 4), dealt[16:].reshape(4, 4)
-    torch.testing.assert_close(values, 8.0 * weights)  # the value lies 1 above the reference's
-    assert weights.sum() == pytest.approx(1.0)
-    nodes = torch.linspace(-0.5, 0.5, 4, dtype=torch.float64)
-    assert float(weights.sum(1) @ nodes) == pytest.approx(0.5)
-    assert float(weights.sum(0) @ nodes) == pytest.approx(-0.1)
+            assert [state.shape[1] for state in states] == list(config.states.values())
+        assert torch.equal(network.finish(reference, *states), network(burst(count)))
 
 
 def test_more_frames_than_a_highres_net_was_made_for_are_refused():
     _, network = build("highres_net")
     with pytest.raises(ArgumentError, match="at most 8 frames"):
         network(burst(9))
-
-
-def test_cards_say_how_many_frames_and_older_ones_mean_one():
-    card = card_for("burst", "burst_recurrent", SMALL["burst_recurrent"])
-    assert card.frames == "many"
-    values = card_for("old", "lean", {}).model_dump()
-    del values["frames"]
-    assert parse_card(Card.model_validate(values).model_dump_json(), "old").frames == "one"

@@ -5,7 +5,7 @@ import torch
 from test_motion import scene, view
 
 from superres.layers.bicubic_reduction import BicubicReduction
-from superres.layers.recurrent import Recurrent
+from superres.layers.sequences import Recurrent
 from superres.networks.catalog import network_config
 
 SMALL = {"features": 8, "blocks": 1, "history_blocks": 1, "memory": 4}

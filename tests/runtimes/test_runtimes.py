@@ -13,9 +13,10 @@ from superres.images.resize import resize
 from superres.infer.engine import Engine
 from superres.modelfiles.checkpoint import load_network
 from superres.networks.catalog import network_config
-from superres.runtimes.open import BACKENDS, open_backend
+from superres.runtimes.open import BACKENDS, open_runtime
 from superres.runtimes.precision import native_bf16
-from superres.runtimes.runtime import BackendOptions
+from superres.runtimes.runtime import RuntimeOptions
+from superres.watch import Watch
 
 EXACT = [name for name in SHAPES if network_config(name, SHAPES[name]).exact_halo]
 SIZES = [(1, 1), (7, 13), (64, 64), (65, 63)]
@@ -23,12 +24,16 @@ NATIVE = pytest.mark.skipif(not native_bf16(), reason="this CPU has no native bf
 
 
 def open_engine(model, backend, *, precision="fp32", **options) -> Engine:
-    opened = open_backend(
+    opened = open_runtime(
         model,
-        BackendOptions(backend=backend, precision=precision, device="cpu", threads=2),
-        notice=pytest.fail,
+        RuntimeOptions(backend=backend, precision=precision, device="cpu", threads=2),
+        watch=Watch(on_note=pytest.fail),
     )
-    return Engine(model.card, opened, fallback=None, notice=lambda _: None, **options)
+    return Engine(model.card, opened, fallback=None, watch=Watch(), **options)
+
+
+def enlarged(runtime, tiles: np.ndarray) -> np.ndarray:
+    return runtime.run("enlarge", {"small": tiles})["large"]
 
 
 def smooth_picture(height: int, width: int) -> np.ndarray:
@@ -113,21 +118,21 @@ def test_the_default_networks_residual_alone_is_rounded_to_bf16(model_file, back
     ],
 )
 def test_an_earlier_answer_is_not_overwritten_by_a_later_one(model_file, backend, precision):
-    opened = open_engine(model_file("lean"), backend, precision=precision)._guard.backend
+    opened = open_engine(model_file("lean"), backend, precision=precision)._sanity.runtime
     first = np.zeros((1, 3, 20, 20), np.float32)
-    earlier = opened.run(first)
+    earlier = enlarged(opened, first)
     kept = earlier.copy()
-    opened.run(first + 1)
+    enlarged(opened, first + 1)
     assert np.array_equal(earlier, kept)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_read_only_tiles_and_batches_of_all_shapes_are_taken(model_file, backend):
-    opened = open_engine(model_file("lean"), backend)._guard.backend
+    opened = open_engine(model_file("lean"), backend)._sanity.runtime
     for shape in ((1, 3, 20, 30), (5, 3, 8, 8), (2, 3, 31, 17), (1, 3, 1, 1)):
         tiles = np.random.default_rng(0).random(shape, dtype=np.float32)
         tiles.flags.writeable = False
-        answer = opened.run(tiles)
+        answer = enlarged(opened, tiles)
         assert answer.shape == (shape[0], 3, 4 * shape[2], 4 * shape[3])
         assert answer.dtype == np.float32
 
@@ -167,10 +172,10 @@ def test_the_output_does_not_shift_a_picture(model_file, backend, tmp_path):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_gpu_that_is_not_there_is_an_error_that_names_what_is(model_file, backend):
     with pytest.raises(BackendError, match="gpu:7"):
-        open_backend(
+        open_runtime(
             model_file("lean"),
-            BackendOptions(backend=backend, device="gpu:7"),
-            notice=lambda _: None,
+            RuntimeOptions(backend=backend, device="gpu:7"),
+            watch=Watch(),
         )
 
 
@@ -181,17 +186,17 @@ def test_a_damaged_graph_is_a_model_error(model_file, backend, tmp_path):
     path.write_bytes(model.onnx.read_bytes()[:5000])
     damaged = type(model)(model.card, path, None)
     with pytest.raises(ModelError, match=r"cannot use .*damaged\.onnx"):
-        open_backend(damaged, BackendOptions(backend=backend, device="cpu"), notice=lambda _: None)
+        open_runtime(damaged, RuntimeOptions(backend=backend, device="cpu"), watch=Watch())
 
 
 def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, monkeypatch):
     from superres.runtimes import openvino_runtime
 
-    opened = open_engine(model_file("espcn"), "openvino")._guard.backend
+    opened = open_engine(model_file("espcn"), "openvino")._sanity.runtime
     monkeypatch.setattr(openvino_runtime, "_CACHED_PX", 2000)
     for edge in (8, 9, 10, 30, 31, 70, 20, 8):
-        opened.run(np.zeros((1, 3, edge, edge), np.float32))
-    assert [shape[2] for shape in opened._requests] == [20, 8]
+        enlarged(opened, np.zeros((1, 3, edge, edge), np.float32))
+    assert [shapes[0][2] for shapes in opened._requests["enlarge"]] == [20, 8]
 
 
 def test_openvino_takes_larger_tiles_for_narrow_networks_alone(model_file):
@@ -203,9 +208,9 @@ def test_openvino_takes_larger_tiles_for_narrow_networks_alone(model_file):
 
 @NATIVE
 def test_openvino_computes_convolutions_in_bf16_where_it_says_so(model_file):
-    opened = open_engine(model_file("lean"), "openvino", precision="bf16")._guard.backend
-    opened.run(np.zeros((1, 3, 16, 16), np.float32))
-    (request,) = opened._requests.values()
+    opened = open_engine(model_file("lean"), "openvino", precision="bf16")._sanity.runtime
+    enlarged(opened, np.zeros((1, 3, 16, 16), np.float32))
+    (request,) = opened._requests["enlarge"].values()
     layers = [op.get_rt_info() for op in request.get_compiled_model().get_runtime_model().get_ops()]
     formats = [
         info["runtimePrecision"].astype(str)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from superres.runtimes.runtime import BackendFacts
+from superres.runtimes.runtime import RuntimeFacts
 
 HEIGHT, WIDTH = 24, 32
 RATE = 25
@@ -134,12 +134,13 @@ def seconds(path) -> list[float]:
 
 
 class Repeater:
-    """A backend whose network repeats pixels."""
+    """A runtime whose network repeats pixels."""
 
-    facts = BackendFacts("fake", "nowhere", "fp32", best_tile=256, bytes_per_px=1, free_bytes=2**40)
+    facts = RuntimeFacts("fake", "nowhere", "fp32", best_tile=256, bytes_per_px=1, free_bytes=2**40)
 
     def __init__(self, scale: int) -> None:
         self.scale = scale
 
-    def run(self, tiles):
-        return tiles.repeat(self.scale, axis=2).repeat(self.scale, axis=3)
+    def run(self, graph, tensors):
+        large = tensors["small"].repeat(self.scale, axis=2).repeat(self.scale, axis=3)
+        return {"large": large}

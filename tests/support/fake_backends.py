@@ -1,15 +1,16 @@
-"""Backends made of numpy, for tests of what surrounds a network."""
+"""Runtimes made of numpy, for tests of what surrounds a network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import OutOfMemoryError
+from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import CPU_BATCH_PX, BackendFacts, Precision
+from superres.runtimes.runtime import CPU_BATCH_PX, Precision, RuntimeFacts
 
 Tiles = NDArray[np.float32]
 
@@ -74,7 +75,7 @@ class FakeBackend:
         self.network = network
         self.shapes: list[tuple[int, ...]] = []
         self.memory_px = memory_px
-        self.facts = BackendFacts(
+        self.facts = RuntimeFacts(
             name="fake",
             device="nowhere",
             precision=precision,
@@ -85,12 +86,14 @@ class FakeBackend:
             joins=batch_px is not None,
         )
 
-    def run(self, tiles_NCHW: Tiles) -> Tiles:
+    def run(self, graph: str, tensors: Mapping[str, Tiles]) -> dict[str, Tiles]:
+        assert graph == ENLARGE
+        tiles_NCHW = tensors[INPUT]
         count, _, height, width = tiles_NCHW.shape
         self.shapes.append(tiles_NCHW.shape)
         if self.memory_px is not None and count * height * width > self.memory_px:
             raise OutOfMemoryError("no room in the fake", "use a smaller --tile")
-        return self.network(tiles_NCHW)
+        return {OUTPUT: self.network(tiles_NCHW)}
 
 
 def random_picture(height: int, width: int, channels: int = 3, seed: int = 0) -> Tiles:

@@ -10,9 +10,9 @@ from superres.train.recipe import LossSection
 from superres.train.recipe_file import load_recipe, to_toml
 
 
-def toy(section, device, notice):
+def toy(section, device, watch):
     """The toy's file: the largest difference."""
-    notice(f"a toy on {device}")
+    watch.note(f"a toy on {device}")
     return lambda restored, truth, _small: (restored - truth).abs().max()
 
 

@@ -74,3 +74,15 @@ def test_an_output_that_stands_is_kept_unless_overwrite_is_given(capsys):
     assert Path("out.png").read_bytes() == b"old"
     assert main([*words, "--overwrite"]) == 0
     assert Path("out.png").read_bytes() != b"old"
+
+
+def test_a_burst_runs_on_onnx_runtime_as_on_openvino():
+    for backend in ("onnxruntime", "openvino"):
+        words = ["--backend", backend, "--precision", "fp32", "--method", "network"]
+        assert main(["burst", str(EXAMPLES), "-o", f"{backend}.png", "-s", "4", *words]) == 0
+    one, other = (
+        pyvips.Image.new_from_file(f"{backend}.png").numpy().astype(int)
+        for backend in ("onnxruntime", "openvino")
+    )
+    assert one.shape == (208, 344, 3)
+    assert np.abs(one - other).max() <= 1

@@ -10,7 +10,7 @@ from superres.cli.main import main
 from superres.errors import BackendError, ModelError
 from superres.modelfiles.card import Card
 from superres.modelfiles.files import ModelFile
-from superres.runtimes.runtime import BackendFacts
+from superres.runtimes.runtime import RuntimeFacts
 from superres.verbs import doctor
 
 MODEL = ModelFile(
@@ -19,17 +19,18 @@ MODEL = ModelFile(
 
 
 class FakeBackend:
-    facts = BackendFacts("openvino", "CPU", "bf16", 512, 1000, 10**9)
+    facts = RuntimeFacts("openvino", "CPU", "bf16", 512, 1000, 10**9)
 
-    def run(self, tiles_NCHW):
-        assert tiles_NCHW.shape == (1, 3, 256, 256)
-        return np.zeros((1, 3, 1024, 1024), np.float32)
+    def run(self, graph, tensors):
+        assert graph == "enlarge"
+        assert tensors["small"].shape == (1, 3, 256, 256)
+        return {"large": np.zeros((1, 3, 1024, 1024), np.float32)}
 
 
-def fake_open(model, options=None, *, notice):
+def fake_open(model, options=None, *, watch):
     if options and (options.backend != "openvino" or options.device == "gpu"):
         raise BackendError(f"no {options.backend} on {options.device}", "install it")
-    notice("the default on CPUs")
+    watch.note("the default on CPUs")
     return FakeBackend()
 
 
@@ -37,7 +38,7 @@ def fake_open(model, options=None, *, notice):
 def _quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_TEST_S", 0.0001)
     monkeypatch.setattr("superres.zoo.resolve", lambda name, scale=None: MODEL)
-    monkeypatch.setattr("superres.runtimes.open.open_backend", fake_open)
+    monkeypatch.setattr("superres.runtimes.open.open_runtime", fake_open)
 
 
 def test_a_healthy_machine_is_described_for_people(capsys):

@@ -137,7 +137,7 @@ def test_pulling_as_json_lists_the_files(capsys):
 def test_a_model_of_many_frames_says_so(monkeypatch, capsys):
     assert main(["models", "info", "tiny-x3"]) == 0
     assert "frames" not in capsys.readouterr().out
-    many = ModelFile(CARD.model_copy(update={"frames": "many"}), onnx=None, safetensors=None)
+    many = ModelFile(CARD.model_copy(update={"input": "burst"}), onnx=None, safetensors=None)
     monkeypatch.setattr("superres.zoo.lookup", lambda name: many)
     assert main(["models", "info", "tiny-x3"]) == 0
     assert "frames        any number: superres burst runs it" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from clips import read_clip, write_clip
 
@@ -71,3 +72,14 @@ def test_a_file_that_is_no_video_fails_with_exit_code_1(tmp_path, capsys):
     path.write_text("no video")
     assert main(["video", str(path), "-s", "2"]) == 1
     assert "text.mkv cannot be read as a video" in capsys.readouterr().err
+
+
+def test_a_video_runs_on_onnx_runtime_as_on_openvino(clip, tmp_path):
+    made = {}
+    for backend in ("onnxruntime", "openvino"):
+        target = tmp_path / f"{backend}.mkv"
+        words = ["--backend", backend, "--precision", "fp32", "--codec", "ffv1", "-s", "2"]
+        assert main(["video", str(clip), "-o", str(target), "-n", "video", *words]) == 0
+        made[backend] = np.stack(read_clip(target)[1]).astype(int)
+    assert made["openvino"].shape == (3, 48, 64)
+    assert np.abs(made["onnxruntime"] - made["openvino"]).max() <= 1

@@ -4,6 +4,7 @@ import pytest
 
 from superres.video.enlarge_video import enlarge_video
 from superres.video.plan import VideoOptions
+from superres.watch import Watch
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +18,6 @@ def enlarge():
 
     def run(source, target, *, kind="file", progress=None, **options):
         chosen = VideoOptions(**{"scale": 2, "segment_frames": 4, **options})
-        return enlarge_video(
-            source, target, chosen, kind=kind, notice=lambda line: None, progress=progress
-        )
+        return enlarge_video(source, target, chosen, kind=kind, watch=Watch(on_progress=progress))
 
     return run

@@ -70,4 +70,4 @@ def choose_method(method: str | None, model: str | None) -> MethodChoice:
 
 
 def _takes_many(model: str) -> bool:
-    return zoo.resolve(model, scale=zoo.scales(model)[-1]).card.frames == "many"
+    return zoo.resolve(model, scale=zoo.scales(model)[-1]).card.input == "burst"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.atomic import check_target
-from superres.burst.alignment import FrameReport, Progress
+from superres.burst.alignment import FrameReport
 from superres.burst.frames import MAX_BURST_PIXELS, check_total
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.errors import ArgumentError, OutputError, PictureError
@@ -21,7 +21,7 @@ from superres.formats.read import MAX_PIXELS, Picture, open_picture, read_pixels
 from superres.formats.write import WriteOptions, write_picture
 from superres.frame import UINT16, Bands, Values
 from superres.metadata.header import Metadata
-from superres.runtimes.runtime import Notice, no_notice
+from superres.watch import Watch
 
 _NOTHING = Metadata(None, None, None, None)
 
@@ -95,29 +95,21 @@ class BurstReport:
 def fuse_files(
     files: BurstFiles,
     options: FuseOptions,
-    *,
-    notice: Notice = no_notice,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> BurstReport:
     """Fuse a burst of files. The result has the reference's depth, profile and tags.
 
     Args:
         files: What is read and written.
         options: What to make, and how.
-        notice: Called with one line for each frame that is dropped, and each choice and fallback.
-        progress: Called with the steps done and all steps.
+        watch: Told of each frame that is dropped, each choice and fallback, and the steps done.
 
     Raises:
         PictureError: A frame or mask is no picture, or they do not fit together.
         OutputError: An output is an input, exists, or cannot be written.
         ArgumentError: An option is out of its range, or there are too many pixels.
     """
-    began, said = time.perf_counter(), list[str]()
-
-    def remember(line: str) -> None:
-        said.append(line)
-        notice(line)
-
+    began, watch = time.perf_counter(), watch or Watch()
     if not files.frames:
         raise ArgumentError("a burst needs at least one frame, got none", "name its pictures")
     _check_targets(files)
@@ -142,8 +134,7 @@ def fuse_files(
         [read_pixels(picture) for picture in pictures],
         options,
         masks=masks,
-        notice=remember,
-        progress=progress,
+        watch=watch,
     )
     reference = pictures[made.reference]
     notes = _write(files.target, made.pixels, reference.metadata, reference.values, files.quality)
@@ -164,7 +155,7 @@ def fuse_files(
         sources=tuple(map(str, files.frames)),
         frames=made.frames,
         seconds=time.perf_counter() - began,
-        notes=(*reference.notes, *said, *notes),
+        notes=(*reference.notes, *watch.notes, *notes),
     )
 
 

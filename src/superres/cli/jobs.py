@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from superres.cli.plan import PIPE, Job, Place, path_key
 from superres.cli.targets import make_folder_of
 from superres.errors import OutputError, PictureError, SuperresError, UnknownNameError
+from superres.watch import Watch
 
 if TYPE_CHECKING:
     from superres.cli.progress import BatchProgress
@@ -80,7 +81,10 @@ def _run(
         report = enlarger.enlarge(
             _opened_source(job.source),
             _opened_target(job.target),
-            progress=lambda done, total: progress.step(name, done, total),
+            watch=Watch(
+                on_note=progress.notice,
+                on_progress=lambda done, total: progress.step(name, done, total or done),
+            ),
         )
     except UnknownNameError:
         raise

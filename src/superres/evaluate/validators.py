@@ -75,7 +75,7 @@ def watch(
 def open_validators(
     sources: Sequence[Path], config: NetworkConfig, device: torch.device
 ) -> tuple[AnyValidator, ...]:
-    """Return what scores networks of one frame, of many, or of videos on each source.
+    """Return what scores networks of single pictures, bursts or videos on each source.
 
     Args:
         sources: Folders of pictures; for networks of videos, videos too.
@@ -85,9 +85,26 @@ def open_validators(
     Raises:
         DataError: A source holds nothing that is large or long enough for a burst or clip.
     """
-    if config.frames == "many":
-        return tuple(BurstValidator(folder, config, device=device) for folder in sources)
-    if config.frames == "video":
-        return tuple(ClipValidator(source, config, device=device) for source in sources)
+    return _OPENERS[config.input](sources, config, device)
+
+
+def _of_pictures(
+    sources: Sequence[Path], config: NetworkConfig, device: torch.device
+) -> tuple[AnyValidator, ...]:
     lpips = cached_lpips(device) if sources else None
     return tuple(Validator(folder, config, lpips=lpips, device=device) for folder in sources)
+
+
+def _of_bursts(
+    sources: Sequence[Path], config: NetworkConfig, device: torch.device
+) -> tuple[AnyValidator, ...]:
+    return tuple(BurstValidator(folder, config, device=device) for folder in sources)
+
+
+def _of_clips(
+    sources: Sequence[Path], config: NetworkConfig, device: torch.device
+) -> tuple[AnyValidator, ...]:
+    return tuple(ClipValidator(source, config, device=device) for source in sources)
+
+
+_OPENERS = {"image": _of_pictures, "burst": _of_bursts, "video": _of_clips}

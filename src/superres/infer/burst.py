@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,10 @@ from superres.infer.burst_input import fill_reference
 from superres.infer.memory_budget import first_limit, halved_limit
 from superres.infer.sanity import SanityCheck
 from superres.infer.tiling import Span
-from superres.modelfiles.card import Card
-from superres.runtimes.runtime import BackendFacts, BurstBackend, Notice
+from superres.layers.graphs import FINISH, FRAME, NEXT, OUTPUT, REFERENCE, STEP
+from superres.modelfiles.card import Card, check_input
+from superres.runtimes.runtime import Runtime, RuntimeFacts
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]
 # Gives frame t of a burst, the reference being 0, on rows and columns of the reference: (C + 3, h,
@@ -32,39 +33,42 @@ class BurstEngine:
 
     Args:
         card: What the network needs.
-        backend: What runs it.
-        tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
+        runtime: What runs it.
+        tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         fallback: Opens the same network in fp32; None if there is no such way.
-        notice: Called with one line for each fallback.
+        watch: Told of each fallback, and asked between tiles whether the job goes on.
 
     Raises:
         ArgumentError: `tile` is below 1.
-        ModelError: The card is of a network of one frame, or wants multiples of pixels.
+        ModelError: The card is of a network of another kind of input, or wants multiples of pixels.
     """
 
     def __init__(
         self,
         card: Card,
-        backend: BurstBackend,
+        runtime: Runtime,
         *,
         tile: int | None = None,
-        fallback: Callable[[], BurstBackend] | None,
-        notice: Notice,
+        fallback: Callable[[Watch], Runtime] | None,
+        watch: Watch,
     ) -> None:
-        if card.frames != "many" or card.multiple_of != 1 or card.minimum != 1:
+        check_input(card, "burst")
+        if card.multiple_of != 1 or card.minimum != 1:
             raise ModelError(
-                f"model {card.name} is none that fuses bursts of any size",
-                "superres models list says which models take many frames",
+                f"model {card.name} does not fuse bursts of any size: its frames are multiples of "
+                f"{card.multiple_of} px, at least {card.minimum}",
+                "superres models list shows what each model takes",
             )
         self.card = card
-        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="burst")
-        self._notice = notice
-        self._limit = first_limit(card, backend.facts, tile, notice)
+        self._sanity = SanityCheck(card, runtime, fallback=fallback, what="burst")
+        self._checked = self._sanity.begin(watch)
+        self._watch = watch
+        self._limit = first_limit(card, runtime.facts, tile, watch)
 
     @property
-    def facts(self) -> BackendFacts:
-        """The facts of the backend that ran last, or would run next."""
-        return self._sanity.backend.facts
+    def facts(self) -> RuntimeFacts:
+        """The facts of the runtime that ran last, or would run next."""
+        return self._checked.runtime.facts
 
     def fuse(self, source: FrameSource, *, count: int, height: int, width: int) -> Unit:
         """Fuse a burst; arguments and errors are those of `fuse_rows`.
@@ -93,13 +97,14 @@ class BurstEngine:
             NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
             OutOfMemoryError: Not even the smallest tile fits.
             BackendError: The backend failed otherwise.
+            Cancelled: The job was cancelled.
         """
         if min(count, height, width) < 1:
             raise ArgumentError(
                 f"a burst has at least one frame of 1x1 pixels, got {count} of {width}x{height}",
                 "pass its real size",
             )
-        self._sanity.restart()  # a fallback lasts for one burst
+        self._checked = self._sanity.begin(self._watch)  # a fallback lasts for one burst
         done = 0
         while done < height:
             edges = tiling.tile_shape(height, width, self.card, self._limit)
@@ -107,7 +112,7 @@ class BurstEngine:
             try:
                 strip = self._strip(source, count, row, tiling.spans(width, edges[1], self.card))
             except OutOfMemoryError as error:
-                self._limit = halved_limit(self.card, edges, error, self._notice)
+                self._limit = halved_limit(self.card, edges, error, self._watch)
                 continue
             yield strip
             done = row.core_stop
@@ -118,6 +123,7 @@ class BurstEngine:
         scale = self.card.scale
         lines = slice(scale * (row.core_start - row.start), scale * (row.core_stop - row.start))
         for span in columns:
+            self._watch.check()
             large_CHW = self._tile(source, count, row, span)
             core = slice(
                 scale * (span.core_start - span.start), scale * (span.core_stop - span.start)
@@ -131,9 +137,23 @@ class BurstEngine:
             source(0, *where), (source(index, *where) for index in range(1, count))
         )
 
-        def run(backend: BurstBackend) -> tuple[Unit]:
+        def run(runtime: Runtime) -> tuple[Unit]:
             others = (source(index, *where)[None] for index in range(1, count))
-            return (backend.fuse(itertools.chain((reference[None],), others)),)
+            return (_fused(self.card, runtime, reference[None], others),)
 
-        (large_NCHW,) = self._sanity.answer(reference[None, : self.card.channels], run)
+        (large_NCHW,) = self._checked.answer(reference[None, : self.card.channels], run)
         return large_NCHW[0]
+
+
+def _fused(card: Card, runtime: Runtime, reference: Unit, others: Iterable[Unit]) -> Unit:
+    """Make (N, C, s*h, s*w) of a tile of each frame; a frame is asked for when its turn comes."""
+    count, _, height, width = reference.shape
+    states = {
+        port.name: np.zeros((count, port.channels, height, width), np.float32)
+        for port in card.graph(FINISH).inputs
+        if port.name != REFERENCE
+    }
+    for frame in others:
+        after = runtime.run(STEP, {REFERENCE: reference, FRAME: frame, **states})
+        states = {name: after[name + NEXT] for name in states}
+    return runtime.run(FINISH, {REFERENCE: reference, **states})[OUTPUT]

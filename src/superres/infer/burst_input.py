@@ -1,6 +1,6 @@
 """What a network of many frames is given, made of one frame after another.
 
-`layers.burst_network` says what it is, and `synthesis.burst_input` makes the same for training.
+`layers.sequences` says what it is, and `synthesis.burst_input` makes the same for training.
 """
 
 from __future__ import annotations

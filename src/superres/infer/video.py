@@ -14,15 +14,28 @@ from superres.infer import tiling
 from superres.infer.memory_budget import first_limit, halved_limit
 from superres.infer.sanity import SanityCheck
 from superres.infer.tiling import Span
-from superres.modelfiles.card import Card
-from superres.runtimes.runtime import BackendFacts, Notice, VideoBackend
+from superres.layers.graphs import (
+    ALIGN,
+    ALIGNED,
+    BEFORE,
+    FRAME,
+    INPUT,
+    MEMORY,
+    NEXT,
+    OUTPUT,
+    PREVIOUS,
+    RESTORE,
+)
+from superres.modelfiles.card import Card, check_input
+from superres.runtimes.runtime import Runtime, RuntimeFacts
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """A frame (1, C, H, W), and both that was made of it; see `VideoBackend.align`."""
+    """A frame (1, C, H, W), and both that was made of it, (1, C, s*H, s*W) and (1, M, H, W)."""
 
     frame: Unit
     large: Unit
@@ -30,7 +43,7 @@ class _History:
 
 
 class VideoEngine:
-    """One network of videos, opened and ready for frames in order.
+    """One network of videos, opened and ready for the frames of one video, in order.
 
     What is known of earlier frames is as large as a frame and is brought along as a whole; the
     network itself runs tile by tile. An out-of-memory error halves the tile. An answer that cannot
@@ -38,10 +51,10 @@ class VideoEngine:
 
     Args:
         card: What the network needs.
-        backend: What runs it.
-        tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
+        runtime: What runs it.
+        tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         fallback: Opens the same network in fp32; None if there is no such way.
-        notice: Called with one line for each fallback.
+        watch: Told of each fallback, and asked between tiles whether the job goes on.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -51,27 +64,30 @@ class VideoEngine:
     def __init__(
         self,
         card: Card,
-        backend: VideoBackend,
+        runtime: Runtime,
         *,
         tile: int | None = None,
-        fallback: Callable[[], VideoBackend] | None,
-        notice: Notice,
+        fallback: Callable[[Watch], Runtime] | None,
+        watch: Watch,
     ) -> None:
-        if card.frames != "video" or card.multiple_of != 1 or card.minimum != 1:
+        check_input(card, "video")
+        if card.multiple_of != 1 or card.minimum != 1:
             raise ModelError(
-                f"model {card.name} is none that enlarges videos of any size",
-                "superres models list says which models are for videos",
+                f"model {card.name} does not take videos of any size: its frames are multiples of "
+                f"{card.multiple_of} px, at least {card.minimum}",
+                "superres models list shows what each model takes",
             )
         self.card = card
-        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="video")
-        self._notice = notice
-        self._limit = first_limit(card, backend.facts, tile, notice)
+        check = SanityCheck(card, runtime, fallback=fallback, what="video")
+        self._checked = check.begin(watch)
+        self._watch = watch
+        self._limit = first_limit(card, runtime.facts, tile, watch)
         self._history: _History | None = None
 
     @property
-    def facts(self) -> BackendFacts:
-        """The facts of the backend that runs next."""
-        return self._sanity.backend.facts
+    def facts(self) -> RuntimeFacts:
+        """The facts of the runtime that runs next."""
+        return self._checked.runtime.facts
 
     @property
     def tile(self) -> int:
@@ -96,6 +112,7 @@ class VideoEngine:
             NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
             OutOfMemoryError: Not even the smallest tile fits, or what is known of a frame does not.
             BackendError: The backend failed otherwise.
+            Cancelled: The job was cancelled.
         """
         if frame.ndim != 3 or frame.shape[2] != self.card.channels or frame.size == 0:
             raise ArgumentError(
@@ -104,21 +121,23 @@ class VideoEngine:
                 "pass frames of its channels, not empty",
             )
         height, width = frame.shape[:2]
-        small, backend = _whole(frame), self._sanity.backend
+        small = _whole(frame)
         known = self._history
         tiny = min(height, width) < VIDEO_MULTIPLE
         if known is None or known.frame.shape != small.shape or tiny:
-            aligned = np.zeros((1, backend.aligned, *small.shape[2:]), np.float32)
+            (port,) = self.card.graph(RESTORE).inputs
+            aligned = np.zeros((1, port.channels, *small.shape[2:]), np.float32)
             aligned[:, : self.card.channels] = small
         else:
-            aligned = backend.align(small, known.frame, known.large, known.memory)
+            past = {PREVIOUS: known.frame, BEFORE: known.large, MEMORY: known.memory}
+            aligned = self._checked.runtime.run(ALIGN, {FRAME: small, **past})[ALIGNED]
         while True:
             try:
                 large, memory = self._restored(aligned)
                 break
             except OutOfMemoryError as error:
                 edges = tiling.tile_shape(small.shape[2], small.shape[3], self.card, self._limit)
-                self._limit = halved_limit(self.card, edges, error, self._notice)
+                self._limit = halved_limit(self.card, edges, error, self._watch)
         self._history = _History(small, large, memory)
         scale = self.card.scale
         return large[0, :, : scale * height, : scale * width].transpose(1, 2, 0)
@@ -130,6 +149,7 @@ class VideoEngine:
         whole: tuple[Unit, Unit] | None = None
         for row in tiling.spans(height, edges[0], self.card):
             for column in tiling.spans(width, edges[1], self.card):
+                self._watch.check()
                 tile = aligned[:, :, row.start : row.stop, column.start : column.stop]
                 pieces = self._restored_tile(np.ascontiguousarray(tile))
                 if tile.shape == aligned.shape:
@@ -153,7 +173,12 @@ class VideoEngine:
 
     def _restored_tile(self, tile: Unit) -> tuple[Unit, Unit]:
         colours = tile[:, : self.card.channels]
-        return self._sanity.answer(colours, lambda backend: backend.restore(tile))
+
+        def run(runtime: Runtime) -> tuple[Unit, Unit]:
+            made = runtime.run(RESTORE, {INPUT: tile})
+            return made[OUTPUT], made[MEMORY + NEXT]
+
+        return self._checked.answer(colours, run)
 
 
 def _whole(frame: Unit) -> Unit:

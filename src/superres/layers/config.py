@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from superres.errors import ArgumentError
+from superres.layers.graphs import Graph, InputKind, image_graphs
 
 
 class NetworkConfig(BaseModel):
@@ -48,9 +47,14 @@ class NetworkConfig(BaseModel):
         return True
 
     @property
-    def frames(self) -> Literal["one", "many", "video"]:
-        """Whether the network takes one frame, a burst (a `BurstNetwork`), or a video."""
-        return "one"
+    def input(self) -> InputKind:
+        """Whether the network takes a picture, a burst (a `BurstNetwork`) or a video."""
+        return "image"
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """What a runtime can compute of the network."""
+        return image_graphs(self.channels, self.scale)
 
     def build(self) -> nn.Module:
         """Return the network with fresh weights."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from superres.errors import ModelError, first_fault
+from superres.layers.graphs import Graph, InputKind
+from superres.modelfiles.card_formats import FORMAT, upgraded
 
 CARD_KEY = "superres_card"  # the metadata key, in .safetensors and .onnx alike
 
@@ -56,12 +59,14 @@ class Card(_Strict):
         multiple_of: Input height and width must be multiples of this.
         minimum: Smallest input height and width.
         exact_halo: Whether no pixel beyond the halo has any influence, so that tiles are exact.
-        frames: Whether it makes a picture of one frame, of a burst of any number, or one of each
-            frame of a video by means of those before it.
+        input: Whether it makes a picture of one, of a burst of any number, or one of each frame of
+            a video by means of those before it.
+        graphs: What a runtime computes of it; see `layers.graphs`. Left out of a card of single
+            pictures, it is their one graph.
         weights_sha256: Hash of the weights, as `checkpoint.hash_weights` takes it; "" if unknown.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = FORMAT
     name: str
     architecture: str
     config: dict[str, bool | int | float | str | tuple[int, ...]]
@@ -71,13 +76,53 @@ class Card(_Strict):
     multiple_of: int = Field(default=1, ge=1, le=1024)
     minimum: int = Field(default=1, ge=1, le=4096)
     exact_halo: bool = True
-    frames: Literal["one", "many", "video"] = "one"
+    input: InputKind = "image"
+    graphs: tuple[Graph, ...] = Field(min_length=1)
     parameters: int = Field(default=0, ge=0)
     licence: str = ""
     training: Training = Training()
     scores: tuple[Score, ...] = ()
     weights_sha256: str = ""
     superres_version: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _todays_format(cls, values: object) -> object:
+        # Any: as JSON gives them.
+        return upgraded(cast("Mapping[str, Any]", values)) if isinstance(values, dict) else values
+
+    def graph(self, name: str) -> Graph:
+        """Return the graph of a name.
+
+        Raises:
+            ModelError: The card lists none.
+        """
+        for graph in self.graphs:
+            if graph.name == name:
+                return graph
+        raise ModelError(
+            f"model {self.name} has the graphs {', '.join(g.name for g in self.graphs)}, "
+            f"{name} was requested",
+            "its card contradicts itself; export the model again",
+        )
+
+
+# Of each kind of input: what it is, and what runs its models.
+_TAKERS: dict[InputKind, tuple[str, str]] = {
+    "image": ("single pictures", "superres upscale"),
+    "burst": ("bursts of frames", "superres burst"),
+    "video": ("videos", "superres video"),
+}
+
+
+def check_input(card: Card, wanted: InputKind) -> None:
+    """Raise ModelError if a model does not take a kind of input."""
+    if card.input != wanted:
+        takes, verb = _TAKERS[card.input]
+        raise ModelError(
+            f"model {card.name} takes {takes}, {_TAKERS[wanted][0]} were requested",
+            f"{verb} runs it; superres models list shows what each model takes",
+        )
 
 
 def parse_card(text: str, origin: str) -> Card:

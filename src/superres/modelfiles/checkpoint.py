@@ -123,7 +123,7 @@ def card_for(name: str, architecture: str, values: Mapping[str, object]) -> Card
     )
 
 
-def _needs(config: NetworkConfig) -> dict[str, int | bool | str]:
+def _needs(config: NetworkConfig) -> dict[str, object]:
     """Return what a card repeats of its config, for readers without torch."""
     return {
         "scale": config.scale,
@@ -132,5 +132,6 @@ def _needs(config: NetworkConfig) -> dict[str, int | bool | str]:
         "multiple_of": config.multiple_of,
         "minimum": config.minimum,
         "exact_halo": config.exact_halo,
-        "frames": config.frames,
+        "input": config.input,
+        "graphs": tuple(graph.model_dump() for graph in config.graphs),
     }

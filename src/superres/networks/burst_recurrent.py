@@ -4,8 +4,8 @@ After Wu et al., "RBSR: Efficient and Flexible Recurrent Network for Burst Super
 2023, arXiv:2306.17595: h_t = h_{t-1} + B([reference, frame_t, h_{t-1}]) from zero, decoded with the
 reference, in training after fewer frames as well. Departures from it:
 
-- Frames come aligned to whole pixels, with the rest of their shift and a mask (`many_frames`), so
-  nothing is warped inside.
+- Frames come aligned to whole pixels, with the rest of their shift and a mask (see
+  `layers.sequences`), so nothing is warped inside.
 - Each sample is first dealt out among the nodes of a grid finer than a pixel, by where it lies.
   Convolutions then see where samples are as which channels they are in, and need not learn to
   multiply values by shifts.
@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import Literal
 
 import torch
 from pydantic import Field
@@ -35,6 +34,7 @@ from torch.nn import functional
 
 from superres.frame import BURST_EXTRAS
 from superres.layers.config import NetworkConfig
+from superres.layers.graphs import Graph, InputKind, burst_graphs
 from superres.networks.lean import ResidualBlock
 
 _CONTRAST = 8.0  # brings differences of neighbouring samples to the size of the other features
@@ -57,9 +57,24 @@ class BurstRecurrentConfig(NetworkConfig):
     nodes: int = Field(default=4, ge=2, le=8)
 
     @property
-    def frames(self) -> Literal["one", "many"]:
+    def input(self) -> InputKind:
         """It takes bursts."""
-        return "many"
+        return "burst"
+
+    @property
+    def placed(self) -> int:
+        """Channels of a frame whose samples are dealt out among the nodes."""
+        return (self.channels + 1) * self.nodes**2
+
+    @property
+    def states(self) -> dict[str, int]:
+        """The names and channels of what the network keeps from frame to frame."""
+        return {"merged": self.features, "sums": self.placed}
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """A step for each frame, and the end."""
+        return burst_graphs(self.channels, self.scale, self.states)
 
     @property
     def halo(self) -> int:
@@ -76,7 +91,7 @@ class _Fusion(nn.Module):
 
     def __init__(self, config: BurstRecurrentConfig) -> None:
         super().__init__()
-        features, placed = config.features, (config.channels + 1) * config.nodes**2
+        features, placed = config.features, config.placed
         self.place = nn.Conv2d(placed, features, 3, padding=1)
         self.guide = nn.Conv2d(features, features, 1)
         self.look = nn.Sequential(*(ResidualBlock(features) for _ in range(config.frame_blocks)))
@@ -101,7 +116,7 @@ class BurstRecurrent(nn.Module):
         super().__init__()
         channels, features, scale = config.channels, config.features, config.scale
         self.channels, self.scale = channels, scale
-        self.states = {"merged": features, "sums": (channels + 1) * config.nodes**2}
+        self.states = config.states
         self.head = nn.Conv2d(channels, features, 3, padding=1)
         self.fusion = _Fusion(config)
         self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(config.blocks)))

@@ -5,7 +5,7 @@ Imagery", 2020, arXiv:2002.06460: each view is encoded together with a reference
 until one is left, and that one is decoded. It is here to be compared with. Departures from it:
 
 - The reference is the burst's first frame, not the median of the views, and it is a view itself.
-- Frames come aligned (`many_frames`), in place of a network that registers the output; their
+- Frames come aligned (`layers.sequences`), in place of a network that registers the output; their
   offsets and masks are channels of the encoder's input.
 - Neighbours are fused, not the first half with the second, so that views can be read one by one
   and only log2 of them are kept. A view without a partner goes on to the next round, so that odd
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal
 
 import torch
 from pydantic import Field
@@ -29,6 +28,7 @@ from superres.frame import BURST_EXTRAS
 from superres.layers import receptive_field
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
+from superres.layers.graphs import Graph, InputKind, burst_graphs
 from superres.layers.initialisation import QUIET, init_rectified
 
 _View = tuple[Tensor, Tensor]  # features (B, F, H, W), and the mask (B, 1, H, W)
@@ -49,9 +49,19 @@ class HighresNetConfig(NetworkConfig):
     most: int = Field(default=32, ge=1, le=1024)
 
     @property
-    def frames(self) -> Literal["one", "many"]:
+    def input(self) -> InputKind:
         """It takes bursts."""
-        return "many"
+        return "burst"
+
+    @property
+    def states(self) -> dict[str, int]:
+        """Views that wait for a partner, by how often they were fused; see `HighresNet.step`."""
+        return {"waiting": self.most.bit_length() * (self.features + 2)}
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """A step for each frame, and the end."""
+        return burst_graphs(self.channels, self.scale, self.states)
 
     @property
     def halo(self) -> int:
@@ -89,7 +99,8 @@ class HighresNet(nn.Module):
     def __init__(self, config: HighresNetConfig) -> None:
         super().__init__()
         channels, features = config.channels, config.features
-        self.channels, self.most = channels, config.most
+        self.channels, self.most, self.states = channels, config.most, config.states
+        self._level = features + 2
         self.enlarge = BicubicUpsample(channels, config.scale)
         self.encode = nn.Sequential(
             nn.Conv2d(2 * channels + BURST_EXTRAS, features, 3, padding=1),
@@ -121,20 +132,68 @@ class HighresNet(nn.Module):
         """
         frames = iter(frames)
         reference = next(frames)
-        # Views by how often they were fused, like the digits of a binary number that counts them.
-        waiting: list[_View | None] = [self._encoded(reference, reference)]
-        for index, frame in enumerate(frames, 2):
-            if index > self.most:
-                raise ArgumentError(
-                    f"this highres_net fuses at most {self.most} frames, the burst has more",
-                    "leave frames out, or train it with a larger `most`",
-                )
+        waiting = self._begin(reference)
+        for frame in frames:
             self._add(waiting, self._encoded(reference, frame))
+        return self._decoded(reference, waiting)
+
+    def step(self, reference: Tensor, frame: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """Return the state after one more frame.
+
+        Args:
+            reference: (B, C + 3, H, W).
+            frame: (B, C + 3, H, W).
+            states: One, (B, levels * (F + 2), H, W): for each level the features of a view, its
+                mask, and 1 if there is one; all 0 before the first step.
+
+        Raises:
+            ArgumentError: The burst has more frames than the network was made for.
+        """
+        waiting = self._unpacked(*states) or self._begin(reference)
+        self._add(waiting, self._encoded(reference, frame))
+        return (self._packed(waiting),)
+
+    def finish(self, reference: Tensor, *states: Tensor) -> Tensor:
+        """Return the picture (B, C, scale*H, scale*W) that reference and state make."""
+        return self._decoded(reference, self._unpacked(*states) or self._begin(reference))
+
+    def _begin(self, reference: Tensor) -> list[_View | None]:
+        """Return the views that wait before the first frame: the reference.
+
+        Views stand by how often they were fused, like the digits of a binary number that counts
+        them.
+        """
+        return [self._encoded(reference, reference)]
+
+    def _decoded(self, reference: Tensor, waiting: list[_View | None]) -> Tensor:
+        """Fuse all views that are left, and make the picture of them."""
         left = [view for view in waiting if view is not None]
         fused = left[0]
         for view in left[1:]:
             fused = self._fused(view, fused)
         return self.enlarge(reference[:, : self.channels]) + self.tail(fused[0])
+
+    def _packed(self, waiting: list[_View | None]) -> Tensor:
+        """Return waiting views as one tensor; see `step`."""
+        like = next(view[0] for view in waiting if view is not None)
+        levels = [
+            like.new_zeros((len(like), self._level, *like.shape[2:]))
+            if view is None
+            else torch.cat((*view, torch.ones_like(view[1])), 1)
+            for view in waiting
+        ]
+        missing = self.states["waiting"] - self._level * len(levels)
+        return torch.cat((*levels, like.new_zeros((len(like), missing, *like.shape[2:]))), 1)
+
+    def _unpacked(self, state_BWHW: Tensor) -> list[_View | None]:
+        """Return the views that a tensor holds, none at all before the first step."""
+        found: list[_View | None] = [
+            (level[:, :-2], level[:, -2:-1]) if bool(level[0, -1, 0, 0]) else None
+            for level in torch.split(state_BWHW, self._level, 1)
+        ]
+        while found and found[-1] is None:
+            found.pop()
+        return found
 
     def _encoded(self, reference: Tensor, frame: Tensor) -> _View:
         valid_B1HW = frame[:, -1:]
@@ -143,6 +202,12 @@ class HighresNet(nn.Module):
 
     def _add(self, waiting: list[_View | None], view: _View) -> None:
         """Let a view wait, after fusing it with each that was fused as often as itself."""
+        seen = sum(2**place for place, partner in enumerate(waiting) if partner is not None)
+        if seen >= self.most:
+            raise ArgumentError(
+                f"this highres_net fuses at most {self.most} frames, the burst has more",
+                "leave frames out, or train it with a larger `most`",
+            )
         for place, partner in enumerate(waiting):
             if partner is None:
                 waiting[place] = view

@@ -20,7 +20,6 @@ not flicker. Departures from it:
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 from pydantic import Field
@@ -31,6 +30,7 @@ from superres.frame import VIDEO_MULTIPLE
 from superres.layers.bicubic_reduction import BicubicReduction
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
+from superres.layers.graphs import Graph, InputKind, video_graphs
 from superres.layers.motion import enlarge_flow, flow_between, places, warp
 from superres.networks.lean import ResidualBlock
 
@@ -56,9 +56,14 @@ class VideoRecurrentConfig(NetworkConfig):
     memory: int = Field(default=32, ge=1, le=256)
 
     @property
-    def frames(self) -> Literal["one", "many", "video"]:
+    def input(self) -> InputKind:
         """It takes videos."""
         return "video"
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """Whole frames are aligned, tiles are restored."""
+        return video_graphs(self.channels, self.scale, memory=self.memory, aligned=self.aligned)
 
     @property
     def halo(self) -> int:

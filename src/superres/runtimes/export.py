@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,22 +18,10 @@ from torch import Tensor, nn
 
 from superres.atomic import atomic_write_bytes
 from superres.errors import ModelError
-from superres.frame import BURST_EXTRAS, VIDEO_MULTIPLE
-from superres.layers.burst_network import Stepwise
-from superres.layers.recurrent import Recurrent
+from superres.frame import VIDEO_MULTIPLE
+from superres.layers.graphs import ENLARGE, Graph, Port
 from superres.layers.reparameterised import for_inference
 from superres.modelfiles.card import CARD_KEY, Card
-from superres.runtimes.graphs import (
-    ALIGNED,
-    BEFORE,
-    FRAME,
-    INPUT,
-    MEMORY,
-    NEXT,
-    OUTPUT,
-    PREVIOUS,
-    REFERENCE,
-)
 from superres.version import __version__
 
 _export = cast("Any", torch.onnx).export  # these two have incomplete types
@@ -42,7 +29,6 @@ _check_model = cast("Any", onnx.checker).check_model
 _OPSET = 18  # the oldest that torch's exporter writes as it is; OpenCV's dnn reads it
 _OPEN = ("batch", "height", "width")
 _OPEN_LARGE = ("batch", "large_height", "large_width")
-_LARGE = (BEFORE, OUTPUT)  # the names of what is larger than all else, by the scale
 _HALF_MAX = float(np.finfo(np.float16).max)
 _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
 
@@ -50,8 +36,8 @@ _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
 def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True) -> None:
     """Write a network and its card as .onnx, whole or not at all.
 
-    Batch, height and width stay open. The same network and card give the same bytes. A network of
-    many frames or of videos becomes two graphs in one file; see `graph`. Of one that is trained in
+    Batch, height and width stay open. The same network and card give the same bytes. The graphs
+    that the card lists share their weights, and the file. Of one that is trained in
     another form than it runs in, it is the latter, in fp32.
 
     Args:
@@ -62,17 +48,18 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
             runtime computes in what it likes.
 
     Raises:
-        ModelError: An operation has no ONNX form, a size got fixed on the way, a weight is beyond
-            fp16's range, or a network of many frames cannot be run step by step.
+        ModelError: An operation has no ONNX form, a size got fixed on the way, or a weight is
+            beyond fp16's range.
         OutputError: The file cannot be written.
     """
     running = for_inference(network)
-    traced = _traced(running, card)
+    alone = card.graphs[0].name == ENLARGE  # then it is traced as it is
+    traced = running if alone else _Graphs(running, card.graphs)
     model = _translate(traced, card)
     _strip(model)
     # Merged weights stay as they are: rounded, they would not do what the trained ones do.
     if half and running is network:
-        _store_half(model, dict(traced.module.named_parameters()), card)
+        _store_half(model, dict(traced.named_parameters()), card)
     entry = model.metadata_props.add()
     entry.key, entry.value = CARD_KEY, card.model_dump_json()
     model.producer_name, model.producer_version = "superres", __version__
@@ -81,89 +68,54 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
     atomic_write_bytes(path, model.SerializeToString(deterministic=True))
 
 
-@dataclass(frozen=True, slots=True)
-class _Traced:
-    """What is traced.
+class _Graphs(nn.Module):
+    """All graphs of a network as one that makes all they make.
 
-    Attributes:
-        module: Its parameters are the network's.
-        inputs: Names and channels of the tensors (B, channels, H, W) that it takes.
-        outputs: Names of those that it returns.
-        variadic: How many of the inputs it takes as one argument, at the end.
+    Args:
+        network: The network.
+        graphs: Its graphs; tensors of one name are one.
     """
 
-    module: nn.Module
-    inputs: dict[str, int]
-    outputs: tuple[str, ...]
-    variadic: int = 0
-
-
-class _Steps(nn.Module):
-    """Both graphs of a network of many frames, as one that makes all they make."""
-
-    def __init__(self, network: Stepwise) -> None:
+    def __init__(self, network: nn.Module, graphs: tuple[Graph, ...]) -> None:
         super().__init__()
         self.network = network
+        self.graphs = graphs
 
-    def forward(
-        self, reference_BXHW: Tensor, frame_BXHW: Tensor, *states: Tensor
-    ) -> tuple[Tensor, ...]:
-        after = self.network.step(reference_BXHW, frame_BXHW, *states)
-        return (*after, self.network.finish(reference_BXHW, *states))
-
-
-class _Halves(nn.Module):
-    """Both graphs of a network of videos, as one that makes all they make."""
-
-    def __init__(self, network: Recurrent) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self, frame: Tensor, previous: Tensor, before: Tensor, memory: Tensor, small: Tensor
-    ) -> tuple[Tensor, ...]:
-        large, following = self.network.restore(small)
-        return self.network.align(frame, previous, before, memory), large, following
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Run every graph on those of the tensors that it takes, in order of `_inputs`."""
+        named = dict(zip(_inputs(self.graphs), tensors, strict=True))
+        made: list[Tensor] = []
+        for graph in self.graphs:
+            run: Callable[..., Tensor | tuple[Tensor, ...]] = getattr(self.network, graph.name)
+            answer = run(*(named[port.name] for port in graph.inputs))
+            made += (answer,) if isinstance(answer, Tensor) else answer
+        return tuple(made)
 
 
-def _traced(network: nn.Module, card: Card) -> _Traced:
-    if card.frames == "one":
-        return _Traced(network, {INPUT: card.channels}, (OUTPUT,))
-    if card.frames == "video":
-        assert isinstance(network, Recurrent)
-        frames = dict.fromkeys((FRAME, PREVIOUS, BEFORE), card.channels)
-        inputs = {**frames, MEMORY: network.memory, INPUT: network.aligned}
-        return _Traced(_Halves(network), inputs, (ALIGNED, OUTPUT, MEMORY + NEXT))
-    if not isinstance(network, Stepwise):
-        raise ModelError(
-            f"model {card.name} keeps more than a few tensors between frames, so that no graph "
-            f"runs {card.architecture} step by step",
-            "run its .safetensors file, with --backend torch",
-        )
-    frames = dict.fromkeys((REFERENCE, FRAME), card.channels + BURST_EXTRAS)
-    states = tuple(name + NEXT for name in network.states)
-    inputs = {**frames, **network.states}
-    return _Traced(_Steps(network), inputs, (*states, OUTPUT), variadic=len(states))
+def _inputs(graphs: tuple[Graph, ...]) -> dict[str, Port]:
+    """Return what graphs take, each tensor once."""
+    return {port.name: port for graph in graphs for port in graph.inputs}
 
 
-def _translate(traced: _Traced, card: Card) -> onnx.ModelProto:
-    """Trace the network with open sizes."""
-    network = traced.module
+def _outputs(graphs: tuple[Graph, ...]) -> dict[str, Port]:
+    return {port.name: port for graph in graphs for port in graph.outputs}
+
+
+def _translate(network: nn.Module, card: Card) -> onnx.ModelProto:
+    """Trace a network of all graphs with open sizes."""
+    inputs, outputs = _inputs(card.graphs), _outputs(card.graphs)
     # Sizes that differ from each other and from 1, or the tracer takes them for one number.
-    least = 2 * VIDEO_MULTIPLE if card.frames == "video" else 8
+    whole = any(graph.whole for graph in card.graphs)
+    multiple, least = (VIDEO_MULTIPLE, 2 * VIDEO_MULTIPLE) if whole else (card.multiple_of, 8)
     height = card.multiple_of * math.ceil(max(card.minimum, least) / card.multiple_of)
-    width = height + (VIDEO_MULTIPLE if card.frames == "video" else card.multiple_of)
+    width = height + multiple
     samples = tuple(
-        torch.zeros(2, channels, factor * height, factor * width)
-        for name, channels in traced.inputs.items()
-        for factor in (card.scale if name in _LARGE else 1,)
+        torch.zeros(2, port.channels, port.scale * height, port.scale * width)
+        for port in inputs.values()
     )
-    sizes = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    shapes: tuple[object, ...] = (sizes,) * (len(samples) - traced.variadic)
-    if traced.variadic:
-        shapes = (*shapes, (sizes,) * traced.variadic)
-    if card.frames == "video":
-        shapes = _whole_frames(traced, card.scale)
+    # All graphs but one of single pictures come as one argument for any number of tensors.
+    sizes: tuple[object, ...] = _open_sizes(card)
+    shapes = (sizes,) if isinstance(network, _Graphs) else sizes
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     training = network.training
     try:
@@ -171,8 +123,8 @@ def _translate(traced: _Traced, card: Card) -> onnx.ModelProto:
             program = _export(
                 network.cpu().float().eval(),
                 samples,
-                input_names=list(traced.inputs),
-                output_names=list(traced.outputs),
+                input_names=list(inputs),
+                output_names=list(outputs),
                 opset_version=_OPSET,
                 dynamic_shapes=shapes,
                 dynamo=True,
@@ -190,25 +142,28 @@ def _translate(traced: _Traced, card: Card) -> onnx.ModelProto:
     return model
 
 
-def _whole_frames(traced: _Traced, scale: int) -> tuple[object, ...]:
-    """Return what is open of the inputs of a network of videos: whole frames are of multiples.
+def _open_sizes(card: Card) -> tuple[object, ...]:
+    """Return what is open of each input: whole frames are of multiples.
 
     Said so, halves of halves need no rounding, which takes the tracer minutes to reason about.
     """
     rows, columns = (cast("Any", torch.export.Dim(name, min=2)) for name in ("rows", "columns"))
     free = torch.export.Dim.DYNAMIC
+    whole = _inputs(tuple(graph for graph in card.graphs if graph.whole))
     shapes: list[object] = []
-    for name in traced.inputs:
-        edge = VIDEO_MULTIPLE * (scale if name in _LARGE else 1)
-        whole = {0: free, 2: edge * rows, 3: edge * columns}
-        shapes.append({0: free, 2: free, 3: free} if name == INPUT else whole)
+    for name, port in _inputs(card.graphs).items():
+        edge = VIDEO_MULTIPLE * port.scale
+        frame = {0: free, 2: edge * rows, 3: edge * columns}
+        shapes.append(frame if name in whole else {0: free, 2: free, 3: free})
     return tuple(shapes)
 
 
 def _check_open_sizes(model: onnx.ModelProto, card: Card) -> None:
+    ports = {**_inputs(card.graphs), **_outputs(card.graphs)}
+    large = {name for name, port in ports.items() if port.scale > 1}
     for value in model.graph.input:
         axes = value.type.tensor_type.shape.dim
-        names = _OPEN_LARGE if value.name in _LARGE else _OPEN
+        names = _OPEN_LARGE if value.name in large else _OPEN
         for name, axis in zip(names, (axes[0], axes[2], axes[3]), strict=True):
             if not axis.dim_param:
                 raise ModelError(
@@ -219,7 +174,7 @@ def _check_open_sizes(model: onnx.ModelProto, card: Card) -> None:
             axis.dim_param = name
     for value in model.graph.output:
         axes = value.type.tensor_type.shape.dim
-        names = _OPEN_LARGE if value.name in _LARGE else _OPEN
+        names = _OPEN_LARGE if value.name in large else _OPEN
         for name, axis in zip(names, (axes[0], axes[2], axes[3]), strict=True):
             axis.Clear()
             axis.dim_param = name

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from superres.errors import BackendError, ModelError, OutOfMemoryError
+from superres.layers.graphs import Graph
 from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
 from superres.runtimes.memory import free_memory
 from superres.runtimes.onnxruntime_library import ort
 from superres.runtimes.precision import choose_precision
-from superres.runtimes.runtime import BackendFacts, ResolvedOptions
+from superres.runtimes.runtime import (
+    Array,
+    ResolvedOptions,
+    RuntimeFacts,
+    probe_edge,
+    tiled,
+)
 
 _load = cast("Any", onnx).load  # its types are incomplete
 
@@ -33,8 +40,8 @@ _GPUS = (
 _MEMORY_WORDS = ("bad allocation", "bad_alloc", "failed to allocate", "out of memory")
 
 
-class OnnxBackend:
-    """One network in ONNX Runtime, in fp32.
+class OnnxRuntime:
+    """One network in ONNX Runtime, in fp32: a session for each graph, made at its first use.
 
     Args:
         path: The .onnx file.
@@ -42,38 +49,39 @@ class OnnxBackend:
         setup: What is asked of it; only fp32 is there, and `auto` is the CPU.
 
     Raises:
-        ModelError: ONNX Runtime cannot read the file.
+        ModelError: ONNX Runtime cannot read the file, or it lacks a graph of the card's.
         BackendError: No provider of this build runs on the device.
     """
 
     def __init__(self, path: Path, card: Card, setup: ResolvedOptions) -> None:
-        self._card = card
-        choose_precision(setup.precision, (), "ONNX Runtime", setup.notice)
+        self._path, self._card = path, card
+        choose_precision(setup.precision, (), "ONNX Runtime", setup.watch)
         provider, settings = _provider(setup.device)
-        options = ort.SessionOptions()
-        options.log_severity_level = 4  # its errors are raised as well, and told by us
+        self._options = ort.SessionOptions()
+        self._options.log_severity_level = 4  # its errors are raised as well, and told by us
         if setup.threads is not None:
-            options.intra_op_num_threads = setup.threads
-        chosen: list[str | tuple[str, dict[str, str]]] = [(provider, settings)]
+            self._options.intra_op_num_threads = setup.threads
+        self._providers: list[str | tuple[str, dict[str, str]]] = [(provider, settings)]
         if provider != _CPU:
-            chosen.append(_CPU)  # for single layers that the GPU's provider has not
-        try:
-            self._session: Any = ort.InferenceSession(str(path), options, providers=chosen)
-            self._bytes_per_px = _estimate_bytes_per_px(path, card)
-        except Exception as error:  # its errors have no common root below Exception
-            raise ModelError(
-                f"ONNX Runtime cannot use {path}: {_first_line(error)}", "export the model again"
-            ) from error
-        running: str = self._session.get_providers()[0]
+            self._providers.append(_CPU)  # for single layers that the GPU's provider has not
+        self._sessions: dict[str, Any] = {}
+        with self._blaming_the_file():
+            model: onnx.ModelProto = _load(path)
+            parts = {graph.name: _part(model, graph) for graph in card.graphs}
+            self._bytes_per_px = max(
+                _estimate_bytes_per_px(parts[graph.name], graph, card) for graph in tiled(card)
+            )
+        # ONNX Runtime is fed whole models: one that computes a graph needs no other's inputs.
+        self._parts = {name: part.SerializeToString() for name, part in parts.items()}
+        running: str = self._session(tiled(card)[0].name).get_providers()[0]
         if running != provider:  # it falls back to the CPU without a word where a driver is missing
-            setup.notice(f"ONNX Runtime could not start {provider}: running on {running}")
+            setup.watch.note(f"ONNX Runtime could not start {provider}: running on {running}")
         self._provider = running
-        self._input: str = self._session.get_inputs()[0].name
 
     @property
-    def facts(self) -> BackendFacts:
-        """The facts of this backend with this network."""
-        return BackendFacts(
+    def facts(self) -> RuntimeFacts:
+        """The facts of this runtime with this network."""
+        return RuntimeFacts(
             name="onnxruntime",
             device=self._provider.removesuffix("ExecutionProvider"),
             precision="fp32",
@@ -83,14 +91,71 @@ class OnnxBackend:
             free_bytes=free_memory(),
         )
 
-    def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network; see `Backend.run`."""
+    def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+        """Run a graph; see `Runtime.run`."""
+        asked, session = self._card.graph(graph), self._session(graph)
+        names = [port.name for port in asked.outputs]
         try:
             # Its own array for each answer: ONNX Runtime keeps no claim on it.
-            large_NCHW: NDArray[np.float32] = self._session.run(None, {self._input: tiles_NCHW})[0]
+            made: list[Array] = session.run(names, dict(tensors))
         except Exception as error:  # its errors have no common root below Exception
-            raise _translated(error, self._provider, tiles_NCHW.shape) from error
-        return large_NCHW
+            shape = tensors[asked.inputs[0].name].shape
+            raise _translated(error, self._provider, shape) from error
+        return dict(zip(names, made, strict=True))
+
+    def _session(self, graph: str) -> Any:  # noqa: ANN401 - it has no types
+        """Return the session of a graph."""
+        if graph not in self._sessions:
+            with self._blaming_the_file():
+                self._sessions[graph] = ort.InferenceSession(
+                    self._parts[graph], self._options, providers=self._providers
+                )
+            del self._parts[graph]  # the session has weights of its own
+        return self._sessions[graph]
+
+    @contextmanager
+    def _blaming_the_file(self) -> Generator[None]:
+        try:
+            yield
+        except Exception as error:  # its errors have no common root below Exception
+            raise ModelError(
+                f"ONNX Runtime cannot use {self._path}: {_first_line(error)}",
+                "export the model again",
+            ) from error
+
+
+def _part(model: onnx.ModelProto, graph: Graph) -> onnx.ModelProto:
+    """Return the part of a model that computes a graph.
+
+    Raises:
+        ValueError: The model lacks one of the graph's tensors.
+    """
+    whole = model.graph
+    inputs, outputs = (
+        [_named(values, port.name) for port in ports]
+        for values, ports in ((whole.input, graph.inputs), (whole.output, graph.outputs))
+    )
+    needed = {port.name for port in graph.outputs}
+    nodes: list[onnx.NodeProto] = []
+    for node in reversed(whole.node):  # which are in an order that computes them
+        if not needed.isdisjoint(node.output):
+            nodes.append(node)
+            needed.update(node.input)
+    part = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    part.functions.extend(model.functions)
+    part.graph.name = graph.name
+    part.graph.node.extend(reversed(nodes))
+    part.graph.input.extend(inputs)
+    part.graph.output.extend(outputs)
+    part.graph.initializer.extend(one for one in whole.initializer if one.name in needed)
+    return part
+
+
+def _named(values: Iterable[onnx.ValueInfoProto], name: str) -> onnx.ValueInfoProto:
+    for value in values:
+        if value.name == name:
+            return value
+    raise ValueError(f"it has no tensor {name}")
 
 
 def _provider(device: Device) -> tuple[str, dict[str, str]]:
@@ -113,18 +178,20 @@ def _provider(device: Device) -> tuple[str, dict[str, str]]:
     )
 
 
-def _estimate_bytes_per_px(path: Path, card: Card) -> int:
-    """Return the memory for one input pixel, from the network's largest layer."""
-    edge = math.lcm(_PROBE, card.multiple_of)
-    edge *= math.ceil(card.minimum / edge)
-    model: onnx.ModelProto = _load(path)
-    axes = model.graph.input[0].type.tensor_type.shape.dim
-    for axis, size in zip(axes, (1, card.channels, edge, edge), strict=True):
-        axis.dim_value = size
-    del model.graph.output[0].type.tensor_type.shape.dim[:]  # symbols that no longer hold
+def _estimate_bytes_per_px(part: onnx.ModelProto, graph: Graph, card: Card) -> int:
+    """Return the memory for one input pixel, from a graph's largest layer."""
+    edge = probe_edge(card, _PROBE)
+    model = onnx.ModelProto()
+    model.CopyFrom(part)
+    for value, port in zip(model.graph.input, graph.inputs, strict=True):
+        axes = value.type.tensor_type.shape.dim
+        for axis, size in zip(axes, (1, port.channels, edge, edge), strict=True):
+            axis.dim_value = size
+    for value in model.graph.output:
+        del value.type.tensor_type.shape.dim[:]  # symbols that no longer hold
     model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     weights = {initializer.name for initializer in model.graph.initializer}
-    weights |= {node.output[0] for node in model.graph.node if node.input[0] in weights}
+    weights |= {n.output[0] for n in model.graph.node if n.input and n.input[0] in weights}
     largest = 0
     for value in model.graph.value_info:
         sizes = [axis.dim_value for axis in value.type.tensor_type.shape.dim]

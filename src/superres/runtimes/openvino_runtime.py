@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from superres.errors import BackendError, ModelError, OutOfMemoryError, SuperresError
-from superres.frame import BURST_EXTRAS
+from superres.errors import BackendError, ModelError, OutOfMemoryError
+from superres.layers.graphs import Graph
 from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
-from superres.runtimes.graphs import (
-    ALIGNED,
-    BEFORE,
-    FRAME,
-    INPUT,
-    MEMORY,
-    NEXT,
-    OUTPUT,
-    PREVIOUS,
-    REFERENCE,
-)
 from superres.runtimes.memory import free_memory
 from superres.runtimes.openvino_library import ov
 from superres.runtimes.precision import choose_precision, native_bf16
-from superres.runtimes.runtime import BackendFacts, Precision, ResolvedOptions, split_reference
+from superres.runtimes.runtime import (
+    Array,
+    Precision,
+    ResolvedOptions,
+    RuntimeFacts,
+    probe_edge,
+    tiled,
+)
 
+_Shapes = tuple[tuple[int, ...], ...]  # of a graph's inputs, in order
 _read = cast("Any", ov.Core).read_model  # these two have incomplete types
 _model_of = cast("Any", ov.Model)
 
@@ -49,8 +45,8 @@ _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _MEMORY_WORDS = ("bad_alloc", "out of memory", "out_of_resources", "allocat")
 
 
-class _OpenVinoRuntime:
-    """One network in OpenVINO, compiled for each shape of tile as it comes.
+class OpenVinoRuntime:
+    """One network in OpenVINO, each graph compiled for each shape of tile as it comes.
 
     Args:
         path: The .onnx file.
@@ -58,7 +54,7 @@ class _OpenVinoRuntime:
         setup: What is asked of it.
 
     Raises:
-        ModelError: OpenVINO cannot read the file.
+        ModelError: OpenVINO cannot read the file, or it lacks a graph of the card's.
         BackendError: There is no such device.
     """
 
@@ -67,25 +63,26 @@ class _OpenVinoRuntime:
         self._device = _find_device(self._core, setup.device)
         native = _native_precisions(self._core, self._device)
         self._precision: Precision = choose_precision(
-            setup.precision, native, self._device, setup.notice
+            setup.precision, native, self._device, setup.watch
         )
         self._threads = setup.threads
         self._card = card
+        self._requests: dict[str, OrderedDict[_Shapes, ov.InferRequest]] = {
+            graph.name: OrderedDict() for graph in card.graphs
+        }
         try:
-            self._widest = self._prepare(_read(self._core, path))
+            model = _read(self._core, path)
+            self._models = {graph.name: _part(model.clone(), graph) for graph in card.graphs}
+            self._widest = max(_widest(self._models[g.name], g, card) for g in tiled(card))
         except RuntimeError as error:
             raise ModelError(
                 f"OpenVINO cannot use {path}: {_last_line(error)}", "export the model again"
             ) from error
 
-    def _prepare(self, model: ov.Model) -> float:
-        """Keep what will be compiled of a model, and return how wide it is; see `_widest`."""
-        raise AssertionError(f"{type(self).__name__} must say what it compiles")
-
     @property
-    def facts(self) -> BackendFacts:
-        """The facts of this backend with this network."""
-        return BackendFacts(
+    def facts(self) -> RuntimeFacts:
+        """The facts of this runtime with this network."""
+        return RuntimeFacts(
             name="openvino",
             device=self._device,
             precision=self._precision,
@@ -94,31 +91,60 @@ class _OpenVinoRuntime:
             free_bytes=self._free_bytes(),
         )
 
+    def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+        """Run a graph; see `Runtime.run`."""
+        asked = self._card.graph(graph)
+        given = {port.name: _writable(tensors[port.name]) for port in asked.inputs}
+        count, _, height, width = given[asked.inputs[0].name].shape
+        # OpenVINO writes into arrays of ours, so that they are nobody else's afterwards.
+        made: dict[str, Array] = {}
+        try:
+            request = self._request(asked, {name: one.shape for name, one in given.items()})
+            for port in asked.outputs:
+                size = port.scale * height, port.scale * width
+                made[port.name] = np.empty((count, port.channels, *size), np.float32)
+                request.set_tensor(port.name, ov.Tensor(made[port.name], shared_memory=True))
+            request.infer(
+                {name: ov.Tensor(one, shared_memory=True) for name, one in given.items()},
+                share_inputs=True,
+                share_outputs=True,
+            )
+        except (RuntimeError, MemoryError) as error:
+            for requests in self._requests.values():
+                requests.clear()  # or a smaller tile would find the memory taken
+            shape = given[asked.inputs[0].name].shape
+            raise _translated(error, self._device, shape) from error
+        return made
+
     @property
     def _room(self) -> float:
         """How many more pixels stay in the cache than those of the network that was measured."""
         return min(_MOST_ROOM, max(1.0, _BEST_WIDTH / self._widest))
 
-    def _hints(self, precision: Precision) -> dict[str, str]:
+    def _request(self, graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> ov.InferRequest:
+        """Return what runs a graph on tiles of a shape, compiled at its first use."""
+        requests, key = self._requests[graph.name], tuple(shapes.values())
+        if key in requests:
+            requests.move_to_end(key)
+            return requests[key]
+        most = _CACHED_PX * self._room - _pixels(key)
+        while requests and sum(map(_pixels, requests)) > most:
+            requests.popitem(last=False)
+        model = self._models[graph.name]
+        model.reshape({name: list(shape) for name, shape in shapes.items()})
+        compiled = self._core.compile_model(model, self._device, self._hints(graph))
+        requests[key] = compiled.create_infer_request()
+        return requests[key]
+
+    def _hints(self, graph: Graph) -> dict[str, str]:
         hints = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": _HINTS["fp32" if graph.exact else self._precision],
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
         }
         if self._threads is not None and self._device == "CPU":
             hints["INFERENCE_NUM_THREADS"] = str(self._threads)
         return hints
-
-    def _compiled(self, model: ov.Model, precision: Precision | None = None) -> ov.InferRequest:
-        """Return what runs a model whose shapes are set, in the backend's precision or another."""
-        hints = self._hints(precision or self._precision)
-        compiled = self._core.compile_model(model, self._device, hints)
-        return compiled.create_infer_request()
-
-    def _probe_edge(self) -> int:
-        """Return the edge of the tile that memory is estimated with."""
-        edge = math.lcm(_PROBE, self._card.multiple_of)
-        return edge * math.ceil(self._card.minimum / edge)
 
     def _free_bytes(self) -> int:
         """Return the free memory; a GPU's own is known as a whole only, so half counts as free."""
@@ -128,183 +154,25 @@ class _OpenVinoRuntime:
         return free_memory()
 
 
-class OpenVinoBackend(_OpenVinoRuntime):
-    """A network of one frame; see `Backend`."""
+def _part(model: ov.Model, graph: Graph) -> ov.Model:
+    """Return the part of a model that computes a graph.
 
-    def _prepare(self, model: ov.Model) -> float:
-        self._model = model
-        self._requests: OrderedDict[tuple[int, ...], ov.InferRequest] = OrderedDict()
-        edge = self._probe_edge()
-        model.reshape([1, self._card.channels, edge, edge])
-        return _widest(model, edge**2)
-
-    def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network; see `Backend.run`."""
-        count, channels, height, width = tiles_NCHW.shape
-        scale = self._card.scale
-        try:
-            request = self._request(tiles_NCHW.shape)
-            # OpenVINO writes into an array of ours, so that it is nobody else's afterwards.
-            large_NCHW = np.empty((count, channels, scale * height, scale * width), np.float32)
-            request.set_output_tensor(ov.Tensor(large_NCHW, shared_memory=True))
-            small_NCHW = _writable(tiles_NCHW)
-            small = ov.Tensor(small_NCHW, shared_memory=True)
-            request.infer({0: small}, share_inputs=True)
-        except (RuntimeError, MemoryError) as error:
-            self._requests.clear()  # or a smaller tile would find the memory taken
-            raise _translated(error, self._device, tiles_NCHW.shape) from error
-        return large_NCHW
-
-    def _request(self, shape: tuple[int, ...]) -> ov.InferRequest:
-        """Return what runs tiles of a shape, compiled at its first use."""
-        if shape in self._requests:
-            self._requests.move_to_end(shape)
-            return self._requests[shape]
-        most = _CACHED_PX * self._room - _pixels(shape)
-        while self._requests and sum(map(_pixels, self._requests)) > most:
-            self._requests.popitem(last=False)
-        self._model.reshape(list(shape))
-        self._requests[shape] = self._compiled(self._model)
-        return self._requests[shape]
+    Raises:
+        RuntimeError: The model lacks one of the graph's tensors.
+    """
+    parameters = [model.input(port.name).get_node() for port in graph.inputs]
+    return _model_of([model.output(port.name).get_node() for port in graph.outputs], parameters)
 
 
-class OpenVinoBurstBackend(_OpenVinoRuntime):
-    """A network of many frames, in two graphs (see `export`); it keeps its state alone."""
-
-    def _prepare(self, model: ov.Model) -> float:
-        self._states: dict[str, int] = {
-            port.any_name: port.get_partial_shape()[1].get_length()
-            for port in model.inputs
-            if port.any_name not in (REFERENCE, FRAME)
-        }
-        self._finish = _part(model.clone(), (REFERENCE, *self._states), (OUTPUT,))
-        after = (name + NEXT for name in self._states)
-        self._step = _part(model, (REFERENCE, FRAME, *self._states), after)
-        self._requests: tuple[ov.InferRequest, ov.InferRequest] | None = None
-        self._shape: tuple[int, ...] = ()
-        edge = self._probe_edge()
-        parts = (self._step, self._finish)
-        for part in parts:
-            self._reshape(part, (1, self._card.channels + BURST_EXTRAS, edge, edge))
-        return max(_widest(part, edge**2) for part in parts)
-
-    def fuse(self, frames: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Run the network on frames; see `BurstBackend.fuse`."""
-        reference, others = split_reference(frames)
-        count, _, height, width = reference.shape
-        given = {REFERENCE: _writable(reference)}
-        try:
-            step, finish = self._both(reference.shape)
-            states = {
-                name: np.zeros((count, channels, height, width), np.float32)
-                for name, channels in self._states.items()
-            }
-            for frame in others:
-                all_given = {**given, FRAME: _writable(frame), **states}
-                answer = step.infer(all_given, share_inputs=True)
-                states = {name: answer[name + NEXT] for name in states}
-            answer = finish.infer({**given, **states}, share_inputs=True)
-        except (RuntimeError, MemoryError) as error:
-            if isinstance(error, SuperresError):
-                raise
-            self._requests = None  # or a smaller tile would find the memory taken
-            raise _translated(error, self._device, reference.shape) from error
-        return answer[OUTPUT]
-
-    def _both(self, shape: tuple[int, ...]) -> tuple[ov.InferRequest, ov.InferRequest]:
-        """Return what runs tiles of a shape; all tiles of a burst have one."""
-        if self._requests is None or shape != self._shape:
-            self._requests = None
-            for part in (self._step, self._finish):
-                self._reshape(part, shape)
-            self._requests = self._compiled(self._step), self._compiled(self._finish)
-            self._shape = shape
-        return self._requests
-
-    def _reshape(self, part: ov.Model, shape: tuple[int, ...]) -> None:
-        count, channels, height, width = shape
-        names = [port.any_name for port in part.inputs]
-        part.reshape(
-            {name: [count, self._states.get(name, channels), height, width] for name in names}
-        )
-
-
-class OpenVinoVideoBackend(_OpenVinoRuntime):
-    """A network of videos, in two graphs (see `graph`); frames have one size, tiles have one."""
-
-    def _prepare(self, model: ov.Model) -> float:
-        inputs = (FRAME, PREVIOUS, BEFORE, MEMORY)
-        self._channels: dict[str, int] = {
-            port.any_name: port.get_partial_shape()[1].get_length() for port in model.inputs
-        }
-        self._restore = _part(model.clone(), (INPUT,), (OUTPUT, MEMORY + NEXT))
-        self._align = _part(model, inputs, (ALIGNED,))
-        self._requests: dict[str, tuple[tuple[int, ...], ov.InferRequest]] = {}
-        edge = self._probe_edge()
-        self._restore.reshape([1, self._channels[INPUT], edge, edge])
-        return _widest(self._restore, edge**2)
-
-    @property
-    def aligned(self) -> int:
-        """Channels that `restore` takes."""
-        return self._channels[INPUT]
-
-    def align(
-        self,
-        frame: NDArray[np.float32],
-        previous: NDArray[np.float32],
-        large: NDArray[np.float32],
-        memory: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Run the first half; see `VideoBackend.align`."""
-        given = {FRAME: frame, PREVIOUS: previous, BEFORE: large, MEMORY: memory}
-        return self._run(self._align, ALIGNED, given, "fp32")[ALIGNED].copy()
-
-    def restore(
-        self, tiles_NAHW: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run the second half; see `VideoBackend.restore`."""
-        answer = self._run(self._restore, OUTPUT, {INPUT: tiles_NAHW}, self._precision)
-        return answer[OUTPUT].copy(), answer[MEMORY + NEXT].copy()
-
-    # Any: a dictionary of OpenVINO's own, by names.
-    def _run(
-        self,
-        model: ov.Model,
-        half: str,
-        given: dict[str, NDArray[np.float32]],
-        precision: Precision,
-    ) -> Any:  # noqa: ANN401
-        """Run a half, compiled anew for each new size."""
-        shapes = {name: list(values.shape) for name, values in given.items()}
-        size = next(iter(given.values())).shape
-        try:
-            if half not in self._requests or self._requests[half][0] != size:
-                self._requests.pop(half, None)
-                model.reshape(shapes)
-                self._requests[half] = size, self._compiled(model, precision)
-            request = self._requests[half][1]
-            return request.infer(
-                {name: _writable(values) for name, values in given.items()}, share_inputs=True
-            )
-        except (RuntimeError, MemoryError) as error:
-            self._requests.clear()  # or a smaller tile would find the memory taken
-            raise _translated(error, self._device, size) from error
-
-
-def _part(model: ov.Model, inputs: Iterable[str], outputs: Iterable[str]) -> ov.Model:
-    """Return the part of a model that makes some of its outputs of some of its inputs."""
-    parameters = [model.input(name).get_node() for name in inputs]
-    return _model_of([model.output(name).get_node() for name in outputs], parameters)
-
-
-def _writable(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _writable(values: Array) -> Array:
     """Return what OpenVINO shares: it only reads, but takes no array that may not be written to."""
     return np.require(values, np.float32, ("C", "W"))
 
 
-def _widest(model: ov.Model, pixels: int) -> float:
-    """Return how many numbers the largest layer of a model has for each of its input pixels."""
+def _widest(model: ov.Model, graph: Graph, card: Card) -> float:
+    """Return how many numbers the largest layer of a graph has for each of its input pixels."""
+    edge = probe_edge(card, _PROBE)
+    model.reshape({port.name: [1, port.channels, edge, edge] for port in graph.inputs})
     largest = 0
     for node in model.get_ops():
         if node.get_type_name() in ("Constant", "Convert", "Result"):
@@ -313,7 +181,7 @@ def _widest(model: ov.Model, pixels: int) -> float:
             shape = node.get_output_partial_shape(index)
             if shape.is_static:
                 largest = max(largest, math.prod(shape.to_shape()))
-    return max(1, largest) / pixels
+    return max(1, largest) / edge**2
 
 
 def _bytes_per_px(widest: float, card: Card) -> int:
@@ -361,8 +229,9 @@ def _native_precisions(core: ov.Core, device: str) -> tuple[Precision, ...]:
     return tuple(precision for name, precision in halves if name in able)
 
 
-def _pixels(shape: tuple[int, ...]) -> int:
-    return shape[0] * shape[2] * shape[3]
+def _pixels(shapes: _Shapes) -> int:
+    count, _, height, width = shapes[0]
+    return count * height * width
 
 
 def _translated(error: Exception, device: str, shape: tuple[int, ...]) -> BackendError:

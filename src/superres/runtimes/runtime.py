@@ -1,29 +1,29 @@
-"""What a backend is: something that runs a network on tiles, and the facts a planner needs."""
+"""Runtime protocol: what runs the graphs of a network, and the facts that a planner needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.layers.graphs import Graph
+from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
+from superres.watch import Watch
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PrecisionRequest = Literal["auto", "fp32", "bf16", "fp16"]
-Notice = Callable[[str], None]  # called with one line for each fallback that the user must know of
+Array = NDArray[np.float32]
 
 CPU_BATCH_PX = 256**2  # a CPU is busy with one tile; small ones need not start one by one
 
 
-def no_notice(_: str) -> None:
-    """Drop a line that the caller did not ask for."""
-
-
 @dataclass(frozen=True, slots=True)
-class BackendOptions:
+class RuntimeOptions:
     """What a network runs on, as users say it.
 
     Attributes:
@@ -45,21 +45,21 @@ class BackendOptions:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedOptions:
-    """What a backend is opened with: `BackendOptions` understood, and who is told of fallbacks."""
+    """What a runtime is opened with: `RuntimeOptions` understood, and who is told of fallbacks."""
 
     precision: PrecisionRequest
     device: Device
     threads: int | None
-    notice: Notice
+    watch: Watch
 
 
 @dataclass(frozen=True, slots=True)
-class BackendFacts:
-    """What the planner needs to know of an opened backend.
+class RuntimeFacts:
+    """What the planner needs to know of an opened runtime.
 
     Attributes:
         name: `openvino`, `torch` or `onnxruntime`.
-        device: Where it runs, in the backend's own words ("CPU", "cuda:0").
+        device: Where it runs, in the library's own words ("CPU", "cuda:0").
         precision: The number format that the network is computed in.
         best_tile: Tile edge in input pixels, halo included, that runs fastest.
         bytes_per_px: Memory that a run takes for each input pixel of a tile.
@@ -80,95 +80,39 @@ class BackendFacts:
     joins: bool = False
 
 
-class Backend(Protocol):
-    """Runs one network. It never resizes, clamps or guesses."""
+class Runtime(Protocol):
+    """Runs the graphs of one network; one class a library. It never resizes, clamps or guesses."""
 
     @property
-    def facts(self) -> BackendFacts:
-        """The facts of this backend with this network."""
+    def facts(self) -> RuntimeFacts:
+        """The facts of this runtime with this network; the precision is that of tiles."""
         ...
 
-    def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network on (N, C, h, w) and return (N, C, s*h, s*w), both float32.
-
-        Raises:
-            OutOfMemoryError: A smaller tile may fit.
-            BackendError: The runtime failed otherwise.
-        """
-        ...
-
-
-class BurstBackend(Protocol):
-    """Runs one network of many frames, which it keeps no more of than it must."""
-
-    @property
-    def facts(self) -> BackendFacts:
-        """The facts of this backend with this network."""
-        ...
-
-    def fuse(self, frames: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Make (N, C, s*h, s*w) of a burst, float32.
+    def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+        """Run one of the graphs that the card lists.
 
         Args:
-            frames: (N, C + 3, h, w) each as `burst_input` makes them, the reference first; the
-                next is asked for when the last has been used.
+            graph: Its name.
+            tensors: Each of its inputs by name, (N, channels, scale*h, scale*w) float32; what is
+                `held` as an earlier run gave it.
+
+        Returns:
+            Each of its outputs by name, likewise, in memory that no later run writes to. One that
+            is `held` may be the library's own tensor, which is only to be given back.
 
         Raises:
             OutOfMemoryError: A smaller tile may fit.
-            BackendError: The runtime failed otherwise.
+            BackendError: The library failed otherwise.
         """
         ...
 
 
-class VideoBackend(Protocol):
-    """Runs one network of videos; see `layers.recurrent`."""
-
-    @property
-    def facts(self) -> BackendFacts:
-        """The facts of this backend with this network; the precision is that of `restore`."""
-        ...
-
-    @property
-    def aligned(self) -> int:
-        """Channels that `restore` takes."""
-        ...
-
-    def align(
-        self,
-        frame: NDArray[np.float32],
-        previous: NDArray[np.float32],
-        large: NDArray[np.float32],
-        memory: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Make (1, aligned, H, W) of whole frames, in fp32.
-
-        Args:
-            frame: (1, C, H, W).
-            previous: (1, C, H, W), the frame before.
-            large: (1, C, s*H, s*W), what `restore` made of it.
-            memory: (1, M, H, W), what it made beside that.
-
-        Raises:
-            OutOfMemoryError: The frame is too large.
-            BackendError: The runtime failed otherwise.
-        """
-        ...
-
-    def restore(
-        self, tiles_NAHW: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Make (N, C, s*h, s*w) and (N, M, h, w) of (N, aligned, h, w), float32.
-
-        Raises:
-            OutOfMemoryError: A smaller tile may fit.
-            BackendError: The runtime failed otherwise.
-        """
-        ...
+def tiled(card: Card) -> tuple[Graph, ...]:
+    """Return the graphs of a network that run on tiles, whose size a planner chooses."""
+    return tuple(graph for graph in card.graphs if not graph.whole)
 
 
-def split_reference(
-    frames: Iterable[NDArray[np.float32]],
-) -> tuple[NDArray[np.float32], Iterator[NDArray[np.float32]]]:
-    """Return the first frame of a burst, and what gives the others."""
-    others = iter(frames)
-    return next(others), others
+def probe_edge(card: Card, least: int) -> int:
+    """Return the edge of a tile that a network takes, to estimate its memory with."""
+    edge = math.lcm(least, card.multiple_of)
+    return edge * math.ceil(card.minimum / edge)

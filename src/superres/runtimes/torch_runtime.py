@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from superres.errors import BackendError, OutOfMemoryError, SuperresError
-from superres.frame import BURST_EXTRAS
-from superres.layers.burst_network import BurstNetwork
-from superres.layers.recurrent import Recurrent
+from superres.layers.graphs import ENLARGE, Graph
 from superres.layers.reparameterised import for_inference
 from superres.modelfiles.card import Card
 from superres.modelfiles.checkpoint import load_network
@@ -25,10 +22,12 @@ from superres.runtimes.memory import free_memory
 from superres.runtimes.precision import choose_precision, native_bf16
 from superres.runtimes.runtime import (
     CPU_BATCH_PX,
-    BackendFacts,
+    Array,
     Precision,
     ResolvedOptions,
-    split_reference,
+    RuntimeFacts,
+    probe_edge,
+    tiled,
 )
 
 _from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
@@ -46,7 +45,7 @@ _DTYPES: dict[Precision, torch.dtype] = {
 _MEMORY_WORDS = ("out of memory", "can't allocate", "not enough memory", "bad_alloc")
 
 
-class _TorchRuntime:
+class TorchRuntime:
     """One network in torch, channels last, under autocast where the format is not fp32.
 
     Args:
@@ -65,7 +64,7 @@ class _TorchRuntime:
         self._device = find_device(setup.device)
         native = _native_precisions(self._device)
         self._precision: Precision = choose_precision(
-            setup.precision, native, str(self._device), setup.notice
+            setup.precision, native, str(self._device), setup.watch
         )
         self._bytes_per_px = _estimate_bytes_per_px(network, card)
         # nn.Module.to has no overload for a memory format in torch's own types.
@@ -85,10 +84,10 @@ class _TorchRuntime:
         return cls(for_inference(network), card, setup)
 
     @property
-    def facts(self) -> BackendFacts:
-        """The facts of this backend with this network."""
+    def facts(self) -> RuntimeFacts:
+        """The facts of this runtime with this network."""
         gpu = self._device.type != "cpu"
-        return BackendFacts(
+        return RuntimeFacts(
             name="torch",
             device=str(self._device),
             precision=self._precision,
@@ -99,109 +98,48 @@ class _TorchRuntime:
             joins=gpu,
         )
 
-    def _guarded(
-        self, compute: Callable[[], Tensor], shape: tuple[int, ...]
-    ) -> NDArray[np.float32]:
-        """Run what computes an answer to tiles of a shape, in the backend's number format.
-
-        Raises:
-            OutOfMemoryError: A smaller tile may fit.
-            BackendError: torch failed otherwise.
-        """
-        half = self._precision != "fp32"
+    def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+        """Run a graph; see `Runtime.run`."""
+        asked = self._card.graph(graph)
+        exact = asked.exact or self._precision == "fp32"
         autocast = torch.autocast(
-            self._device.type, _DTYPES[self._precision], enabled=half, cache_enabled=True
+            self._device.type, _DTYPES[self._precision], enabled=not exact, cache_enabled=True
         )
         failure: Exception | None = None
         try:
-            with torch.inference_mode(), autocast, _exact_products(exact=not half):
-                return compute().float().cpu().numpy()
+            with torch.inference_mode(), autocast, _exact_products(exact=exact):
+                given = [self._tensor(tensors[port.name]) for port in asked.inputs]
+                answer = _method(self._network, asked)(*given)
+                made = (answer,) if isinstance(answer, Tensor) else answer
+                # Held tensors stay where and what they are; only this class is given them back.
+                return {
+                    port.name: cast("Array", one) if port.held else one.float().cpu().numpy()
+                    for port, one in zip(asked.outputs, made, strict=True)
+                }
         except SuperresError:
             raise
         except (RuntimeError, MemoryError) as error:
             failure = error
         # Outside the except clause the frames that hold tensors are gone, so memory can be freed.
+        shape = tuple(tensors[asked.inputs[0].name].shape)
         translated = _translated(failure, str(self._device), shape)
         failure.__traceback__ = None
         if isinstance(translated, OutOfMemoryError):
             _empty_cache(self._device)
         raise translated from failure
 
-    def _tensor(self, tiles_NCHW: NDArray[np.float32]) -> Tensor:
+    def _tensor(self, values: Array | Tensor) -> Tensor:
+        """Return what goes into a graph; what is held, as it was given out."""
+        if isinstance(values, Tensor):
+            return values
         # torch warns of arrays that may not be written to, although it only reads.
-        tiles_NCHW = np.require(tiles_NCHW, np.float32, ("C", "W"))
-        small_BCHW: Tensor = _from_numpy(tiles_NCHW).to(self._device)
-        return small_BCHW.contiguous(memory_format=torch.channels_last)
+        small_BCHW: Tensor = _from_numpy(np.require(values, np.float32, ("C", "W")))
+        return small_BCHW.to(self._device).contiguous(memory_format=torch.channels_last)
 
 
-class TorchBackend(_TorchRuntime):
-    """A network of one frame; see `Backend`."""
-
-    def run(self, tiles_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network; see `Backend.run`."""
-        return self._guarded(
-            lambda: cast("Tensor", self._network(self._tensor(tiles_NCHW))), tiles_NCHW.shape
-        )
-
-
-class TorchBurstBackend(_TorchRuntime):
-    """A network of many frames; see `BurstBackend`."""
-
-    def fuse(self, frames: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Run the network on frames; see `BurstBackend.fuse`."""
-        reference, others = split_reference(frames)
-        network = cast("BurstNetwork", self._network)
-
-        def tensors() -> Iterable[Tensor]:
-            yield self._tensor(reference)
-            for frame in others:
-                yield self._tensor(frame)
-
-        return self._guarded(lambda: network.fuse(tensors()), reference.shape)
-
-
-class TorchVideoBackend(_TorchRuntime):
-    """A network of videos; see `VideoBackend`."""
-
-    @property
-    def aligned(self) -> int:
-        """Channels that `restore` takes."""
-        return self._recurrent.aligned
-
-    @property
-    def _recurrent(self) -> Recurrent:
-        assert isinstance(self._network, Recurrent)
-        return self._network
-
-    def align(
-        self,
-        frame: NDArray[np.float32],
-        previous: NDArray[np.float32],
-        large: NDArray[np.float32],
-        memory: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Run the first half; see `VideoBackend.align`."""
-
-        def compute() -> Tensor:
-            known = [self._tensor(values) for values in (frame, previous, large, memory)]
-            with torch.autocast(self._device.type, enabled=False):
-                return self._recurrent.align(*known)
-
-        return self._guarded(compute, frame.shape)
-
-    def restore(
-        self, tiles_NAHW: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run the second half; see `VideoBackend.restore`."""
-        made: list[Tensor] = []
-
-        def compute() -> Tensor:
-            large, memory = self._recurrent.restore(self._tensor(tiles_NAHW))
-            made[:] = [memory.float()]
-            return large
-
-        large_NCHW = self._guarded(compute, tiles_NAHW.shape)
-        return large_NCHW, made.pop().cpu().numpy()
+def _method(network: nn.Module, graph: Graph) -> Callable[..., Tensor | tuple[Tensor, ...]]:
+    """Return what computes a graph: the network itself, or its method of that name."""
+    return network if graph.name == ENLARGE else getattr(network, graph.name)
 
 
 def find_device(device: Device) -> torch.device:
@@ -256,8 +194,7 @@ def _exact_products(*, exact: bool) -> Generator[None]:
 
 def _estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
     """Return the memory for one input pixel, from the largest layer's output on a small tile."""
-    edge = math.lcm(_PROBE, card.multiple_of)
-    edge *= math.ceil(card.minimum / edge)
+    edge = probe_edge(card, _PROBE)
     largest = 0
 
     def note(_module: nn.Module, _inputs: object, output: object) -> None:
@@ -268,20 +205,13 @@ def _estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
     hooks = [module.register_forward_hook(note) for module in network.modules()]
     try:
         with torch.inference_mode():
-            network(torch.zeros(_sample_shape(card, edge)))
+            for graph in tiled(card):
+                sample = (torch.zeros(1, port.channels, edge, edge) for port in graph.inputs)
+                _method(network, graph)(*sample)
     finally:
         for hook in hooks:
             hook.remove()
     return 4 * (math.ceil(_LIVE_TENSORS * largest / edge**2) + 2 * card.channels * card.scale**2)
-
-
-def _sample_shape(card: Card, edge: int) -> tuple[int, ...]:
-    """Return the shape of a tile, or of two frames: more of them take no more memory."""
-    if card.frames == "one":
-        return 1, card.channels, edge, edge
-    if card.frames == "video":
-        return 1, 2, card.channels, edge, edge
-    return 1, 2, card.channels + BURST_EXTRAS, edge, edge
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def burst_input(frames_BTChw: Tensor, valid_BThw: Tensor, places_BT2HW: Tensor) -> Tensor:
-    """Bring frames to the reference's pixels, as `layers.burst_network` says.
+    """Bring frames to the reference's pixels, as `layers.sequences` says.
 
     `infer.burst_input` does the same in numpy.
 

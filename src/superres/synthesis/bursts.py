@@ -82,7 +82,7 @@ def make_bursts(
         seed: Whole numbers from 0, such as a run's seed and its step.
 
     Returns:
-        Bursts (B, T, C + 3, patch, patch) as `layers.burst_network` says, and truths (B, C,
+        Bursts (B, T, C + 3, patch, patch) as `layers.sequences` says, and truths (B, C,
         scale*patch, scale*patch) in [0, 1], both float32 on the same device. The same arguments
         give the same result on one kind of device; on another, noise differs.
 

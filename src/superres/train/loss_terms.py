@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from superres.train.recipe import LossSection
+    from superres.watch import Watch
 
     # Maps restored and truth, (B, C, H, W) in [0, 1], and what the network was given to a scalar.
     Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-    Opener = Callable[["LossSection", torch.device, Callable[[str], None]], Loss]
+    Opener = Callable[["LossSection", torch.device, Watch], Loss]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,66 +36,66 @@ class LossTerm:
     every_output: bool = False
 
 
-def _l1(_: LossSection, __: torch.device, ___: Callable[[str], None]) -> Loss:
+def _l1(_: LossSection, __: torch.device, ___: Watch) -> Loss:
     from superres.losses.pixel import l1
 
     return lambda restored, truth, _small: l1(restored, truth)
 
 
-def _l2(_: LossSection, __: torch.device, ___: Callable[[str], None]) -> Loss:
+def _l2(_: LossSection, __: torch.device, ___: Watch) -> Loss:
     from superres.losses.pixel import l2
 
     return lambda restored, truth, _small: l2(restored, truth)
 
 
-def _charbonnier(_: LossSection, __: torch.device, ___: Callable[[str], None]) -> Loss:
+def _charbonnier(_: LossSection, __: torch.device, ___: Watch) -> Loss:
     from superres.losses.pixel import charbonnier
 
     return lambda restored, truth, _small: charbonnier(restored, truth)
 
 
-def _rmse(_: LossSection, __: torch.device, ___: Callable[[str], None]) -> Loss:
+def _rmse(_: LossSection, __: torch.device, ___: Watch) -> Loss:
     from superres.losses.pixel import rmse
 
     return lambda restored, truth, _small: rmse(restored, truth)
 
 
-def _fourier(_: LossSection, __: torch.device, ___: Callable[[str], None]) -> Loss:
+def _fourier(_: LossSection, __: torch.device, ___: Watch) -> Loss:
     from superres.losses.frequency import fourier_l1
 
     return lambda restored, truth, _small: fourier_l1(restored, truth)
 
 
-def _ssim(_: LossSection, __: torch.device, ___: Callable[[str], None]) -> Loss:
+def _ssim(_: LossSection, __: torch.device, ___: Watch) -> Loss:
     from superres.losses.structure import ssim_loss
 
     return lambda restored, truth, _small: ssim_loss(restored, truth)
 
 
-def _total_variation(_: LossSection, __: torch.device, ___: Callable[[str], None]) -> Loss:
+def _total_variation(_: LossSection, __: torch.device, ___: Watch) -> Loss:
     from superres.losses.variation import total_variation
 
     return lambda restored, _truth, _small: total_variation(restored)
 
 
-def _perceptual(section: LossSection, device: torch.device, notice: Callable[[str], None]) -> Loss:
+def _perceptual(section: LossSection, device: torch.device, watch: Watch) -> Loss:
     from superres.losses.perceptual import load_perceptual
     from superres.zoo import feature_weights
 
-    weights = feature_weights("vgg16", notice=notice)
+    weights = feature_weights("vgg16", watch=watch)
     loss = load_perceptual(weights, section.perceptual_layers).to(device)
     return lambda restored, truth, _small: loss(restored, truth)
 
 
-def _lpips(_: LossSection, device: torch.device, notice: Callable[[str], None]) -> Loss:
+def _lpips(_: LossSection, device: torch.device, watch: Watch) -> Loss:
     from superres.losses.lpips import load_lpips
     from superres.zoo import feature_weights
 
-    loss = load_lpips("vgg16", feature_weights("vgg16", notice=notice)).to(device)
+    loss = load_lpips("vgg16", feature_weights("vgg16", watch=watch)).to(device)
     return lambda restored, truth, _small: loss(restored, truth).mean()
 
 
-def _distillation(section: LossSection, device: torch.device, _: Callable[[str], None]) -> Loss:
+def _distillation(section: LossSection, device: torch.device, _: Watch) -> Loss:
     import torch
 
     from superres.losses.pixel import l1

@@ -11,6 +11,7 @@ from superres.degrade.downscale import resize_batch
 from superres.errors import BackendError
 from superres.train.loss_terms import LOSS_TERMS
 from superres.train.recipe import LossSection
+from superres.watch import Watch
 
 
 class Objective:
@@ -29,8 +30,9 @@ class Objective:
         self, section: LossSection, *, device: torch.device, notice: Callable[[str], None]
     ) -> None:
         self._weights = section.weights
+        watch = Watch(on_note=notice)
         self._losses = {
-            name: LOSS_TERMS[name].open(section, device, notice) for name in self._weights
+            name: LOSS_TERMS[name].open(section, device, watch) for name in self._weights
         }
 
     def terms(

@@ -94,7 +94,7 @@ def load_patches(
 
     Args:
         recipe: Patch, batch, seed, and degradation, bursts or clips.
-        config: Scale, channels and frames of the network.
+        config: Scale, channels and kind of input of the network.
         data: Folders, packs and files of large pictures.
         pairs: A folder of small and one of large pictures instead.
         share: Which process this is, of how many.
@@ -107,7 +107,7 @@ def load_patches(
             of one frame and one of many do not share.
     """
     chain = recipe.degradation.chain
-    frames = _frames(recipe, config, paired=pairs is not None)
+    sample_maker = _sample_maker(recipe, config, paired=pairs is not None)
     if pairs is not None and (data or chain != _CLEAN):
         what = f"the degradation {chain}" if chain != _CLEAN else "other data"
         raise ArgumentError(
@@ -115,7 +115,6 @@ def load_patches(
             "pairs bring their own small pictures: give them alone, with a recipe that "
             f"degrades by {_CLEAN}",
         )
-    sample_maker = _making(recipe, frames, config.scale, paired=pairs is not None)
     load = (
         partial(load_resident, find_pictures(data))
         if pairs is None
@@ -132,14 +131,50 @@ def load_patches(
     return Patches(drawn_from, sample_maker, recipe, share=share)
 
 
-def _making(
-    recipe: Recipe, frames: BurstConfig | ClipConfig | None, scale: int, *, paired: bool
-) -> SampleMaker:
-    """Return what is drawn for a step, and what becomes of it."""
-    if isinstance(frames, BurstConfig):
-        return burst_sample_maker(frames, recipe, scale)
-    if isinstance(frames, ClipConfig):
-        return clip_sample_maker(frames, recipe, scale)
+def _sample_maker(recipe: Recipe, config: NetworkConfig, *, paired: bool) -> SampleMaker:
+    """Return what is drawn for a step, and what becomes of it.
+
+    Raises:
+        ArgumentError: The recipe or the data are of another kind than the network's.
+    """
+    name = recipe.network.architecture
+    kind, make = _SEQUENCES.get(config.input, ("one frame", None))
+    for section, made in ((recipe.burst, "bursts"), (recipe.clips, "clips")):
+        if section is not None and kind != made:
+            raise ArgumentError(
+                f"the recipe makes {made}, {name} takes {kind}",
+                f"leave [{'burst' if made == 'bursts' else made}] out, or choose another network: "
+                "docs/networks.md",
+            )
+    if make is None:
+        return _pair_maker(recipe, config.scale, paired=paired)
+    if paired or recipe.degradation.chain != _CLEAN:
+        what = "paired folders" if paired else f"the degradation {recipe.degradation.chain}"
+        raise ArgumentError(
+            f"{name} takes {kind}, which {what} cannot make",
+            "give large pictures with --data; [burst] or [clips] of the recipe says how frames "
+            "are made",
+        )
+    return make(recipe, config.scale)
+
+
+def _bursts(recipe: Recipe, scale: int) -> SampleMaker:
+    return burst_sample_maker(recipe.burst or BurstConfig(), recipe, scale)
+
+
+def _clips(recipe: Recipe, scale: int) -> SampleMaker:
+    return clip_sample_maker(recipe.clips or ClipConfig(), recipe, scale)
+
+
+# What networks of more than single pictures are shown, and what makes it of large pictures.
+_SEQUENCES: dict[str, tuple[str, Callable[[Recipe, int], SampleMaker]]] = {
+    "burst": ("bursts", _bursts),
+    "video": ("clips", _clips),
+}
+
+
+def _pair_maker(recipe: Recipe, scale: int, *, paired: bool) -> SampleMaker:
+    """Return what makes small patches of large ones, for networks of single pictures."""
     patch, chain = recipe.data.patch, recipe.degradation.chain
     if paired:
         return SampleMaker(patch, "unknown: the small pictures were given")
@@ -154,34 +189,3 @@ def _making(
 
     changed = ", with the recipe's changes" if recipe.degradation.changes else ""
     return SampleMaker(patch, f"the chain {chain} of superres degrade{changed}", degraded)
-
-
-def _frames(
-    recipe: Recipe, config: NetworkConfig, *, paired: bool
-) -> BurstConfig | ClipConfig | None:
-    """Return how bursts or clips are made; None for networks of one frame.
-
-    Raises:
-        ArgumentError: The recipe or the data are of another kind.
-    """
-    name = recipe.network.architecture
-    kind = {"one": "one frame", "many": "bursts", "video": "clips"}[config.frames]
-    for section, made in ((recipe.burst, "bursts"), (recipe.clips, "clips")):
-        if section is not None and kind != made:
-            raise ArgumentError(
-                f"the recipe makes {made}, {name} takes {kind}",
-                f"leave [{'burst' if made == 'bursts' else made}] out, or choose another network: "
-                "docs/networks.md",
-            )
-    if config.frames == "one":
-        return None
-    if paired or recipe.degradation.chain != _CLEAN:
-        what = "paired folders" if paired else f"the degradation {recipe.degradation.chain}"
-        raise ArgumentError(
-            f"{name} takes {kind}, which {what} cannot make",
-            "give large pictures with --data; [burst] or [clips] of the recipe says how frames "
-            "are made",
-        )
-    if config.frames == "many":
-        return recipe.burst or BurstConfig()
-    return recipe.clips or ClipConfig()

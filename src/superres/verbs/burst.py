@@ -85,6 +85,7 @@ def burst(
     from superres.cli.progress import BatchProgress
     from superres.data.folders import find_pictures
     from superres.upscaler import RunOptions
+    from superres.watch import Watch
 
     sources = find_pictures(frames)
     if packed := [str(source) for source in sources if source.member]:
@@ -112,8 +113,10 @@ def burst(
         report = fuse_files(
             files,
             options,
-            notice=bar.notice,
-            progress=lambda done, steps: bar.step(output.name, done, steps),
+            Watch(
+                on_note=bar.notice,
+                on_progress=lambda done, steps: bar.step(output.name, done, steps or done),
+            ),
         )
     if as_json:
         print_json(report.to_dict())

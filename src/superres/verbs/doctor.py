@@ -14,7 +14,7 @@ from superres.cli.output import print_exception, print_json, print_result
 from superres.errors import SuperresError
 
 if TYPE_CHECKING:
-    from superres.runtimes.runtime import Backend
+    from superres.runtimes.runtime import Runtime
 
 _EDGE = 256  # of the test picture
 _TEST_S = 2.0
@@ -79,9 +79,10 @@ def _version(package: str) -> str | None:
 
 
 def _devices() -> list[dict[str, str]]:
-    """Try each backend on each kind of device; say what runs there, or why nothing does."""
-    from superres.runtimes.open import BACKENDS, open_backend
-    from superres.runtimes.runtime import BackendOptions
+    """Try each runtime on each kind of device; say what runs there, or why nothing does."""
+    from superres.runtimes.open import BACKENDS, open_runtime
+    from superres.runtimes.runtime import RuntimeOptions
+    from superres.watch import Watch
     from superres.zoo import resolve
 
     tried: list[dict[str, str]] = []
@@ -89,8 +90,8 @@ def _devices() -> list[dict[str, str]]:
         for device in _DEVICES:
             entry = {"backend": backend, "device": device}
             try:
-                options = BackendOptions(backend=backend, device=device)
-                facts = open_backend(resolve("default", scale=4), options, notice=_ignore).facts
+                options = RuntimeOptions(backend=backend, device=device)
+                facts = open_runtime(resolve("default", scale=4), options, watch=Watch()).facts
                 entry |= {"found": facts.device, "precision": facts.precision}
             except SuperresError as error:
                 entry |= {"missing": error.message, "hint": error.hint}
@@ -100,22 +101,23 @@ def _devices() -> list[dict[str, str]]:
 
 def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: as JSON takes it
     """Open what `auto` picks and time it for two seconds."""
-    from superres.runtimes.open import open_backend
+    from superres.runtimes.open import open_runtime
+    from superres.watch import Watch
     from superres.zoo import resolve
 
-    reasons: list[str] = []
+    watch = Watch()
     model = resolve("default", scale=4)
-    backend = open_backend(model, notice=reasons.append)
-    facts = backend.facts
+    runtime = open_runtime(model, watch=watch)
+    facts = runtime.facts
     picked = {
         "model": model.card.name,
         "backend": facts.name,
         "device": facts.device,
         "precision": facts.precision,
         "best_tile": facts.best_tile,
-        "reasons": reasons,
+        "reasons": list(watch.notes),
     }
-    seconds = _seconds_a_run(backend, model.card.channels)
+    seconds = _seconds_a_run(runtime, model.card.channels)
     megapixels = (_EDGE * model.card.scale) ** 2 / 1e6
     return picked, {
         "milliseconds": 1e3 * seconds,
@@ -123,22 +125,20 @@ def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: as JSON 
     }
 
 
-def _seconds_a_run(backend: Backend, channels: int) -> float:
+def _seconds_a_run(runtime: Runtime, channels: int) -> float:
     """Return the median time of the network on a picture of noise."""
     import numpy as np
 
+    from superres.layers.graphs import ENLARGE, INPUT
+
     noise_NCHW = np.random.default_rng(0).random((1, channels, _EDGE, _EDGE), dtype=np.float32)
-    backend.run(noise_NCHW)  # compiles
+    runtime.run(ENLARGE, {INPUT: noise_NCHW})  # compiles
     times: list[float] = []
     while sum(times) < _TEST_S:
         start = time.perf_counter()
-        backend.run(noise_NCHW)
+        runtime.run(ENLARGE, {INPUT: noise_NCHW})
         times.append(time.perf_counter() - start)
     return statistics.median(times)
-
-
-def _ignore(_: str) -> None:
-    """Drop a line: what was found instead stands in the table."""
 
 
 def _show(found: dict[str, Any]) -> None:  # Any: as JSON takes it

@@ -102,14 +102,15 @@ def pull_model(
     as_json: AsJson = False,
 ) -> None:
     """Fetch what a name stands for into the cache, and print where it lies."""
+    from superres.watch import Watch
     from superres.zoo import download
 
     with BatchProgress(1) as bar:
-        paths = download(
-            name,
-            notice=bar.notice,
-            progress=lambda arrived, total: bar.step(name, arrived, total),
+        watch = Watch(
+            on_note=bar.notice,
+            on_progress=lambda arrived, total: bar.step(name, arrived, total or arrived),
         )
+        paths = download(name, watch=watch)
     if as_json:
         print_json({"name": name, "files": [str(path) for path in paths]})
         return
@@ -134,8 +135,8 @@ def _recipes_beside(names: Collection[str]) -> list[dict[str, Any]]:  # Any: as 
 
 _NOT_HERE = "not here; it is fetched when it is first used, or by superres models pull"
 _RUN_BY = {
-    "one": "",
-    "many": "any number: superres burst runs it",
+    "image": "",
+    "burst": "any number: superres burst runs it",
     "video": "one after another: superres video runs it",
 }
 
@@ -150,7 +151,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
         ("network", f"{card.architecture} ({config})"),
         ("parameters", f"{card.parameters:,}"),
         ("channels", str(card.channels)),
-        ("frames", _RUN_BY[card.frames]),
+        ("frames", _RUN_BY[card.input]),
         ("halo", f"{card.halo} input px"),
         ("smallest", f"{card.minimum} × {card.minimum} px, multiples of {card.multiple_of}"),
         ("licence", card.licence or "not stated"),
@@ -177,7 +178,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
 
 def _scores(card: Card) -> str:
     scores = ", ".join(f"{score.set} {score.psnr_db:.2f}" for score in card.scores)
-    return scores or {"one": "", "many": "for bursts", "video": "for videos"}[card.frames]
+    return scores or {"image": "", "burst": "for bursts", "video": "for videos"}[card.input]
 
 
 def _as_json(model: ModelFile) -> dict[str, Any]:  # Any: as JSON takes it

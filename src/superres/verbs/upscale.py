@@ -218,7 +218,7 @@ def _enlarge_all(plan: Plan, options: EnlargeOptions, existing: Existing, as_jso
             progress.print_error(
                 f"{folder} holds no pictures", "--recursive looks in its folders too"
             )
-        enlarger = Enlarger(options, progress.notice)
+        enlarger = Enlarger(options)
         try:
             for outcome in run_jobs(plan.jobs, enlarger, existing, progress):
                 outcomes.append(outcome)

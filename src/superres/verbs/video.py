@@ -111,6 +111,7 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
     from superres.cli.progress import BatchProgress
     from superres.cli.targets import make_folder_of
     from superres.upscaler import RunOptions
+    from superres.watch import Watch
 
     os.environ.setdefault("SVT_LOG", "1")  # its AV1 encoder writes to stderr by itself
     with needs("video", "video"):
@@ -146,8 +147,7 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
                 target,
                 options,
                 kind=kind,
-                notice=progress.notice,
-                progress=teller.tell,
+                watch=Watch(on_note=progress.notice, on_progress=teller.tell),
             )
         except KeyboardInterrupt:
             if isinstance(target, Path):
@@ -211,17 +211,21 @@ class _Teller:
         self._progress = progress
         self._name = name
         self._told_s = time.monotonic()
+        self._first: tuple[float, float] | None = None  # frames done, and when
 
-    def tell(self, done: int, frames: int | None, fps: float) -> None:
-        left = max(0, frames - done) if frames else None
-        end = f", {_time(left / fps)} left" if left is not None and fps else ""
+    def tell(self, done: float, frames: float | None) -> None:
+        """Say how many frames are done, and of how many."""
         now = time.monotonic()
+        first_done, first_s = self._first = self._first or (done, now)
+        fps = (done - first_done) / (now - first_s) if now > first_s else 0.0
+        left = max(0.0, frames - done) if frames else None
+        end = f", {_time(left / fps)} left" if left is not None and fps else ""
         if self._progress.visible:
-            words = f"{self._name}  {done} frames, {fps:.1f}/s"
+            words = f"{self._name}  {done:.0f} frames, {fps:.1f}/s"
             self._progress.step(words, done, max(frames or 0, done + 1))
         elif now - self._told_s >= _SECONDS_BETWEEN_LINES:
-            of = f" of {frames}" if frames else ""
-            self._progress.print_status(f"{done}{of} frames, {fps:.1f} frames/s{end}")
+            of = f" of {frames:.0f}" if frames else ""
+            self._progress.print_status(f"{done:.0f}{of} frames, {fps:.1f} frames/s{end}")
             self._told_s = now
 
 

@@ -7,7 +7,7 @@ import os
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from superres.atomic import atomic_write, os_errors_as
 from superres.infer.prefetch import prefetch
-from superres.runtimes.runtime import Notice
+from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.version import __version__
 from superres.video.colour import FromRgb, ToRgb, numbers_of
@@ -40,10 +40,10 @@ from superres.video.pictures import picture_name, write_frame, write_times
 from superres.video.plan import Kind, Plan, VideoOptions, check_video_target, make_plan
 from superres.video.probe import probe
 from superres.video.report import VideoReport, make_report
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]
 Enlarged = tuple[Still, Unit]
-Progress = Callable[[int, int | None, float], None]  # frames done, all, and frames a second
 
 _QUEUED_SMALL, _QUEUED_LARGE = 3, 2  # frames that wait before and after the network
 
@@ -54,8 +54,8 @@ def enlarge_video(
     options: VideoOptions,
     *,
     kind: Kind = "file",
-    notice: Notice,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
+    models: ModelPool | None = None,
 ) -> VideoReport:
     """Enlarge one video, frame by frame, keeping all else that it holds.
 
@@ -68,8 +68,8 @@ def enlarge_video(
             takes the bytes as they come.
         options: What to make, and how.
         kind: Whether a path is a video file, or a folder of frames.
-        notice: Called with one line for each choice and fallback.
-        progress: Called with the frames done, all of them if known, and the speed.
+        watch: Told of each choice and fallback, and the frames done and all of them, if known.
+        models: What other jobs have loaded; None loads for this one alone.
 
     Returns:
         What was done.
@@ -81,30 +81,28 @@ def enlarge_video(
         BackendError: The network or the encoder failed.
     """
     began = time.perf_counter()
-    said: list[str] = []
-
-    def remember(line: str) -> None:
-        said.append(line)
-        notice(line)
-
+    watch, models = watch or Watch(), models or ModelPool()
+    part = watch.part()
     check_video_target(source, target, options.overwrite, kind)
     facts = probe(source)
-    upscaler = open_networks(options.model, options.run, remember)
+    upscaler = open_networks(options.model, options.run, models, watch)
     plan = make_plan(source, facts, target, kind, options, upscaler.offered)
     looked_back = 0
     if isinstance(upscaler, VideoNetworks):
-        network = enlarge_in_order(upscaler, plan.route, segment_frames=options.segment_frames)
+        network = enlarge_in_order(
+            upscaler, plan.route, part, segment_frames=options.segment_frames
+        )
         looked_back = LOOKED_BACK
     else:
-        network = enlarge_each(upscaler, plan.route)
+        network = enlarge_each(upscaler, plan.route, part)
     reader = FrameReader(source, facts)
-    run = _Run(plan, network, upscaler.stop, reader, progress, looked_back=looked_back)
+    run = _Run(plan, network, part, reader, looked_back=looked_back)
     if isinstance(target, Path):
         work = open_work(
             work_folder_of(target), _command(plan, options, upscaler), overwrite=options.overwrite
         )
         if work.segments:
-            remember(f"going on after frame {work.frames} of an earlier run")
+            watch.note(f"going on after frame {work.frames} of an earlier run")
         run.went_on_at = work.frames
         make = _make_folder if plan.encoding is None else _make_file
         make(target, run, work, options.segment_frames)
@@ -118,7 +116,7 @@ def enlarge_video(
         went_on_at=run.went_on_at,
         made=run.made,
         seconds=time.perf_counter() - began,
-        said=said,
+        watch=watch,
     )
 
 
@@ -128,9 +126,8 @@ class _Run:
 
     plan: Plan
     network: FrameEnlarger
-    stop: Callable[[], None]
+    part: Watch
     reader: FrameReader
-    progress: Progress | None
     looked_back: int = 0
     went_on_at: int = 0
     made: int = 0
@@ -158,14 +155,11 @@ class _Run:
 
         small = prefetch(decoded(), _QUEUED_SMALL)
         enlarged = self.network(small, self.went_on_at - first)
-        large = prefetch(enlarged, _QUEUED_LARGE, on_stop=self.stop)
-        begun = time.perf_counter()
+        large = prefetch(enlarged, _QUEUED_LARGE, part=self.part)
         for frame in large:
             yield waiting.popleft(), frame
             self.made += 1
-            if self.progress:
-                done = self.went_on_at + self.made
-                self.progress(done, facts.frames, self.made / (time.perf_counter() - begun))
+            self.part.progress(self.went_on_at + self.made, facts.frames)
 
 
 def _make_file(target: Path, run: _Run, work: WorkFolder, segment_frames: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +16,7 @@ from superres.video.enlarge import VideoNetworks
 from superres.video.kept import changes, compare
 from superres.video.plan import Plan
 from superres.video.probe import VideoFacts, probe
+from superres.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def make_report(
     went_on_at: int,
     made: int,
     seconds: float,
-    said: Sequence[str],
+    watch: Watch,
 ) -> VideoReport:
     """Report on a finished video.
 
@@ -93,12 +93,13 @@ def make_report(
         went_on_at: How many frames an earlier run had finished.
         made: How many this one made.
         seconds: How long it took.
-        said: What was announced on the way.
+        watch: The job, and what it said on the way.
     """
     facts, encoding, route = plan.facts, plan.encoding, plan.route
-    backend = upscaler.facts(route)
+    state = upscaler.state(route, watch)
+    backend = state.facts if state else None
     source = numbers_of(facts.pix_fmt, facts.colour, facts.size)
-    notes = [*said, *reader.notes()]
+    notes = [*watch.notes, *reader.notes()]
     if encoding is None:
         kept = ["time stamps (in timestamps.txt)"]
         lost = [f"{track.words}: a folder holds pictures only" for track in facts.tracks]
@@ -126,7 +127,7 @@ def make_report(
         backend=backend.name if backend else "",
         device=backend.device if backend else "",
         precision=backend.precision if backend else "",
-        tile=upscaler.engines(route)[0].tile if backend else 0,
+        tile=state.tile if state else 0,
         kept=tuple(kept),
         not_kept=tuple(lost),
         repeated=reader.repeated,
