@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from types import UnionType
 from typing import Any, cast, get_args
@@ -51,15 +52,19 @@ def check_keys(table: Table, section: type[BaseModel], where: str) -> None:
 
     Args:
         table: The table.
-        section: What it will become.
+        section: What it will become. One that knows more keys than its fields says so with
+            `known_keys()`.
         where: What to call the table in the message.
 
     Raises:
         UnknownNameError: A key is unknown; pydantic's own message would not name the nearest.
     """
+    known: Collection[str] = getattr(section, "known_keys", lambda: section.model_fields)()
     for key, value in table.items():
+        if key not in known:
+            raise unknown_name(f"key in {where}", key, known)
         if key not in section.model_fields:
-            raise unknown_name(f"key in {where}", key, section.model_fields)
+            continue  # of a table that the section's own check reads
         kind, inner = section.model_fields[key].annotation, as_table(value)
         if isinstance(kind, UnionType):  # a section that may be left out
             kind = get_args(kind)[0]

@@ -290,7 +290,7 @@ def test_a_damaged_file_whose_name_is_no_utf8_is_an_error(tmp_path):
     assert open_picture(encoded(ramp(4, 4, 3), "png")).width == 4, "the next file is not affected"
 
 
-def test_warnings_that_are_no_utf8_can_be_logged():
+def test_messages_of_libvips_that_are_no_utf8_can_be_read():
     open_picture(encoded(noise(4, 4, 3), "png"))
     message = pyvips.ffi.new("char[]", b"tag \x80 unknown")
     assert pyvips._to_string(message) == "tag \ufffd unknown"

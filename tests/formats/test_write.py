@@ -198,7 +198,7 @@ def test_jpeg_cannot_be_lossless(tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "height", "width"),
-    [("jpeg", 4, 65_536), ("jpeg", 65_536, 4), ("webp", 16_384, 1), ("avif", 1, 16_385)],
+    [("jpeg", 4, 65_501), ("jpeg", 65_501, 4), ("webp", 16_384, 1), ("avif", 1, 16_385)],
 )
 def test_edges_that_a_format_cannot_hold_are_refused_before_any_work(tmp_path, kind, height, width):
     def untouchable():
@@ -217,6 +217,15 @@ def test_edges_that_a_format_cannot_hold_are_refused_before_any_work(tmp_path, k
         )
     assert "PNG or TIFF" in caught.value.hint
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("kind", "edge"), [("jpeg", 65_500), ("webp", 16_383), ("avif", 16_384)])
+def test_the_longest_edge_that_a_format_takes_is_written(kind, edge):
+    for height, width in ((1, edge), (edge, 1)):
+        stream = io.BytesIO()
+        assert write(stream, ramp(height, width, 3), format=kind) == ()
+        picture = open_picture(stream.getvalue())
+        assert (picture.height, picture.width) == (height, width)
 
 
 def test_a_stream_needs_a_format_and_leaves_a_path_none():

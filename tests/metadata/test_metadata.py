@@ -127,6 +127,18 @@ def test_exif_of_a_big_endian_block_goes_into_a_little_endian_tiff():
     assert values["main", 0x010F] == b"Maker\0"
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_without_their_zero_get_one_in_a_tiff(order):
+    exif = exif_block(
+        {0x010F: (2, b"Maker"), 0x0110: (2, b"abc")}, {0x9003: (2, b"2024")}, order=order
+    )
+    data, notes = written("tiff", Metadata(exif=exif))
+    assert notes == ()
+    values = exif_values(open_picture(data).metadata.exif)
+    assert (values["main", 0x010F], values["main", 0x0110]) == (b"Maker\0", b"abc\0")
+    assert values["exif", 0x9003] == b"2024\0"
+
+
 def test_tags_of_a_tiff_become_exif_in_a_jpeg():
     tiff, _ = written("tiff", Metadata(exif=settled_exif(), dpi=(300.0, 300.0)))
     jpeg, _ = written("jpeg", open_picture(tiff).metadata)
@@ -276,7 +288,38 @@ def test_a_damaged_profile_does_not_stop_the_picture(kind):
         damaged[place : place + length] = b"\xff" * length
         data, notes = written(kind, Metadata(icc=bytes(damaged)))
         assert np.abs(read_pixels(open_picture(data)).astype(int) - ramp(20, 30, 3)).mean() < 3
-        assert len(notes) == (place != 128)
+        assert len(notes) == 1
+        assert "ICC profile" in notes[0]
+        assert open_picture(data).metadata.icc is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("extra", range(1, 5))
+def test_a_profile_of_any_length_is_kept(kind, extra):
+    longer = profile("p3") + bytes(extra)
+    longer = struct.pack(">I", len(longer)) + longer[4:84] + b"\x11" * 16 + longer[100:]
+    data, notes = written(kind, Metadata(icc=longer))
+    assert notes == ()
+    icc = open_picture(data).metadata.icc
+    if kind != "png" or extra == 4:
+        assert icc == longer
+        return
+    # A PNG's encoder takes multiples of four bytes, and the sum over the old length is gone.
+    assert len(icc) == int.from_bytes(icc[:4], "big") == len(profile("p3")) + 4
+    assert icc[84:100] == bytes(16)
+    assert (icc[4:84], icc[100:].rstrip(b"\0")) == (longer[4:84], longer[100:].rstrip(b"\0"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_profile_that_the_encoder_would_drop_or_fail_at_is_said_to_be_lost(kind):
+    for at, change in ((12, b"junk"), (8, b"\x09"), (132 + 4, b"\0\x10\0\0")):
+        damaged = bytearray(profile("p3"))  # its class, its version, its first tag's place
+        damaged[at : at + len(change)] = change
+        data, notes = written(kind, Metadata(icc=bytes(damaged)))
+        icc = open_picture(data).metadata.icc
+        assert icc in (None, bytes(damaged))
+        assert len(notes) == (icc is None)
+        assert all("does not take" in note for note in notes)
 
 
 def test_padding_behind_a_profile_is_cut_off():
@@ -312,6 +355,18 @@ def test_xmp_in_a_png_is_the_chunk_that_others_look_for():
 
 
 @pytest.mark.parametrize("exif", [None, exif_block(CAMERA, SHOT)])
+def test_a_png_is_made_of_whole_chunks_whatever_the_length_of_its_metadata(exif):
+    for length in (*range(1, 140), *range(300, 340)):
+        xmp = b"x" * length
+        data, notes = written("png", Metadata(xmp=xmp, exif=exif), height=2, width=3)
+        assert notes == ()
+        chunks = dict(png_chunks(data))
+        assert list(chunks)[-1] == b"IEND", length
+        assert chunks[b"iTXt"].removeprefix(b"XML:com.adobe.xmp\0\0\0\0\0").rstrip() == xmp
+        assert (exif is None) == (b"eXIf" not in chunks)
+
+
+@pytest.mark.parametrize("exif", [None, exif_block(CAMERA, SHOT)])
 def test_xmp_too_large_to_reserve_room_for_stands_behind_a_pngs_pixels(exif):
     xmp = XMP + b"<!--" + b"x" * 100_000 + b"-->"
     data, notes = written("png", Metadata(xmp=xmp, exif=exif))
@@ -321,6 +376,38 @@ def test_xmp_too_large_to_reserve_room_for_stands_behind_a_pngs_pixels(exif):
     assert (picture.metadata.exif is None) == (exif is None)
     assert [name for name, _ in png_chunks(data)][-2:] == [b"iTXt", b"IEND"]
     assert np.array_equal(read_pixels(picture), ramp(20, 30, 3))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_xmp_in_wide_characters_is_written_in_utf_8_with_its_numbers_true(kind, encoding):
+    wide = XMP.decode().encode(encoding)
+    metadata = open_picture(encoded(ramp(8, 8, 3), "tiff", fields=[("xmp-data", wide)])).metadata
+    upright = XMP.replace(b'Orientation="6"', b'Orientation="1"').replace(b">6<", b">1<")
+    assert metadata.xmp == upright
+    data, notes = written(kind, Metadata(xmp=wide))
+    assert notes == ()
+    assert open_picture(data).metadata.xmp.rstrip() == upright.rstrip()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_xmp_loses_the_zeros_at_its_end_and_is_not_kept_if_it_is_not_text(kind):
+    data, notes = written(kind, Metadata(xmp=b"<x/>" + bytes(3)))
+    assert (open_picture(data).metadata.xmp.rstrip(), notes) == (b"<x/>", ())
+    for broken in (b"<x>\0</x>", b"<x>caf\xe9</x>", bytes(4)):
+        data, notes = written(kind, Metadata(xmp=broken))
+        assert open_picture(data).metadata.xmp is None
+        assert notes == ("XMP is damaged (it is not text) and not kept",)
+        source = encoded(ramp(8, 8, 3), "tiff", fields=[("xmp-data", broken)])
+        assert notes[0] in open_picture(source).notes
+
+
+def test_the_largest_xmp_that_fits_into_a_jpeg_fits_and_any_larger_is_said_to_be_lost():
+    for size in (59_999, 60_000, 60_001, 65_000, 65_502, 65_503):
+        data, notes = written("jpeg", Metadata(xmp=b"x" * size))
+        kept = open_picture(data).metadata.xmp
+        assert (kept is None) == (size > 60_000) == bool(notes)
+        assert kept in (None, b"x" * size)
 
 
 def test_metadata_too_large_for_jpeg_is_said_so():

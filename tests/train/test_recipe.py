@@ -161,3 +161,21 @@ def test_a_recipe_with_ramps_reads_back_equal(tmp_path):
     path = tmp_path / "copy.toml"
     path.write_text(to_toml(recipe), encoding="utf-8")
     assert load_recipe(str(path)) == recipe
+
+
+def test_a_weight_of_0_and_none_are_the_same_recipe():
+    with_zero = load_recipe("default-x4", ["loss.lpips=0"])
+    assert with_zero == load_recipe("default-x4")
+
+
+def test_an_unknown_loss_is_told_with_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"did you mean 'fourier'"):
+        load_recipe("default-x4", ["loss.furier=1"])
+
+
+def test_a_ramp_of_a_table_s_term_is_written_and_read_back(tmp_path):
+    recipe = load_recipe("default-x4", ["loss.lpips={start=0.1, end=1, until=0.5}"])
+    path = tmp_path / "recipe.toml"
+    path.write_text(to_toml(recipe))
+    assert load_recipe(str(path)) == recipe
+    assert recipe.loss.weights["lpips"] == Ramp(start=0.1, end=1.0, until=0.5)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+from strict_readers import read_strictly
 
 import superres
 from superres.cli.main import main
@@ -118,8 +119,8 @@ def test_a_pipe_carries_a_picture_in_and_a_larger_one_out():
         timeout=60,
         check=True,
     )
-    image = pyvips.Image.new_from_buffer(done.stdout, "")
-    assert (image.height, image.width) == (36, 44)
+    found = read_strictly(done.stdout)  # another process wrote it, which no fixture sees
+    assert (found.format, found.height, found.width) == ("png", 36, 44)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")

@@ -403,7 +403,7 @@ enlarge_video(Path({source!r}), Path({target!r}), options, kind={kind!r}, notice
 def killed_run(source, target, *, kind, codec, after):
     """Run in another process, kill it with SIGKILL when so many frames are made."""
     code = SCRIPT.format(
-        here=str(Path(__file__).parent),
+        here=str(Path(__file__).parents[1] / "support"),
         source=str(source),
         target=str(target),
         kind=kind,

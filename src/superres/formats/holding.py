@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from superres.formats.output_format import OutputFormat
 from superres.frame import Depth, Layout, from_unit, to_unit
 from superres.metadata.exif import fit_exif, new_exif, settle_exif
-from superres.metadata.header import Metadata, fit_xmp, icc_space
+from superres.metadata.header import Metadata, icc_space
 from superres.metadata.iptc import MAX_JPEG_IPTC_BYTES
 from superres.metadata.tags import TagError
+from superres.metadata.xmp import NOT_TEXT, fit_xmp, settle_xmp
 from superres.vips.levels import placed_high
+from superres.vips.profile import fit_profile
 from superres.vips.reserved import MAX_RESERVED_BYTES
 
-_MAX_JPEG_XMP_BYTES = 65_502  # one segment, less its own header
+_MAX_JPEG_XMP_BYTES = 60_000  # libvips drops more without a word; a segment would hold 65,502
 _DPI_IN_EXIF = ("jpeg", "webp", "avif")  # as libvips writes them; the others have a place of it
 _DEPTH_WORDS: dict[Depth, str] = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 
@@ -50,15 +52,8 @@ def held_metadata(
     """Return what the format can hold, made true of this size, and notes on the rest."""
     icc, icc_notes = _held_icc(kind, metadata.icc, layout)
     exif, exif_notes = _held_exif(kind, metadata, height, width)
-    notes = [*icc_notes, *exif_notes]
-    xmp, iptc = metadata.xmp, metadata.iptc
-    if xmp:
-        xmp = fit_xmp(xmp, height=height, width=width)
-        if kind.name == "jpeg" and len(xmp) > _MAX_JPEG_XMP_BYTES:
-            notes.append(
-                f"XMP of {len(xmp):,} bytes is not kept: JPEG holds {_MAX_JPEG_XMP_BYTES:,}"
-            )
-            xmp = None
+    xmp, xmp_notes = _held_xmp(kind, metadata.xmp, height, width)
+    iptc, notes = metadata.iptc, [*icc_notes, *exif_notes, *xmp_notes]
     if iptc and not kind.iptc:
         notes.append(f"IPTC is not kept: {kind.title} holds none")
         iptc = None
@@ -92,11 +87,32 @@ def held_pixels(block: NDArray[Any], *, layout: Layout, depth: Depth, bits: int)
 def _held_icc(kind: OutputFormat, icc: bytes | None, layout: Layout) -> tuple[bytes | None, Notes]:
     """Return the profile if it is for the colours that the file will hold."""
     written = "RGB" if layout.colour == "rgb" or not kind.grey else "GRAY"
-    if icc is None or icc_space(icc) == written:
-        return icc, ()
-    return None, (
-        f"the ICC profile is not for {written} pixels, as {kind.title} holds, and not kept",
-    )
+    if icc is None:
+        return None, ()
+    if icc_space(icc) != written:
+        return None, (
+            f"the ICC profile is not for {written} pixels, as {kind.title} holds, and not kept",
+        )
+    fitted = fit_profile(icc, png=kind.name == "png", grey=written == "GRAY")
+    lost = f"the ICC profile is damaged, or of a kind that {kind.title} does not take, and not kept"
+    return fitted, () if fitted else (lost,)
+
+
+def _held_xmp(
+    kind: OutputFormat, xmp: bytes | None, height: int, width: int
+) -> tuple[bytes | None, Notes]:
+    """Return the packet with true sizes, if it is text that the format has room for."""
+    if not xmp:
+        return None, ()
+    settled = settle_xmp(xmp)
+    if settled is None:
+        return None, (NOT_TEXT,)
+    fitted = fit_xmp(settled, height=height, width=width)
+    if kind.name == "jpeg" and len(fitted) > _MAX_JPEG_XMP_BYTES:
+        return None, (
+            f"XMP of {len(fitted):,} bytes is not kept: {_MAX_JPEG_XMP_BYTES:,} fit into a JPEG",
+        )
+    return fitted, ()
 
 
 def _held_exif(

@@ -49,7 +49,7 @@ _ALL = (
         ("uint8",),
         alpha=False,
         iptc=True,
-        longest_edge=65_535,
+        longest_edge=65_500,  # the format could say 65,535, its encoders stop here
         lossless=False,
         quality=95,
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,15 +10,11 @@ import pyvips
 from superres.metadata.exif import exif_dpi, settle_exif
 from superres.metadata.iptc import unwrap_iptc
 from superres.metadata.tags import TagError
+from superres.metadata.xmp import NOT_TEXT, settle_xmp
 
 MM_PER_INCH = 25.4
 KEEP_FLAGS = {"exif": 1, "xmp": 2, "iptc": 4, "icc": 8}  # libvips' flags of what a saver writes
 _ICC_HEADER_BYTES = 128
-# Both ways of writing a property in XMP: as an attribute and as an element.
-_XMP_PROPERTY = rb"""(\b(?:%(names)s)(?:\s*=\s*["']|\s*>\s*))\d+(\s*["']|\s*</(?:%(names)s)\s*>)"""
-_ORIENTATION_NAMES = b"tiff:Orientation"
-_WIDTH_NAMES = b"tiff:ImageWidth|exif:PixelXDimension"
-_HEIGHT_NAMES = b"tiff:ImageLength|exif:PixelYDimension"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +24,7 @@ class Metadata:
     Attributes:
         icc: The ICC profile of the pixels.
         exif: The EXIF block, from its II or MM on; its orientation is 1, its thumbnail is gone.
-        xmp: The XMP packet; its orientation is 1.
+        xmp: The XMP packet in UTF-8; its orientation is 1.
         dpi: Horizontal and vertical pixels per inch.
         iptc: The IPTC record, bare; JPEG and TIFF alone hold it.
     """
@@ -74,20 +69,18 @@ def collect_metadata(
     if dpi is None and image.get_typeof("resolution-unit"):
         dpi = image.xres * MM_PER_INCH, image.yres * MM_PER_INCH
     xmp, iptc = xmp or blob(image, "xmp-data"), iptc or blob(image, "iptc-data")
+    settled = settle_xmp(xmp) if xmp else None
+    if xmp and settled is None:
+        notes.append(NOT_TEXT)
     if blob(image, "gainmap-data"):
         notes.append("the HDR gain map is not kept")
     return Metadata(
         icc=icc,
         exif=exif,
-        xmp=None if xmp is None else _set_xmp_numbers(xmp, _ORIENTATION_NAMES, 1),
+        xmp=settled,
         dpi=_clean_dpi(dpi),
         iptc=iptc and unwrap_iptc(iptc),
     ), tuple(notes)
-
-
-def fit_xmp(xmp: bytes, *, height: int, width: int) -> bytes:
-    """Return the packet with the size of the picture it will stand in, where it states one."""
-    return _set_xmp_numbers(_set_xmp_numbers(xmp, _WIDTH_NAMES, width), _HEIGHT_NAMES, height)
 
 
 def blob(image: pyvips.Image, field: str) -> bytes | None:
@@ -116,11 +109,6 @@ def icc_space(icc: bytes) -> str:
     if icc[36:40] != b"acsp" or not _ICC_HEADER_BYTES < stated_bytes <= len(icc):
         return ""
     return icc[16:20].decode("ascii", errors="replace").strip()
-
-
-def _set_xmp_numbers(xmp: bytes, names: bytes, value: int) -> bytes:
-    pattern = _XMP_PROPERTY % {b"names": names}
-    return re.sub(pattern, rb"\g<1>%d\g<2>" % value, xmp)
 
 
 def _clean_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -19,7 +19,7 @@ _KIND_BYTES = dict(
 _SWAP_UNIT = {5: 4, 10: 4}  # rationals are two longs
 _MAX_ENTRIES = 4096
 _MAX_VALUE_BYTES = 16 * 2**20
-SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 3, 4, 5, 7, 16
+ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 2, 3, 4, 5, 7, 16
 
 
 class TagError(ValueError):
@@ -188,6 +188,8 @@ def read_numbers(stream: BinaryIO, header: Header, slot: Slot | None) -> tuple[f
 def read_field(stream: BinaryIO, header: Header, slot: Slot, order: str) -> Field:
     """Read a tag's values for another file, turned into that file's byte order.
 
+    A text that lacks its closing zero, as some cameras leave it, is given one: TIFF asks for it.
+
     Raises:
         TagError: See `read_value`.
     """
@@ -195,6 +197,9 @@ def read_field(stream: BinaryIO, header: Header, slot: Slot, order: str) -> Fiel
     unit = _SWAP_UNIT.get(slot.kind, _KIND_BYTES[slot.kind])
     if order != header.order and unit > 1:
         data = b"".join(data[at : at + unit][::-1] for at in range(0, len(data), unit))
+    if slot.kind == ASCII and not data.endswith(b"\0"):
+        data += b"\0"
+        return Field(slot.kind, len(data), data)
     return Field(slot.kind, slot.count, data)
 
 

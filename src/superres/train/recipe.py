@@ -16,6 +16,7 @@ from pydantic import (
 from superres.modelfiles.card import DataSource
 from superres.synthesis.burst_config import BurstConfig
 from superres.synthesis.clip_config import ClipConfig
+from superres.train.loss_terms import LOSS_TERMS
 
 # What TOML gives for a network's config.
 Setting = bool | int | float | str | tuple[int, ...]
@@ -126,36 +127,46 @@ _ONE = Ramp(start=1.0, end=1.0, until=0.0)
 class LossSection(_Section):
     """What is minimised: a sum of terms with their weights; a weight of 0 leaves the term out.
 
+    Besides the fields below, each key of `loss_terms.LOSS_TERMS` is a weight, 0 by default.
+
     Attributes:
-        distillation: Mean absolute difference from the answer of `teacher`.
-        teacher: A model's name or file.
+        l1: Weight of the mean absolute difference, the one that is there unless it is set to 0.
+        teacher: A model's name or file, whose answers `distillation` compares with.
         perceptual_layers: Layers of VGG16 that `perceptual` compares, with their weights.
     """
 
+    model_config = ConfigDict(frozen=True, extra="allow")
+    # As pydantic's manual types the keys that no field names.
+    __pydantic_extra__: dict[str, Weight] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+
     l1: Weight = _ONE
-    l2: Weight = _NONE
-    charbonnier: Weight = _NONE
-    rmse: Weight = _NONE
-    fourier: Weight = _NONE
-    ssim: Weight = _NONE
-    total_variation: Weight = _NONE
-    perceptual: Weight = _NONE
-    lpips: Weight = _NONE
-    distillation: Weight = _NONE
     teacher: str = ""
     perceptual_layers: dict[str, float] = {"conv5_3": 1.0}
 
+    @classmethod
+    def known_keys(cls) -> set[str]:
+        """All keys that the section may have."""
+        return cls.model_fields.keys() | LOSS_TERMS.keys()
+
+    @model_validator(mode="after")
+    def _terms_are_known(self) -> LossSection:
+        if unknown := self.__pydantic_extra__.keys() - LOSS_TERMS.keys():
+            raise ValueError(f"there is no loss named {min(unknown)!r}")
+        for name in [name for name, ramp in self.__pydantic_extra__.items() if not ramp.largest]:
+            del self.__pydantic_extra__[name]  # so that 0 and nothing are equal
+        return self
+
     @model_validator(mode="after")
     def _teacher_and_weight(self) -> LossSection:
-        if bool(self.teacher) != (self.distillation.largest > 0):
+        if bool(self.teacher) != ("distillation" in self.weights):
             raise ValueError("distillation takes a weight and a teacher, both or neither")
         return self
 
     @property
     def weights(self) -> dict[str, Ramp]:
-        """The terms that have a weight at any time of the run."""
-        ramps = {name: value for name, value in self if isinstance(value, Ramp)}
-        return {name: ramp for name, ramp in ramps.items() if ramp.largest > 0}
+        """The terms that have a weight at any time of the run, in the order of the table."""
+        ramps = {"l1": self.l1, **self.__pydantic_extra__}
+        return {name: ramps[name] for name in LOSS_TERMS if name in ramps and ramps[name].largest}
 
 
 class AdversarialSection(_Section):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
+import warnings
+from collections.abc import Callable
 
 import pyvips
 
@@ -21,13 +23,20 @@ _PLAIN_WORDS = {
     "samples out of range": f"its samples have a size or kind that {UNREAD}",
     "bad labq format": f"it stores CIELAB in 8 bits, which {UNREAD}",
 }
+_LOG_DOMAIN = b"VIPS"
+_NOT_FATAL = 0xF8  # critical, warning, message, info and debug, as GLib numbers its levels
 
 
 @functools.cache
 def prepare_library() -> None:
-    """Block the loaders that libvips does not trust, and keep no finished operations; once.
+    """Set libvips up for the whole process; once.
 
-    A cached operation would hand out yesterday's pixels for a file that changed since.
+    It gets no loaders that it does not trust itself, keeps no finished operations (a cached one
+    would hand out yesterday's pixels for a file that changed since), and says nothing: the loaders
+    are asked to make an error of what they would warn of.
+
+    Warns:
+        RuntimeWarning: This pyvips has no way to silence libvips.
     """
     # Messages quote files and their names, in any bytes. pyvips decodes them as strict UTF-8, and
     # one that it cannot decode stays in libvips' buffer and makes every later call fail.
@@ -35,6 +44,7 @@ def prepare_library() -> None:
         module.__dict__["_to_string"] = _any_text
     pyvips.block_untrusted_set(True)
     pyvips.cache_set_max(0)
+    _silence_log()
 
 
 def reason_of(error: pyvips.Error, *, otherwise: str = ENDS_EARLY) -> str:
@@ -52,6 +62,35 @@ def reason_of(error: pyvips.Error, *, otherwise: str = ENDS_EARLY) -> str:
         if not _NOISE.search(text) and not _NOISE.search(words):
             return words
     return otherwise
+
+
+def _silence_log() -> None:
+    """Drop libvips' messages in native code, instead of handing them to Python as pyvips does.
+
+    GLib ends the process at a message that comes while the same thread handles another one. In
+    a handler that is Python the collector can run, close a damaged file, and so make libvips log.
+    What is fatal anyway is left to GLib, which prints it before it ends the process.
+    """
+    remove: Callable[[], None] | None = vars(pyvips).get("_remove_log_handler")
+    if remove:
+        remove()
+    try:
+        # Any native function will do that reads no argument and changes nothing, for a caller
+        # cleans up what it passed in all conventions that GLib is built with. This one returns
+        # a number, and pyvips knows its address in both its modes.
+        silent = pyvips.ffi.cast(
+            "GLogFunc", pyvips.ffi.addressof(pyvips.vips_lib, "vips_cache_get_max")
+        )
+        pyvips.glib_lib.g_log_set_handler(_LOG_DOMAIN, _NOT_FATAL, silent, pyvips.ffi.NULL)
+    except (AttributeError, TypeError, pyvips.ffi.error) as error:
+        # GLib's own handler is native, so it is safe, but it prints.
+        instead = "they are printed to stderr" if remove else "damaged files may end the process"
+        warnings.warn(
+            f"libvips' messages cannot be dropped with pyvips {pyvips.__version__} ({error}), so "
+            f"{instead}: install another version of pyvips",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def _any_text(message: object) -> str:

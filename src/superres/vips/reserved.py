@@ -21,6 +21,7 @@ from superres.metadata.header import KEEP_FLAGS, set_blob
 
 MAX_RESERVED_BYTES = 65_000  # libexif and a JPEG segment hold 64 KB, with what libvips adds
 _MARK_BYTES = 32
+_SIGNATURE_BYTES = 8  # of a PNG, in front of its first chunk
 _CHUNK_FRAME_BYTES = 12  # of a PNG's chunk: length, name, checksum
 _XMP_HEAD = b"XML:com.adobe.xmp\0\0\0\0\0"  # not compressed, no language, no translated keyword
 _LAST_CHUNK = bytes.fromhex("0000000049454e44ae426082")
@@ -57,13 +58,14 @@ def fill_png(path: Path, exif: bytes | None, xmp: bytes | None) -> bool:
         Whether there was room for them.
     """
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        start, room = _find(data)
-        spare = room + _CHUNK_FRAME_BYTES - len(_chunks(exif, xmp))
-        if room == 0 or spare < 0:
+        # By the chunk's own length: libvips may round the block inside up to an even one.
+        start, end = _png_chunk(data, b"eXIf")
+        spare = end - start - len(_chunks(exif, xmp))
+        if spare < 0 or data.find(_mark(), start, end) < 0:
             return False
         # Neither minds some room at its end: zeros behind EXIF, blanks behind XMP.
         filled = _chunks(exif + bytes(spare), xmp) if exif else _chunks(None, _padded(xmp, spare))
-        data[start - 8 : start - 8 + len(filled)] = filled
+        data[start:end] = filled
     return True
 
 
@@ -77,10 +79,10 @@ def append_png_xmp(path: Path, xmp: bytes) -> None:
 def forget_png_resolution(path: Path) -> None:
     """Take the unit from the resolution that libvips makes up, so that it says 1:1 and no more."""
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        start = data.find(b"pHYs", 0, max(0, data.find(b"IDAT")))
-        if start >= 0:
-            chunk = data[start : start + 12] + b"\0"
-            data[start : start + 17] = chunk + struct.pack(">I", zlib.crc32(chunk))
+        start, end = _png_chunk(data, b"pHYs")
+        if start < end:
+            chunk = data[start + 4 : end - 5] + b"\0"
+            data[start + 4 : end] = chunk + struct.pack(">I", zlib.crc32(chunk))
 
 
 def _padded(xmp: bytes | None, spare: int) -> bytes:
@@ -95,6 +97,17 @@ def _chunks(exif: bytes | None, xmp: bytes | None) -> bytes:
             checksum = zlib.crc32(name + body)
             chunks += struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)
     return chunks
+
+
+def _png_chunk(data: mmap.mmap, name: bytes) -> tuple[int, int]:
+    """Return where a chunk in front of a PNG's pixels begins and ends; 0, 0 if it is not there."""
+    at = _SIGNATURE_BYTES
+    while (found := data[at + 4 : at + 8]) not in (b"IDAT", b""):
+        end = at + _CHUNK_FRAME_BYTES + int.from_bytes(data[at : at + 4], "big")
+        if found == name:
+            return at, end
+        at = end
+    return 0, 0
 
 
 def _find(data: mmap.mmap) -> tuple[int, int]:

@@ -1,0 +1,37 @@
+"""A picture file of any of the formats, by how it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from strict_readers.avif import read_avif
+from strict_readers.contents import Contents, CorruptError
+from strict_readers.jpeg import read_jpeg
+from strict_readers.png import read_png
+from strict_readers.tiff import read_tiff
+from strict_readers.webp import read_webp
+
+
+def read_strictly(data: bytes) -> Contents:
+    """Read a picture file from its first byte to its last.
+
+    Raises:
+        CorruptError: It breaks a rule of its format.
+    """
+    return _reader(data)(data)
+
+
+def _reader(data: bytes) -> Callable[[bytes], Contents]:
+    starts = {
+        b"\x89PNG": read_png,
+        b"\xff\xd8": read_jpeg,
+        b"RIFF": read_webp,
+        b"II": read_tiff,
+        b"MM": read_tiff,
+    }
+    for start, reader in starts.items():
+        if data.startswith(start):
+            return reader
+    if data[4:8] == b"ftyp":
+        return read_avif
+    raise CorruptError(f"a file that begins with {data[:12]!r}")
