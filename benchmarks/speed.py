@@ -30,7 +30,7 @@ from peers import peers
 from superres import zoo
 from superres.enlarge_file import EnlargeOptions, Enlarger
 from superres.formats.write import write_picture
-from superres.frame import Layout
+from superres.frame import UINT8, Bands
 from superres.images.resize import resize
 from superres.metadata.header import Metadata
 from superres.runtimes.open import open_backend
@@ -115,7 +115,7 @@ def _write_png(path: Path, rng: np.random.Generator, height: int, width: int) ->
         total += resize(coarse, size=(height, width)) * 8 / octave
     pixels = np.clip(128 + 40 * total, 0, 255).astype(np.uint8)
     write_picture(
-        path, [pixels], height=height, width=width, layout=Layout.of(3), depth="uint8",
+        path, [pixels], height=height, width=width, bands=Bands.of(3), values=UINT8,
         metadata=Metadata(None, None, None, None),
     )  # fmt: skip
 

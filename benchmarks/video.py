@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from superres import zoo
 from superres.atomic import atomic_write_bytes
-from superres.frame import from_unit
+from superres.frame import UINT8, from_unit
 from superres.images.resize import resize
 from superres.infer.engine import Engine
 from superres.metrics import Protocol, psnr
@@ -65,7 +65,7 @@ def read_frames(path: Path, first: int = 0, count: int | None = None) -> list[By
     to_rgb = ToRgb(facts.size, facts.colour)
     stop = None if count is None else first + count
     stills = itertools.islice(FrameReader(path, facts).frames(), first, stop)
-    return [from_unit(to_rgb(one.frame), "uint8").astype(np.uint8) for one in stills]
+    return [from_unit(to_rgb(one.frame), UINT8).astype(np.uint8) for one in stills]
 
 
 def write_frames(path: Path, frames: Iterator[Bytes] | list[Bytes], **options: str) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import superres
 from superres.formats.read import open_picture, read_pixels
 from superres.formats.write import write_picture
-from superres.frame import Layout, from_unit, to_unit
+from superres.frame import UINT8, Bands, from_unit, to_unit
 from superres.metadata.header import Metadata
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -26,7 +26,7 @@ def side_by_side(name: str, top: int, left: int) -> NDArray[np.uint8]:
     """Return a crop of one example twice: bicubic at the left, superres at the right."""
     small = read_pixels(open_picture(EXAMPLES / name))[..., :3]
     area = np.s_[SCALE * top : SCALE * (top + HEIGHT), SCALE * left : SCALE * (left + WIDTH)]
-    bicubic = from_unit(superres.resize(to_unit(small), scale=SCALE).astype(np.float32), "uint8")
+    bicubic = from_unit(superres.resize(to_unit(small), scale=SCALE).astype(np.float32), UINT8)
     ours = superres.upscale(small, scale=SCALE)
     gap = np.full((SCALE * HEIGHT, GAP, 3), 255, np.uint8)
     return np.concatenate((bicubic[area], gap, ours[area]), axis=1).astype(np.uint8)
@@ -41,7 +41,7 @@ def main() -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     height, width, _ = pixels.shape
     write_picture(
-        target, [pixels], height=height, width=width, layout=Layout.of(3), depth="uint8",
+        target, [pixels], height=height, width=width, bands=Bands.of(3), values=UINT8,
         metadata=Metadata(None, None, None, None),
     )  # fmt: skip
 

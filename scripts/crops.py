@@ -25,7 +25,7 @@ from superres.degrade.config import DegradationConfig
 from superres.degrade.load import load_degradation
 from superres.formats.read import open_picture, read_pixels
 from superres.formats.write import WriteOptions, write_picture
-from superres.frame import Layout, from_unit, to_unit
+from superres.frame import UINT8, Bands, from_unit, to_unit
 from superres.metadata.header import Metadata
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -110,7 +110,7 @@ def damaged(case: Case, photographs: Path, index: int) -> Pixels:
     )
     large_1CHW = torch.from_numpy(large_HWC).permute(2, 0, 1)[None]
     small_1CHW = degrade_batch(large_1CHW, config, scale=case.shrink, seed=(index,))
-    small = from_unit(small_1CHW[0].permute(1, 2, 0).numpy(), "uint8")
+    small = from_unit(small_1CHW[0].permute(1, 2, 0).numpy(), UINT8)
     return np.ascontiguousarray(small, np.uint8)
 
 
@@ -119,7 +119,7 @@ def strip(small: Pixels, crop: tuple[int, int], models: tuple[str, ...]) -> Pixe
     bicubic = superres.resize(to_unit(small), scale=SCALE).astype(np.float32)
     columns: dict[str, Any] = {
         "input": small.repeat(SCALE, 0).repeat(SCALE, 1),
-        "bicubic": from_unit(bicubic, "uint8"),
+        "bicubic": from_unit(bicubic, UINT8),
     }
     for model in models:
         columns[model] = superres.load(model, scale=SCALE, precision="fp32")(small)
@@ -165,8 +165,8 @@ def main() -> None:
             [pixels],
             height=pixels.shape[0],
             width=pixels.shape[1],
-            layout=Layout.of(3),
-            depth="uint8",
+            bands=Bands.of(3),
+            values=UINT8,
             metadata=Metadata(),
             options=WriteOptions(compression=9),
         )

@@ -12,7 +12,7 @@ from superres.auto_model import choose_model, find_flaw, largest_scale
 from superres.errors import ArgumentError, PictureError
 from superres.formats.read import open_picture
 from superres.formats.write import WriteOptions, write_picture
-from superres.frame import Layout
+from superres.frame import UINT8, Bands
 from superres.images.flaws import Flaws
 from superres.metadata.header import Metadata
 from superres.upscaler import load
@@ -35,7 +35,7 @@ def coded(format, quality=None):
     pixels = np.random.default_rng(0).integers(60, 200, (12, 15, 3)).repeat(8, 0).repeat(8, 1)
     file = io.BytesIO()
     write_picture(
-        file, [pixels.astype(np.uint8)], height=96, width=120, layout=Layout.of(3), depth="uint8",
+        file, [pixels.astype(np.uint8)], height=96, width=120, bands=Bands.of(3), values=UINT8,
         metadata=Metadata(), format=format, options=WriteOptions(quality=quality),
     )  # fmt: skip
     return file.getvalue()

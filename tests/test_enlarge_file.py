@@ -15,7 +15,7 @@ from superres.enlarge_file import EnlargeOptions, Enlarger
 from superres.errors import NumericalError, OutputError, PictureError, UnknownNameError
 from superres.formats.read import open_picture, read_pixels
 from superres.formats.write import WriteOptions, write_picture
-from superres.frame import Layout, depth_of
+from superres.frame import UINT8, Bands, Values
 from superres.metadata.header import Metadata
 from superres.upscaler import RunOptions
 
@@ -25,7 +25,7 @@ NOTHING = Metadata(None, None, None, None)
 def save(path, pixels, metadata=NOTHING):
     write_picture(
         path, [pixels], height=pixels.shape[0], width=pixels.shape[1],
-        layout=Layout.of(pixels.shape[2]), depth=depth_of(pixels), metadata=metadata,
+        bands=Bands.of(pixels.shape[2]), values=Values.of(pixels.dtype), metadata=metadata,
     )  # fmt: skip
     return path
 
@@ -48,8 +48,8 @@ def test_depth_and_layout_come_out_as_they_went_in(tmp_path, channels, dtype):
     enlarger().enlarge(source, tmp_path / "out.tif")
     result = open_picture(tmp_path / "out.tif")
     assert (result.height, result.width) == (44, 36)
-    assert result.layout == Layout.of(channels)
-    assert result.depth == np.dtype(dtype).name
+    assert result.bands == Bands.of(channels)
+    assert result.values.dtype == np.dtype(dtype).name
 
 
 def test_the_file_holds_what_the_array_call_returns(tmp_path):
@@ -237,7 +237,7 @@ def clean_and_damaged(folder):
     pixels = noise(9, 12, 3).repeat(6, 0).repeat(6, 1)
     clean, damaged = save(folder / "clean.png", pixels), folder / "damaged.jpg"
     write_picture(
-        damaged, [pixels], height=54, width=72, layout=Layout.of(3), depth="uint8",
+        damaged, [pixels], height=54, width=72, bands=Bands.of(3), values=UINT8,
         metadata=NOTHING, options=WriteOptions(quality=40),
     )  # fmt: skip
     return clean, damaged

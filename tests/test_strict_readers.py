@@ -208,14 +208,14 @@ def test_a_file_of_no_known_kind_is_refused():
 
 def test_the_writer_fails_where_its_file_would_be_broken(strictly_read, monkeypatch):
     from superres.formats import write
-    from superres.frame import Layout
+    from superres.frame import UINT8, Bands
     from superres.metadata.header import Metadata
 
     pixels = np.zeros((4, 5, 3), np.uint8)
 
     def save(stream):
         write.write_picture(
-            stream, [pixels], height=4, width=5, layout=Layout.of(3), depth="uint8",
+            stream, [pixels], height=4, width=5, bands=Bands.of(3), values=UINT8,
             metadata=Metadata(), format="png",
         )  # fmt: skip
 

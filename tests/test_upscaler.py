@@ -8,7 +8,7 @@ import torch
 
 import superres
 from superres.errors import ArgumentError, UnknownNameError
-from superres.frame import Layout
+from superres.frame import Bands, Values
 from superres.images.resize import resize
 from superres.modelfiles.checkpoint import card_for, load_network, save_network
 from superres.networks.catalog import network_config
@@ -115,7 +115,7 @@ def test_rows_joined_are_the_whole_whatever_the_blocks(upscaler):
 
     def run(heights: list[int]) -> np.ndarray:
         blocks = np.split(pixels, list(itertools.accumulate(heights))[:-1])
-        return np.concatenate(list(upscaler.rows(blocks, (41, 23), Layout.of(4), route)))
+        return np.concatenate(list(upscaler.rows(blocks, (41, 23), Bands.of(4), route)))
 
     np.testing.assert_allclose(run([41]), run([1] * 41), atol=1e-6)
     np.testing.assert_allclose(run([41]), run([30, 4, 7]), atol=1e-6)
@@ -165,7 +165,7 @@ def test_arrays_that_are_no_picture_are_refused(upscaler, pixels):
 def test_a_frame_in_one_piece_equals_its_rows(upscaler, scale, channels):
     frame = np.random.default_rng(0).random((24, 37, channels), dtype=np.float32)
     route = plan_route((24, 37), upscaler.offered, scale, None)
-    rows = upscaler.rows((frame,), (24, 37), Layout.of(channels), route)
+    rows = upscaler.rows((frame,), (24, 37), Bands.of(channels), route)
     assert np.array_equal(upscaler.frame(frame, route), np.concatenate(list(rows)))
 
 
@@ -204,7 +204,7 @@ def test_pictures_finer_than_8_bits_run_in_fp32_unless_a_format_is_asked_for(
 
 def test_floats_of_an_8_bit_picture_run_as_that_does_when_told(tiny, opened):
     small = np.full((8, 9, 3), 0.25, np.float32)
-    large = Upscaler(tiny, RunOptions(), quiet)(small, scale=2, depth="uint8")
+    large = Upscaler(tiny, RunOptions(), quiet)(small, scale=2, exact=False)
     assert opened == ["auto"]
     assert large.dtype == np.float32
 
@@ -217,3 +217,66 @@ def test_a_folder_of_both_kinds_opens_a_network_for_each_and_says_so_once(tiny):
     assert len(lines) == 2
     assert "running on" in lines[0]
     assert "in fp32" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "values"),
+    [
+        ((20, 30, 6), Values("int16", -2000, 9000)),
+        ((20, 30), Values("uint16", 0, 4095)),
+        ((20, 30, 2), Values.of("uint32")),
+        ((20, 30, 5), Values("float64", -1.0, 3.0)),
+    ],
+)
+def test_any_bands_and_numbers_come_back_as_they_were(shape, values):
+    random = np.random.default_rng(3)
+    span = values.white - values.black
+    small = (values.black + span * random.random(shape)).astype(values.dtype)
+    large = superres.upscale(small, scale=2, model="espcn", values=values)
+    assert large.shape == (40, 60, *shape[2:])
+    assert large.dtype == small.dtype
+    if values.whole:
+        assert large.min() >= values.black
+        assert large.max() <= values.white
+    means = large.astype(np.float64).mean((0, 1)), small.astype(np.float64).mean((0, 1))
+    np.testing.assert_allclose(*means, atol=0.05 * span)
+
+
+def test_each_band_goes_through_the_network_as_grey():
+    random = np.random.default_rng(4)
+    small = random.integers(0, 256, (16, 20, 6)).astype(np.uint8)
+    model = superres.load("espcn", scale=2)
+    large = model(small)
+    for band in range(6):
+        np.testing.assert_array_equal(large[..., band], model(small[..., band]))
+
+
+def test_what_lies_under_nodata_is_never_seen_and_the_gap_keeps_its_place():
+    values = Values("int16", 0, 1000, nodata=-32768)
+    small = np.full((24, 24, 5), 400, np.int16)
+    small[6:10, 5:12, 1] = -32768
+    small[:, -3:, 3] = -32768
+    large = superres.upscale(small, scale=2, model="espcn", values=values)
+    expected = np.repeat(np.repeat(small == -32768, 2, 0), 2, 1)
+    np.testing.assert_array_equal(large == -32768, expected)
+    clean = superres.upscale(
+        np.full((24, 24), 400, np.int16), scale=2, model="espcn", values=values
+    )
+    for band in range(5):
+        seen = large[..., band] != -32768
+        np.testing.assert_allclose(large[..., band][seen], clean[seen], atol=1)
+
+
+def test_nodata_at_any_size_lies_where_its_centres_lie():
+    values = Values("float32", 0, 1, nodata=float("nan"))
+    small = np.random.default_rng(5).random((30, 20), np.float32)
+    small[10:20, 4:8] = np.nan
+    large = superres.upscale(small, size=(45, 33), model="espcn", values=values)
+    rows, columns = ((np.arange(n) + 0.5) * m / n for n, m in ((45, 30), (33, 20)))
+    gap = ((rows >= 10) & (rows < 20))[:, None] & ((columns >= 4) & (columns < 8))[None]
+    np.testing.assert_array_equal(np.isnan(large), gap)
+
+
+def test_bands_that_are_not_the_array_s_are_refused():
+    with pytest.raises(ArgumentError, match="has 3 channels, its bands say 6"):
+        superres.upscale(np.zeros((8, 8, 3), np.uint8), model="espcn", bands=Bands("bands", 6))

@@ -146,7 +146,7 @@ class Enlarger:
             model = self._choose(source, picture)
             scale = scale if scale or options.size else largest_scale()
         upscaler = self._upscaler(model)
-        route = plan_route(size, upscaler.offered, scale, options.size, picture.depth)
+        route = plan_route(size, upscaler.offered, scale, options.size, exact=picture.values.exact)
         _check_size(route.target, max_pixels)
         rows = _rows(picture, upscaler, route)
         notes = write_picture(
@@ -154,8 +154,8 @@ class Enlarger:
             _counted(rows, route.target[0], progress),
             height=route.target[0],
             width=route.target[1],
-            layout=picture.layout,
-            depth=picture.depth,
+            bands=picture.bands,
+            values=picture.values,
             metadata=picture.metadata,
             format=options.format or (picture.format if not isinstance(target, Path) else None),
             options=WriteOptions(quality=options.quality),
@@ -222,9 +222,12 @@ def enlarge(
 def _rows(picture: Picture, upscaler: Upscaler, route: Route) -> Iterator[NDArray[Any]]:
     """Read, run and round in two threads; the caller's thread encodes and writes."""
     size = (picture.height, picture.width)
-    small = prefetch((to_unit(block) for block in picture.rows()), depth=_QUEUE_BLOCKS)
-    large = upscaler.rows(small, size, picture.layout, route)
-    rounded = (from_unit(block, picture.depth) for block in large)
+    small = prefetch(
+        (to_unit(block, picture.values) for block in picture.rows()), depth=_QUEUE_BLOCKS
+    )
+    gaps = picture.values.nodata is not None
+    large = upscaler.rows(small, size, picture.bands, route, gaps=gaps)
+    rounded = (from_unit(block, picture.values) for block in large)
     return prefetch(rounded, depth=_QUEUE_BLOCKS, on_stop=upscaler.stop)
 
 

@@ -1,22 +1,21 @@
-"""A picture in memory: what its channels mean, its depth, and the one place where it is rounded.
+"""A picture in memory: what its channels and numbers mean, and the one place where it is rounded.
 
-Pixels are (H, W, C) arrays of uint8, uint16 or float32. Unit pixels are float32 with black at 0
-and white at 1; networks read and write those, unclamped.
+Pixels are (H, W, C) arrays of any real dtype. Unit pixels are float32 with black at 0 and white at
+1; networks read and write those, unclamped. A unit pixel without a value (nodata) is NaN.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import ArgumentError
 
-Pixels = NDArray[np.uint8 | np.uint16 | np.float32]
-Depth = Literal["uint8", "uint16", "float32"]
-WHITE: dict[Depth, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+Pixels = NDArray[Any]  # of whatever dtype the picture has
+Unit = NDArray[np.float32]
 
 _PIECE_VALUES = 2**15
 
@@ -30,38 +29,6 @@ VIDEO_MULTIPLE = 16
 # ITU-R BT.601, studio range on a 0-255 scale; MATLAB's rgb2ycbcr, and the field's tables, use it.
 LUMA_WEIGHTS = (65.481, 128.553, 24.966)
 LUMA_OFFSET = 16.0
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What the channels of a picture mean: grey or RGB, with or without alpha as the last one."""
-
-    colour: Literal["grey", "rgb"]
-    alpha: bool
-
-    @property
-    def colour_channels(self) -> int:
-        """The number of channels before alpha: 1 or 3."""
-        return 1 if self.colour == "grey" else 3
-
-    @property
-    def channels(self) -> int:
-        """The number of all channels, 1 to 4."""
-        return self.colour_channels + int(self.alpha)
-
-    @staticmethod
-    def of(channels: int) -> Layout:
-        """Return the layout that an array of 1 to 4 channels has by convention.
-
-        Raises:
-            ArgumentError: `channels` is not 1, 2, 3 or 4.
-        """
-        if channels not in (1, 2, 3, 4):
-            raise ArgumentError(
-                f"a picture has 1 to 4 channels (grey, grey+alpha, RGB, RGBA), got {channels}",
-                "pass bands of other pictures one at a time, as (H, W) arrays",
-            )
-        return Layout("grey" if channels < 3 else "rgb", channels in (2, 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +60,35 @@ class Bands:
         """The number of all channels, alpha among them."""
         return self.count + int(self.alpha)
 
+    @staticmethod
+    def of(channels: int) -> Bands:
+        """Return what the channels of an array mean by convention.
+
+        Grey, grey and alpha, RGB, or RGB and alpha for 1 to 4 of them; bands for more.
+
+        Raises:
+            ArgumentError: `channels` is below 1.
+        """
+        if channels < 1:
+            raise ArgumentError(
+                f"a picture has at least one channel, got {channels}", "pass (H, W) or (H, W, C)"
+            )
+        if channels > 4:
+            return Bands("bands", channels)
+        grey = channels < 3
+        return Bands("grey" if grey else "rgb", 1 if grey else 3, alpha=channels in (2, 4))
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
     """What the numbers of a picture mean.
 
+    Whole numbers come back between black and white; floats are measurements and may lie beyond.
+
     Attributes:
         dtype: Their type, as numpy names it: `uint8`, `uint16`, `int16`, `uint32`, `float64`, …
-        black: The number that is 0 for a network.
-        white: The number that is 1: 4095 for 12 bits in `uint16`.
+        black: The number that is 0 for a network, the least that whole numbers can be.
+        white: The number that is 1, the most that they can be: 4095 for 12 bits in `uint16`.
         nodata: The number that marks pixels without a value; None if there is none. It may be NaN.
     """
 
@@ -111,52 +98,144 @@ class Values:
     nodata: float | None = None
 
     def __post_init__(self) -> None:
+        kind = np.dtype(self.dtype)
+        if kind.kind not in "uif":
+            raise ArgumentError(
+                f"pixels must be whole numbers or floats, got {self.dtype}",
+                "convert with .astype(); floats hold black at 0 and white at 1",
+            )
         if not self.black < self.white:
             raise ArgumentError(
                 f"black must be below white, got {self.black:g} and {self.white:g}",
                 "pass the numbers that mean black and white",
             )
+        if kind.kind != "f":
+            limits = np.iinfo(kind)
+            for number in (
+                self.black,
+                self.white,
+                *(() if self.nodata is None else (self.nodata,)),
+            ):
+                if not (limits.min <= number <= limits.max and number == int(number)):
+                    raise ArgumentError(
+                        f"{number:g} is not among the numbers of {self.dtype}",
+                        f"{self.dtype} holds whole numbers from {limits.min} to {limits.max}",
+                    )
+
+    @staticmethod
+    def of(dtype: np.dtype[Any] | str) -> Values:
+        """Return what numbers of a dtype mean by convention, never by looking at them.
+
+        Whole numbers reach from the least to the most that their dtype holds; floats have black at
+        0 and white at 1.
+
+        Raises:
+            ArgumentError: The dtype is neither whole numbers nor floats.
+        """
+        kind = np.dtype(dtype)
+        if kind.kind in "ui":
+            return Values(kind.name, float(np.iinfo(kind).min), float(np.iinfo(kind).max))
+        return Values(kind.name, 0.0, 1.0)
+
+    @property
+    def whole(self) -> bool:
+        """Whether they are whole numbers."""
+        return np.dtype(self.dtype).kind != "f"
+
+    @property
+    def exact(self) -> bool:
+        """Whether they are finer than 8 bits, which half precision in a network would spoil."""
+        return not self.whole or self.white - self.black > 255
 
 
-def depth_of(pixels: NDArray[np.generic]) -> Depth:
-    """Return the depth of an array from its dtype, never from its values.
+UINT8, UINT16, FLOAT32 = Values.of("uint8"), Values.of("uint16"), Values.of("float32")
+
+
+def to_unit(pixels: Pixels, values: Values | None = None) -> Unit:
+    """Return pixels as float32 with black at 0, white at 1 and nodata as NaN; shape is kept.
+
+    float32 keeps 24 bits: whole numbers and floats that are finer lose the rest.
+
+    Args:
+        pixels: Any shape.
+        values: What the numbers mean; None goes by the dtype.
 
     Raises:
-        ArgumentError: The dtype is not uint8, uint16 or float32.
+        ArgumentError: The dtype is not that of `values`, or neither whole numbers nor floats.
     """
-    name = pixels.dtype.name
-    if name == "uint8" or name == "uint16" or name == "float32":
-        return name
-    raise ArgumentError(
-        f"pixels must be uint8, uint16 or float32, got {name}",
-        "convert with .astype(); floats hold black at 0 and white at 1",
-    )
+    values = values or Values.of(pixels.dtype)
+    _check_dtype(pixels, values)
+    if (values.black, values.nodata) == (0.0, None):
+        if not values.whole and values.white == 1.0:
+            return pixels.astype(np.float32, copy=False)
+        if values.white < 2**24:
+            return pixels.astype(np.float32) * np.float32(1.0 / values.white)
+    wide = (pixels.astype(np.float64) - values.black) * (1.0 / (values.white - values.black))
+    unit = wide.astype(np.float32)
+    if values.nodata is not None:
+        unit[is_nodata(pixels, values)] = np.nan
+    return unit
 
 
-def to_unit(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return pixels of any depth as float32 with black at 0 and white at 1; shape is kept."""
-    depth = depth_of(pixels)
-    if depth == "float32":
-        return pixels.astype(np.float32, copy=False)
-    return pixels.astype(np.float32) * np.float32(1.0 / WHITE[depth])
+def from_unit(unit: Unit, values: Values) -> Pixels:
+    """Return unit pixels as the numbers that they mean, NaN as nodata.
 
-
-def from_unit(unit: NDArray[np.float32], depth: Depth) -> Pixels:
-    """Return unit pixels at a depth: clamped and rounded to nearest for integers, kept for floats.
-
-    Float pictures may lie outside [0, 1] (they are measurements), so they are not clamped.
+    Whole numbers are clamped to black and white and rounded to nearest; floats are kept, as they
+    are measurements.
     """
-    if depth == "float32":
-        return unit.astype(np.float32, copy=False)
-    white = np.float32(WHITE[depth])
-    pixels = np.empty(unit.shape, np.uint8 if depth == "uint8" else np.uint16)
+    dtype, nodata = np.dtype(values.dtype), values.nodata
+    if not values.whole:
+        if (values.black, values.white, nodata) == (0.0, 1.0, None):
+            return unit.astype(dtype, copy=False)
+        wide = unit.astype(np.float64) * (values.white - values.black) + values.black
+        pixels = wide.astype(dtype)
+        if nodata is not None:
+            pixels[np.isnan(unit)] = nodata
+        return pixels
+    # float32 holds each whole number up to 2**24, and is half the work.
+    work = np.float32 if values.white - values.black < 2**24 else np.float64
+    span, black = work(values.white - values.black), work(values.black)
+    pixels = np.empty(unit.shape, dtype)
     # In pieces that stay in the cache: whole pictures at a time take six times as long.
     rows = max(1, _PIECE_VALUES * len(unit) // max(1, unit.size))
     for start in range(0, len(unit), rows):
-        piece = unit[start : start + rows] * white
-        np.clip(piece, 0.0, white, out=piece)
-        np.copyto(pixels[start : start + rows], np.rint(piece, out=piece), casting="unsafe")
+        piece = unit[start : start + rows].astype(work, copy=False) * span
+        np.clip(piece, 0.0, span, out=piece)
+        np.rint(piece, out=piece)
+        if values.black:
+            piece += black
+        if nodata is None:
+            np.copyto(pixels[start : start + rows], piece, casting="unsafe")
+        else:
+            pixels[start : start + rows] = _marked(piece, values, nodata)
     return pixels
+
+
+def _marked(numbers: NDArray[np.floating[Any]], values: Values, nodata: float) -> Pixels:
+    """Return whole numbers with NaN as nodata, which no other pixel becomes by rounding."""
+    missing = np.isnan(numbers)
+    beside = nodata + 1 if nodata + 1 <= values.white else nodata - 1
+    numbers = np.where(numbers == nodata, beside, numbers)
+    whole = np.where(missing, 0, numbers).astype(values.dtype)
+    whole[missing] = nodata
+    return whole
+
+
+def is_nodata(pixels: Pixels, values: Values) -> NDArray[np.bool_]:
+    """Return which pixels have no value; shape is kept."""
+    if values.nodata is None:
+        return np.zeros(pixels.shape, np.bool_)
+    if np.isnan(values.nodata):
+        return np.isnan(pixels)
+    return pixels == np.dtype(values.dtype).type(values.nodata)
+
+
+def _check_dtype(pixels: Pixels, values: Values) -> None:
+    if pixels.dtype.name != values.dtype:
+        raise ArgumentError(
+            f"pixels must be {values.dtype}, got {pixels.dtype.name}",
+            "pass the Values that fit them, or convert with .astype()",
+        )
 
 
 def luma(rgb: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
-"""A loaded model and what it does to pixels: any layout, any target size, whole or row by row."""
+"""A loaded model and what it does to pixels: any bands, any target size, whole or row by row."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 
 from superres import zoo
 from superres.errors import ArgumentError
-from superres.frame import Depth, Layout, Pixels, depth_of, from_unit, to_unit
+from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
 from superres.images.bleed import bleed_rows
+from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
 from superres.images.resize import resize_rows
 from superres.infer.engine import Engine
 from superres.runtimes.open import open_backend
@@ -26,7 +28,6 @@ from superres.runtimes.runtime import (
     no_notice,
 )
 
-Unit = NDArray[np.float32]
 Size = tuple[int, int]  # (height, width)
 
 _MAX_PASSES = 3  # x4 three times is x64; more is a typing error, not a wish
@@ -69,7 +70,8 @@ def plan_route(
     offered: tuple[int, ...],
     scale: float | None,
     target: Size | None,
-    depth: Depth = "uint8",
+    *,
+    exact: bool = False,
 ) -> Route:
     """Choose the passes: the next larger network, or the largest one and then again.
 
@@ -78,7 +80,7 @@ def plan_route(
         offered: Scales of the networks there are.
         scale: The scale that is wanted; or
         target: the (height, width) that is wanted. With neither, the largest network runs once.
-        depth: What the picture's values are.
+        exact: Whether the picture is finer than 8 bits; see `Route`.
 
     Raises:
         ArgumentError: Both are given, one is not positive, or it would take over three passes.
@@ -108,7 +110,7 @@ def plan_route(
             )
         passes.append(min((s for s in offered if s >= needed), default=max(offered)))
         needed /= passes[-1]
-    return Route(tuple(passes), target, exact=depth != "uint8")
+    return Route(tuple(passes), target, exact=exact)
 
 
 class Upscaler:
@@ -176,31 +178,63 @@ class Upscaler:
         return self.engines(route)[0].facts if route.passes else None
 
     def rows(
-        self, blocks: Iterable[Unit], size: Size, layout: Layout, route: Route
+        self,
+        blocks: Iterable[Unit],
+        size: Size,
+        bands: Bands,
+        route: Route,
+        *,
+        gaps: bool = False,
     ) -> Iterator[Unit]:
         """Enlarge a picture that comes in blocks of rows.
+
+        Bands that are no colours go through the networks one by one, as grey.
 
         Args:
             blocks: (h, W, C) unit pixels from top to bottom.
             size: (height, width) of the whole picture.
-            layout: What the channels mean.
+            bands: What the channels mean.
             route: The passes and the target size.
+            gaps: Whether pixels may be NaN, as they have no value. Networks see what lies around
+                them instead; in the result each of them is NaN as a whole, and no other is.
 
         Yields:
             (h, target width, C) unit pixels, unclamped, from top to bottom.
         """
-        if not layout.alpha:
-            yield from self._colour_rows(blocks, size, route)
+        if gaps:
+            filled, source = itertools.tee(blocks)
+            large = self.rows(fill_nodata(filled, self._halo(route)), size, bands, route)
+            yield from mark_nodata(large, valid_rows(source, size, route.target))
             return
-        halo = max((engine.card.halo for engine in self.engines(route)), default=2)
-        bled, source = itertools.tee(bleed_rows(blocks, halo))
-        colour = self._colour_rows((block[..., :-1] for block in bled), size, route)
+        if not bands.alpha:
+            yield from self._band_rows(blocks, size, bands, route)
+            return
+        bled, source = itertools.tee(bleed_rows(blocks, self._halo(route)))
+        colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route)
         alpha_blocks = (block[..., -1:] for block in source)
         if self._options.alpha == "network":
             alpha = self._colour_rows(alpha_blocks, size, route)
         else:
             alpha = resize_rows(alpha_blocks, in_size=size, out_size=route.target)
-        yield from _joined(colour, alpha)
+        # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any dtype.
+        yield from _joined(colour, (block.clip(0.0, 1.0) for block in alpha))
+
+    def _halo(self, route: Route) -> int:
+        """Return how far the widest network sees, in input pixels; a resize alone sees two."""
+        return max((engine.card.halo for engine in self.engines(route)), default=2)
+
+    def _band_rows(
+        self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route
+    ) -> Iterator[Unit]:
+        """Enlarge blocks without alpha: grey or RGB at once, other bands each as grey."""
+        if bands.colour != "bands":
+            return self._colour_rows(blocks, size, route)
+        copies = itertools.tee(blocks, bands.count)
+        single = (
+            self._colour_rows((block[..., n : n + 1] for block in copy), size, route)
+            for n, copy in enumerate(copies)
+        )
+        return functools.reduce(_joined, single)
 
     def frame(self, frame: Unit, route: Route) -> Unit:
         """Enlarge a grey or RGB frame that fits into memory, as `rows` does.
@@ -235,37 +269,51 @@ class Upscaler:
         *,
         scale: float | None = None,
         size: Size | None = None,
-        depth: Depth | None = None,
+        bands: Bands | None = None,
+        values: Values | None = None,
+        exact: bool | None = None,
     ) -> Pixels:
         """Enlarge an array.
 
         Args:
-            pixels: (H, W) or (H, W, C) of uint8, uint16 or float32 in [0, 1]; C as in
-                `Layout.of`: grey, grey+alpha, RGB or RGBA.
+            pixels: (H, W) or (H, W, C) of whole numbers or floats.
             scale: How much larger; or
             size: the (height, width) of the result. With neither, the model's own scale.
-            depth: What the values hold, if less than the dtype can: floats of an 8-bit picture
-                run in the device's own number format.
+            bands: What the channels mean; None takes `Bands.of`: grey, grey and alpha, RGB, RGB
+                and alpha for 1 to 4 of them, and bands for more.
+            values: What the numbers mean; None takes `Values.of`: all that the dtype holds for
+                whole numbers, [0, 1] for floats. Where it names `nodata`, those pixels have no
+                value and are nodata in the result.
+            exact: Whether half precision would spoil them; None goes by `values`. Floats of an
+                8-bit picture are not exact.
 
         Returns:
             The enlarged picture, same dtype and number of axes.
 
         Raises:
-            ArgumentError: The array is empty, of another shape or dtype, or the scale is bad.
+            ArgumentError: The array is empty, of another shape, not what `bands` and `values` say,
+                or the scale is bad.
         """
         if pixels.ndim not in (2, 3) or pixels.size == 0:
             raise ArgumentError(
                 f"a picture is (H, W) or (H, W, C) and not empty, got shape {pixels.shape}",
                 "pass the pictures of a batch one at a time",
             )
-        own = depth_of(pixels)
+        values = values or Values.of(pixels.dtype)
         block = pixels[..., None] if pixels.ndim == 2 else pixels
-        layout = Layout.of(block.shape[2])
+        bands = bands or Bands.of(block.shape[2])
+        if bands.channels != block.shape[2]:
+            raise ArgumentError(
+                f"the array has {block.shape[2]} channels, its bands say {bands.channels}",
+                "pass the Bands of this array, or none",
+            )
         whole: Size = (block.shape[0], block.shape[1])
-        route = plan_route(whole, self.offered, scale, size, depth or own)
-        small = (to_unit(block[y : y + _BLOCK_ROWS]) for y in range(0, whole[0], _BLOCK_ROWS))
-        units = self.rows(small, whole, layout, route)
-        large: Pixels = np.concatenate([from_unit(unit, own) for unit in units])
+        exact = values.exact if exact is None else exact
+        route = plan_route(whole, self.offered, scale, size, exact=exact)
+        tops = range(0, whole[0], _BLOCK_ROWS)
+        small = (to_unit(block[top : top + _BLOCK_ROWS], values) for top in tops)
+        units = self.rows(small, whole, bands, route, gaps=values.nodata is not None)
+        large: Pixels = np.concatenate([from_unit(unit, values) for unit in units])
         return large[..., 0] if pixels.ndim == 2 else large
 
 
@@ -311,6 +359,8 @@ def upscale(
     scale: float | None = None,
     size: Size | None = None,
     model: str = zoo.DEFAULT,
+    bands: Bands | None = None,
+    values: Values | None = None,
 ) -> Pixels:
     """Enlarge one array with a model of the package; `load` is cheaper for many.
 
@@ -319,11 +369,13 @@ def upscale(
         scale: How much larger, any number above 0; 4 if there is no size either.
         size: (height, width) of the result, in place of a scale.
         model: A family, a model or a model file.
+        bands: What the channels mean, where that is not grey, RGB, or either with alpha.
+        values: What the numbers mean, where that is not all that their dtype can hold.
 
     Returns:
         The enlarged picture, same dtype and number of axes.
     """
-    return load(model)(pixels, scale=scale, size=size)
+    return load(model)(pixels, scale=scale, size=size, bands=bands, values=values)
 
 
 def _through(engine: Engine, blocks: Iterable[Unit], size: Size) -> Iterator[Unit]:
@@ -344,13 +396,12 @@ def _through(engine: Engine, blocks: Iterable[Unit], size: Size) -> Iterator[Uni
     )
 
 
-def _joined(colour: Iterator[Unit], alpha: Iterator[Unit]) -> Iterator[Unit]:
+def _joined(first: Iterator[Unit], second: Iterator[Unit]) -> Iterator[Unit]:
     """Join two streams of row blocks along the channels, whatever heights the blocks have."""
     waiting: list[Unit] = []
-    for block in colour:
+    for block in first:
         while sum(map(len, waiting)) < len(block):
-            waiting.append(next(alpha))
+            waiting.append(next(second))
         ready = np.concatenate(waiting)
-        # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any depth.
-        yield np.concatenate((block, ready[: len(block)].clip(0.0, 1.0)), axis=2)
+        yield np.concatenate((block, ready[: len(block)]), axis=2)
         waiting = [ready[len(block) :]]

@@ -10,7 +10,7 @@ from superres.degrade.load import load_degradation
 from superres.errors import PictureError
 from superres.formats.read import open_picture, read_pixels
 from superres.formats.write import write_picture
-from superres.frame import Layout
+from superres.frame import Bands, Values
 from superres.images.resize import resize
 from superres.metadata.header import Metadata
 
@@ -24,8 +24,8 @@ def put(path: Path, pixels: np.ndarray) -> Path:
         [pixels],
         height=height,
         width=width,
-        layout=Layout.of(channels),
-        depth=pixels.dtype.name,
+        bands=Bands.of(channels),
+        values=Values.of(pixels.dtype),
         metadata=Metadata(),
     )
     return path
@@ -50,7 +50,7 @@ def test_16_bit_grey_with_transparency_becomes_8_bit_rgb_and_says_so(tmp_path):
     source, target = put(tmp_path / "a.png", deep), tmp_path / "small.png"
     report = degrade_file(source, target, BICUBIC, scale=2, seed=0)
     small = open_picture(target)
-    assert (small.depth, small.layout) == ("uint8", Layout("rgb", alpha=False))
+    assert (small.values.dtype, small.bands) == ("uint8", Bands("rgb", 3, alpha=False))
     assert any("transparency" in note for note in report.notes)
 
 

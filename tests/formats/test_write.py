@@ -20,7 +20,7 @@ from picture_files import noise, ramp
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.formats.read import open_picture, read_pixels
 from superres.formats.write import WriteOptions, write_picture
-from superres.frame import Layout, to_unit
+from superres.frame import UINT8, Bands, Values, to_unit
 from superres.metadata.header import Metadata
 from superres.vips import encode as encoding_room
 
@@ -36,8 +36,8 @@ def write(target, pixels, *, blocks=None, metadata=None, **options):
         blocks if blocks is not None else [pixels],
         height=pixels.shape[0],
         width=pixels.shape[1],
-        layout=Layout.of(pixels.shape[2]),
-        depth=str(pixels.dtype),
+        bands=Bands.of(pixels.shape[2]),
+        values=Values.of(pixels.dtype),
         metadata=metadata or Metadata(),
         **options,
     )
@@ -62,7 +62,7 @@ def test_every_depth_and_layout_goes_through_every_format_or_is_said_to_change(
     exact = kind != "jpeg" and (depth == "uint8" or (depth == "uint16" and held in (65535, None)))
     wide = kind in ("png", "avif") and depth != "uint8"
     expected_depth = depth if kind == "tiff" else "uint16" if wide else "uint8"
-    assert picture.depth == expected_depth
+    assert picture.values.dtype == expected_depth
 
     expected = to_unit(pixels)
     if kind == "jpeg" and channels in (2, 4):
@@ -70,7 +70,7 @@ def test_every_depth_and_layout_goes_through_every_format_or_is_said_to_change(
         expected = expected[..., :-1] * alpha + (1 - alpha)
     if kind in ("webp", "avif") and channels < 3:
         expected = np.concatenate([expected[..., :1]] * 3 + [expected[..., 1:]], axis=2)
-    assert picture.layout == Layout.of(expected.shape[2])
+    assert picture.bands == Bands.of(expected.shape[2])
     if kind == "tiff" and depth == "float32":
         assert np.array_equal(read, pixels), "floats outside [0, 1] are kept"
     elif exact:
@@ -211,8 +211,8 @@ def test_edges_that_a_format_cannot_hold_are_refused_before_any_work(tmp_path, k
             untouchable(),
             height=height,
             width=width,
-            layout=Layout("rgb", False),
-            depth="uint8",
+            bands=Bands("rgb", 3, False),
+            values=UINT8,
             metadata=Metadata(),
         )
     assert "PNG or TIFF" in caught.value.hint
@@ -369,12 +369,12 @@ def in_another_process(script, tmp_path, **options):
         import sys, time
         from pathlib import Path
         import numpy as np
-        from superres.frame import Layout
+        from superres.frame import UINT8, Bands
         from superres.metadata.header import Metadata
         from superres.formats.write import write_picture, WriteOptions
         def write(path, blocks, height, width, **more):
-            return write_picture(path, blocks, height=height, width=width, depth="uint8",
-                layout=Layout("rgb", False), metadata=Metadata(), **more)
+            return write_picture(path, blocks, height=height, width=width, values=UINT8,
+                bands=Bands("rgb", 3, False), metadata=Metadata(), **more)
     """
     code = textwrap.dedent(head) + textwrap.dedent(script)
     return subprocess.Popen(

@@ -11,7 +11,7 @@ from picture_files import exif_block, noise, profile
 from strict_readers import read_strictly
 
 from superres.formats.write import WriteOptions, write_picture
-from superres.frame import Layout
+from superres.frame import Bands, Values
 from superres.metadata.header import Metadata
 from superres.vips import encode as encoding_room
 
@@ -24,8 +24,8 @@ def contents(kind, metadata, *, size=(2, 3), channels=3, depth="uint8", options=
     stream = io.BytesIO()
     pixels = noise(*size, channels, depth)
     notes = write_picture(
-        stream, [pixels], height=size[0], width=size[1], layout=Layout.of(channels), depth=depth,
-        metadata=metadata, format=kind, options=options or WriteOptions(),
+        stream, [pixels], height=size[0], width=size[1], bands=Bands.of(channels),
+        values=Values.of(depth), metadata=metadata, format=kind, options=options or WriteOptions(),
     )  # fmt: skip
     found = read_strictly(stream.getvalue())
     assert (found.format, found.height, found.width) == (kind, *size)

@@ -24,11 +24,11 @@ from picture_files import (
 
 from superres.formats.read import open_picture, read_pixels
 from superres.formats.write import write_picture
-from superres.frame import Layout
+from superres.frame import UINT8, Bands, Values
 from superres.metadata.header import Metadata
 
 KINDS = ["png", "jpeg", "webp", "tiff", "avif"]
-RGB = Layout("rgb", False)
+RGB = Bands("rgb", 3, False)
 XMP = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:Description tiff:Orientation="6" exif:PixelXDimension="30" tiff:ImageLength='20'
  dc:title="\xc3\xbcber alles"><exif:PixelYDimension>20</exif:PixelYDimension>
@@ -55,17 +55,17 @@ SHOT = {
 PLACE = {0x0001: (2, b"N\0"), 0x0002: (5, (48, 1))}
 
 
-def written(kind, metadata, *, layout=RGB, height=20, width=30, depth="uint8"):
+def written(kind, metadata, *, bands=RGB, height=20, width=30, values=UINT8):
     """The bytes and notes of a small picture with metadata."""
     stream = io.BytesIO()
-    pixels = ramp(height, width, layout.channels, depth)
+    pixels = ramp(height, width, bands.channels, values.dtype)
     notes = write_picture(
         stream,
         [pixels],
         height=height,
         width=width,
-        layout=layout,
-        depth=depth,
+        bands=bands,
+        values=values,
         metadata=metadata,
         format=kind,
     )
@@ -160,8 +160,8 @@ def test_a_turned_picture_is_written_upright_once(kind, orientation):
         source.rows(),
         height=source.height,
         width=source.width,
-        layout=source.layout,
-        depth=source.depth,
+        bands=source.bands,
+        values=source.values,
         metadata=source.metadata,
         format=kind,
     )
@@ -264,7 +264,7 @@ def test_icc_goes_through_every_format(kind):
 @pytest.mark.parametrize("depth", ["uint8", "uint16"])
 def test_a_grey_profile_stays_with_grey_pictures_alone(kind, depth):
     data, notes = written(
-        kind, Metadata(icc=grey_profile()), layout=Layout("grey", False), depth=depth
+        kind, Metadata(icc=grey_profile()), bands=Bands("grey", 1), values=Values.of(depth)
     )
     icc = open_picture(data).metadata.icc
     if kind in ("webp", "avif"):

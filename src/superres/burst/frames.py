@@ -1,4 +1,4 @@
-"""What a burst may be: frames of one size and depth; which of their pixels are valid."""
+"""Frames of a burst: of one size and kind, and which of their pixels are valid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import ArgumentError
-from superres.frame import WHITE, Depth, depth_of, to_unit
+from superres.frame import Values, to_unit
 from superres.imaging.planes import blurred
 from superres.imaging.sampler import Floats
 
@@ -26,14 +26,14 @@ class Burst:
         planes: (C, h, w) unit pixels a frame, without alpha; finite everywhere.
         valid: (h, w) a frame, 1 where a pixel may be used, 0 where not.
         clipped: (h, w) a frame, whether a pixel is black or white and could be anything beyond.
-        depth: Depth of the frames.
+        values: What their numbers mean.
         shape: Shape of each frame as it was given.
     """
 
     planes: tuple[Floats, ...]
     valid: tuple[Floats, ...]
     clipped: tuple[NDArray[np.bool_], ...]
-    depth: Depth
+    values: Values
     shape: tuple[int, ...]
 
     @property
@@ -47,7 +47,7 @@ def read_burst(
 ) -> Burst:
     """Check frames and take them apart.
 
-    Channels are as in `Layout.of`: the last of 2 or 4 is alpha, and a pixel that is transparent is
+    Channels are as in `Bands.of`: the last of 2 or 4 is alpha, and a pixel that is transparent is
     not valid. More than 4 channels are bands. Values that are NaN or infinite are not valid.
 
     Args:
@@ -66,7 +66,7 @@ def read_burst(
             f"a frame is (H, W) or (H, W, C) and not empty, got shape {first.shape}",
             "pass a list of frames, each an array of its own",
         )
-    depth = depth_of(first)
+    values = Values.of(first.dtype)
     for index, frame in enumerate(frames):
         if frame.shape != first.shape or frame.dtype != first.dtype:
             raise ArgumentError(
@@ -89,11 +89,11 @@ def read_burst(
         )
     check_total(len(frames), (first.shape[0], first.shape[1]), MAX_BURST_PIXELS)
     parts = [
-        _taken_apart(frame, None if masks is None else masks[index], depth)
+        _taken_apart(frame, None if masks is None else masks[index], values)
         for index, frame in enumerate(frames)
     ]
     planes, valid, clipped = zip(*parts, strict=True)
-    return Burst(planes, valid, clipped, depth, first.shape)
+    return Burst(planes, valid, clipped, values, first.shape)
 
 
 def check_total(count: int, size: tuple[int, int], most: int) -> None:
@@ -145,7 +145,7 @@ def filled(planes: Floats, valid: Floats) -> Floats:
 
 
 def _taken_apart(
-    frame: NDArray[np.generic], mask: NDArray[np.generic] | None, depth: Depth
+    frame: NDArray[np.generic], mask: NDArray[np.generic] | None, values: Values
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     block = frame[..., None] if frame.ndim == 2 else frame
     unit = to_unit(block)
@@ -156,8 +156,8 @@ def _taken_apart(
     finite = np.isfinite(unit).all(axis=2)
     valid &= finite
     clipped = np.zeros(block.shape[:2], bool)
-    if depth != "float32":
-        clipped = (block == 0).any(axis=2) | (block == WHITE[depth]).any(axis=2)
+    if values.whole:
+        clipped = (block == values.black).any(axis=2) | (block == values.white).any(axis=2)
     planes = np.ascontiguousarray(
         np.nan_to_num(unit, nan=0.0, posinf=0.0, neginf=0.0).transpose(2, 0, 1)
     )

@@ -30,7 +30,7 @@ from superres.burst.frames import Burst, read_burst
 from superres.burst.network import fuse_aligned, open_network
 from superres.burst.reference import choose_reference
 from superres.errors import ArgumentError, unknown_name
-from superres.frame import Depth, Pixels, from_unit, to_unit
+from superres.frame import Pixels, from_unit, to_unit
 from superres.images.resize import resize
 from superres.imaging.aligned import Aligned
 from superres.imaging.blur import estimate_blur
@@ -161,7 +161,7 @@ def fuse(
 
     Args:
         frames: (H, W) or (H, W, C) each, of one shape and dtype: uint8, uint16, or float32 with
-            black at 0 and white at 1. C as in `Layout.of`, or more than 4 bands.
+            black at 0 and white at 1. C as in `Bands.of`, or more than 4 bands.
         scale: How much larger, 1 or more.
         reference: Index of the frame whose view the result has; None chooses.
         method: `network`, `backproject` or `drizzle`; None takes the one that the model is for.
@@ -219,7 +219,7 @@ def fuse_burst(
     upscaler = None
     if choice.enlarger != BICUBIC:
         upscaler = Upscaler(choice.enlarger, options.run, notice)
-    enlarge = partial(_resized, upscaler=upscaler, depth=burst.depth)
+    enlarge = partial(_resized, upscaler=upscaler, exact=burst.values.exact)
     enlarged = enlarge(_with_alpha(base, frames[chosen]), large)
     start, alpha = enlarged[: len(base)], enlarged[len(base) :]
     forward_model = ForwardModel(burst.size, large, _DEFAULT_BLUR)
@@ -247,7 +247,7 @@ def fuse_burst(
         made = _FUSERS[choice.method](work, options)
     told = {one.index: float(w.mean()) for one, w in zip(aligned, made.weights, strict=True)}
     unit = np.concatenate((made.planes, alpha.clip(0.0, 1.0))).transpose(1, 2, 0)
-    pixels = from_unit(np.ascontiguousarray(unit, np.float32), burst.depth)
+    pixels = from_unit(np.ascontiguousarray(unit, np.float32), burst.values)
     area = large[0] * large[1] / (burst.size[0] * burst.size[1])
     return Fused(
         pixels=pixels[..., 0] if len(burst.shape) == 2 else pixels,
@@ -280,16 +280,13 @@ def _with_alpha(base: Planes, frame: NDArray[np.generic]) -> Planes:
 
 
 def _resized(
-    planes: Planes, size: tuple[int, int], *, upscaler: Upscaler | None, depth: Depth
+    planes: Planes, size: tuple[int, int], *, upscaler: Upscaler | None, exact: bool
 ) -> Planes:
     """Return unit planes at a size: enlarged by a network if there is one, else by bicubic."""
     if upscaler is None:
         return resize(planes.transpose(1, 2, 0), size=size).astype(np.float32).transpose(2, 0, 1)
-    if len(planes) <= 4:
-        pixels = np.ascontiguousarray(planes.transpose(1, 2, 0), np.float32)
-        return to_unit(upscaler(pixels, size=size, depth=depth)).transpose(2, 0, 1)
-    bands = [np.ascontiguousarray(band, np.float32) for band in planes]
-    return np.stack([to_unit(upscaler(band, size=size, depth=depth)) for band in bands])
+    pixels = np.ascontiguousarray(planes.transpose(1, 2, 0), np.float32)
+    return to_unit(upscaler(pixels, size=size, exact=exact)).transpose(2, 0, 1)
 
 
 def _judged(work: _Work) -> Reconstruction:

@@ -19,7 +19,7 @@ from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.formats.read import MAX_PIXELS, Picture, open_picture, read_pixels
 from superres.formats.write import WriteOptions, write_picture
-from superres.frame import Depth, Layout
+from superres.frame import UINT16, Bands, Values
 from superres.metadata.header import Metadata
 from superres.runtimes.runtime import Notice, no_notice
 
@@ -146,11 +146,11 @@ def fuse_files(
         progress=progress,
     )
     reference = pictures[made.reference]
-    notes = _write(files.target, made.pixels, reference.metadata, reference.depth, files.quality)
+    notes = _write(files.target, made.pixels, reference.metadata, reference.values, files.quality)
     if files.coverage:
         shown = np.clip(made.coverage / len(pictures), 0.0, 1.0) * 65535.0
         grey = np.rint(shown).astype(np.uint16)[..., None]
-        notes = (*notes, *_write(files.coverage, grey, _NOTHING, "uint16", None))
+        notes = (*notes, *_write(files.coverage, grey, _NOTHING, UINT16, None))
     return BurstReport(
         target=str(files.target),
         coverage=str(files.coverage or ""),
@@ -168,14 +168,14 @@ def fuse_files(
     )
 
 
-def _facts(picture: Picture) -> tuple[int, int, Layout, Depth]:
-    return picture.height, picture.width, picture.layout, picture.depth
+def _facts(picture: Picture) -> tuple[int, int, Bands, Values]:
+    return picture.height, picture.width, picture.bands, picture.values
 
 
 def _told(picture: Picture) -> str:
     return (
         f"{picture.height} x {picture.width} px (height x width), "
-        f"{picture.layout.channels} channels of {picture.depth}"
+        f"{picture.bands.channels} channels of {picture.values.dtype}"
     )
 
 
@@ -209,7 +209,7 @@ def _read_masks(
                 f"the frames are {size[0]} x {size[1]}",
                 "a mask has the frames' size",
             )
-        colours = mask[..., : Layout.of(mask.shape[2]).colour_channels]
+        colours = mask[..., : Bands.of(mask.shape[2]).count]
         masks.append(np.logical_or.reduce(colours, axis=2))
     return masks * count if len(masks) == 1 else masks
 
@@ -218,7 +218,7 @@ def _write(
     target: Path,
     pixels: NDArray[np.generic],
     metadata: Metadata,
-    depth: Depth,
+    values: Values,
     quality: int | None,
 ) -> tuple[str, ...]:
     height, width, channels = pixels.shape
@@ -227,8 +227,8 @@ def _write(
         [pixels],
         height=height,
         width=width,
-        layout=Layout.of(channels),
-        depth=depth,
+        bands=Bands.of(channels),
+        values=values,
         metadata=metadata,
         options=WriteOptions(quality=quality),
     )

@@ -108,9 +108,9 @@ def check_pairs(pairs: Sequence[Pair], scale: int, *, sample: int = 64) -> None:
     for pair in pairs:
         small, large = open_picture(pair.small.data()), open_picture(pair.large.data())
         _check_sizes(pair, small, large, scale)
-        if small.layout.colour != large.layout.colour:
+        if small.bands.colour != large.bands.colour:
             raise DataError(
-                f"{pair.small} is {small.layout.colour}, but {pair.large} is {large.layout.colour}",
+                f"{pair.small} is {small.bands.colour}, but {pair.large} is {large.bands.colour}",
                 "save both as grey or both as RGB",
             )
     count = min(sample, len(pairs))

@@ -16,7 +16,7 @@ from torch import Tensor
 from superres.errors import ArgumentError, BackendError
 from superres.formats.read import open_picture, read_pixels
 from superres.formats.write import WriteOptions, write_picture
-from superres.frame import Layout, from_unit, to_unit
+from superres.frame import UINT8, Bands, from_unit, to_unit
 from superres.metadata.header import Metadata
 
 Codec = Literal["jpeg", "webp", "avif", "h264"]
@@ -45,7 +45,7 @@ def code_batch(x_BCHW: Tensor, codec: Codec, qualities: Sequence[int]) -> Tensor
             f"got {tuple(x_BCHW.shape)} and {len(qualities)}",
             "pass grey or RGB pictures, and a quality for each",
         )
-    pictures = from_unit(x_BCHW.detach().permute(0, 2, 3, 1).float().cpu().numpy(), "uint8")
+    pictures = from_unit(x_BCHW.detach().permute(0, 2, 3, 1).float().cpu().numpy(), UINT8)
     code = _through_h264 if codec == "h264" else _through_file
     coded = [
         code(np.ascontiguousarray(picture, np.uint8), codec, int(quality))[..., :channels]
@@ -63,8 +63,8 @@ def _through_file(picture: _Picture, codec: str, quality: int) -> _Picture:
         [picture],
         height=picture.shape[0],
         width=picture.shape[1],
-        layout=Layout.of(picture.shape[2]),
-        depth="uint8",
+        bands=Bands.of(picture.shape[2]),
+        values=UINT8,
         metadata=Metadata(),
         format=codec,
         options=WriteOptions(quality=quality),

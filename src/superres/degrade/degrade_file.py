@@ -14,7 +14,7 @@ from superres.degrade.config import DegradationConfig
 from superres.errors import PictureError
 from superres.formats.read import open_picture, read_pixels
 from superres.formats.write import write_picture
-from superres.frame import Layout, from_unit, to_unit
+from superres.frame import UINT8, Bands, from_unit, to_unit
 from superres.metadata.header import Metadata
 
 
@@ -65,10 +65,10 @@ def degrade_file(
             f"nothing is left of it at a scale of {scale}",
             "take a larger picture or a smaller scale",
         )
-    colours = picture.layout.colour_channels
+    colours = picture.bands.count
     large_HWC = read_pixels(picture)[: height * scale, : width * scale, :colours]
-    if picture.depth != "uint8":
-        large_HWC = from_unit(to_unit(large_HWC), "uint8")
+    if picture.values != UINT8:
+        large_HWC = from_unit(to_unit(large_HWC), UINT8)
     if colours == 1:
         large_HWC = np.repeat(large_HWC, 3, axis=2)
     large_1CHW = torch.from_numpy(to_unit(large_HWC)).permute(2, 0, 1)[None]
@@ -76,18 +76,18 @@ def degrade_file(
     small_1CHW = degrade_batch(
         large_1CHW, config, scale=scale, seed=(seed, zlib.crc32(source.stem.encode()))
     )
-    small_HWC = from_unit(small_1CHW[0].permute(1, 2, 0).numpy(), "uint8")
+    small_HWC = from_unit(small_1CHW[0].permute(1, 2, 0).numpy(), UINT8)
     lost = write_picture(
         target,
         [np.ascontiguousarray(small_HWC)],
         height=height,
         width=width,
-        layout=Layout("rgb", alpha=False),
-        depth="uint8",
+        bands=Bands("rgb", 3),
+        values=UINT8,
         metadata=Metadata(icc=picture.metadata.icc if colours == 3 else None),
     )
     size = (picture.height, picture.width)
-    notes = _notes(size, (height * scale, width * scale), picture.layout)
+    notes = _notes(size, (height * scale, width * scale), picture.bands)
     return DegradeReport(
         source=str(source),
         target=str(target),
@@ -97,10 +97,10 @@ def degrade_file(
     )
 
 
-def _notes(size: tuple[int, int], used: tuple[int, int], layout: Layout) -> tuple[str, ...]:
+def _notes(size: tuple[int, int], used: tuple[int, int], bands: Bands) -> tuple[str, ...]:
     notes: list[str] = []
     if size != used:
         notes.append(f"cropped from {size[1]}×{size[0]} to {used[1]}×{used[0]}, as training does")
-    if layout.alpha:
+    if bands.alpha:
         notes.append("transparency is left out, as training does")
     return tuple(notes)

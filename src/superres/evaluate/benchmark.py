@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from superres.data.folders import PICTURE_SUFFIXES
 from superres.errors import ArgumentError, DataError
 from superres.formats.read import open_picture, read_pixels
-from superres.frame import WHITE, Depth, Layout, depth_of
+from superres.frame import Bands, Values
 from superres.images.resize import resize
 from superres.metrics import Protocol, psnr, ssim
 from superres.metrics.cpsnr import RegisteredProtocol, cpsnr
@@ -117,7 +117,7 @@ def evaluate(
             truth = _fitting(truth, small, scale, path)
         else:
             truth = _cropped(truth, scale, path)
-            small = _at_depth(resize(truth, scale=1.0 / scale), depth_of(truth))
+            small = _rounded(resize(truth, scale=1.0 / scale), Values.of(truth.dtype))
         clear = _clear(folder, path, truth) if isinstance(protocol, RegisteredProtocol) else None
         score, restored = _score(enlarger, small, truth, clear, protocol, path.stem)
         scores.append(score)
@@ -133,7 +133,7 @@ def bicubic(scale: int) -> Enlarger:
     """Return the enlarger that every network has to beat: MATLAB's bicubic."""
 
     def enlarge(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
-        return _at_depth(resize(pixels, scale=scale), depth_of(pixels))
+        return _rounded(resize(pixels, scale=scale), Values.of(pixels.dtype))
 
     return enlarge
 
@@ -195,7 +195,7 @@ def _pictures(folder: Path) -> list[Path]:
 def _read(path: Path) -> NDArray[np.generic]:
     """Return the colours of a picture, (H, W, 1) or (H, W, 3), in its own depth."""
     pixels = read_pixels(open_picture(path))
-    return pixels[..., : Layout.of(pixels.shape[2]).colour_channels]
+    return pixels[..., : Bands.of(pixels.shape[2]).count]
 
 
 def _cropped(truth: NDArray[np.generic], scale: int, path: Path) -> NDArray[np.generic]:
@@ -263,8 +263,8 @@ def _clear(folder: Path, path: Path, truth: NDArray[np.generic]) -> NDArray[np.g
     return pixels[: truth.shape[0], : truth.shape[1]]
 
 
-def _at_depth(values: NDArray[np.float64], depth: Depth) -> NDArray[np.generic]:
-    """Return resized values of a picture at its depth: rounded as MATLAB does, halves up."""
-    if depth == "float32":
-        return values.astype(np.float32)
-    return np.floor(np.clip(values, 0.0, WHITE[depth]) + 0.5).astype(depth)
+def _rounded(numbers: NDArray[np.float64], values: Values) -> NDArray[np.generic]:
+    """Return resized numbers as their picture has them: rounded as MATLAB does, halves up."""
+    if not values.whole:
+        return numbers.astype(values.dtype)
+    return np.floor(np.clip(numbers, values.black, values.white) + 0.5).astype(values.dtype)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from superres.evaluate.benchmark import SetResult, bicubic, evaluate
-from superres.frame import Pixels, from_unit, to_unit
+from superres.frame import UINT8, Pixels, from_unit, to_unit
 from superres.layers.config import NetworkConfig
 from superres.losses.lpips import load_lpips
 from superres.metrics.protocol import Protocol
@@ -111,7 +111,7 @@ class Validator:
         y_BCHW = y_BCHW[..., : height * scale, : width * scale].float().cpu()
         # Of grey the mean before rounding, as `Upscaler` makes it.
         large_CHW = y_BCHW.mean(1) if channels == 1 else y_BCHW.flatten(0, 1)
-        return from_unit(large_CHW.permute(1, 2, 0).numpy(), "uint8")
+        return from_unit(large_CHW.permute(1, 2, 0).numpy(), UINT8)
 
 
 def _named(result: SetResult) -> dict[str, float]:
@@ -153,7 +153,7 @@ def side_by_side(
     blocks = small.repeat(scale, axis=0).repeat(scale, axis=1)
     middles = [_middle(picture) for picture in (blocks, bicubic(scale)(small), restored, truth)]
     row = np.concatenate(middles, axis=1)
-    return from_unit(to_unit(row), "uint8")
+    return from_unit(to_unit(row), UINT8)
 
 
 def _middle(picture: NDArray[np.generic]) -> NDArray[np.generic]:

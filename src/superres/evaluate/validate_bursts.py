@@ -14,7 +14,7 @@ from superres.data.resident import decode
 from superres.errors import DataError
 from superres.evaluate.benchmark import truth_paths
 from superres.evaluate.validate import Validation, side_by_side
-from superres.frame import Pixels, from_unit
+from superres.frame import UINT8, Pixels, from_unit
 from superres.layers.config import NetworkConfig
 from superres.metrics.protocol import Protocol
 from superres.metrics.psnr import psnr
@@ -100,4 +100,4 @@ class BurstValidator:
 
 
 def _pixels(unit_CHW: Tensor) -> Pixels:
-    return from_unit(unit_CHW.permute(1, 2, 0).float().cpu().numpy(), "uint8")
+    return from_unit(unit_CHW.permute(1, 2, 0).float().cpu().numpy(), UINT8)

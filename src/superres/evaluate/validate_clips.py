@@ -17,7 +17,7 @@ from superres.degrade.downscale import resize_batch, round8
 from superres.errors import DataError
 from superres.evaluate.benchmark import truth_paths
 from superres.evaluate.validate import Validation, side_by_side
-from superres.frame import Pixels, from_unit
+from superres.frame import UINT8, Pixels, from_unit
 from superres.layers.config import NetworkConfig
 from superres.layers.motion import flow_between, warp
 from superres.metrics.protocol import Protocol
@@ -155,7 +155,7 @@ def _video_clips(source: Path, scale: int) -> list[_Clip]:
     frames: list[np.ndarray] = []
     for still in islice(FrameReader(source, facts).frames(), first, None):
         rgb = to_rgb(still.frame)[top : top + edges[0], left : left + edges[1]]
-        frames.append(from_unit(rgb, "uint8"))
+        frames.append(from_unit(rgb, UINT8))
     runs = max(0, len(frames) // _CLIPS.frames)
     clips: list[_Clip] = []
     for run in range(0, runs, max(1, -(-runs // _MOST_EXCERPTS))):
@@ -193,4 +193,4 @@ def _score(restored: Tensor, truth: Tensor, scale: int) -> _Score:
 
 
 def _pixels(unit_CHW: Tensor) -> Pixels:
-    return from_unit(unit_CHW.permute(1, 2, 0).float().cpu().numpy(), "uint8")
+    return from_unit(unit_CHW.permute(1, 2, 0).float().cpu().numpy(), UINT8)

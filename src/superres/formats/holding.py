@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.formats.output_format import OutputFormat
-from superres.frame import Depth, Layout, from_unit, to_unit
+from superres.frame import Bands, Values, from_unit, to_unit
 from superres.metadata.exif import fit_exif, new_exif, settle_exif
 from superres.metadata.header import Metadata, icc_space
 from superres.metadata.iptc import MAX_JPEG_IPTC_BYTES
@@ -20,37 +20,38 @@ from superres.vips.reserved import MAX_RESERVED_BYTES
 
 _MAX_JPEG_XMP_BYTES = 60_000  # libvips drops more without a word; a segment would hold 65,502
 _DPI_IN_EXIF = ("jpeg", "webp", "avif")  # as libvips writes them; the others have a place of it
-_DEPTH_WORDS: dict[Depth, str] = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
+_WORDS: dict[str, str] = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 
 Notes = tuple[str, ...]
 
 
-def held_layout(kind: OutputFormat, layout: Layout) -> tuple[Layout, Notes]:
+def held_layout(kind: OutputFormat, bands: Bands) -> tuple[Bands, Notes]:
     """Return the channels that are handed to the encoder, and notes on the others."""
     notes: list[str] = []
-    if layout.alpha and not kind.alpha:
+    if bands.alpha and not kind.alpha:
         notes.append(f"alpha laid on white: {kind.title} holds none")
-    if layout.colour == "grey" and not kind.grey:
+    if bands.colour == "grey" and not kind.grey:
         notes.append(f"grey written as RGB: {kind.title} as written here holds no grey")
-    return Layout(layout.colour, layout.alpha and kind.alpha), tuple(notes)
+    return Bands(bands.colour, bands.count, bands.alpha and kind.alpha), tuple(notes)
 
 
-def held_depth(kind: OutputFormat, depth: Depth) -> tuple[Depth, int, Notes]:
-    """Return the depth handed to the encoder, the bits a sample that the file keeps, and notes."""
-    held = depth if depth in kind.depths else kind.depths[-1]
+def held_values(kind: OutputFormat, values: Values) -> tuple[Values, int, Notes]:
+    """Return what is handed to the encoder, the bits a sample that the file keeps, and notes."""
+    dtype = values.dtype
+    held = dtype if dtype in kind.dtypes else kind.dtypes[-1]
     bits = 32 if held == "float32" else 8 if held == "uint8" else kind.wide_bits
-    if held == depth and (held != "uint16" or bits == 16):
-        return held, bits, ()
-    clamped = ", clamped to [0, 1]" if depth == "float32" else ""
-    lost = f"{_DEPTH_WORDS[depth]} reduced to {bits}-bit{clamped}: {kind.title} holds no more"
-    return held, bits, (lost,)
+    if held == dtype and (held != "uint16" or bits == 16):
+        return Values.of(held), bits, ()
+    clamped = ", clamped to [0, 1]" if not values.whole else ""
+    lost = f"{_WORDS.get(dtype, dtype)} reduced to {bits}-bit{clamped}: {kind.title} holds no more"
+    return Values.of(held), bits, (lost,)
 
 
 def held_metadata(
-    kind: OutputFormat, metadata: Metadata, layout: Layout, *, height: int, width: int
+    kind: OutputFormat, metadata: Metadata, bands: Bands, *, height: int, width: int
 ) -> tuple[Metadata, Notes]:
     """Return what the format can hold, made true of this size, and notes on the rest."""
-    icc, icc_notes = _held_icc(kind, metadata.icc, layout)
+    icc, icc_notes = _held_icc(kind, metadata.icc, bands)
     exif, exif_notes = _held_exif(kind, metadata, height, width)
     xmp, xmp_notes = _held_xmp(kind, metadata.xmp, height, width)
     iptc, notes = metadata.iptc, [*icc_notes, *exif_notes, *xmp_notes]
@@ -63,30 +64,30 @@ def held_metadata(
     return Metadata(icc=icc, exif=exif, xmp=xmp, dpi=metadata.dpi, iptc=iptc), tuple(notes)
 
 
-def held_pixels(block: NDArray[Any], *, layout: Layout, depth: Depth, bits: int) -> NDArray[Any]:
+def held_pixels(block: NDArray[Any], *, bands: Bands, values: Values, bits: int) -> NDArray[Any]:
     """Turn a block into what is handed to the encoder.
 
     Args:
         block: (h, width, channels) of any depth.
-        layout: What the encoder takes; a missing alpha is laid on white.
-        depth: What the encoder takes.
+        bands: What the encoder takes; a missing alpha is laid on white.
+        values: What the encoder takes.
         bits: Bits of each sample that the file keeps.
     """
-    if block.shape[2] != layout.channels:
+    if block.shape[2] != bands.channels:
         unit = to_unit(block)
         alpha = np.clip(unit[..., -1:], 0.0, 1.0)
         on_white = unit[..., :-1] * alpha + (1.0 - alpha)
-        block = from_unit(on_white.astype(np.float32, copy=False), depth)
-    elif block.dtype != np.dtype(depth):
-        block = from_unit(to_unit(block), depth)
+        block = from_unit(on_white.astype(np.float32, copy=False), values)
+    elif block.dtype.name != values.dtype:
+        block = from_unit(to_unit(block), values)
     if 8 < bits < 16:
         block = placed_high(block, bits)
     return block
 
 
-def _held_icc(kind: OutputFormat, icc: bytes | None, layout: Layout) -> tuple[bytes | None, Notes]:
+def _held_icc(kind: OutputFormat, icc: bytes | None, bands: Bands) -> tuple[bytes | None, Notes]:
     """Return the profile if it is for the colours that the file will hold."""
-    written = "RGB" if layout.colour == "rgb" or not kind.grey else "GRAY"
+    written = "RGB" if bands.colour == "rgb" or not kind.grey else "GRAY"
     if icc is None:
         return None, ()
     if icc_space(icc) != written:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from superres.errors import OutputError, unknown_name
-from superres.frame import Depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class OutputFormat:
         name: How it is asked for.
         title: How it is called in words.
         suffixes: Names of its files end so; the first is given to new files.
-        depths: What its pixels can be.
+        dtypes: What its pixels can be.
         wide_bits: Bits that it keeps of 16-bit pixels.
         alpha: Whether it holds alpha.
         grey: Whether it holds grey pictures; else they are written as RGB.
@@ -30,7 +29,7 @@ class OutputFormat:
     name: str
     title: str
     suffixes: tuple[str, ...]
-    depths: tuple[Depth, ...]
+    dtypes: tuple[str, ...]
     wide_bits: int = 16
     alpha: bool = True
     grey: bool = True

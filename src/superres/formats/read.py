@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, PictureError
 from superres.formats.kinds import HEAD_BYTES, Kind, animation_error, kind_of, pages_error
-from superres.frame import Depth, Layout
+from superres.frame import Bands, Values
 from superres.metadata.exif import exif_orientation
 from superres.metadata.header import Metadata, blob, collect_metadata, profile_of
 from superres.metadata.png_chunks import read_png_facts
@@ -67,8 +67,8 @@ class Picture:
     Attributes:
         height: Pixels, of the upright picture.
         width: Pixels, of the upright picture.
-        layout: What its channels mean.
-        depth: Depth of its pixels, from the file's type.
+        bands: What its channels mean.
+        values: What its numbers mean, from the file's type.
         metadata: What it carries besides pixels.
         format: "png", "jpeg", "webp", "tiff", "avif" or "heic".
         notes: What was converted or cannot be kept, in words.
@@ -76,8 +76,8 @@ class Picture:
 
     height: int
     width: int
-    layout: Layout
-    depth: Depth
+    bands: Bands
+    values: Values
     metadata: Metadata
     format: str
     notes: tuple[str, ...]
@@ -93,7 +93,7 @@ class Picture:
             block: Rows at a time; the last block may be shorter.
 
         Yields:
-            (h, width, channels) arrays of the picture's depth.
+            (h, width, channels) arrays of the picture's dtype.
 
         Raises:
             PictureError: The file is damaged or cut off, or has changed since it was opened.
@@ -105,7 +105,7 @@ class Picture:
 
     def _decode(self, block: int) -> Iterator[NDArray[Any]]:
         recipe, name = self._recipe, _name(self._recipe.source)
-        shape = (self.width, self.layout.channels)
+        shape = (self.width, self.bands.channels)
         try:
             image = _upright(recipe)
             if (image.height, image.width, image.bands) != (self.height, *shape):
@@ -114,7 +114,7 @@ class Picture:
             for top in range(0, self.height, block):
                 count = min(block, self.height - top)
                 data = region.fetch(0, top, self.width, count)
-                pixels = np.frombuffer(data, np.dtype(self.depth)).reshape(count, *shape)
+                pixels = np.frombuffer(data, np.dtype(self.values.dtype)).reshape(count, *shape)
                 if 8 < recipe.bits < 16:
                     pixels = full_range(pixels, recipe.bits)
                 if recipe.colour.rounded_down:
@@ -166,8 +166,8 @@ def open_picture(
     return Picture(
         height=height,
         width=width,
-        layout=colour.layout,
-        depth=colour.depth,
+        bands=colour.bands,
+        values=Values.of(colour.dtype),
         metadata=metadata,
         format=kind,
         notes=(*facts.notes, *colour.notes, *notes),
@@ -187,8 +187,8 @@ def read_pixels(picture: Picture) -> NDArray[Any]:
     Raises:
         PictureError: The file is damaged or cut off.
     """
-    shape = (picture.height, picture.width, picture.layout.channels)
-    pixels = np.empty(shape, np.dtype(picture.depth))
+    shape = (picture.height, picture.width, picture.bands.channels)
+    pixels = np.empty(shape, np.dtype(picture.values.dtype))
     top = 0
     for block in picture.rows():
         pixels[top : top + len(block)] = block

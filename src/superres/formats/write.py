@@ -12,9 +12,9 @@ import pyvips
 from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, OutputError
-from superres.formats.holding import Notes, held_depth, held_layout, held_metadata, held_pixels
+from superres.formats.holding import Notes, held_layout, held_metadata, held_pixels, held_values
 from superres.formats.output_format import OutputFormat, format_of, output_format
-from superres.frame import Depth, Layout, depth_of
+from superres.frame import Bands, Values
 from superres.metadata.exif_in_tiff import add_to_tiff, forget_tiff_resolution
 from superres.metadata.header import Metadata
 from superres.metadata.tags import TagError
@@ -60,8 +60,8 @@ def write_picture(
     *,
     height: int,
     width: int,
-    layout: Layout,
-    depth: Depth,
+    bands: Bands,
+    values: Values,
     metadata: Metadata,
     format: str | None = None,
     options: WriteOptions = WriteOptions(),
@@ -73,11 +73,11 @@ def write_picture(
 
     Args:
         target: A path, or a binary stream, which is given the finished file's bytes.
-        blocks: (h, width, channels) arrays of the depth, from top to bottom.
+        blocks: (h, width, channels) arrays of the dtype, from top to bottom.
         height: Rows that the blocks hold together.
         width: Pixels a row.
-        layout: What the channels mean.
-        depth: Depth of the blocks.
+        bands: What the channels mean.
+        values: What their numbers mean.
         metadata: What the file carries besides; sizes and resolution in it are made true.
         format: Name of the format; None goes by the path's suffix.
         options: How to encode.
@@ -94,16 +94,16 @@ def write_picture(
     prepare_library()
     kind = _format(target, format)
     _check_size(kind, height, width)
-    pushed, layout_notes = held_layout(kind, layout)
-    pushed_depth, bits, depth_notes = held_depth(kind, depth)
-    held, metadata_notes = held_metadata(kind, metadata, layout, height=height, width=width)
+    pushed, layout_notes = held_layout(kind, bands)
+    pushed_values, bits, values_notes = held_values(kind, values)
+    held, metadata_notes = held_metadata(kind, metadata, bands, height=height, width=width)
     reserve = _reserve(kind, held)
     encoding = Encoding(
         format=kind.name,
         height=height,
         width=width,
-        layout=pushed,
-        depth=pushed_depth,
+        bands=pushed,
+        dtype=pushed_values.dtype,
         bits=bits,
         metadata=_left_to_libvips(kind, held),
         reserve=reserve,
@@ -111,8 +111,8 @@ def write_picture(
         lossless=_lossless(kind, options),
         compression=options.compression,
     )
-    announced = _checked(blocks, height, width, layout, depth)
-    rows = (held_pixels(x, layout=pushed, depth=pushed_depth, bits=bits) for x in announced)
+    announced = _checked(blocks, height, width, bands, values)
+    rows = (held_pixels(x, bands=pushed, values=pushed_values, bits=bits) for x in announced)
     with appearing_whole(target) as path:
         try:
             encode(path, rows, encoding)
@@ -120,7 +120,7 @@ def write_picture(
             reason = reason_of(error, otherwise="its encoder gave no reason")
             raise unwritable(target, reason) from error
         late_notes = _finish(path, kind, held, reserve)
-    return (*layout_notes, *depth_notes, *metadata_notes, *late_notes)
+    return (*layout_notes, *values_notes, *metadata_notes, *late_notes)
 
 
 def _format(target: Path | BinaryIO, name: str | None) -> OutputFormat:
@@ -153,25 +153,26 @@ def _lossless(kind: OutputFormat, options: WriteOptions) -> bool:
 
 
 def _checked(
-    blocks: Iterable[NDArray[Any]], height: int, width: int, layout: Layout, depth: Depth
+    blocks: Iterable[NDArray[Any]], height: int, width: int, bands: Bands, values: Values
 ) -> Iterator[NDArray[Any]]:
     """Pass blocks on; raise where they are not what was announced."""
     done = 0
     for block in blocks:
-        if block.ndim != 3 or block.shape[1:] != (width, layout.channels):
+        if block.ndim != 3 or block.shape[1:] != (width, bands.channels):
             raise ArgumentError(
-                f"blocks must be (h, {width}, {layout.channels}), got {block.shape}",
-                "yield rows of the announced width and layout",
+                f"blocks must be (h, {width}, {bands.channels}), got {block.shape}",
+                "yield rows of the announced width and bands",
             )
-        if depth_of(block) != depth:
+        if block.dtype.name != values.dtype:
             raise ArgumentError(
-                f"blocks must be {depth}, got {block.dtype.name}", "convert them with from_unit"
+                f"blocks must be {values.dtype}, got {block.dtype.name}",
+                "convert them with from_unit",
             )
         done += len(block)
         if done > height:
             break
         if len(block):
-            yield block.astype(np.dtype(depth), copy=False)  # in this machine's byte order
+            yield block.astype(np.dtype(values.dtype), copy=False)  # in this machine's byte order
     if done != height:
         raise ArgumentError(
             f"the blocks hold {'more than ' if done > height else ''}{min(done, height)} rows, "

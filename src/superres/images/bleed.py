@@ -6,7 +6,7 @@ would draw it into visible pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +40,16 @@ def bleed(pixels: Unit, radius: int) -> Unit:
     return result
 
 
-def bleed_rows(blocks: Iterable[Unit], radius: int) -> Iterator[Unit]:
+def bleed_rows(
+    blocks: Iterable[Unit], radius: int, spread: Callable[[Unit, int], Unit] = bleed
+) -> Iterator[Unit]:
     """Do what `bleed` does to a picture that comes in blocks of rows, with equal results.
 
     Args:
         blocks: (h, W, C) unit pixels from top to bottom.
         radius: See `bleed`; so many rows are held back.
+        spread: What is done to rows that are there with all within the radius: `bleed`, or what
+            spreads no further than that either.
     """
     window: Unit | None = None  # rows that later blocks still have to see, and those not yet given
     given = 0  # rows of the window that were given already
@@ -53,11 +57,11 @@ def bleed_rows(blocks: Iterable[Unit], radius: int) -> Iterator[Unit]:
         window = block if window is None else np.concatenate((window, block))
         ready = len(window) - radius
         if ready > given:
-            yield bleed(window, radius)[given:ready]
+            yield spread(window, radius)[given:ready]
             dropped = max(0, ready - radius)
             window, given = window[dropped:], ready - dropped
     if window is not None and given < len(window):
-        yield bleed(window, radius)[given:]
+        yield spread(window, radius)[given:]
 
 
 def _beside(known: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -180,9 +180,7 @@ def _windows(picture: Picture) -> Iterator[Luma]:
             continue
         for left in range(0, picture.width, across * _WINDOW_PX):
             pixels = to_unit(block[:, left : left + _WINDOW_PX])
-            if not np.isfinite(pixels).all() or (
-                picture.layout.alpha and not pixels[..., -1].all()
-            ):
+            if not np.isfinite(pixels).all() or (picture.bands.alpha and not pixels[..., -1].all()):
                 continue
-            colours = pixels[..., : picture.layout.colour_channels].clip(0.0, 1.0)
+            colours = pixels[..., : picture.bands.count].clip(0.0, 1.0)
             yield colours @ _LUMA_OF_RGB if colours.shape[2] == 3 else colours[..., 0] * 255.0

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import ArgumentError
-from superres.frame import WHITE, depth_of
+from superres.frame import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def cpsnr(
             f"the mask is {clear.shape}, the pictures are {truth.shape[:2]}",
             "pass an (H, W) array, nonzero where the truth is clear",
         )
-    peak = protocol.peak or WHITE[depth_of(truth)]
+    peak = protocol.peak or Values.of(truth.dtype).white
     mask = np.ones(truth.shape[:2], bool) if clear is None else clear.astype(bool)
     one = restored.astype(np.float64).reshape(*restored.shape[:2], -1)
     other = truth.astype(np.float64).reshape(*truth.shape[:2], -1)

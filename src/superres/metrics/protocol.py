@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, unknown_name
-from superres.frame import WHITE, Depth, depth_of, luma
+from superres.frame import Values, luma
 
+_COMPARED = ("uint8", "uint16", "float32")
 PEAK = 255.0  # all depths are compared on a scale of 0 to 255
 
 
@@ -82,7 +83,12 @@ def comparable(
             f"the restored picture holds {restored.dtype}, the truth {truth.dtype}",
             "convert one with superres.frame.to_unit and from_unit",
         )
-    depth = depth_of(truth)
+    if truth.dtype.name not in _COMPARED:
+        raise ArgumentError(
+            f"pictures of {', '.join(_COMPARED)} can be compared, got {truth.dtype.name}",
+            "convert with .astype(); floats hold black at 0 and white at 1",
+        )
+    meaning = Values.of(truth.dtype)
     channels = truth.shape[2] if truth.ndim == 3 else 1
     if truth.ndim not in (2, 3) or channels not in (1, 3):
         raise ArgumentError(
@@ -96,15 +102,15 @@ def comparable(
             f"{truth.shape[0]}×{truth.shape[1]}",
             "compare larger pictures, or leave out less",
         )
-    return _plane(restored, depth, protocol), _plane(truth, depth, protocol)
+    return _plane(restored, meaning, protocol), _plane(truth, meaning, protocol)
 
 
-def _plane(pixels: NDArray[np.generic], depth: Depth, protocol: Protocol) -> NDArray[np.float64]:
+def _plane(pixels: NDArray[np.generic], meaning: Values, protocol: Protocol) -> NDArray[np.float64]:
     """Return one picture as (h, w, channels) on the scale of 0 to 255."""
     edge = protocol.border
     inner = pixels[edge : pixels.shape[0] - edge, edge : pixels.shape[1] - edge]
-    values = inner.astype(np.float64) * (PEAK / WHITE[depth])
-    if depth == "float32" and not np.isfinite(values).all():
+    values = inner.astype(np.float64) * (PEAK / meaning.white)
+    if not meaning.whole and not np.isfinite(values).all():
         raise ArgumentError(
             f"{int((~np.isfinite(values)).sum())} values of a picture are NaN or infinite",
             "look for what made them; no score can be taken",

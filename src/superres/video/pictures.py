@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from superres.atomic import atomic_write_bytes
 from superres.formats.write import WriteOptions, write_picture
-from superres.frame import Layout, from_unit
+from superres.frame import UINT8, UINT16, Bands, from_unit
 from superres.metadata.header import Metadata
 
 TIMES = "timestamps.txt"
-_RGB = Layout("rgb", alpha=False)
+_RGB = Bands("rgb", 3)
 _FAST = WriteOptions(compression=1)
 
 
@@ -34,14 +34,14 @@ def write_frame(path: Path, rgb: NDArray[np.float32], *, bits: int) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    depth = "uint8" if bits == 8 else "uint16"
+    values = UINT8 if bits == 8 else UINT16
     write_picture(
         path,
-        [from_unit(rgb, depth)],
+        [from_unit(rgb, values)],
         height=rgb.shape[0],
         width=rgb.shape[1],
-        layout=_RGB,
-        depth=depth,
+        bands=_RGB,
+        values=values,
         metadata=Metadata(),
         options=_FAST,
     )

@@ -19,8 +19,6 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from superres.frame import Depth
-
 _STRIP_BYTES = 2**20
 _WAITING_BLOCKS = 3
 _PATIENCE_S = 0.5  # waits are cut into pieces, or Windows would not hear Ctrl-C in them
@@ -39,12 +37,12 @@ class Carrier:
         height: Rows that will be pushed.
         width: Pixels a row.
         channels: 1 to 4.
-        depth: Of the pixels.
+        dtype: Of the pixels.
     """
 
-    def __init__(self, height: int, width: int, channels: int, depth: Depth) -> None:
-        self._header = _tiff_header(height, width, channels, np.dtype(depth))
-        self._total = len(self._header) + height * width * channels * np.dtype(depth).itemsize
+    def __init__(self, height: int, width: int, channels: int, dtype: str) -> None:
+        self._header = _tiff_header(height, width, channels, np.dtype(dtype))
+        self._total = len(self._header) + height * width * channels * np.dtype(dtype).itemsize
         # Kept here, for the image does not: collected before it, the process would crash.
         self._source = pyvips.SourceCustom()
         self._state = threading.Condition()
@@ -58,7 +56,7 @@ class Carrier:
         """Hand over the next rows; waits while the reader is behind.
 
         Args:
-            rows: (h, width, channels) of the depth; must not change any more.
+            rows: (h, width, channels) of the dtype; must not change any more.
 
         Raises:
             CarrierError: The reader has ended.

@@ -8,14 +8,14 @@ from typing import Literal
 import pyvips
 
 from superres.errors import PictureError
-from superres.frame import Depth, Layout
+from superres.frame import Bands
 from superres.metadata.header import icc_space
 from superres.metadata.tiff_facts import Alpha
 
 Profile = Literal["keep", "srgb"]
 _COLOUR_CHANNELS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb16": 3, "scrgb": 3, "rgb": 3, "cmyk": 4}
 _CONVERTED_SPACES = {"lab": "CIELAB", "labs": "CIELAB", "xyz": "XYZ"}
-_DEPTHS: dict[str, Depth] = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
+_DEPTHS: dict[str, str] = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 _SAMPLES = {
     "char": "signed 8-bit",
     "short": "signed 16-bit",
@@ -32,8 +32,8 @@ class Colour:
     """What a file's channels mean once they are converted.
 
     Attributes:
-        layout: The channels that come out.
-        depth: Their depth.
+        bands: The channels that come out.
+        dtype: Their dtype.
         icc: The profile that is true of them.
         convert: Keep the values, convert through an ICC profile, or from a CIE space.
         own_profile: Whether the file's own profile is used in that, not libvips' CMYK.
@@ -41,8 +41,8 @@ class Colour:
         notes: What was converted or dropped.
     """
 
-    layout: Layout
-    depth: Depth
+    bands: Bands
+    dtype: str
     icc: bytes | None
     convert: Literal["keep", "profile", "space"] = "keep"
     own_profile: bool = False
@@ -68,17 +68,17 @@ def plan_colour(
     space = str(image.interpretation)
     if space == "multiband" and image.bands == 1:
         space = "b-w"
-    layout = _layout(image, name, space, alpha)
+    bands = _layout(image, name, space, alpha)
     space_name = icc_space(icc) if icc else ""
     if space == "cmyk":
-        return _from_cmyk(image, name, layout, own_profile=space_name == "CMYK")
+        return _from_cmyk(image, name, bands, own_profile=space_name == "CMYK")
     if space in _CONVERTED_SPACES:
-        return _from_cie(image, layout, _CONVERTED_SPACES[space])
-    colour = Colour(layout, _depth(image, name), icc)
+        return _from_cie(image, bands, _CONVERTED_SPACES[space])
+    colour = Colour(bands, _dtype(image, name), icc)
     if alpha == "premultiplied":  # libvips divides it out while it reads
         note = "premultiplied alpha turned into straight alpha"
-        colour = replace(colour, rounded_down=colour.depth != "float32", notes=(note,))
-    wanted = "GRAY" if layout.colour == "grey" else "RGB"
+        colour = replace(colour, rounded_down=colour.dtype != "float32", notes=(note,))
+    wanted = "GRAY" if bands.colour == "grey" else "RGB"
     if icc is None:
         return colour
     if space_name != wanted:
@@ -90,7 +90,7 @@ def plan_colour(
 
 def convert_colour(image: pyvips.Image, colour: Colour) -> pyvips.Image:
     """Apply a plan to an opened file; lazily, as all of libvips."""
-    wide = colour.depth == "uint16"
+    wide = colour.dtype == "uint16"
     if colour.convert == "space":
         return image.colourspace("rgb16" if wide else "srgb")
     if colour.convert == "keep":
@@ -108,10 +108,10 @@ def convert_colour(image: pyvips.Image, colour: Colour) -> pyvips.Image:
             black_point_compensation=True,
             depth=depth,
         )
-    if colour.layout.colour == "rgb":
+    if colour.bands.colour == "rgb":
         return rgb
     grey = rgb.extract_band(1)  # of a neutral colour, all three are the same
-    return grey.bandjoin(rgb.extract_band(3)) if colour.layout.alpha else grey
+    return grey.bandjoin(rgb.extract_band(3)) if colour.bands.alpha else grey
 
 
 def srgb_profile() -> bytes:
@@ -121,7 +121,7 @@ def srgb_profile() -> bytes:
     return loaded
 
 
-def _layout(image: pyvips.Image, name: str, space: str, alpha: Alpha | None) -> Layout:
+def _layout(image: pyvips.Image, name: str, space: str, alpha: Alpha | None) -> Bands:
     colours = 3 if space in _CONVERTED_SPACES else _COLOUR_CHANNELS.get(space, 0)
     extra = image.bands - colours
     if colours == 0 or extra not in (0, 1):
@@ -135,10 +135,10 @@ def _layout(image: pyvips.Image, name: str, space: str, alpha: Alpha | None) -> 
             f"{name} has {image.bands} channels, and the last is not labelled as alpha",
             "label it as alpha (TIFF's ExtraSamples 2), or save it without its last channel",
         )
-    return Layout("grey" if colours == 1 else "rgb", extra == 1)
+    return Bands("grey" if colours == 1 else "rgb", min(colours, 3), extra == 1)  # CMYK becomes RGB
 
 
-def _depth(image: pyvips.Image, name: str) -> Depth:
+def _dtype(image: pyvips.Image, name: str) -> str:
     samples = str(image.format)
     if samples not in _DEPTHS:
         raise PictureError(
@@ -149,12 +149,12 @@ def _depth(image: pyvips.Image, name: str) -> Depth:
     return _DEPTHS[samples]
 
 
-def _from_cmyk(image: pyvips.Image, name: str, layout: Layout, *, own_profile: bool) -> Colour:
-    depth = _depth(image, name)
+def _from_cmyk(image: pyvips.Image, name: str, bands: Bands, *, own_profile: bool) -> Colour:
+    dtype = _dtype(image, name)
     through = "its own profile" if own_profile else "a general CMYK profile: it has none of its own"
     return Colour(
-        layout,
-        "uint8" if depth == "uint8" else "uint16",
+        bands,
+        "uint8" if dtype == "uint8" else "uint16",
         srgb_profile(),
         convert="profile",
         own_profile=own_profile,
@@ -162,18 +162,18 @@ def _from_cmyk(image: pyvips.Image, name: str, layout: Layout, *, own_profile: b
     )
 
 
-def _from_cie(image: pyvips.Image, layout: Layout, what: str) -> Colour:
-    depth: Depth = "uint8" if image.format == "uchar" else "uint16"
-    note = f"{what} converted to {'8' if depth == 'uint8' else '16'}-bit sRGB"
-    return Colour(layout, depth, srgb_profile(), convert="space", notes=(note,))
+def _from_cie(image: pyvips.Image, bands: Bands, what: str) -> Colour:
+    dtype: str = "uint8" if image.format == "uchar" else "uint16"
+    note = f"{what} converted to {'8' if dtype == 'uint8' else '16'}-bit sRGB"
+    return Colour(bands, dtype, srgb_profile(), convert="space", notes=(note,))
 
 
 def _to_srgb(colour: Colour) -> Colour:
     """Convert grey or RGB through its own profile; floats have no defined range and stay."""
-    if colour.depth == "float32":
+    if colour.dtype == "float32":
         note = "float pixels keep their ICC profile: only whole numbers are converted to sRGB"
         return replace(colour, notes=(*colour.notes, note))
-    grey = colour.layout.colour == "grey"
+    grey = colour.bands.colour == "grey"
     return replace(
         colour,
         icc=None if grey else srgb_profile(),  # an sRGB profile may not stand in a grey file

@@ -13,7 +13,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from superres.frame import Depth, Layout
+from superres.frame import Bands
 from superres.metadata.header import KEEP_FLAGS, MM_PER_INCH, Metadata, set_blob
 from superres.metadata.iptc import wrap_iptc
 from superres.vips.carrier import Carrier, CarrierError
@@ -41,8 +41,8 @@ class Encoding:
         format: Name of the format.
         height: Pixels.
         width: Pixels.
-        layout: The channels that are pushed.
-        depth: The depth that is pushed.
+        bands: The channels that are pushed.
+        dtype: The dtype that is pushed.
         metadata: What libvips writes beside the pixels; None is left out.
         reserve: Bytes to reserve for EXIF, which is put into the finished file.
         quality: Of lossy coding, 1 to 100.
@@ -54,8 +54,8 @@ class Encoding:
     format: str
     height: int
     width: int
-    layout: Layout
-    depth: Depth
+    bands: Bands
+    dtype: str
     metadata: Metadata
     reserve: int
     quality: int
@@ -76,7 +76,7 @@ def encode(path: Path, rows: Iterable[NDArray[Any]], encoding: Encoding) -> None
         pyvips.Error: libvips cannot encode or write.
         BaseException: Whatever `rows` raises comes through as it is.
     """
-    carrier = Carrier(encoding.height, encoding.width, encoding.layout.channels, encoding.depth)
+    carrier = Carrier(encoding.height, encoding.width, encoding.bands.channels, encoding.dtype)
     failures: list[BaseException] = []
 
     def save() -> None:
@@ -109,7 +109,7 @@ def _described(image: pyvips.Image, encoding: Encoding) -> pyvips.Image:
     """Say what the channels mean, and attach the metadata."""
     metadata = encoding.metadata
     iptc = metadata.iptc and wrap_iptc(metadata.iptc)
-    image = image.copy(interpretation=_INTERPRETATIONS[encoding.layout.colour, encoding.depth])
+    image = image.copy(interpretation=_INTERPRETATIONS[encoding.bands.colour, encoding.dtype])
     for name, data in (
         ("icc-profile-data", metadata.icc),
         ("xmp-data", metadata.xmp),
@@ -162,13 +162,13 @@ def _save(image: pyvips.Image, path: Path, encoding: Encoding) -> None:
 
 def _save_tiff(image: pyvips.Image, file: str, encoding: Encoding, keep: int) -> None:
     plain = encoding.compression == 0
-    size = encoding.height * encoding.width * encoding.layout.channels
+    size = encoding.height * encoding.width * encoding.bands.channels
     image.tiffsave(
         file,
         compression="none" if plain else "deflate",
         level=max(1, encoding.compression),
-        predictor="none" if plain else "float" if encoding.depth == "float32" else "horizontal",
-        bigtiff=size * np.dtype(encoding.depth).itemsize > _BIG_TIFF_BYTES,
+        predictor="none" if plain else "float" if encoding.dtype == "float32" else "horizontal",
+        bigtiff=size * np.dtype(encoding.dtype).itemsize > _BIG_TIFF_BYTES,
         resunit="inch",
         keep=keep,
     )
