@@ -21,7 +21,7 @@ from picture_files import (
 )
 
 from superres.errors import PictureError
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 
 KINDS = ["png", "jpeg", "webp", "tiff", "avif"]
 

@@ -26,8 +26,8 @@ from picture_files import (
 )
 
 from superres.errors import ArgumentError, PictureError
-from superres.formats.read import open_picture, read_pixels
 from superres.frame import UINT16, Bands
+from superres.media import open_picture, read_pixels
 
 HELD = {
     "png": {"uint8": (1, 2, 3, 4), "uint16": (1, 2, 3, 4)},

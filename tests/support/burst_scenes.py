@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from superres.burst.synthesise import MadeBurst, Shaking, make_burst
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from superres.atomic import atomic_write, os_errors_as
 from superres.data.folders import PictureSource, find_pictures
 from superres.errors import ArgumentError, DataError, SuperresError
-from superres.formats.read import Picture, open_picture, read_pixels
-from superres.formats.write import WriteOptions, write_picture
+from superres.media import Picture, WriteOptions, open_picture, read_pixels, write_picture
 
 MANIFEST_NAME = "manifest.json"
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same pictures give the same bytes

@@ -19,8 +19,8 @@ from torch import Tensor
 from superres.data.folders import PictureSource
 from superres.degrade.downscale import downscale_uint8
 from superres.errors import DataError, SuperresError
-from superres.formats.read import open_picture, read_pixels
 from superres.frame import UINT8, from_unit, to_unit
+from superres.media import open_picture, read_pixels
 
 Source = TypeVar("Source")
 # (H, W, C) of the large and (h, w, C) of the small picture; None where it is to be made.

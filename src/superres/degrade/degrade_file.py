@@ -12,9 +12,8 @@ import torch
 from superres.degrade.chain import degrade_batch
 from superres.degrade.config import DegradationConfig
 from superres.errors import PictureError
-from superres.formats.read import open_picture, read_pixels
-from superres.formats.write import write_picture
 from superres.frame import UINT8, Bands, from_unit, to_unit
+from superres.media import open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
 
 
