@@ -51,6 +51,7 @@ __all__ = [
 # In the order in which they are tried on a file. A new format is a file in `formats` and a row.
 FORMATS: tuple[Format, ...] = (Png(), Jpeg(), Webp(), Tiff(), Avif(), Heic())
 HEAD_BYTES = 256
+_DEFAULTS = WriteOptions()
 
 
 def picture_suffixes() -> frozenset[str]:
@@ -132,7 +133,7 @@ def write_picture(
     metadata: Metadata,
     planes: int = 1,
     format: str | None = None,
-    options: WriteOptions = WriteOptions(),
+    options: WriteOptions = _DEFAULTS,
 ) -> tuple[str, ...]:
     """Pull blocks of rows, encode them as they come, and let the finished file appear.
 
