@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from superres.formats.tiff import Tiff
 from superres.formats.unknown import unknown_error
 from superres.formats.webp import Webp
 from superres.frame import Bands, Values
-from superres.metadata.header import Metadata
 from superres.picture import (
     MAX_PIXELS,
     Header,
@@ -28,11 +27,15 @@ from superres.picture import (
     Profile,
     ReadLimits,
     WriteOptions,
+    pages_error,
     read_pixels,
     stream_of,
     unopened,
 )
 from superres.vips.temporary import appearing_whole, unwritable
+
+if TYPE_CHECKING:
+    from superres.metadata.header import Metadata
 
 __all__ = [
     "FORMATS",
@@ -96,7 +99,11 @@ def format_for(target: str | Path) -> Format:
 
 
 def open_picture(
-    source: Path | bytes, *, max_pixels: int = MAX_PIXELS, profile: Profile = "keep"
+    source: Path | bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    max_planes: int = 1,
+    profile: Profile = "keep",
 ) -> Picture:
     """Read a picture's header and decide how its pixels will be read.
 
@@ -105,10 +112,11 @@ def open_picture(
     Args:
         source: A file, or the bytes of one.
         max_pixels: Largest number of pixels that is taken on, by the header.
+        max_planes: Most pages, slices or frames that are taken on.
         profile: Keep the file's ICC profile, or convert its pixels to sRGB.
 
     Raises:
-        PictureError: The file is missing, empty, damaged, too large, animated, of several pages,
+        PictureError: The file is missing, empty, damaged, too large, animated, of more planes,
             or of a format or channels that are not read.
     """
     with closing(stream_of(source)) as stream:
@@ -118,7 +126,10 @@ def open_picture(
             raise unopened(source, error) from error
     for each in FORMATS:
         if each.sniff(head):
-            return each.open(source, ReadLimits(max_pixels, profile))
+            picture = each.open(source, ReadLimits(max_pixels, profile))
+            if picture.planes > max_planes:
+                raise pages_error(source, picture.planes)
+            return picture
     raise unknown_error(source, head, [each.title for each in FORMATS])
 
 

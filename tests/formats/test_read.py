@@ -135,7 +135,7 @@ def test_an_orientation_that_does_not_exist_is_taken_as_upright():
 def test_rows_of_any_block_size_join_to_the_whole(block, orientation):
     pixels = noise(70, 33, 3)
     picture = open_picture(encoded(pixels, "tiff", fields=[("orientation", orientation)]))
-    blocks = list(picture.rows(block))
+    blocks = list(picture.rows(block=block))
     assert all(len(rows) == block for rows in blocks[:-1])
     assert np.array_equal(np.concatenate(blocks), UPRIGHT[orientation](pixels))
 

@@ -133,7 +133,9 @@ def test_its_planes_are_read_one_by_one(tmp_path):
         tmp_path / "a.toy", iter(planes), height=70, width=9, bands=bands, values=values,
         metadata=Metadata(), planes=3,
     )  # fmt: skip
-    picture = open_picture(tmp_path / "a.toy")
+    with pytest.raises(PictureError, match="holds 3 pictures"):
+        open_picture(tmp_path / "a.toy")
+    picture = open_picture(tmp_path / "a.toy", max_planes=3)
     assert picture.planes == 3
     for number, plane in enumerate(planes):
         assert np.array_equal(np.concatenate(list(picture.rows(number))), plane)

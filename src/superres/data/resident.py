@@ -173,7 +173,7 @@ def decode(source: PictureSource, channels: int) -> NDArray[np.uint8]:
     picture = open_picture(source.data())
     pixels = read_pixels(picture)[..., : picture.bands.count]
     if picture.values != UINT8:
-        pixels = from_unit(to_unit(pixels), UINT8)
+        pixels = from_unit(to_unit(pixels, picture.values), UINT8)
     if channels == 3 and pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     elif channels == 1 and pixels.shape[2] == 3:

@@ -67,7 +67,7 @@ def degrade_file(
     colours = picture.bands.count
     large_HWC = read_pixels(picture)[: height * scale, : width * scale, :colours]
     if picture.values != UINT8:
-        large_HWC = from_unit(to_unit(large_HWC), UINT8)
+        large_HWC = from_unit(to_unit(large_HWC, picture.values), UINT8)
     if colours == 1:
         large_HWC = np.repeat(large_HWC, 3, axis=2)
     large_1CHW = torch.from_numpy(to_unit(large_HWC)).permute(2, 0, 1)[None]

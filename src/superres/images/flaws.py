@@ -179,7 +179,7 @@ def _windows(picture: Picture) -> Iterator[Luma]:
         if index % down:
             continue
         for left in range(0, picture.width, across * _WINDOW_PX):
-            pixels = to_unit(block[:, left : left + _WINDOW_PX])
+            pixels = to_unit(block[:, left : left + _WINDOW_PX], picture.values)
             if not np.isfinite(pixels).all() or (picture.bands.alpha and not pixels[..., -1].all()):
                 continue
             colours = pixels[..., : picture.bands.count].clip(0.0, 1.0)

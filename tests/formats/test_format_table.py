@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from superres.cli.plan import find_sources
+from superres.data.folders import find_pictures
 from superres.errors import OutputError, UnknownNameError
 from superres.media import FORMATS, format_for
 
@@ -49,6 +53,31 @@ def test_formats_go_by_name_and_by_suffix():
     assert format_for("tif") is by_name["tiff"]
     with pytest.raises(UnknownNameError, match="bmp"):
         format_for("bmp")
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [".avif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"],
+)
+def test_every_suffix_counts_wherever_folders_are_searched(tmp_path, suffix):
+    (tmp_path / f"a{suffix}").touch()
+    (tmp_path / f".hidden{suffix}").touch()
+    (tmp_path / f"b{suffix}x").touch()
+    assert [found.path.name for found in find_pictures([tmp_path])] == [f"a{suffix}"]
+    found, _ = find_sources([tmp_path], recursive=False)
+    assert [source.path.name for source in found] == [f"a{suffix}"]
+
+
+def test_no_two_formats_share_a_name_or_a_suffix():
+    for names in ([each.name for each in FORMATS], [s for each in FORMATS for s in each.suffixes]):
+        assert len(set(names)) == len(names)
+
+
+def test_the_table_of_formats_loads_no_heavy_library():
+    heavy = ("pyvips", "torch", "pydantic")
+    code = f"import sys, superres.media; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("name", ["a.heic", "a.HEIF"])
