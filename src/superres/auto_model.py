@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from superres import zoo
 from superres.images.flaws import measure_flaws
-from superres.picture import Picture
+from superres.metadata.picture import Picture
 
 REAL = "real"  # the family that repairs what it enlarges
 

@@ -20,7 +20,7 @@ from superres.formats.tiff import Tiff
 from superres.formats.unknown import unknown_error
 from superres.formats.webp import Webp
 from superres.frame import Bands, Values
-from superres.picture import (
+from superres.metadata.picture import (
     MAX_PIXELS,
     Header,
     Picture,

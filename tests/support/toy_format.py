@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from superres.formats.format import Holding
 from superres.frame import Bands, Values
-from superres.picture import (
+from superres.metadata.picture import (
     Header,
     Notes,
     Picture,

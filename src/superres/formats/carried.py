@@ -5,9 +5,9 @@ from __future__ import annotations
 from superres.formats.format import Holding
 from superres.metadata.exif import fit_exif, new_exif, settle_exif
 from superres.metadata.header import Metadata, icc_space
+from superres.metadata.picture import Header, Notes
 from superres.metadata.tags import TagError
 from superres.metadata.xmp import NOT_TEXT, fit_xmp, settle_xmp
-from superres.picture import Header, Notes
 from superres.vips.library import prepare_library
 from superres.vips.profile import fit_profile
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from superres.picture import Header, Notes, Picture, ReadLimits, WriteOptions
+from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions
 
 # Of an EXIF block that room is reserved for: libexif and a JPEG segment hold 64 KB, with what
 # libvips adds.

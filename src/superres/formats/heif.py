@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from superres.errors import OutputError
 from superres.formats.format import MAX_RESERVED_BYTES, Holding, ReadOnly
-from superres.picture import Header, Notes, Picture, ReadLimits, WriteOptions, pages_error
+from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions, pages_error
 
 if TYPE_CHECKING:
     import pyvips

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from superres.errors import OutputError
 from superres.formats.format import Holding
 from superres.frame import Bands, Values, from_unit, to_unit
-from superres.picture import Header, Notes
+from superres.metadata.picture import Header, Notes
 
 _WORDS: dict[str, str] = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from superres.formats.format import MAX_RESERVED_BYTES, Holding
 from superres.metadata.iptc import MAX_JPEG_IPTC_BYTES
-from superres.picture import Header, Notes, Picture, ReadLimits, WriteOptions, stream_of
+from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions, stream_of
 
 if TYPE_CHECKING:
     import pyvips

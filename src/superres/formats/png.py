@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from superres.formats.format import MAX_RESERVED_BYTES, Holding
-from superres.picture import (
+from superres.metadata.picture import (
     Header,
     Notes,
     Picture,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from superres.formats.format import EncoderError
 from superres.metadata.header import Metadata
-from superres.picture import Header, Notes
+from superres.metadata.picture import Header, Notes
 from superres.vips.encode import Encoding, encode
 from superres.vips.library import reason_of
 from superres.vips.reserved import fill

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.formats.format import Holding
-from superres.picture import (
+from superres.metadata.picture import (
     Header,
     Notes,
     Picture,

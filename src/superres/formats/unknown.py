@@ -7,7 +7,7 @@ from pathlib import Path
 
 from superres.errors import PictureError
 from superres.formats.heif import SEQUENCE_BRANDS, brands_of
-from superres.picture import animation_error, name_of
+from superres.metadata.picture import animation_error, name_of
 
 _OTHERS = {
     b"GIF8": "a GIF",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from superres.errors import PictureError
 from superres.formats.format import MAX_RESERVED_BYTES, Holding
-from superres.picture import (
+from superres.metadata.picture import (
     Header,
     Notes,
     Picture,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.frame import LUMA_WEIGHTS, to_unit
-from superres.picture import Picture
+from superres.metadata.picture import Picture
 
 Luma = NDArray[np.float32]  # (h, w) in 8-bit levels
 

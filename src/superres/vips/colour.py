@@ -10,8 +10,8 @@ import pyvips
 from superres.errors import PictureError
 from superres.frame import Bands
 from superres.metadata.header import icc_space
+from superres.metadata.picture import Profile
 from superres.metadata.tiff_facts import Alpha
-from superres.picture import Profile
 
 _COLOUR_CHANNELS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb16": 3, "scrgb": 3, "rgb": 3, "cmyk": 4}
 _CONVERTED_SPACES = {"lab": "CIELAB", "labs": "CIELAB", "xyz": "XYZ"}

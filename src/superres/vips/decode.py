@@ -16,8 +16,8 @@ from superres.errors import PictureError
 from superres.frame import Values
 from superres.metadata.exif import exif_orientation
 from superres.metadata.header import blob, collect_metadata, profile_of
+from superres.metadata.picture import Picture, ReadLimits, name_of, unreadable
 from superres.metadata.tiff_facts import Alpha
-from superres.picture import Picture, ReadLimits, name_of, unreadable
 from superres.vips.colour import Colour, convert_colour, plan_colour
 from superres.vips.levels import full_range, nearest_straight
 from superres.vips.library import UNREAD, prepare_library, reason_of
