@@ -26,7 +26,7 @@ from charts import standalone
 from superres.atomic import atomic_write_bytes
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.evaluate.benchmark import truth_paths
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 from superres.metrics import Protocol, psnr
 from superres.runs.chart import Curve
 from superres.runtimes.precision import describe_cpu

@@ -22,8 +22,7 @@ from superres.auto_model import find_flaw
 from superres.data.folders import PICTURE_SUFFIXES
 from superres.degrade.degrade_file import degrade_file
 from superres.degrade.load import load_degradation
-from superres.formats.read import open_picture
-from superres.formats.write import WriteOptions, write_picture
+from superres.media import WriteOptions, open_picture, write_picture
 from superres.metadata.header import Metadata
 
 QUALITIES = (95, 92, 90, 85, 75, 50)
@@ -82,7 +81,7 @@ def main() -> None:
                         continue
                     for done, data in variants(source, scale, Path(scratch)):
                         asked[done, columns[-1]] += 1
-                        flawed[done, columns[-1]] += bool(find_flaw(data, open_picture(data)))
+                        flawed[done, columns[-1]] += bool(find_flaw(open_picture(data)))
     print(f"| | {' | '.join(columns)} | {' | '.join(f'all ×{scale}' for scale in SCALES)} |")
     print("|---" * (1 + len(columns) + len(SCALES)) + "|")
     for done in dict.fromkeys(done for done, _ in asked):

@@ -26,7 +26,7 @@ from superres.data.folders import PICTURE_SUFFIXES
 from superres.degrade.degrade_file import degrade_file
 from superres.degrade.load import load_degradation
 from superres.evaluate.benchmark import bicubic
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 from superres.upscaler import load
 from superres.zoo import resolve
 

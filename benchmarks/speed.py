@@ -29,10 +29,10 @@ import numpy as np
 from peers import peers
 from superres import zoo
 from superres.enlarge_file import EnlargeOptions, Enlarger
-from superres.formats.write import write_picture
 from superres.frame import UINT8, Bands
 from superres.images.resize import resize
 from superres.layers.graphs import ENLARGE, INPUT
+from superres.media import write_picture
 from superres.metadata.header import Metadata
 from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import superres
-from superres.formats.read import open_picture, read_pixels
-from superres.formats.write import write_picture
 from superres.frame import UINT8, Bands, from_unit, to_unit
+from superres.media import open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

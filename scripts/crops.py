@@ -23,9 +23,8 @@ import superres
 from superres.degrade.chain import degrade_batch
 from superres.degrade.config import DegradationConfig
 from superres.degrade.load import load_degradation
-from superres.formats.read import open_picture, read_pixels
-from superres.formats.write import WriteOptions, write_picture
 from superres.frame import UINT8, Bands, from_unit, to_unit
+from superres.media import WriteOptions, open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

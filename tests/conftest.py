@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pytest
 from strict_readers import Contents, CorruptError, read_strictly
 
-from superres.formats import write
+from superres import media
 
 pytest_plugins = ["burst_scenes", "small_models", "video_networks"]
 
@@ -31,7 +31,7 @@ def strictly_read(monkeypatch: pytest.MonkeyPatch) -> Generator[StrictReading]:
     A file that breaks a rule fails the test, even where the code under test goes on after errors.
     """
     reading = StrictReading()
-    appearing_whole = write.appearing_whole
+    appearing_whole = media.appearing_whole
 
     @contextmanager
     def checked(target: Path | BinaryIO) -> Generator[Path]:
@@ -43,7 +43,7 @@ def strictly_read(monkeypatch: pytest.MonkeyPatch) -> Generator[StrictReading]:
                 reading.broken.append(error)
                 raise
 
-    monkeypatch.setattr(write, "appearing_whole", checked)
+    monkeypatch.setattr(media, "appearing_whole", checked)
     yield reading
     if reading.broken:
         raise reading.broken[0]

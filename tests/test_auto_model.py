@@ -10,10 +10,9 @@ import pytest
 from superres import auto_model, zoo
 from superres.auto_model import choose_model, find_flaw, largest_scale
 from superres.errors import ArgumentError, PictureError
-from superres.formats.read import open_picture
-from superres.formats.write import WriteOptions, write_picture
 from superres.frame import UINT8, Bands
 from superres.images.flaws import Flaws
+from superres.media import WriteOptions, open_picture, write_picture
 from superres.metadata.header import Metadata
 from superres.upscaler import load
 
@@ -42,12 +41,12 @@ def coded(format, quality=None):
 
 
 def flaw_of(data):
-    return find_flaw(data, open_picture(data))
+    return find_flaw(open_picture(data))
 
 
 def test_a_clean_picture_goes_to_the_default_model(found):
     data = coded("png")
-    choice = choose_model(data, open_picture(data))
+    choice = choose_model(open_picture(data))
     assert (choice.model, choice.reason) == ("default", "little compression, noise or blur")
 
 
@@ -62,7 +61,7 @@ def test_a_clean_picture_goes_to_the_default_model(found):
 def test_each_strong_flaw_leads_to_real_and_is_named(flaws, reason, found):
     found["flaws"] = flaws
     data = coded("png")
-    choice = choose_model(data, open_picture(data))
+    choice = choose_model(open_picture(data))
     assert (choice.model, choice.reason) == ("real", reason)
 
 

@@ -13,9 +13,8 @@ import superres
 from superres import zoo
 from superres.enlarge_file import EnlargeOptions, Enlarger
 from superres.errors import NumericalError, OutputError, PictureError, UnknownNameError
-from superres.formats.read import open_picture, read_pixels
-from superres.formats.write import WriteOptions, write_picture
 from superres.frame import UINT8, Bands, Values
+from superres.media import WriteOptions, open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
 from superres.upscaler import RunOptions
 from superres.watch import Watch

@@ -207,14 +207,15 @@ def test_a_file_of_no_known_kind_is_refused():
 
 
 def test_the_writer_fails_where_its_file_would_be_broken(strictly_read, monkeypatch):
-    from superres.formats import write
     from superres.frame import UINT8, Bands
+    from superres.media import write_picture
     from superres.metadata.header import Metadata
+    from superres.vips import reserved
 
     pixels = np.zeros((4, 5, 3), np.uint8)
 
     def save(stream):
-        write.write_picture(
+        write_picture(
             stream, [pixels], height=4, width=5, bands=Bands.of(3), values=UINT8,
             metadata=Metadata(), format="png",
         )  # fmt: skip
@@ -225,7 +226,7 @@ def test_the_writer_fails_where_its_file_would_be_broken(strictly_read, monkeypa
     def spoil(path):
         path.write_bytes(path.read_bytes() + b"\0")
 
-    monkeypatch.setattr(write, "forget_png_resolution", spoil)
+    monkeypatch.setattr(reserved, "forget_png_resolution", spoil)
     stream = io.BytesIO()
     with pytest.raises(CorruptError, match="bytes wanted"):
         save(stream)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from superres import zoo
-from superres.formats.compression import coded_quality
-from superres.formats.read import Picture
 from superres.images.flaws import measure_flaws
+from superres.metadata.picture import Picture
 
 REAL = "real"  # the family that repairs what it enlarges
 
@@ -34,17 +32,16 @@ class ModelChoice:
     reason: str
 
 
-def choose_model(source: Path | bytes, picture: Picture) -> ModelChoice:
+def choose_model(picture: Picture) -> ModelChoice:
     """Choose between `default`, for clean pictures, and `real`, for damaged ones.
 
     Args:
-        source: The file, or its bytes.
-        picture: The same, opened.
+        picture: The picture, opened.
 
     Raises:
         PictureError: The file is damaged.
     """
-    flaw = find_flaw(source, picture)
+    flaw = find_flaw(picture)
     return ModelChoice(REAL if flaw else zoo.DEFAULT, flaw or "little compression, noise or blur")
 
 
@@ -53,7 +50,7 @@ def largest_scale() -> int:
     return max(scale for name in (zoo.DEFAULT, REAL) for scale in zoo.scales(name))
 
 
-def find_flaw(source: Path | bytes, picture: Picture) -> str:
+def find_flaw(picture: Picture) -> str:
     """Return the first flaw that is strong enough to be repaired, in words; "" if there is none.
 
     A JPEG or lossy WebP that says itself that it was strongly compressed is not looked at further;
@@ -62,9 +59,9 @@ def find_flaw(source: Path | bytes, picture: Picture) -> str:
     Raises:
         PictureError: The file is damaged.
     """
-    quality = coded_quality(source, picture.format)
+    quality = picture.coded_quality
     if quality is not None and quality < _LOWEST_QUALITY:
-        return f"{'WebP' if picture.format == 'webp' else 'JPEG'} quality of about {quality}"
+        return f"{picture.title} quality of about {quality}"
     found = measure_flaws(picture)
     if found.block_edges > (_HIGHEST_EDGES if quality is None else _HIGHEST_OWN_EDGES):
         return f"edges of {found.block_edges:.1f} levels between blocks of 8×8, as JPEG leaves them"

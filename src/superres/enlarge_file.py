@@ -16,10 +16,9 @@ from superres import zoo
 from superres.atomic import check_target
 from superres.auto_model import choose_model, largest_scale
 from superres.errors import OutputError
-from superres.formats.read import MAX_PIXELS, Picture, open_picture
-from superres.formats.write import WriteOptions, write_picture
 from superres.frame import from_unit, to_unit
 from superres.infer.prefetch import prefetch
+from superres.media import MAX_PIXELS, Picture, WriteOptions, open_picture, write_picture
 from superres.model_pool import ModelPool
 from superres.upscaler import Route, RunOptions, Upscaler, plan_route
 from superres.watch import Watch
@@ -173,7 +172,7 @@ class Enlarger:
 
     def _choose(self, source: Path | bytes, picture: Picture, watch: Watch) -> str:
         """Return the family that suits a picture, and tell why."""
-        choice = choose_model(source, picture)
+        choice = choose_model(picture)
         name = source if isinstance(source, Path) else "the picture in memory"
         watch.note(f"{name}: model {choice.model} ({choice.reason})")
         return choice.model

@@ -266,7 +266,10 @@ def test_every_layout_and_depth_comes_back(scene, model, shape, dtype):
 
 
 def test_a_model_of_many_frames_is_refused_where_one_frame_is_enlarged(model):
-    with pytest.raises(ModelError, match=r"many frames, it was given one\nhint: superres burst"):
+    with pytest.raises(
+        ModelError,
+        match=r"takes bursts of frames, single pictures were requested\nhint: superres burst",
+    ):
         superres.upscale(np.zeros((9, 9, 3), np.uint8), model=model)
 
 

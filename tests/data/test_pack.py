@@ -10,7 +10,7 @@ import pyvips
 from superres.data.folders import find_pictures
 from superres.data.pack import PackOptions, pack
 from superres.errors import ArgumentError, DataError
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 
 
 @pytest.fixture

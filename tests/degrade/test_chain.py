@@ -12,7 +12,7 @@ from superres.degrade.config import DegradationConfig
 from superres.degrade.downscale import downscale_uint8, resize_batch
 from superres.degrade.load import built_in_degradations, load_degradation
 from superres.errors import ArgumentError
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CHAINS = sorted(built_in_degradations())

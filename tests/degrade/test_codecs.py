@@ -8,7 +8,7 @@ import torch
 from superres.degrade import codecs
 from superres.degrade.codecs import code_batch
 from superres.errors import ArgumentError, BackendError
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 
 COFFEE = Path(__file__).parents[2] / "examples" / "coffee.png"
 

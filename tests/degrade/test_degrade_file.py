@@ -8,10 +8,9 @@ import pytest
 from superres.degrade.degrade_file import degrade_file
 from superres.degrade.load import load_degradation
 from superres.errors import PictureError
-from superres.formats.read import open_picture, read_pixels
-from superres.formats.write import write_picture
 from superres.frame import Bands, Values
 from superres.images.resize import resize
+from superres.media import open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
 
 BICUBIC = load_degradation("bicubic")

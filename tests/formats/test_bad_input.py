@@ -21,7 +21,7 @@ from picture_files import (
 )
 
 from superres.errors import PictureError
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 
 KINDS = ["png", "jpeg", "webp", "tiff", "avif"]
 
@@ -105,7 +105,7 @@ def test_bytes_flipped_in_the_middle_are_an_error(kind, options, orientation):
 def test_damage_in_the_last_rows_gives_the_first_rows_and_then_an_error():
     pixels = noise(400, 300, 3)
     data = encoded(pixels, "png")
-    rows = open_picture(data[: int(len(data) * 0.95)]).rows(32)
+    rows = open_picture(data[: int(len(data) * 0.95)]).rows(block=32)
     assert np.array_equal(next(rows), pixels[:32])
     with pytest.raises(PictureError):
         list(rows)

@@ -26,8 +26,8 @@ from picture_files import (
 )
 
 from superres.errors import ArgumentError, PictureError
-from superres.formats.read import open_picture, read_pixels
 from superres.frame import UINT16, Bands
+from superres.media import open_picture, read_pixels
 
 HELD = {
     "png": {"uint8": (1, 2, 3, 4), "uint16": (1, 2, 3, 4)},
@@ -135,7 +135,7 @@ def test_an_orientation_that_does_not_exist_is_taken_as_upright():
 def test_rows_of_any_block_size_join_to_the_whole(block, orientation):
     pixels = noise(70, 33, 3)
     picture = open_picture(encoded(pixels, "tiff", fields=[("orientation", orientation)]))
-    blocks = list(picture.rows(block))
+    blocks = list(picture.rows(block=block))
     assert all(len(rows) == block for rows in blocks[:-1])
     assert np.array_equal(np.concatenate(blocks), UPRIGHT[orientation](pixels))
 
@@ -143,14 +143,14 @@ def test_rows_of_any_block_size_join_to_the_whole(block, orientation):
 def test_a_picture_can_be_read_twice_and_half():
     pixels = noise(90, 10, 3)
     picture = open_picture(encoded(pixels, "png"))
-    assert np.array_equal(next(picture.rows(16)), pixels[:16])
+    assert np.array_equal(next(picture.rows(block=16)), pixels[:16])
     assert np.array_equal(read_pixels(picture), pixels)
     assert np.array_equal(read_pixels(picture), pixels)
 
 
 def test_blocks_of_no_rows_are_refused():
     with pytest.raises(ArgumentError, match="got 0"):
-        open_picture(encoded(noise(4, 4, 1), "png")).rows(0)
+        open_picture(encoded(noise(4, 4, 1), "png")).rows(block=0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 37), (37, 1)])

@@ -18,9 +18,9 @@ import pyvips
 from picture_files import noise, ramp
 
 from superres.errors import ArgumentError, OutputError, PictureError
-from superres.formats.read import open_picture, read_pixels
-from superres.formats.write import WriteOptions, write_picture
+from superres.formats import tiff
 from superres.frame import UINT8, Bands, Values, to_unit
+from superres.media import WriteOptions, open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
 from superres.vips import encode as encoding_room
 
@@ -371,7 +371,7 @@ def in_another_process(script, tmp_path, **options):
         import numpy as np
         from superres.frame import UINT8, Bands
         from superres.metadata.header import Metadata
-        from superres.formats.write import write_picture, WriteOptions
+        from superres.media import write_picture, WriteOptions
         def write(path, blocks, height, width, **more):
             return write_picture(path, blocks, height=height, width=width, values=UINT8,
                 bands=Bands("rgb", 3, False), metadata=Metadata(), **more)
@@ -548,7 +548,7 @@ def test_a_stream_and_a_file_get_the_same_bytes(tmp_path):
 
 
 def test_a_large_tiff_is_a_bigtiff(monkeypatch):
-    monkeypatch.setattr(encoding_room, "_BIG_TIFF_BYTES", 100)
+    monkeypatch.setattr(tiff, "_BIG_TIFF_BYTES", 100)
     pixels = noise(20, 20, 3)
     stream = io.BytesIO()
     block = b"MM\0*\0\0\0\x08\0\1\x01\x0f\0\2\0\0\0\x06\0\0\0\x1aMaker\0"

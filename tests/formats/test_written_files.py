@@ -10,10 +10,10 @@ import pytest
 from picture_files import exif_block, noise, profile
 from strict_readers import read_strictly
 
-from superres.formats.write import WriteOptions, write_picture
+from superres.formats import tiff
 from superres.frame import Bands, Values
+from superres.media import WriteOptions, write_picture
 from superres.metadata.header import Metadata
-from superres.vips import encode as encoding_room
 
 KINDS = ["png", "jpeg", "webp", "tiff", "avif"]
 LENGTHS = (*range(1, 40), *range(300, 340))
@@ -121,7 +121,7 @@ def test_every_layout_of_any_size_is_a_sound_file(kind, depth, channels):
 
 
 def test_a_bigtiff_is_as_sound_as_a_tiff(monkeypatch):
-    monkeypatch.setattr(encoding_room, "_BIG_TIFF_BYTES", 1)
+    monkeypatch.setattr(tiff, "_BIG_TIFF_BYTES", 1)
     for length in LENGTHS:
         found, notes = contents(
             "tiff", Metadata(exif=exif(length), xmp=b"x" * length, icc=icc(length), iptc=b"y" * 9)

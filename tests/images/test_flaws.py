@@ -7,9 +7,9 @@ import pytest
 import pyvips
 from picture_files import encoded, vips_image
 
-from superres.formats.read import open_picture
 from superres.images import flaws
 from superres.images.flaws import Flaws, measure_flaws
+from superres.media import open_picture
 
 
 def scene(height=192, width=224, seed=3):

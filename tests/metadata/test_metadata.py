@@ -22,9 +22,8 @@ from picture_files import (
     with_png_chunks,
 )
 
-from superres.formats.read import open_picture, read_pixels
-from superres.formats.write import write_picture
 from superres.frame import UINT8, Bands, Values
+from superres.media import open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
 
 KINDS = ["png", "jpeg", "webp", "tiff", "avif"]

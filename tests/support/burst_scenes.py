@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 from synthesise import MadeBurst, Shaking, make_burst
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -18,7 +18,7 @@ import pytest
 from clips import RATE, has_encoder, luma, read_clip, seconds, write_clip
 
 from superres.errors import ArgumentError, BackendError, NumericalError, OutputError, PictureError
-from superres.formats.read import open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 from superres.video.encoding import CodecOptions
 from superres.video.manifest import work_folder_of
 from superres.video.probe import probe

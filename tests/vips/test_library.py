@@ -17,7 +17,7 @@ READ_AND_DROP = """
     from pathlib import Path
     import pyvips
     from superres.errors import PictureError
-    from superres.formats.read import open_picture, read_pixels
+    from superres.media import open_picture, read_pixels
 
     def failure():
         try:

@@ -17,9 +17,15 @@ from superres.burst.alignment import FrameReport
 from superres.burst.frames import MAX_BURST_PIXELS, check_total
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.errors import ArgumentError, OutputError, PictureError
-from superres.formats.read import MAX_PIXELS, Picture, open_picture, read_pixels
-from superres.formats.write import WriteOptions, write_picture
 from superres.frame import UINT16, Bands, Values
+from superres.media import (
+    MAX_PIXELS,
+    Picture,
+    WriteOptions,
+    open_picture,
+    read_pixels,
+    write_picture,
+)
 from superres.metadata.header import Metadata
 from superres.watch import Watch
 

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from superres.errors import ArgumentError, PictureError
-from superres.formats.output_format import SUFFIXES
+from superres.media import is_picture, is_written
 
 PIPE: Final = "-"  # stdin or stdout
 Place = Path | Literal["-"]
 
-# What is taken out of folders. A file that is named is tried whatever its name ends in.
-PICTURE_SUFFIXES = frozenset({*SUFFIXES, ".heic", ".heif"})
 FALLBACK = ".png"  # it holds whatever a picture may carry, bar floats
 
 
@@ -82,7 +80,7 @@ class Naming:
         """Return the ending of the result's name."""
         if self.ending is not None:
             return self.ending
-        return source.suffix if source.suffix.lower() in SUFFIXES else FALLBACK
+        return source.suffix if is_written(source) else FALLBACK
 
 
 def make_plan(
@@ -198,7 +196,7 @@ def _is_folder(output: str, single: bool) -> bool:
         return True
     if single:
         return False
-    if path.exists() or path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.exists() or is_picture(path):
         raise ArgumentError(
             f"{output} is one file, and the inputs may be more", "name a folder with -o"
         )
@@ -223,7 +221,7 @@ def _pictures_in(folder: Path, *, recursive: bool, without: Path | None) -> Iter
         )
         # Hidden files are other programs' notes, such as the ._*.png of macOS.
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES:
+            if not name.startswith(".") and is_picture(name):
                 yield Path(at, name)
 
 

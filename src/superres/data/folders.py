@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from superres.errors import DataError
+from superres.media import is_picture, picture_suffixes
 
-PICTURE_SUFFIXES = frozenset({".avif", ".heic", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 PACK_SUFFIX = ".zip"
 _MAX_MEMBER_BYTES = 512 * 2**20  # a hostile pack must not fill the memory
 
@@ -30,7 +30,7 @@ class PictureSource:
         return f"{self.path}:{self.member}" if self.member else str(self.path)
 
     def data(self) -> Path | bytes:
-        """Return what `formats.read.open_picture` takes.
+        """Return what `media.open_picture` takes.
 
         Raises:
             DataError: The pack is damaged, or the member is larger than 512 MiB.
@@ -57,7 +57,7 @@ def find_pictures(places: Sequence[Path]) -> list[PictureSource]:
         listed = ", ".join(map(str, places)) or "no folder"
         raise DataError(
             f"no pictures in {listed}",
-            f"name folders or packs of {', '.join(sorted(PICTURE_SUFFIXES))} files",
+            f"name folders or packs of {', '.join(sorted(picture_suffixes()))} files",
         )
     return found
 
@@ -67,18 +67,18 @@ def _pictures_at(place: Path) -> Iterator[PictureSource]:
         for path in sorted(place.rglob("*")):
             if path.suffix.lower() == PACK_SUFFIX:
                 yield from _members(path)
-            elif path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith("."):
+            elif is_picture(path) and not path.name.startswith("."):
                 yield PictureSource(path)
     elif not place.exists():
         raise DataError(f"{place} does not exist", "check the path")
     elif place.suffix.lower() == PACK_SUFFIX:
         yield from _members(place)
-    elif place.suffix.lower() in PICTURE_SUFFIXES:
+    elif is_picture(place):
         yield PictureSource(place)
     else:
         raise DataError(
             f"{place} is neither a folder, a pack ({PACK_SUFFIX}) nor a picture",
-            f"pictures end in {', '.join(sorted(PICTURE_SUFFIXES))}",
+            f"pictures end in {', '.join(sorted(picture_suffixes()))}",
         )
 
 
@@ -89,5 +89,5 @@ def _members(path: Path) -> Iterator[PictureSource]:
     except (zipfile.BadZipFile, OSError) as error:
         raise DataError(f"{path} is no readable pack: {error}", "pack it again") from error
     for name in names:
-        if Path(name).suffix.lower() in PICTURE_SUFFIXES:
+        if is_picture(name):
             yield PictureSource(path, name)

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from superres.atomic import atomic_write, check_target, os_errors_as
 from superres.data.folders import PACK_SUFFIX, PictureSource, find_pictures
 from superres.errors import ArgumentError, DataError, OutputError, SuperresError
-from superres.formats.read import Picture, open_picture, read_pixels
-from superres.formats.write import WriteOptions, write_picture
+from superres.media import Picture, WriteOptions, open_picture, read_pixels, write_picture
 
 MANIFEST_NAME = "manifest.json"
 _WAYS_OUT = "use --overwrite, --skip-existing or another -o"

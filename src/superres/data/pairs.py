@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from superres.data.folders import PictureSource, find_pictures
 from superres.data.resident import ResidentPairs, decode, stack_resident
 from superres.errors import DataError
-from superres.formats.read import Picture, open_picture
 from superres.images.resize import resize
+from superres.media import Picture, open_picture
 
 LARGEST_SHIFT_PX = 0.5  # of the small picture; a wrong resize (every 4th pixel) shifts by 0.375
 # Agreement of pictures of 76 px: of unrelated ones up to 0.30; of the same one 0.32 after a blur of

@@ -19,8 +19,8 @@ from torch import Tensor
 from superres.data.folders import PictureSource
 from superres.degrade.downscale import downscale_uint8
 from superres.errors import DataError, SuperresError
-from superres.formats.read import open_picture, read_pixels
 from superres.frame import UINT8, from_unit, to_unit
+from superres.media import open_picture, read_pixels
 
 Source = TypeVar("Source")
 # (H, W, C) of the large and (h, w, C) of the small picture; None where it is to be made.
@@ -173,7 +173,7 @@ def decode(source: PictureSource, channels: int) -> NDArray[np.uint8]:
     picture = open_picture(source.data())
     pixels = read_pixels(picture)[..., : picture.bands.count]
     if picture.values != UINT8:
-        pixels = from_unit(to_unit(pixels), UINT8)
+        pixels = from_unit(to_unit(pixels, picture.values), UINT8)
     if channels == 3 and pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     elif channels == 1 and pixels.shape[2] == 3:

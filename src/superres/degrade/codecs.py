@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from superres.errors import ArgumentError, BackendError
-from superres.formats.read import open_picture, read_pixels
-from superres.formats.write import WriteOptions, write_picture
 from superres.frame import UINT8, Bands, from_unit, to_unit
+from superres.media import WriteOptions, open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
 
 Codec = Literal["jpeg", "webp", "avif", "h264"]

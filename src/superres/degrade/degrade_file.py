@@ -12,9 +12,8 @@ import torch
 from superres.degrade.chain import degrade_batch
 from superres.degrade.config import DegradationConfig
 from superres.errors import PictureError
-from superres.formats.read import open_picture, read_pixels
-from superres.formats.write import write_picture
 from superres.frame import UINT8, Bands, from_unit, to_unit
+from superres.media import open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
 
 
@@ -68,7 +67,7 @@ def degrade_file(
     colours = picture.bands.count
     large_HWC = read_pixels(picture)[: height * scale, : width * scale, :colours]
     if picture.values != UINT8:
-        large_HWC = from_unit(to_unit(large_HWC), UINT8)
+        large_HWC = from_unit(to_unit(large_HWC, picture.values), UINT8)
     if colours == 1:
         large_HWC = np.repeat(large_HWC, 3, axis=2)
     large_1CHW = torch.from_numpy(to_unit(large_HWC)).permute(2, 0, 1)[None]

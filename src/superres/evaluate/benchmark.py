@@ -13,11 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.data.folders import PICTURE_SUFFIXES
 from superres.errors import ArgumentError, DataError
-from superres.formats.read import open_picture, read_pixels
 from superres.frame import Bands, Values
 from superres.images.resize import resize
+from superres.media import is_picture, open_picture, read_pixels
 from superres.metrics import Protocol, psnr, ssim
 from superres.metrics.cpsnr import RegisteredProtocol, cpsnr
 
@@ -180,9 +179,7 @@ def _pairs(folder: Path, scale: int) -> tuple[list[Path], list[Path]]:
 
 def _pictures(folder: Path) -> list[Path]:
     found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+        path for path in folder.iterdir() if is_picture(path) and not path.name.startswith(".")
     )
     if not found:
         raise DataError(

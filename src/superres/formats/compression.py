@@ -6,9 +6,7 @@ quantiser deep inside the coded picture, where it is not looked for.
 
 from __future__ import annotations
 
-import io
 import math
-from pathlib import Path
 from typing import BinaryIO
 
 # Sum of the luma table K.1 of ITU-T T.81, which libjpeg scales by a percentage.
@@ -18,23 +16,6 @@ _SOI, _SOS, _EOI, _DQT = 0xD8, 0xDA, 0xD9, 0xDB
 _BARE_MARKERS = (0x01, *range(0xD0, 0xD9))  # those without a length
 _VP8_START = b"\x9d\x01\x2a"
 _VP8_HEADER_BYTES = 64  # all that stands before the quantiser takes at most 187 bits
-
-
-def coded_quality(source: Path | bytes, format: str) -> int | None:
-    """Estimate the quality that a file was coded with, without decoding it.
-
-    Args:
-        source: The file, or its bytes.
-        format: Its format, as `Picture.format` names it.
-
-    Returns:
-        About the quality of libjpeg or libwebp, 0 to 100; None if the file does not tell.
-    """
-    estimate = {"jpeg": jpeg_quality, "webp": webp_quality}.get(format)
-    if estimate is None:
-        return None
-    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
-        return estimate(stream)
 
 
 def jpeg_quality(stream: BinaryIO) -> int | None:

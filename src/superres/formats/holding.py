@@ -1,134 +1,124 @@
-"""What a format can hold of a picture, and words for what it cannot."""
+"""Pixels brought to what a format can hold, and words for what it cannot."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.formats.output_format import OutputFormat
+from superres.errors import OutputError
+from superres.formats.format import Holding
 from superres.frame import Bands, Values, from_unit, to_unit
-from superres.metadata.exif import fit_exif, new_exif, settle_exif
-from superres.metadata.header import Metadata, icc_space
-from superres.metadata.iptc import MAX_JPEG_IPTC_BYTES
-from superres.metadata.tags import TagError
-from superres.metadata.xmp import NOT_TEXT, fit_xmp, settle_xmp
-from superres.vips.levels import placed_high
-from superres.vips.profile import fit_profile
-from superres.vips.reserved import MAX_RESERVED_BYTES
+from superres.metadata.picture import Header, Notes
 
-_MAX_JPEG_XMP_BYTES = 60_000  # libvips drops more without a word; a segment would hold 65,502
-_DPI_IN_EXIF = ("jpeg", "webp", "avif")  # as libvips writes them; the others have a place of it
 _WORDS: dict[str, str] = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 
-Notes = tuple[str, ...]
+
+def held_header(holding: Holding, title: str, header: Header) -> tuple[Header, Notes]:
+    """Return the header of the pixels that the format is given, and notes on what is lost.
+
+    Raises:
+        OutputError: The format cannot hold a picture of this size, these bands or planes.
+    """
+    _check_size(holding, title, header)
+    bands, bands_notes = _held_bands(holding, title, header.bands)
+    values, values_notes = _held_values(holding, title, header.values)
+    return replace(header, bands=bands, values=values), (*bands_notes, *values_notes)
 
 
-def held_layout(kind: OutputFormat, bands: Bands) -> tuple[Bands, Notes]:
-    """Return the channels that are handed to the encoder, and notes on the others."""
-    notes: list[str] = []
-    if bands.alpha and not kind.alpha:
-        notes.append(f"alpha laid on white: {kind.title} holds none")
-    if bands.colour == "grey" and not kind.grey:
-        notes.append(f"grey written as RGB: {kind.title} as written here holds no grey")
-    return Bands(bands.colour, bands.count, bands.alpha and kind.alpha), tuple(notes)
-
-
-def held_values(kind: OutputFormat, values: Values) -> tuple[Values, int, Notes]:
-    """Return what is handed to the encoder, the bits a sample that the file keeps, and notes."""
-    dtype = values.dtype
-    held = dtype if dtype in kind.dtypes else kind.dtypes[-1]
-    bits = 32 if held == "float32" else 8 if held == "uint8" else kind.wide_bits
-    if held == dtype and (held != "uint16" or bits == 16):
-        return Values.of(held), bits, ()
-    clamped = ", clamped to [0, 1]" if not values.whole else ""
-    lost = f"{_WORDS.get(dtype, dtype)} reduced to {bits}-bit{clamped}: {kind.title} holds no more"
-    return Values.of(held), bits, (lost,)
-
-
-def held_metadata(
-    kind: OutputFormat, metadata: Metadata, bands: Bands, *, height: int, width: int
-) -> tuple[Metadata, Notes]:
-    """Return what the format can hold, made true of this size, and notes on the rest."""
-    icc, icc_notes = _held_icc(kind, metadata.icc, bands)
-    exif, exif_notes = _held_exif(kind, metadata, height, width)
-    xmp, xmp_notes = _held_xmp(kind, metadata.xmp, height, width)
-    iptc, notes = metadata.iptc, [*icc_notes, *exif_notes, *xmp_notes]
-    if iptc and not kind.iptc:
-        notes.append(f"IPTC is not kept: {kind.title} holds none")
-        iptc = None
-    if iptc and kind.name == "jpeg" and len(iptc) > MAX_JPEG_IPTC_BYTES:
-        notes.append(f"IPTC of {len(iptc):,} bytes is not kept: {MAX_JPEG_IPTC_BYTES:,} fit")
-        iptc = None
-    return Metadata(icc=icc, exif=exif, xmp=xmp, dpi=metadata.dpi, iptc=iptc), tuple(notes)
-
-
-def held_pixels(block: NDArray[Any], *, bands: Bands, values: Values, bits: int) -> NDArray[Any]:
-    """Turn a block into what is handed to the encoder.
+def held_pixels(block: NDArray[Any], values: Values, *, bands: Bands, held: Values) -> NDArray[Any]:
+    """Turn a block into what the format is given.
 
     Args:
-        block: (h, width, channels) of any depth.
-        bands: What the encoder takes; a missing alpha is laid on white.
-        values: What the encoder takes.
-        bits: Bits of each sample that the file keeps.
+        block: (h, width, channels).
+        values: What its numbers mean.
+        bands: What the format takes; a missing alpha is laid on white.
+        held: What the format takes.
     """
     if block.shape[2] != bands.channels:
-        unit = to_unit(block)
+        unit = _known(to_unit(block, values), held)
         alpha = np.clip(unit[..., -1:], 0.0, 1.0)
         on_white = unit[..., :-1] * alpha + (1.0 - alpha)
-        block = from_unit(on_white.astype(np.float32, copy=False), values)
-    elif block.dtype.name != values.dtype:
-        block = from_unit(to_unit(block), values)
-    if 8 < bits < 16:
-        block = placed_high(block, bits)
-    return block
+        return from_unit(on_white.astype(np.float32, copy=False), held)
+    if values == held:
+        return block
+    return from_unit(_known(to_unit(block, values), held), held)
 
 
-def _held_icc(kind: OutputFormat, icc: bytes | None, bands: Bands) -> tuple[bytes | None, Notes]:
-    """Return the profile if it is for the colours that the file will hold."""
-    written = "RGB" if bands.colour == "rgb" or not kind.grey else "GRAY"
-    if icc is None:
-        return None, ()
-    if icc_space(icc) != written:
-        return None, (
-            f"the ICC profile is not for {written} pixels, as {kind.title} holds, and not kept",
+def _check_size(holding: Holding, title: str, header: Header) -> None:
+    if max(header.height, header.width) > holding.longest_edge:
+        raise OutputError(
+            f"{title} holds at most {holding.longest_edge} px an edge, "
+            f"the picture has {header.height} x {header.width} (height x width)",
+            "write PNG or TIFF, which have no such limit",
         )
-    fitted = fit_profile(icc, png=kind.name == "png", grey=written == "GRAY")
-    lost = f"the ICC profile is damaged, or of a kind that {kind.title} does not take, and not kept"
-    return fitted, () if fitted else (lost,)
-
-
-def _held_xmp(
-    kind: OutputFormat, xmp: bytes | None, height: int, width: int
-) -> tuple[bytes | None, Notes]:
-    """Return the packet with true sizes, if it is text that the format has room for."""
-    if not xmp:
-        return None, ()
-    settled = settle_xmp(xmp)
-    if settled is None:
-        return None, (NOT_TEXT,)
-    fitted = fit_xmp(settled, height=height, width=width)
-    if kind.name == "jpeg" and len(fitted) > _MAX_JPEG_XMP_BYTES:
-        return None, (
-            f"XMP of {len(fitted):,} bytes is not kept: {_MAX_JPEG_XMP_BYTES:,} fit into a JPEG",
+    if header.planes > 1 and not holding.planes:
+        raise OutputError(
+            f"{title} as written here holds one picture, {header.planes} planes were announced",
+            "write each plane as a file of its own",
         )
-    return fitted, ()
 
 
-def _held_exif(
-    kind: OutputFormat, metadata: Metadata, height: int, width: int
-) -> tuple[bytes | None, Notes]:
-    """Return the EXIF block with true sizes and resolution; a new one if only EXIF can say it."""
-    exif, dpi, notes = metadata.exif, metadata.dpi, ()
-    if exif:
-        try:
-            exif = fit_exif(settle_exif(exif), height=height, width=width, dpi=dpi)
-        except TagError as error:
-            exif, notes = None, (f"EXIF is damaged ({error}) and not kept",)
-    if exif and kind.name != "tiff" and len(exif) > MAX_RESERVED_BYTES:
-        notes = (f"EXIF of {len(exif):,} bytes is not kept: {MAX_RESERVED_BYTES:,} fit",)
-        exif = None
-    if exif is None and dpi and kind.name in _DPI_IN_EXIF:
-        exif = new_exif(dpi)
-    return exif, notes
+def _held_bands(holding: Holding, title: str, bands: Bands) -> tuple[Bands, Notes]:
+    """Return the channels that the format is given, and notes on the others."""
+    if bands.colour == "bands" and not holding.bands:
+        raise OutputError(
+            f"{title} as written here holds grey or RGB pictures, this one has {bands.count} bands",
+            "choose a format that holds bands, or write each band as a grey picture",
+        )
+    notes: list[str] = []
+    if bands.alpha and not holding.alpha:
+        notes.append(f"alpha laid on white: {title} holds none")
+    if bands.colour == "grey" and not holding.grey:
+        notes.append(f"grey written as RGB: {title} as written here holds no grey")
+    return replace(bands, alpha=bands.alpha and holding.alpha), tuple(notes)
+
+
+def _held_values(holding: Holding, title: str, values: Values) -> tuple[Values, Notes]:
+    """Return what the numbers will mean that the format is given, and notes on what is lost."""
+    dtype = _held_dtype(holding, values)
+    if holding.ranges and dtype == values.dtype:
+        return values, ()
+    held, notes = Values.of(dtype), list[str]()
+    bits = holding.wide_bits if held.dtype == "uint16" else np.dtype(dtype).itemsize * 8
+    if not _is_enough(held, bits, values):
+        clamped = ", clamped to [0, 1]" if held.whole and not values.whole else ""
+        what, kept = (_WORDS.get(x.dtype, x.dtype) for x in (values, held))
+        kept = f"{bits}-bit" if held.whole else kept
+        notes.append(f"{what} reduced to {kept}{clamped}: {title} holds no more")
+    elif values.dtype != held.dtype or (values.black, values.white) != (held.black, held.white):
+        notes.append(
+            f"{values.black:g} to {values.white:g} of {values.dtype} written as {held.black:g} to "
+            f"{held.white:g} of {held.dtype}: {title} as written here holds no other range"
+        )
+    if values.nodata is not None:
+        mark = "black" if held.whole else "NaN"
+        notes.append(f"pixels without a value written as {mark}: {title} has no mark for them")
+    return held, tuple(notes)
+
+
+def _held_dtype(holding: Holding, values: Values) -> str:
+    """Return the dtype itself if it is held, else the smallest that holds as much, or the last."""
+    if values.dtype in holding.dtypes:
+        return values.dtype
+    enough = [dtype for dtype in holding.dtypes if _is_enough(Values.of(dtype), 64, values)]
+    return (enough or holding.dtypes)[0 if enough else -1]
+
+
+def _is_enough(held: Values, bits: int, values: Values) -> bool:
+    """Say whether numbers of a dtype, of which so many bits are kept, can tell all values apart."""
+    if not values.whole:
+        return not held.whole and np.dtype(held.dtype).itemsize >= np.dtype(values.dtype).itemsize
+    steps = values.white - values.black
+    if not held.whole:
+        return steps < 2.0 ** (np.finfo(held.dtype).nmant + 1)
+    return steps <= min(held.white - held.black, 2.0**bits - 1)
+
+
+def _known(unit: NDArray[np.float32], held: Values) -> NDArray[np.float32]:
+    """Return unit pixels with black for those without a value, where they cannot be marked."""
+    if held.whole and held.nodata is None:
+        return np.nan_to_num(unit, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    return unit

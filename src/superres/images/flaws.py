@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.formats.read import Picture
 from superres.frame import LUMA_WEIGHTS, to_unit
+from superres.metadata.picture import Picture
 
 Luma = NDArray[np.float32]  # (h, w) in 8-bit levels
 
@@ -175,11 +175,11 @@ def _windows(picture: Picture) -> Iterator[Luma]:
     down, across = (
         -(-size // (_WINDOW_PX * _WINDOWS_AN_AXIS)) for size in (picture.height, picture.width)
     )
-    for index, block in enumerate(picture.rows(_WINDOW_PX)):
+    for index, block in enumerate(picture.rows(block=_WINDOW_PX)):
         if index % down:
             continue
         for left in range(0, picture.width, across * _WINDOW_PX):
-            pixels = to_unit(block[:, left : left + _WINDOW_PX])
+            pixels = to_unit(block[:, left : left + _WINDOW_PX], picture.values)
             if not np.isfinite(pixels).all() or (picture.bands.alpha and not pixels[..., -1].all()):
                 continue
             colours = pixels[..., : picture.bands.count].clip(0.0, 1.0)

@@ -171,7 +171,7 @@ def _naming(options: EnlargeOptions, suffix: str | None) -> Naming:
     """Return how results are named: `_x4`, `_x1.5` or `_1920x1080`, unless the user says."""
     from superres.auto_model import largest_scale
     from superres.cli.plan import Naming
-    from superres.formats.output_format import output_format
+    from superres.media import format_for
     from superres.zoo import AUTO, scales
 
     if suffix is None and options.size:
@@ -188,7 +188,7 @@ def _naming(options: EnlargeOptions, suffix: str | None) -> Naming:
     )
     if options.format is None:
         return Naming(suffix, None)
-    return Naming(suffix, output_format(options.format).suffixes[0])
+    return Naming(suffix, format_for(options.format).suffixes[0])
 
 
 def _check_pipes(plan: Plan, as_json: bool) -> None:

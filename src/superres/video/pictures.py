@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.atomic import atomic_write_bytes
-from superres.formats.write import WriteOptions, write_picture
 from superres.frame import UINT8, UINT16, Bands, from_unit
+from superres.media import WriteOptions, write_picture
 from superres.metadata.header import Metadata
 
 TIMES = "timestamps.txt"

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 from superres import zoo
 from superres.atomic import check_target
 from superres.errors import ArgumentError, OutputError, PictureError
-from superres.formats.read import MAX_PIXELS
+from superres.media import MAX_PIXELS
 from superres.upscaler import Route, RunOptions, plan_route
 from superres.video.encoding import (
     CodecOptions,

@@ -10,9 +10,9 @@ import pyvips
 from superres.errors import PictureError
 from superres.frame import Bands
 from superres.metadata.header import icc_space
+from superres.metadata.picture import Profile
 from superres.metadata.tiff_facts import Alpha
 
-Profile = Literal["keep", "srgb"]
 _COLOUR_CHANNELS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb16": 3, "scrgb": 3, "rgb": 3, "cmyk": 4}
 _CONVERTED_SPACES = {"lab": "CIELAB", "labs": "CIELAB", "xyz": "XYZ"}
 _DEPTHS: dict[str, str] = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}

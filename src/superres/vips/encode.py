@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
@@ -20,9 +19,6 @@ from superres.vips.carrier import Carrier, CarrierError
 from superres.vips.reserved import stand_in
 
 _LAST_WAIT_S = 2.0
-_BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
-_PNG_FILTER = 0x20  # "up" alone: on enlarged pictures half the time of all five, files as small
-_AVIF_EFFORT = 2  # a sixth of the time of libvips' 4, files 1 % larger
 _INTERPRETATIONS = {
     ("grey", "uint16"): "grey16",
     ("rgb", "uint16"): "rgb16",
@@ -38,30 +34,23 @@ class Encoding:
     """What is written, settled to the last bit.
 
     Attributes:
-        format: Name of the format.
         height: Pixels.
         width: Pixels.
         bands: The channels that are pushed.
         dtype: The dtype that is pushed.
         metadata: What libvips writes beside the pixels; None is left out.
+        save: Calls the format's saver with the image, the file, and the flags of the metadata that
+            it is to write.
         reserve: Bytes to reserve for EXIF, which is put into the finished file.
-        quality: Of lossy coding, 1 to 100.
-        lossless: Whether no detail may be lost.
-        compression: Effort of deflate, 0 to 9.
-        bits: Bits that the file keeps of each sample.
     """
 
-    format: str
     height: int
     width: int
     bands: Bands
     dtype: str
     metadata: Metadata
-    reserve: int
-    quality: int
-    lossless: bool
-    compression: int
-    bits: int
+    save: Callable[[pyvips.Image, str, int], None]
+    reserve: int = 0
 
 
 def encode(path: Path, rows: Iterable[NDArray[Any]], encoding: Encoding) -> None:
@@ -132,43 +121,4 @@ def _save(image: pyvips.Image, path: Path, encoding: Encoding) -> None:
     # Only what there is: asked to keep EXIF, libvips invents a block where there is none.
     keep = KEEP_FLAGS["exif"] if encoding.reserve else 0
     keep += sum(flag for name, flag in KEEP_FLAGS.items() if getattr(metadata, name))
-    if encoding.format == "png":
-        image.pngsave(file, compression=encoding.compression, filter=_PNG_FILTER, keep=keep)
-    elif encoding.format == "jpeg":
-        image.jpegsave(file, Q=encoding.quality, subsample_mode="off", keep=keep)
-    elif encoding.format == "webp":
-        image.webpsave(
-            file,
-            Q=encoding.quality,
-            lossless=encoding.lossless,
-            exact=True,  # colour under transparent pixels is ours to choose
-            smart_subsample=True,
-            keep=keep,
-        )
-    elif encoding.format == "avif":
-        image.heifsave(
-            file,
-            compression="av1",
-            Q=encoding.quality,
-            lossless=encoding.lossless,
-            bitdepth=encoding.bits,
-            effort=_AVIF_EFFORT,
-            subsample_mode="off",
-            keep=keep,
-        )
-    else:
-        _save_tiff(image, file, encoding, keep)
-
-
-def _save_tiff(image: pyvips.Image, file: str, encoding: Encoding, keep: int) -> None:
-    plain = encoding.compression == 0
-    size = encoding.height * encoding.width * encoding.bands.channels
-    image.tiffsave(
-        file,
-        compression="none" if plain else "deflate",
-        level=max(1, encoding.compression),
-        predictor="none" if plain else "float" if encoding.dtype == "float32" else "horizontal",
-        bigtiff=size * np.dtype(encoding.dtype).itemsize > _BIG_TIFF_BYTES,
-        resunit="inch",
-        keep=keep,
-    )
+    encoding.save(image, file, keep)

@@ -10,7 +10,7 @@ _WORD_BYTES = 4
 _ID_AT, _ID_BYTES = 84, 16  # the profile's own MD5; zeros where it was not computed
 
 
-def fit_profile(icc: bytes, *, png: bool, grey: bool) -> bytes | None:
+def fit_profile(icc: bytes, *, whole_words: bool, grey: bool) -> bytes | None:
     """Return a profile that libvips and its encoder are known to write.
 
     libvips leaves out profiles that it cannot open, without a word, and PNG's encoder fails at
@@ -18,28 +18,29 @@ def fit_profile(icc: bytes, *, png: bool, grey: bool) -> bytes | None:
 
     Args:
         icc: A profile with a sound header; what follows the size that it states is cut off.
-        png: Whether it goes into a PNG, whose encoder takes multiples of four bytes alone.
+        whole_words: Whether the encoder takes multiples of four bytes alone, as PNG's does.
         grey: Whether the pixels are grey, else RGB.
 
     Returns:
-        The profile, for PNG with up to three zeros at its end; None if it would not be written.
+        The profile, with up to three zeros at its end for whole words; None if it would not be
+        written.
     """
     icc = icc[: int.from_bytes(icc[:4], "big")]
-    if png and len(icc) % _WORD_BYTES:
-        icc = _whole_words(icc)
+    if whole_words and len(icc) % _WORD_BYTES:
+        icc = _padded(icc)
     pixel = pyvips.Image.black(1, 1, bands=1 if grey else 3)
     pixel = pixel.copy(interpretation="b-w" if grey else "srgb")
     set_blob(pixel, "icc-profile-data", icc)
     try:
         keep = KEEP_FLAGS["icc"]
-        file = pixel.pngsave_buffer(keep=keep) if png else pixel.tiffsave_buffer(keep=keep)
+        file = pixel.pngsave_buffer(keep=keep) if whole_words else pixel.tiffsave_buffer(keep=keep)
         written = blob(pyvips.Image.new_from_buffer(bytes(file), ""), "icc-profile-data")
     except pyvips.Error:
         return None
     return icc if written == icc else None
 
 
-def _whole_words(icc: bytes) -> bytes:
+def _padded(icc: bytes) -> bytes:
     """Add zeros up to a multiple of four bytes, as ICC.1 asks since version 4."""
     padded = bytearray(icc + bytes(-len(icc) % _WORD_BYTES))
     padded[:4] = len(padded).to_bytes(4, "big")

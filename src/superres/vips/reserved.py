@@ -19,7 +19,6 @@ import pyvips
 
 from superres.metadata.header import KEEP_FLAGS, set_blob
 
-MAX_RESERVED_BYTES = 65_000  # libexif and a JPEG segment hold 64 KB, with what libvips adds
 _MARK_BYTES = 32
 _SIGNATURE_BYTES = 8  # of a PNG, in front of its first chunk
 _CHUNK_FRAME_BYTES = 12  # of a PNG's chunk: length, name, checksum

@@ -1,0 +1,140 @@
+"""Format: what a file in `formats` offers, and what a format can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions
+
+# Of an EXIF block that room is reserved for: libexif and a JPEG segment hold 64 KB, with what
+# libvips adds.
+MAX_RESERVED_BYTES = 65_000
+
+
+class EncoderError(Exception):
+    """An encoder failed, for the reason that its text gives; `media` names the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a format can hold of a picture.
+
+    Attributes:
+        dtypes: What its numbers can be; the last holds the most.
+        wide_bits: Bits that it keeps of 16-bit numbers.
+        ranges: Whether it keeps what black, white and nodata are; else black and white are the
+            least and the most that the dtype holds.
+        bands: Whether it holds any number of bands, rather than grey and RGB alone.
+        alpha: Whether it holds alpha.
+        grey: Whether it holds grey pictures; else they are written as RGB.
+        planes: Whether it holds several planes.
+        longest_edge: Largest height and width in pixels.
+        lossless: Whether it can lose no detail.
+        quality: Quality of lossy coding by default, 1 to 100; 0 if there is none.
+        iptc_bytes: Longest IPTC record; 0 if it holds none.
+        xmp_bytes: Longest XMP packet.
+        exif_bytes: Longest EXIF block.
+        dpi_in_exif: Whether the resolution is told in EXIF alone.
+        whole_word_icc: Whether ICC profiles need a length that is a multiple of four bytes.
+    """
+
+    dtypes: tuple[str, ...]
+    wide_bits: int = 16
+    ranges: bool = False
+    bands: bool = False
+    alpha: bool = True
+    grey: bool = True
+    planes: bool = False
+    longest_edge: int = 2**31 - 1
+    lossless: bool = True
+    quality: int = 0
+    iptc_bytes: int = 0
+    xmp_bytes: int = 2**31 - 1
+    exif_bytes: int = 2**31 - 1
+    dpi_in_exif: bool = False
+    whole_word_icc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnly:
+    """Why a format is read and not written.
+
+    Attributes:
+        reason: What is missing.
+        hint: What to do instead.
+    """
+
+    reason: str
+    hint: str
+
+
+class Format(Protocol):
+    """One picture format; heavy imports belong inside `open` and `write`."""
+
+    @property
+    def name(self) -> str:
+        """How it is asked for, in lower case."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """How it is called in words."""
+        ...
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Its files' names end so, in lower case; the first is given to new files."""
+        ...
+
+    @property
+    def holding(self) -> Holding | ReadOnly:
+        """What it can hold, or why it is not written."""
+        ...
+
+    def sniff(self, head: bytes) -> bool:
+        """Say whether a file is of this format.
+
+        Args:
+            head: Its first `media.HEAD_BYTES` bytes, or all if there are fewer.
+        """
+        ...
+
+    def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
+        """Read a file's header.
+
+        Args:
+            source: The file, or its bytes.
+            limits: What is taken on.
+
+        Raises:
+            PictureError: The file is damaged, beyond the limits, or of a kind that is not read.
+        """
+        ...
+
+    def write(
+        self,
+        path: Path,
+        rows: Iterable[NDArray[Any]],
+        header: Header,
+        options: WriteOptions,
+    ) -> Notes:
+        """Encode rows as they come.
+
+        Args:
+            path: The file to write; `media` makes it appear under its name.
+            rows: (h, width, channels) arrays of what the format can hold, from top to bottom.
+            header: What they are; of the metadata, the format keeps what it can.
+            options: How to encode.
+
+        Returns:
+            What was not kept, in words.
+
+        Raises:
+            EncoderError: The file cannot be encoded or written.
+        """
+        ...

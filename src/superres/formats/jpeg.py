@@ -1,0 +1,66 @@
+"""JPEG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from superres.formats.format import MAX_RESERVED_BYTES, Holding
+from superres.metadata.iptc import MAX_JPEG_IPTC_BYTES
+from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions, stream_of
+
+if TYPE_CHECKING:
+    import pyvips
+
+
+class Jpeg:
+    """JPEG: 8 bits, no alpha, always lossy; the only one with XMP and IPTC in one segment each."""
+
+    name = "jpeg"
+    title = "JPEG"
+    suffixes = (".jpg", ".jpeg", ".jpe", ".jfif")
+    holding = Holding(
+        dtypes=("uint8",),
+        alpha=False,
+        longest_edge=65_500,  # the format could say 65,535, its encoders stop here
+        lossless=False,
+        quality=95,
+        iptc_bytes=MAX_JPEG_IPTC_BYTES,
+        xmp_bytes=60_000,  # libvips drops more without a word; a segment would hold 65,502
+        exif_bytes=MAX_RESERVED_BYTES,
+        dpi_in_exif=True,
+    )
+
+    def sniff(self, head: bytes) -> bool:
+        """Look for the start of an image, and a marker after it."""
+        return head.startswith(b"\xff\xd8\xff")
+
+    def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
+        """Read a JPEG's header."""
+        import pyvips
+
+        from superres.formats.compression import jpeg_quality
+        from superres.vips.decode import Found, Loader, open_image
+
+        with closing(stream_of(source)) as stream:
+            found = Found(coded_quality=jpeg_quality(stream))
+        loader = Loader(self.name, self.title, pyvips.Image.jpegload_source)
+        return open_image(source, loader, limits, found)
+
+    def write(
+        self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
+    ) -> Notes:
+        """Encode a JPEG row by row, with colour at full size."""
+        from superres.formats.carried import held_metadata
+        from superres.formats.saving import save_with_exif
+
+        def saver(image: pyvips.Image, file: str, keep: int) -> None:
+            quality = options.quality or self.holding.quality
+            image.jpegsave(file, Q=quality, subsample_mode="off", keep=keep)
+
+        held, notes = held_metadata(self.holding, self.title, header)
+        return (*notes, *save_with_exif(path, rows, header, saver, held=held))

@@ -1,0 +1,81 @@
+"""WebP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from superres.errors import PictureError
+from superres.formats.format import MAX_RESERVED_BYTES, Holding
+from superres.metadata.picture import (
+    Header,
+    Notes,
+    Picture,
+    ReadLimits,
+    WriteOptions,
+    animation_error,
+    stream_of,
+)
+
+if TYPE_CHECKING:
+    import pyvips
+
+
+class Webp:
+    """WebP: 8 bits, RGB, lossy or lossless; its encoder needs the whole picture."""
+
+    name = "webp"
+    title = "WebP"
+    suffixes = (".webp",)
+    holding = Holding(
+        dtypes=("uint8",),
+        grey=False,
+        longest_edge=16_383,
+        quality=95,
+        exif_bytes=MAX_RESERVED_BYTES,
+        dpi_in_exif=True,
+    )
+
+    def sniff(self, head: bytes) -> bool:
+        """Look for a RIFF of the form WEBP."""
+        return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+    def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
+        """Read a WebP's header; animations are refused."""
+        import pyvips
+
+        from superres.formats.compression import webp_quality
+        from superres.vips.decode import Found, Loader, open_image
+
+        with closing(stream_of(source)) as stream:
+            found = Found(coded_quality=webp_quality(stream))
+        loader = Loader(self.name, self.title, pyvips.Image.webpload_source, many=_moving)
+        return open_image(source, loader, limits, found)
+
+    def write(
+        self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
+    ) -> Notes:
+        """Encode a WebP."""
+        from superres.formats.carried import held_metadata
+        from superres.formats.saving import save_with_exif
+
+        def saver(image: pyvips.Image, file: str, keep: int) -> None:
+            image.webpsave(
+                file,
+                Q=options.quality or self.holding.quality,
+                lossless=options.lossless,
+                exact=True,  # colour under transparent pixels is ours to choose
+                smart_subsample=True,
+                keep=keep,
+            )
+
+        held, notes = held_metadata(self.holding, self.title, header)
+        return (*notes, *save_with_exif(path, rows, header, saver, held=held))
+
+
+def _moving(source: Path | bytes, frames: int) -> PictureError:
+    return animation_error(source, f"an animated WebP of {frames} frames")

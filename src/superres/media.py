@@ -1,0 +1,245 @@
+"""The table of picture formats, and reading and writing by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.errors import ArgumentError, OutputError, unknown_name
+from superres.formats.format import EncoderError, Format, Holding, ReadOnly
+from superres.formats.heif import Avif, Heic
+from superres.formats.holding import held_header, held_pixels
+from superres.formats.jpeg import Jpeg
+from superres.formats.png import Png
+from superres.formats.tiff import Tiff
+from superres.formats.unknown import unknown_error
+from superres.formats.webp import Webp
+from superres.frame import Bands, Values
+from superres.metadata.picture import (
+    MAX_PIXELS,
+    Header,
+    Picture,
+    Profile,
+    ReadLimits,
+    WriteOptions,
+    pages_error,
+    read_pixels,
+    stream_of,
+    unopened,
+)
+from superres.vips.temporary import appearing_whole, unwritable
+
+if TYPE_CHECKING:
+    from superres.metadata.header import Metadata
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "Picture",
+    "WriteOptions",
+    "format_for",
+    "is_picture",
+    "is_written",
+    "open_picture",
+    "picture_suffixes",
+    "read_pixels",
+    "write_picture",
+]
+
+# In the order in which they are tried on a file. A new format is a file in `formats` and a row.
+FORMATS: tuple[Format, ...] = (Png(), Jpeg(), Webp(), Tiff(), Avif(), Heic())
+HEAD_BYTES = 256
+_DEFAULTS = WriteOptions()
+
+
+def picture_suffixes() -> frozenset[str]:
+    """Return how names of picture files end, in lower case with their dot, read or written."""
+    return frozenset(suffix for each in FORMATS for suffix in each.suffixes)
+
+
+def is_picture(path: str | Path) -> bool:
+    """Say whether a file's name ends as those of a format that is read or written."""
+    return Path(path).suffix.lower() in picture_suffixes()
+
+
+def is_written(path: str | Path) -> bool:
+    """Say whether a file's name ends as those of a format that is written."""
+    return Path(path).suffix.lower() in _written_suffixes()
+
+
+def format_for(target: str | Path) -> Format:
+    """Return the format that is to be written, by a file's suffix or by a name.
+
+    Args:
+        target: A path; or a format's name or a suffix without its dot ("jpg"), in any case.
+
+    Raises:
+        OutputError: The format is read only.
+        UnknownNameError: There is no such format.
+    """
+    if isinstance(target, Path):
+        key, asked = target.suffix.lower(), str(target)
+    else:
+        key, asked = target.lower(), f"the format {target!r}"
+    for each in FORMATS:
+        plain = (each.name, *(suffix.removeprefix(".") for suffix in each.suffixes))
+        if key in (each.suffixes if isinstance(target, Path) else plain):
+            _holding(each, asked)
+            return each
+    if isinstance(target, Path):
+        kind = f"output format for {target.name!r} with the suffix"
+        raise unknown_name(kind, key, _written_suffixes())
+    written = (each.name for each in FORMATS if isinstance(each.holding, Holding))
+    raise unknown_name("output format", target, written)
+
+
+def open_picture(
+    source: Path | bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    max_planes: int = 1,
+    profile: Profile = "keep",
+) -> Picture:
+    """Read a picture's header and decide how its pixels will be read.
+
+    Which format it is, its first bytes tell; its name is never asked.
+
+    Args:
+        source: A file, or the bytes of one.
+        max_pixels: Largest number of pixels that is taken on, by the header.
+        max_planes: Most pages, slices or frames that are taken on.
+        profile: Keep the file's ICC profile, or convert its pixels to sRGB.
+
+    Raises:
+        PictureError: The file is missing, empty, damaged, too large, animated, of more planes,
+            or of a format or channels that are not read.
+    """
+    with closing(stream_of(source)) as stream:
+        try:
+            head = stream.read(HEAD_BYTES)
+        except OSError as error:  # a folder opens on some systems, and then cannot be read
+            raise unopened(source, error) from error
+    for each in FORMATS:
+        if each.sniff(head):
+            picture = each.open(source, ReadLimits(max_pixels, profile))
+            if picture.planes > max_planes:
+                raise pages_error(source, picture.planes)
+            return picture
+    raise unknown_error(source, head, [each.title for each in FORMATS])
+
+
+def write_picture(
+    target: Path | BinaryIO,
+    blocks: Iterable[NDArray[Any]],
+    *,
+    height: int,
+    width: int,
+    bands: Bands,
+    values: Values,
+    metadata: Metadata,
+    planes: int = 1,
+    format: str | None = None,
+    options: WriteOptions = _DEFAULTS,
+) -> tuple[str, ...]:
+    """Pull blocks of rows, encode them as they come, and let the finished file appear.
+
+    PNG, JPEG and TIFF are encoded row by row in bounded memory; WebP and AVIF have encoders that
+    need the whole picture. A file of this name that exists is replaced at the very end.
+
+    Args:
+        target: A path, or a binary stream, which is given the finished file's bytes.
+        blocks: (h, width, channels) arrays of the dtype, from top to bottom, plane after plane.
+        height: Rows of a plane.
+        width: Pixels a row.
+        bands: What the channels mean.
+        values: What their numbers mean.
+        metadata: What the file carries besides; sizes and resolution in it are made true.
+        planes: Pictures of this size and kind.
+        format: Name of the format; None goes by the path's suffix.
+        options: How to encode.
+
+    Returns:
+        Notes on what the format cannot hold, in words.
+
+    Raises:
+        OutputError: The format cannot hold a picture of this size or these bands, or the target
+            cannot be written. The target is then as it was.
+        ArgumentError: The format is unknown, or the blocks are not what was announced.
+        BaseException: Whatever `blocks` raises comes through as it is, after cleaning up.
+    """
+    written = _format(target, format)
+    if height < 1 or width < 1:
+        raise ArgumentError(
+            f"a picture has at least 1 x 1 px, asked for {height} x {width}", "ask for a larger one"
+        )
+    holding = _holding(written, str(target))
+    if options.lossless and not holding.lossless:
+        raise ArgumentError(
+            f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
+        )
+    header = Header(height, width, bands, values, metadata, planes)
+    held, notes = held_header(holding, written.title, header)
+    rows = (
+        held_pixels(block, values, bands=held.bands, held=held.values)
+        for block in _checked(blocks, header)
+    )
+    with appearing_whole(target) as path:
+        try:
+            late_notes = written.write(path, rows, held, options)
+        except EncoderError as error:
+            raise unwritable(target, str(error)) from error
+    return (*notes, *late_notes)
+
+
+def _written_suffixes() -> list[str]:
+    written = [each for each in FORMATS if isinstance(each.holding, Holding)]
+    return [suffix for each in written for suffix in each.suffixes]
+
+
+def _format(target: Path | BinaryIO, name: str | None) -> Format:
+    if name is not None:
+        return format_for(name)
+    if isinstance(target, Path):
+        return format_for(target)
+    raise ArgumentError("a stream has no suffix that names a format", "name one: png, tiff, jpeg")
+
+
+def _holding(written: Format, asked: str) -> Holding:
+    """Return what a format can hold; refuse one that is read only."""
+    if isinstance(written.holding, ReadOnly):
+        raise OutputError(
+            f"{asked} cannot be written: {written.holding.reason}", written.holding.hint
+        )
+    return written.holding
+
+
+def _checked(blocks: Iterable[NDArray[Any]], header: Header) -> Iterator[NDArray[Any]]:
+    """Pass blocks on; raise where they are not what was announced."""
+    shape, dtype = (header.width, header.bands.channels), header.values.dtype
+    height, done = header.height * header.planes, 0
+    for block in blocks:
+        if block.ndim != 3 or block.shape[1:] != shape:
+            raise ArgumentError(
+                f"blocks must be (h, {shape[0]}, {shape[1]}), got {block.shape}",
+                "yield rows of the announced width and bands",
+            )
+        if block.dtype.name != dtype:
+            raise ArgumentError(
+                f"blocks must be {dtype}, got {block.dtype.name}", "convert them with from_unit"
+            )
+        done += len(block)
+        if done > height:
+            break
+        if len(block):
+            yield block.astype(np.dtype(dtype), copy=False)  # in this machine's byte order
+    if done != height:
+        raise ArgumentError(
+            f"the blocks hold {'more than ' if done > height else ''}{min(done, height)} rows, "
+            f"{height} were announced",
+            "yield exactly the announced rows",
+        )

@@ -1,0 +1,227 @@
+"""A picture file opened for reading, and what is announced of one to be written."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.errors import ArgumentError, PictureError
+from superres.frame import Bands, Values
+
+if TYPE_CHECKING:  # it brings libvips, which formats load as late as they can
+    from superres.metadata.header import Metadata
+
+MAX_PIXELS = 2**30
+BLOCK_ROWS = 64
+
+Notes = tuple[str, ...]
+Profile = Literal["keep", "srgb"]
+Decode = Callable[[int, int], Iterator[NDArray[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What is taken on of a file, and in which form.
+
+    Attributes:
+        max_pixels: Largest number of pixels in a plane, by the file's header.
+        profile: Keep the file's ICC profile, or convert its pixels to sRGB.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    profile: Profile = "keep"
+
+    def check_size(self, name: str, height: int, width: int) -> None:
+        """Refuse a picture of too many pixels.
+
+        Raises:
+            PictureError: It has more than `max_pixels`.
+        """
+        pixels = width * height
+        if pixels > self.max_pixels:
+            raise PictureError(
+                f"{name} has {height} x {width} px (height x width), {pixels:,} in all; "
+                f"the cap is {self.max_pixels:,}",
+                "raise the cap (--max-pixels) if the file can be trusted",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture file whose header was read; its pixels are decoded on demand, as often as asked.
+
+    Attributes:
+        height: Pixels, of the upright picture.
+        width: Pixels, of the upright picture.
+        bands: What its channels mean.
+        values: What its numbers mean, from the file's type.
+        metadata: What it carries besides pixels.
+        format: Name of its format.
+        title: The format's name in words.
+        notes: What was converted or cannot be kept, in words.
+        planes: Pictures of this size and kind in the file: pages, slices or frames.
+        coded_quality: About the quality of libjpeg or libwebp that it was coded with, 0 to 100;
+            None if it lost nothing, or does not tell.
+    """
+
+    height: int
+    width: int
+    bands: Bands
+    values: Values
+    metadata: Metadata
+    format: str
+    title: str
+    notes: Notes
+    _decode: Decode = field(repr=False)
+    planes: int = 1
+    coded_quality: int | None = None
+
+    def rows(self, plane: int = 0, *, block: int = BLOCK_ROWS) -> Iterator[NDArray[Any]]:
+        """Decode one plane from top to bottom.
+
+        Args:
+            plane: Which one, from 0.
+            block: Rows at a time; the last block may be shorter.
+
+        Yields:
+            (h, width, channels) arrays of the picture's dtype.
+
+        Raises:
+            PictureError: The file is damaged or cut off, or has changed since it was opened.
+            ArgumentError: There is no such plane, or `block` is below 1.
+        """
+        if block < 1:
+            raise ArgumentError(f"rows come in blocks of at least 1, got {block}", "ask for 64")
+        if not 0 <= plane < self.planes:
+            raise ArgumentError(
+                f"plane {plane} was requested, the picture has {self.planes}", "planes count from 0"
+            )
+        return self._decode(plane, block)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is announced of a picture to be written.
+
+    Attributes:
+        height: Rows of a plane.
+        width: Pixels a row.
+        bands: What the channels mean.
+        values: What their numbers mean.
+        metadata: What the file carries besides; sizes and resolution in it are made true.
+        planes: Pictures of this size and kind; their rows follow one another.
+    """
+
+    height: int
+    width: int
+    bands: Bands
+    values: Values
+    metadata: Metadata
+    planes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How a picture is encoded.
+
+    Attributes:
+        quality: Of lossy coding, 1 to 100; None takes each format's default.
+        lossless: Lose no detail in formats that can, at several times the size.
+        compression: Effort of deflate in formats that use it, 0 (none) to 9.
+    """
+
+    quality: int | None = None
+    lossless: bool = False
+    compression: int = 2
+
+    def __post_init__(self) -> None:
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise ArgumentError(f"quality must be 1 to 100, got {self.quality}", "95 is a good one")
+        if not 0 <= self.compression <= 9:
+            raise ArgumentError(
+                f"compression must be 0 to 9, got {self.compression}", "2 is fast, 9 is small"
+            )
+
+
+def read_pixels(picture: Picture, plane: int = 0) -> NDArray[Any]:
+    """Decode a whole plane.
+
+    Args:
+        picture: The opened picture.
+        plane: Which one, from 0.
+
+    Returns:
+        (height, width, channels) of the picture's dtype.
+
+    Raises:
+        PictureError: The file is damaged or cut off.
+    """
+    shape = (picture.height, picture.width, picture.bands.channels)
+    pixels = np.empty(shape, np.dtype(picture.values.dtype))
+    top = 0
+    for block in picture.rows(plane):
+        pixels[top : top + len(block)] = block
+        top += len(block)
+    return pixels
+
+
+def name_of(source: Path | bytes) -> str:
+    """Return what to call a source in errors."""
+    return str(source) if isinstance(source, Path) else "the picture in memory"
+
+
+def stream_of(source: Path | bytes) -> BinaryIO:
+    """Open a source for reading.
+
+    Raises:
+        PictureError: The file is missing or closed to us.
+    """
+    if not isinstance(source, Path):
+        return io.BytesIO(source)
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise unopened(source, error) from error
+
+
+def unopened(source: Path | bytes, error: OSError) -> PictureError:
+    """Build the error for a source that the system does not let us read."""
+    return PictureError(
+        f"{name_of(source)} cannot be read: {error.strerror or error}",
+        "check the path and its permissions",
+    )
+
+
+def unreadable(source: Path | bytes, title: str, reason: str, hint: str = "") -> PictureError:
+    """Build the error for a file that its format's reader cannot make sense of.
+
+    Args:
+        source: The file, or its bytes.
+        title: What its format is called.
+        reason: What was found.
+        hint: What to do; "" says that the file is damaged.
+    """
+    damaged = "the file is damaged or cut off: get another copy, or repair it"
+    return PictureError(f"{name_of(source)} cannot be read as {title}: {reason}", hint or damaged)
+
+
+def animation_error(source: Path | bytes, what: str) -> PictureError:
+    """Build the error for an input that moves."""
+    return PictureError(
+        f"{name_of(source)} is {what}; one still picture is asked",
+        "`superres video` will take animations; save one frame as a still picture meanwhile",
+    )
+
+
+def pages_error(source: Path | bytes, pages: int) -> PictureError:
+    """Build the error for an input of several pages."""
+    return PictureError(
+        f"{name_of(source)} holds {pages} pictures (pages); one is asked",
+        "`superres burst` will take many frames of one scene; save one page as its own file",
+    )

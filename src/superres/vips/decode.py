@@ -1,0 +1,200 @@
+"""Reading through libvips: the header at once, rows on demand, upright and in known channels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from superres.errors import PictureError
+from superres.frame import Values
+from superres.metadata.exif import exif_orientation
+from superres.metadata.header import blob, collect_metadata, profile_of
+from superres.metadata.picture import Picture, ReadLimits, name_of, unreadable
+from superres.metadata.tiff_facts import Alpha
+from superres.vips.colour import Colour, convert_colour, plan_colour
+from superres.vips.levels import full_range, nearest_straight
+from superres.vips.library import UNREAD, prepare_library, reason_of
+
+_OTHER_HINT = "save it as 8-bit, 16-bit or 32-bit float grey or RGB first"
+_ROWWISE = (1, 2)  # orientations whose rows come in the file's own order
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """How a format is read through libvips.
+
+    Attributes:
+        name: Of the format.
+        title: Its name in words.
+        load: libvips' loader, from a source.
+        many: Builds the error for a file of so many pages; None if libvips need not be asked.
+        orientation: Where it is told how the picture stands: in EXIF, in a tag that libvips reads,
+            or nowhere, as the decoder turns it.
+        own_exif: Whether EXIF comes from `Found` alone, as libvips does not see it.
+        spare_bits: Whether samples of 10 or 12 bits come shifted to the top of 16.
+        damaged_hint: What to do about a file that fails; "" says that it is damaged.
+    """
+
+    name: str
+    title: str
+    load: Callable[..., pyvips.Image]
+    many: Callable[[Path | bytes, int], PictureError] | None = None
+    orientation: Literal["exif", "tag", "turned"] = "exif"
+    own_exif: bool = False
+    spare_bits: bool = False
+    damaged_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a format's own reader found in a file without libvips; None where libvips knows."""
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    alpha: Alpha | None = None
+    iptc: bytes | None = None
+    profile: bool = False
+    coded_quality: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """How the pixels are made from the file."""
+
+    source: Path | bytes
+    loader: Loader
+    orientation: int
+    colour: Colour
+    bits: int
+
+
+def open_image(
+    source: Path | bytes, loader: Loader, limits: ReadLimits, found: Found = Found()
+) -> Picture:
+    """Read a picture's header and decide how its pixels will be read.
+
+    Only pictures that are turned or stand upside down in their file are decoded whole; those of
+    more than 100 MB then wait in a temporary file.
+
+    Args:
+        source: A file, or the bytes of one.
+        loader: How its format is read.
+        limits: What is taken on.
+        found: What the format's own reader found.
+
+    Raises:
+        PictureError: The file is damaged, too large, of several pages, or of channels or samples
+            that are not read.
+    """
+    prepare_library()
+    name = name_of(source)
+    try:
+        image = _load(source, loader, "sequential")
+        limits.check_size(name, image.height, image.width)
+        pages = _number(image, "n-pages")
+        if loader.many and pages > 1:
+            raise loader.many(source, pages)
+        icc = profile_of(image)
+        colour = plan_colour(image, name, icc=icc, alpha=found.alpha, profile=limits.profile)
+        # Building the conversion checks the profile; no pixel is decoded yet.
+        convert_colour(image, colour)
+    except pyvips.Error as error:
+        raise _failed(source, loader, error) from error
+    exif = found.exif or (None if loader.own_exif else blob(image, "exif-data"))
+    metadata, notes = collect_metadata(
+        image, icc=colour.icc, exif=exif, xmp=found.xmp, dpi=found.dpi, iptc=found.iptc
+    )
+    if found.profile and not icc:  # libvips passes over profiles that do not fit the pixels
+        notes = (*notes, "its ICC profile does not fit and is not kept")
+    orientation = _orientation(image, loader, exif)
+    height, width = image.height, image.width
+    if orientation > 4:
+        height, width = width, height
+    bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
+    recipe = _Recipe(source, loader, orientation, colour, bits)
+    return Picture(
+        height=height,
+        width=width,
+        bands=colour.bands,
+        values=Values.of(colour.dtype),
+        metadata=metadata,
+        format=loader.name,
+        title=loader.title,
+        notes=(*found.notes, *colour.notes, *notes),
+        coded_quality=found.coded_quality,
+        _decode=lambda plane, block: _rows(recipe, (height, width), block),
+    )
+
+
+def _rows(recipe: _Recipe, size: tuple[int, int], block: int) -> Iterator[NDArray[Any]]:
+    source, (height, width) = recipe.source, size
+    shape = (width, recipe.colour.bands.channels)
+    try:
+        image = _upright(recipe)
+        if (image.height, image.width, image.bands) != (height, *shape):
+            raise PictureError(f"{name_of(source)} changed while it was read", "run it once more")
+        region = pyvips.Region.new(image)
+        for top in range(0, height, block):
+            count = min(block, height - top)
+            data = region.fetch(0, top, width, count)
+            pixels = np.frombuffer(data, np.dtype(recipe.colour.dtype)).reshape(count, *shape)
+            if 8 < recipe.bits < 16:
+                pixels = full_range(pixels, recipe.bits)
+            if recipe.colour.rounded_down:
+                pixels = nearest_straight(pixels)
+            yield pixels
+    except pyvips.Error as error:
+        raise _failed(source, recipe.loader, error) from error
+
+
+def _failed(source: Path | bytes, loader: Loader, error: pyvips.Error) -> PictureError:
+    reason = reason_of(error)
+    hint = _OTHER_HINT if reason.endswith(UNREAD) else loader.damaged_hint
+    return unreadable(source, loader.title, reason, hint)
+
+
+def _number(image: pyvips.Image, name: str) -> int:
+    value = image.get(name) if image.get_typeof(name) else 0
+    return value if isinstance(value, int) else 0
+
+
+def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None) -> int:
+    """Return how the picture must be turned, 1 to 8 as EXIF numbers it."""
+    if loader.orientation == "turned":
+        return 1
+    told = loader.orientation == "tag"
+    found = _number(image, "orientation") if told else exif_orientation(exif)
+    return found if 1 <= found <= 8 else 1
+
+
+def _load(
+    source: Path | bytes, loader: Loader, access: Literal["sequential", "random"]
+) -> pyvips.Image:
+    """Open a file with the one loader of its format; the slightest damage is an error."""
+    if isinstance(source, Path):
+        # pyvips passes bytes on untouched, and names that are no UTF-8 have no other form.
+        place = pyvips.Source.new_from_file(cast("str", os.fsencode(source)))
+    else:
+        place = pyvips.Source.new_from_memory(source)
+    return loader.load(place, access=access, fail_on="warning")
+
+
+def _upright(recipe: _Recipe) -> pyvips.Image:
+    """Open the file again and convert and turn it, lazily."""
+    access = "sequential" if recipe.orientation in _ROWWISE else "random"
+    image = convert_colour(_load(recipe.source, recipe.loader, access), recipe.colour)
+    turned = {2: "d0", 3: "d180", 4: "d180", 5: "d90", 6: "d90", 7: "d270", 8: "d270"}
+    if recipe.orientation > 1:
+        image = image.rot(turned[recipe.orientation])
+    if recipe.orientation in (2, 4, 5, 7):
+        image = image.fliphor()
+    return image
