@@ -70,6 +70,8 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
     traced = _traced(running, card)
     model = _translate(traced, card)
     _strip(model)
+    if running is network:
+        _keep_names(model, dict(traced.module.named_parameters()))
     # Merged weights stay as they are: rounded, they would not do what the trained ones do.
     if half and running is network:
         _store_half(model, dict(traced.module.named_parameters()), card)
@@ -236,6 +238,34 @@ def _strip(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
+def _keep_names(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter]) -> None:
+    """Let an initialiser have a parameter's name if, and only if, it has its values.
+
+    Slopes, one a channel, come as (1, C, 1, 1) under a number; a convolution that a normalisation
+    was folded into comes under the name of the unfolded one.
+    """
+    values = {name: p.detach().float().cpu().numpy() for name, p in parameters.items()}
+    stored = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    renamed = {
+        name: f"{name}.folded"
+        for name, array in stored.items()
+        if name in values and not np.array_equal(array, values[name])
+    }
+    for name in sorted(values.keys() - stored.keys()):
+        wanted = values[name].reshape(1, -1, 1, 1) if values[name].ndim == 1 else values[name]
+        alike = [
+            other
+            for other, array in stored.items()
+            if other not in values and other not in renamed and np.array_equal(array, wanted)
+        ]
+        if alike and stored[alike[0]].dtype == np.float32:
+            renamed[alike[0]] = name
+    for initializer in model.graph.initializer:
+        initializer.name = renamed.get(initializer.name, initializer.name)
+    for node in model.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+
+
 def _store_half(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], card: Card) -> None:
     """Store the network's parameters as fp16, each followed by a cast to fp32.
 
@@ -248,7 +278,7 @@ def _store_half(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], 
         if parameter is None or initializer.data_type != onnx.TensorProto.FLOAT:
             continue
         name, values = initializer.name, numpy_helper.to_array(initializer)
-        if not np.array_equal(values, parameter.detach().float().cpu().numpy()):
+        if not np.array_equal(values.ravel(), parameter.detach().float().cpu().numpy().ravel()):
             continue
         if not np.abs(values).max(initial=0.0) <= _HALF_MAX:
             raise ModelError(

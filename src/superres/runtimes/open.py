@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from superres.errors import BackendError, ModelError, unknown_name
 from superres.modelfiles.card import Card
 from superres.modelfiles.files import ModelFile
+from superres.modelfiles.onnx_weights import holds_parameters
 from superres.runtimes.device import Device, parse_device
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import (
@@ -51,6 +52,13 @@ class _RuntimeEntry:
     def path(self, model: ModelFile) -> Path | None:
         """Return the model's file of the kind that this backend reads."""
         return model.onnx if self.file == "onnx" else model.weights
+
+    def reads(self, model: ModelFile) -> bool:
+        """Say whether the model has a file that this backend can run."""
+        path = self.path(model)
+        if path is None or self.file == "onnx" or path.suffix != ".onnx":
+            return path is not None
+        return holds_parameters(path, model.card)
 
     def installed(self) -> bool:
         """Say whether the package is there, without importing it."""
@@ -193,7 +201,7 @@ def _opened(
     able = [
         name
         for name, choice in BACKENDS.items()
-        if choice.installed() and choice.path(model) and opener(choice)
+        if choice.installed() and opener(choice) and choice.reads(model)
     ]
     name, reason = _pick(model, able, setup.device)
     opened = _open_named(name, model, setup, opener)
