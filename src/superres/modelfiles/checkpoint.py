@@ -1,4 +1,4 @@
-"""Networks from files of weights (.onnx among them), and to .safetensors files that carry their card."""
+"""Networks from files of weights, .onnx too, and to .safetensors files that carry their card."""
 
 from __future__ import annotations
 

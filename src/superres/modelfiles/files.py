@@ -80,7 +80,7 @@ def _card_text(path: Path) -> str | None:
         with path.open("rb") as file:
             if path.suffix == ".safetensors":
                 return _safetensors_card(file, path)
-            return _onnx_card(file, path)
+            return onnx_metadata(file, path, CARD_KEY)
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror or error}",
@@ -146,8 +146,12 @@ def _safetensors_card(file: BinaryIO, path: Path) -> str | None:
     return card if isinstance(card, str) else None
 
 
-def _onnx_card(file: BinaryIO, path: Path) -> str | None:
-    """Return the card's text from ModelProto.metadata_props, seeking over the graph."""
+def onnx_metadata(file: BinaryIO, path: Path, wanted: str) -> str | None:
+    """Return an entry of ModelProto.metadata_props, seeking over the graph; None without one.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
     for number, size in protobuf_fields(file, path):
         if number != _METADATA_PROPS:
             file.seek(size, 1)
@@ -156,7 +160,7 @@ def _onnx_card(file: BinaryIO, path: Path) -> str | None:
         else:
             entry = file.read(size)
             key, value = _string_pair(entry, path)
-            if key == CARD_KEY:
+            if key == wanted:
                 return value
     return None
 

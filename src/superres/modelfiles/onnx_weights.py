@@ -14,18 +14,22 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from superres.errors import ModelError
 from superres.modelfiles.card import Card
-from superres.modelfiles.files import damaged, protobuf_fields, read_varint
+from superres.modelfiles.files import damaged, onnx_metadata, protobuf_fields, read_varint
 
 HALF: Final = ".half"
+ALIASES_KEY: Final = "superres_aliases"  # metadata: parameters that equal another, and which
 WRAPPED: Final = "network."  # what names begin with where a file holds two graphs
 _MAX_BYTES = 2**31  # protobuf's own limit for a file
 _MAX_AXES = 8
 _GRAPH, _INITIALISER = 7, 5  # fields of ModelProto and GraphProto
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9  # fields of TensorProto
 _TYPES = {1: np.dtype("<f4"), 7: np.dtype("<i8"), 10: np.dtype("<f2")}
+
+_ALIASES = TypeAdapter(dict[str, str])
 
 Initialisers = dict[str, NDArray[np.generic]]
 
@@ -102,12 +106,16 @@ def named_weights(path: Path, card: Card, shapes: Mapping[str, tuple[int, ...]])
             or folded into others when the file was exported.
     """
     found = read_initialisers(path)
+    aliases = _aliases(path)
     before = "" if card.frames == "one" else WRAPPED
     weights: Initialisers = {}
     missing: list[str] = []
     for name, shape in shapes.items():
-        stored = found.get(f"{before}{name}{HALF}", found.get(f"{before}{name}"))
-        if stored is None:
+        kept = aliases.get(f"{before}{name}", f"{before}{name}")
+        stored = found.get(f"{kept}{HALF}", found.get(kept))
+        if kept == "":
+            weights[name] = np.zeros(shape, np.float32)
+        elif stored is None:
             missing.append(name)
         elif stored.shape == shape or _spread(stored.shape) == shape:
             weights[name] = stored.reshape(shape)
@@ -124,6 +132,16 @@ def named_weights(path: Path, card: Card, shapes: Mapping[str, tuple[int, ...]])
             "openvino",
         )
     return weights
+
+
+def _aliases(path: Path) -> dict[str, str]:
+    """Return the parameters that were stored once with others of the same values, "" if all 0."""
+    with path.open("rb") as file:
+        text = onnx_metadata(file, path, ALIASES_KEY)
+    try:
+        return {} if text is None else _ALIASES.validate_json(text)
+    except ValidationError as error:
+        raise damaged(path, f"its {ALIASES_KEY} cannot be read") from error
 
 
 def _spread(shape: tuple[int, ...]) -> tuple[int, ...]:
