@@ -174,7 +174,8 @@ def _payloads(
 
 def _tensor(file: io.BytesIO, span: tuple[int, int], path: Path) -> _Tensor:
     """Decode a TensorProto but for its values."""
-    name, data_type, shape, raw = "", 0, [], (span[0], 0)
+    name, data_type, raw = "", 0, (span[0], 0)
+    shape: list[int] = []
     file.seek(span[0])
     while file.tell() < span[1]:
         key = read_varint(file)
