@@ -34,9 +34,9 @@ def peers(model: ModelFile, threads: int) -> dict[str, Callable[[], Run]]:
 def _torch(model: ModelFile, threads: int) -> Run:
     import torch
 
-    assert model.safetensors is not None
+    assert model.weights is not None
     torch.set_num_threads(threads)
-    network, _ = load_network(model.safetensors)
+    network, _ = load_network(model.weights)
 
     def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -71,14 +71,14 @@ def _opencv(model: ModelFile, threads: int) -> Run:
 def _ncnn(model: ModelFile, threads: int, *, half: bool) -> Run:
     import ncnn
 
-    assert model.safetensors is not None
+    assert model.weights is not None
     network = ncnn.Net()
     network.opt.num_threads = threads
     network.opt.use_bf16_storage = half
     network.opt.use_fp16_packed = network.opt.use_fp16_storage = False
     network.opt.use_fp16_arithmetic = False
     with tempfile.TemporaryDirectory() as folder:
-        param, weights = write_lean_for_ncnn(model.safetensors, Path(folder))
+        param, weights = write_lean_for_ncnn(model.weights, Path(folder))
         network.load_param(str(param))
         network.load_model(str(weights))
 
@@ -97,7 +97,7 @@ def write_lean_for_ncnn(path: Path, folder: Path) -> tuple[Path, Path]:
     holds each convolution's weights, after a zero that says fp32, and its bias.
 
     Args:
-        path: The network's .safetensors file.
+        path: The network's file of weights.
         folder: Where to write.
 
     Returns:

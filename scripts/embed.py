@@ -1,4 +1,4 @@
-"""Put the model of a finished training run into the package: fp16, both formats, scores, hashes.
+"""Put the model of a finished training run into the package: an .onnx of fp16, scores, hashes.
 
     python scripts/embed.py runs/default-x4/model.safetensors --set DIR/Set5 --set DIR/Set14
 
@@ -73,10 +73,9 @@ def main() -> None:
         export_onnx(network, card, half.with_suffix(".onnx"))
         if arguments.sets:
             card = scored(card, half.with_suffix(".onnx"), arguments.sets)
-        save_network(network, card, folder / half.name, half=True)
         export_onnx(network, card, folder / f"{card.name}.onnx")
 
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".onnx"))
+    files = sorted(path for path in folder.iterdir() if path.suffix == ".onnx")
     for path in files:
         allowed = MAX_BYTES[read_card(path).frames]
         if path.stat().st_size > allowed:

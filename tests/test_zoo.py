@@ -9,6 +9,7 @@ import pytest
 from superres import zoo
 from superres.errors import ArgumentError, ModelError, UnknownNameError
 from superres.hub import HubFile
+from superres.modelfiles.checkpoint import hash_weights, load_network, save_network
 from superres.modelfiles.files import ModelFile
 
 
@@ -35,13 +36,29 @@ MOST_BYTES = {
 }  # by the frames that a model takes
 
 
-def test_every_embedded_model_opens_with_both_files_no_larger_than_is_allowed():
+def test_every_embedded_model_opens_from_one_file_no_larger_than_is_allowed():
     models = zoo.embedded_models()
     assert {model.card.name for model in models} == EMBEDDED
     for model in models:
-        for path in (model.onnx, model.safetensors):
-            assert path is not None
-            assert path.stat().st_size < MOST_BYTES[model.card.frames]
+        assert (model.safetensors, model.weights) == (None, model.onnx)
+        assert model.onnx is not None
+        assert model.onnx.stat().st_size < MOST_BYTES[model.card.frames]
+
+
+def test_the_package_carries_each_model_once_and_nothing_else_of_size():
+    files = list(zoo.weights_folder().iterdir())
+    assert sum(path.stat().st_size for path in files) < 20 * 2**20
+    assert sorted(path.name for path in files if path.suffix != ".json") == sorted(
+        f"{name}.onnx" for name in EMBEDDED
+    )
+
+
+@pytest.mark.parametrize("name", sorted(EMBEDDED))
+def test_torch_gets_the_very_weights_that_the_card_has_the_hash_of(name):
+    card, path = zoo.resolve(name).card, zoo.resolve(name).weights
+    network, _ = load_network(path)
+    halves = {key: value.half() for key, value in network.state_dict().items()}
+    assert hash_weights(halves) == card.weights_sha256
 
 
 def test_embedded_cards_say_where_the_weights_come_from():
@@ -96,8 +113,8 @@ def test_changed_weights_are_refused(copied):
 
 
 def test_missing_weights_are_named(copied):
-    (copied / "default-x4.safetensors").unlink()
-    with pytest.raises(ModelError, match=r"default-x4\.safetensors are missing"):
+    (copied / "default-x4.onnx").unlink()
+    with pytest.raises(ModelError, match=r"default-x4\.onnx are missing"):
         zoo.resolve("default-x4")
 
 
@@ -119,12 +136,15 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setenv("SUPERRES_CACHE", str(folder))
     monkeypatch.setenv("SUPERRES_OFFLINE", "1")
     source = zoo.weights_folder()
+    twin = tmp_path / "large-x4.safetensors"
+    network, _ = load_network(source / "default-x4.onnx")
+    save_network(network, LARGE, twin, half=True)
     entries = {
         "large-x4.onnx": ("large-x4", "model", (source / "default-x4.onnx").read_bytes()),
         "large-x4.safetensors": (
             "large-x4",
             "model",
-            (source / "default-x4.safetensors").read_bytes(),
+            twin.read_bytes(),
         ),
         "eyes.safetensors": ("eyes", "features", b"features"),
     }

@@ -7,9 +7,7 @@ import pytest
 import torch
 
 from superres.cli.main import main
-from superres.modelfiles.card import Card
 from superres.modelfiles.checkpoint import card_for, load_network, save_network
-from superres.modelfiles.files import ModelFile
 from superres.networks.catalog import network_config
 
 CONFIG = {"scale": 2, "features": 8, "blocks": 1}
@@ -84,10 +82,10 @@ def test_what_cannot_be_written_is_refused(models, more, code, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_an_export_alone_cannot_be_blended(models, tmp_path, capsys, monkeypatch):
-    card = Card(name="a", architecture="lean", config={}, scale=2, halo=3)
-    monkeypatch.setattr(
-        "superres.zoo.resolve", lambda name: ModelFile(card, tmp_path / "a.onnx", None)
-    )
-    assert main(["blend", *models, "-o", str(tmp_path / "x.safetensors")]) == 1
-    assert "no file of weights to blend" in capsys.readouterr().err
+def test_an_export_can_be_blended(models, tmp_path):
+    assert main(["export", models[0], "--full"]) == 0
+    source, target = tmp_path / "a.onnx", tmp_path / "same.safetensors"
+    (tmp_path / "a.safetensors").unlink()
+    assert main(["blend", str(source), str(source), "-o", str(target)]) == 0
+    theirs = load_network(source)[0].state_dict()
+    assert all(torch.equal(w, theirs[k]) for k, w in load_network(target)[0].state_dict().items())

@@ -1,4 +1,4 @@
-"""Networks from files of weights, and to .safetensors files that carry their card."""
+"""Networks from files of weights, .onnx too, and to .safetensors files that carry their card."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from superres.errors import ModelError
 from superres.layers.config import NetworkConfig
 from superres.modelfiles.card import CARD_KEY, Card
 from superres.modelfiles.files import is_foreign, read_card
+from superres.modelfiles.onnx_weights import named_weights
 from superres.networks.catalog import network_config
 
 
@@ -69,21 +70,19 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
             elsewhere see `interop.recognise.read_foreign`.
         UnknownNameError: The card names an architecture that the catalogue does not have.
     """
-    card, weights = _read(path)
-    if card.weights_sha256 and card.weights_sha256 != (found := hash_weights(weights)):
-        raise ModelError(
-            f"{path} has the hash {found[:12]}..., its card says {card.weights_sha256[:12]}...",
-            "the file was changed or damaged; fetch it again",
-        )
-    config = network_config(card.architecture, card.config)
-    needs = _needs(config)
-    if needs != card.model_dump(include=set(needs)):
-        raise ModelError(
-            f"{path} has a card that contradicts {card.architecture}, which needs "
-            + ", ".join(f"{name} {value}" for name, value in needs.items()),
-            "the card was edited or is of another version; export the model again",
-        )
-    network = config.build()
+    if path.suffix == ".onnx":
+        card = read_card(path)
+        network = _build(path, card)
+        # An export may round: what the card's hash is of need not be what the file holds.
+        weights = _exported_weights(path, card, network)
+    else:
+        card, weights = _read(path)
+        if card.weights_sha256 and card.weights_sha256 != (found := hash_weights(weights)):
+            raise ModelError(
+                f"{path} has the hash {found[:12]}..., its card says {card.weights_sha256[:12]}...",
+                "the file was changed or damaged; fetch it again",
+            )
+        network = _build(path, card)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -93,6 +92,28 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
             "the card's config and the weights must come from one training run",
         ) from error
     return network.float().eval(), card
+
+
+def _build(path: Path, card: Card) -> nn.Module:
+    """Build the network of a card that says what the network needs."""
+    config = network_config(card.architecture, card.config)
+    needs = _needs(config)
+    if needs != card.model_dump(include=set(needs)):
+        raise ModelError(
+            f"{path} has a card that contradicts {card.architecture}, which needs "
+            + ", ".join(f"{name} {value}" for name, value in needs.items()),
+            "the card was edited or is of another version; export the model again",
+        )
+    return config.build()
+
+
+def _exported_weights(path: Path, card: Card, network: nn.Module) -> dict[str, Tensor]:
+    """Read a network's weights out of its .onnx file; counters of batches, no weights, are kept."""
+    state = network.state_dict()
+    shapes = {name: tuple(w.shape) for name, w in state.items() if w.is_floating_point()}
+    found = named_weights(path, card, shapes)
+    read = {name: torch.tensor(values) for name, values in found.items()}
+    return {**{name: w for name, w in state.items() if name not in shapes}, **read}
 
 
 def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:

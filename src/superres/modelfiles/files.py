@@ -42,8 +42,8 @@ class ModelFile:
 
     @property
     def weights(self) -> Path | None:
-        """The file that torch loads."""
-        return self.safetensors or self.foreign
+        """The file that torch loads; the graph holds the weights, too, unless it was merged."""
+        return self.safetensors or self.foreign or self.onnx
 
 
 def read_card(path: Path) -> Card:
@@ -80,7 +80,7 @@ def _card_text(path: Path) -> str | None:
         with path.open("rb") as file:
             if path.suffix == ".safetensors":
                 return _safetensors_card(file, path)
-            return _onnx_card(file, path)
+            return onnx_metadata(file, path, CARD_KEY)
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror or error}",
@@ -136,27 +136,31 @@ def _safetensors_card(file: BinaryIO, path: Path) -> str | None:
     start = file.read(8)
     length: int = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
     if not 2 <= length <= _MAX_HEADER_BYTES:
-        raise _damaged(path, f"its header claims {length} bytes")
+        raise damaged(path, f"its header claims {length} bytes")
     try:
         header = json.loads(file.read(length))
         metadata = header.get("__metadata__", {})
         card = metadata.get(CARD_KEY)
     except (ValueError, AttributeError, RecursionError) as error:
-        raise _damaged(path, "its header is not JSON") from error
+        raise damaged(path, "its header is not JSON") from error
     return card if isinstance(card, str) else None
 
 
-def _onnx_card(file: BinaryIO, path: Path) -> str | None:
-    """Return the card's text from ModelProto.metadata_props, seeking over the graph."""
-    for number, size in _protobuf_fields(file, path):
+def onnx_metadata(file: BinaryIO, path: Path, wanted: str) -> str | None:
+    """Return an entry of ModelProto.metadata_props, seeking over the graph; None without one.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    for number, size in protobuf_fields(file, path):
         if number != _METADATA_PROPS:
             file.seek(size, 1)
         elif size > _MAX_CARD_BYTES:
-            raise _damaged(path, f"a metadata entry claims {size} bytes")
+            raise damaged(path, f"a metadata entry claims {size} bytes")
         else:
             entry = file.read(size)
             key, value = _string_pair(entry, path)
-            if key == CARD_KEY:
+            if key == wanted:
                 return value
     return None
 
@@ -165,32 +169,44 @@ def _string_pair(entry: bytes, path: Path) -> tuple[str, str]:
     """Decode a StringStringEntryProto: field 1 is the key, field 2 the value."""
     strings = {1: "", 2: ""}
     stream = io.BytesIO(entry)
-    for number, size in _protobuf_fields(stream, path):
+    for number, size in protobuf_fields(stream, path):
         strings[number] = stream.read(size).decode("utf-8", errors="replace")
     return strings[1], strings[2]
 
 
-def _protobuf_fields(file: BinaryIO, path: Path) -> Iterator[tuple[int, int]]:
+def protobuf_fields(
+    file: BinaryIO, path: Path, end: int | None = None
+) -> Iterator[tuple[int, int]]:
     """Yield (field number, payload size) of each length-delimited field.
 
     The caller must read or skip the payload. Format: https://protobuf.dev/programming-guides/encoding
+
+    Args:
+        file: Open at the message's first byte.
+        path: Its path, for errors.
+        end: Where the message ends; None at the end of the file.
+
+    Raises:
+        ModelError: A field is of an unknown type, or ends beyond its message.
     """
-    while (key := _varint(file)) is not None:
+    while (end is None or file.tell() < end) and (key := read_varint(file)) is not None:
         number, wire = key >> 3, key & 7
         if wire == 2:
-            size = _varint(file)
+            size = read_varint(file)
             if size is None:
-                raise _damaged(path, "it ends inside a field")
+                raise damaged(path, "it ends inside a field")
+            if end is not None and file.tell() + size > end:
+                raise damaged(path, f"a field in it claims {size} bytes")
             yield number, size
         elif wire == 0:
-            _varint(file)
+            read_varint(file)
         elif wire in (1, 5):
             file.seek(8 if wire == 1 else 4, 1)
         else:
-            raise _damaged(path, f"it holds a field of unknown type {wire}")
+            raise damaged(path, f"it holds a field of unknown type {wire}")
 
 
-def _varint(file: BinaryIO) -> int | None:
+def read_varint(file: BinaryIO) -> int | None:
     """Read one base-128 number; None at the end of the file or where it is longer than 64 bits."""
     value = 0
     for shift in range(0, 70, 7):
@@ -203,5 +219,6 @@ def _varint(file: BinaryIO) -> int | None:
     return None
 
 
-def _damaged(path: Path, what: str) -> ModelError:
+def damaged(path: Path, what: str) -> ModelError:
+    """Build the error for a file that is not what it should be."""
     return ModelError(f"{path} is damaged: {what}", "fetch or export the file again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import warnings
@@ -22,6 +23,7 @@ from superres.frame import VIDEO_MULTIPLE
 from superres.layers.graphs import ENLARGE, Graph, Port
 from superres.layers.reparameterised import for_inference
 from superres.modelfiles.card import CARD_KEY, Card
+from superres.modelfiles.onnx_weights import ALIASES_KEY
 from superres.version import __version__
 
 _export = cast("Any", torch.onnx).export  # these two have incomplete types
@@ -57,11 +59,17 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
     traced = running if alone else _Graphs(running, card.graphs)
     model = _translate(traced, card)
     _strip(model)
+    aliases: dict[str, str] = {}
+    if running is network:
+        aliases = _keep_names(model, dict(traced.named_parameters()))
     # Merged weights stay as they are: rounded, they would not do what the trained ones do.
     if half and running is network:
         _store_half(model, dict(traced.named_parameters()), card)
     entry = model.metadata_props.add()
     entry.key, entry.value = CARD_KEY, card.model_dump_json()
+    if aliases:
+        entry = model.metadata_props.add()
+        entry.key, entry.value = ALIASES_KEY, json.dumps(aliases, sort_keys=True)
     model.producer_name, model.producer_version = "superres", __version__
     model.graph.name = card.name
     _check_model(model, full_check=True)
@@ -191,6 +199,48 @@ def _strip(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
+def _keep_names(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter]) -> dict[str, str]:
+    """Let an initialiser have a parameter's name if, and only if, it has its values.
+
+    Slopes, one a channel, come as (1, C, 1, 1) under a number; a convolution that a normalisation
+    was folded into comes under the name of the unfolded one. Equal parameters, such as biases that
+    begin as 0, come once.
+
+    Returns:
+        The parameters that have no initialiser of their own, and which one has their values.
+    """
+    values = {name: p.detach().float().cpu().numpy() for name, p in parameters.items()}
+    stored = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    renamed = {
+        name: f"{name}.folded"
+        for name, array in stored.items()
+        if name in values and not np.array_equal(array, values[name])
+    }
+    aliases: dict[str, str] = {}
+    for name in sorted(values.keys() - stored.keys()):
+        wanted = values[name].reshape(1, -1, 1, 1) if values[name].ndim == 1 else values[name]
+        alike = [
+            other
+            for other, array in stored.items()
+            if other not in values and other not in renamed and np.array_equal(array, wanted)
+        ]
+        if alike and stored[alike[0]].dtype == np.float32:
+            renamed[alike[0]] = name
+        elif equal := [
+            other
+            for other, array in stored.items()
+            if np.array_equal(array, wanted) or np.array_equal(array, values[name])
+        ]:
+            aliases[name] = renamed.get(equal[0], equal[0])
+        elif not values[name].any():
+            aliases[name] = ""  # biases of nothing but 0 are left out of the graph
+    for initializer in model.graph.initializer:
+        initializer.name = renamed.get(initializer.name, initializer.name)
+    for node in model.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    return aliases
+
+
 def _store_half(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], card: Card) -> None:
     """Store the network's parameters as fp16, each followed by a cast to fp32.
 
@@ -203,7 +253,7 @@ def _store_half(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], 
         if parameter is None or initializer.data_type != onnx.TensorProto.FLOAT:
             continue
         name, values = initializer.name, numpy_helper.to_array(initializer)
-        if not np.array_equal(values, parameter.detach().float().cpu().numpy()):
+        if not np.array_equal(values.ravel(), parameter.detach().float().cpu().numpy().ravel()):
             continue
         if not np.abs(values).max(initial=0.0) <= _HALF_MAX:
             raise ModelError(

@@ -14,6 +14,7 @@ from superres.errors import BackendError, ModelError, unknown_name
 from superres.layers.graphs import InputKind
 from superres.modelfiles.card import Card, check_input
 from superres.modelfiles.files import ModelFile
+from superres.modelfiles.onnx_weights import holds_parameters
 from superres.runtimes.device import Device, parse_device
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import ResolvedOptions, Runtime, RuntimeOptions
@@ -41,6 +42,13 @@ class RuntimeEntry:
     def path(self, model: ModelFile) -> Path | None:
         """Return the model's file of the kind that this runtime reads."""
         return model.onnx if self.file == "onnx" else model.weights
+
+    def reads(self, model: ModelFile) -> bool:
+        """Say whether the model has a file that this backend can run."""
+        path = self.path(model)
+        if path is None or self.file == "onnx" or path.suffix != ".onnx":
+            return path is not None
+        return holds_parameters(path, model.card)
 
     def installed(self) -> bool:
         """Say whether the package is there, without importing it."""
@@ -102,7 +110,7 @@ def open_runtime(
         if options.backend not in BACKENDS:
             raise unknown_name("backend", options.backend, ("auto", *BACKENDS))
         return _open_named(options.backend, model, setup)
-    able = [name for name, entry in BACKENDS.items() if entry.installed() and entry.path(model)]
+    able = [name for name, entry in BACKENDS.items() if entry.installed() and entry.reads(model)]
     name, reason = _pick(model, able, setup.device)
     opened = _open_named(name, model, setup)
     facts = opened.facts

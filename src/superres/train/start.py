@@ -36,7 +36,7 @@ def start_weights(
     if file.weights is None:
         raise ModelError(
             f"{section.start_from} has no file of weights to start from",
-            "an .onnx file holds a finished graph; name the training run's model.safetensors",
+            "fetch it with superres models pull, or name a file of weights",
         )
     source, card = load_network(file.weights)
     theirs, ours = source.state_dict(), network.state_dict()

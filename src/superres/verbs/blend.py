@@ -69,6 +69,6 @@ def _weights(name: str) -> Path:
     if weights is None:
         raise ModelError(
             f"{name} has no file of weights to blend",
-            "an .onnx file is an export; name the training run's model.safetensors",
+            "fetch it with superres models pull, or name a file of weights",
         )
     return weights

@@ -44,7 +44,7 @@ def export(
     if source is None:
         raise ModelError(
             f"{model} has no file of weights to export from",
-            "an .onnx file is an export already; name the training run's model.safetensors",
+            "fetch it with superres models pull, or name a file of weights",
         )
     target = output or Path(model).with_suffix(".onnx")
     if target.suffix != ".onnx":
