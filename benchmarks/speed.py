@@ -62,7 +62,7 @@ def network(threads: int) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     for precision in ("auto", "fp32"):
         backend = open_backend(
-            model, BackendOptions(precision=precision, threads=threads), notice=lambda line: None
+            model, BackendOptions(precision=precision, threads=threads), watch=Watch()
         )
         name = f"superres {precision} ({backend.facts.name} {backend.facts.precision})"
         candidates[name] = lambda backend=backend: backend.run(x)
@@ -91,9 +91,9 @@ def overhead(threads: int) -> dict[str, Any]:
         source = Path(folder) / "in.png"
         _write_png(source, rng, 2048, 2048)
         options = EnlargeOptions(scale=4, run=RunOptions(threads=threads), overwrite=True)
-        enlarger = Enlarger(options, lambda _: None)
+        enlarger = Enlarger(options)
         model = zoo.resolve("default", scale=4)
-        backend = open_backend(model, BackendOptions(threads=threads), notice=lambda line: None)
+        backend = open_backend(model, BackendOptions(threads=threads), watch=Watch())
         part = rng.random((1, 3, 512, 512), dtype=np.float32)
         target = Path(folder) / "out.png"
 
@@ -148,6 +148,7 @@ _PEAK = """
 import sys
 from pathlib import Path
 from superres.cli.main import main
+from superres.watch import Watch
 code = main(sys.argv[1:])
 status = Path("/proc/self/status")
 if status.exists():

@@ -47,6 +47,7 @@ from superres.video.encoding import CodecOptions, choose_encoding
 from superres.video.enlarge_video import enlarge_video
 from superres.video.plan import VideoOptions
 from superres.video.probe import probe
+from superres.watch import Watch
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "video.json"
@@ -96,7 +97,7 @@ def quality(clip: Path, models: Sequence[str], scale: int, count: int) -> dict[s
         for model in models:
             if scale in zoo.scales(model):
                 options = VideoOptions(model=model, scale=scale, codec=_LOSSLESS, overwrite=True)
-                enlarge_video(source, target, options, notice=lambda line: None)
+                enlarge_video(source, target, options)
                 found[model] = read_frames(target)
     protocol = Protocol(border=scale)
     scores: dict[str, Any] = {}
@@ -176,8 +177,7 @@ def _timed(source: Path, target: Path, options: VideoOptions) -> dict[str, float
         source,
         target,
         options,
-        notice=lambda line: None,
-        progress=lambda done, known, fps: at.append(time.perf_counter()),
+        watch=Watch(on_progress=lambda done, total: at.append(time.perf_counter())),
     )
     first, last = len(at) // 8, len(at) - 1
     return {
@@ -189,7 +189,7 @@ def _timed(source: Path, target: Path, options: VideoOptions) -> dict[str, float
 
 def network_alone(model: str) -> dict[str, Any]:
     """Return the rate of a network that does nothing but run whole frames."""
-    backend = open_backend(zoo.resolve(model, scale=2), notice=lambda line: None)
+    backend = open_backend(zoo.resolve(model, scale=2), watch=Watch())
     frame = np.random.default_rng(0).random((1, 3, *SIZE), dtype=np.float32)
     seconds, cores = _median(lambda: backend.run(frame))
     facts = backend.facts
@@ -227,7 +227,7 @@ def scale_steps(source: Path) -> dict[str, float]:
     rgb = to_rgb(still.frame)
     for name, halo, tile in (("one tile", 8, None), ("tiles of 416", 30, 416)):
         card = zoo.resolve("default", scale=2).card.model_copy(update={"halo": halo})
-        engine = Engine(card, _Instant(), tile=tile, fallback=None, notice=lambda line: None)
+        engine = Engine(card, _Instant(), tile=tile, fallback=None, watch=Watch())
         found[name] = 1e3 * _median(lambda engine=engine: engine.enlarge(rgb))[1]
     size = (2 * facts.size[0], 2 * facts.size[1])
     settled = choose_encoding(facts, size, "mp4", CodecOptions())
