@@ -37,6 +37,7 @@ from superres.runtimes.open import open_backend
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import BackendOptions
 from superres.upscaler import RunOptions
+from superres.watch import Watch
 
 RUNS = 7
 
@@ -148,7 +149,6 @@ _PEAK = """
 import sys
 from pathlib import Path
 from superres.cli.main import main
-from superres.watch import Watch
 code = main(sys.argv[1:])
 status = Path("/proc/self/status")
 if status.exists():
