@@ -93,7 +93,7 @@ def overhead(threads: int) -> dict[str, Any]:
         source = Path(folder) / "in.png"
         _write_png(source, rng, 2048, 2048)
         options = EnlargeOptions(scale=4, run=RunOptions(threads=threads), overwrite=True)
-        enlarger = Enlarger(options, lambda _: None)
+        enlarger = Enlarger(options)
         model = zoo.resolve("default", scale=4)
         backend = open_runtime(model, RuntimeOptions(threads=threads), watch=Watch())
         part = rng.random((1, 3, 512, 512), dtype=np.float32)

@@ -98,7 +98,7 @@ def quality(clip: Path, models: Sequence[str], scale: int, count: int) -> dict[s
         for model in models:
             if scale in zoo.scales(model):
                 options = VideoOptions(model=model, scale=scale, codec=_LOSSLESS, overwrite=True)
-                enlarge_video(source, target, options, notice=lambda line: None)
+                enlarge_video(source, target, options)
                 found[model] = read_frames(target)
     protocol = Protocol(border=scale)
     scores: dict[str, Any] = {}
@@ -178,8 +178,7 @@ def _timed(source: Path, target: Path, options: VideoOptions) -> dict[str, float
         source,
         target,
         options,
-        notice=lambda line: None,
-        progress=lambda done, known, fps: at.append(time.perf_counter()),
+        watch=Watch(on_progress=lambda done, total: at.append(time.perf_counter())),
     )
     first, last = len(at) // 8, len(at) - 1
     return {

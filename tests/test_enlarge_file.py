@@ -253,7 +253,7 @@ def test_auto_takes_each_file_of_a_batch_to_the_model_that_suits_it(tmp_path):
     said: list[str] = []
     one = Enlarger(EnlargeOptions(model="auto", run=RunOptions(precision="fp32")))
     reports = [
-        one.enlarge(source, tmp_path / f"{index}.png")
+        one.enlarge(source, tmp_path / f"{index}.png", watch=Watch(on_note=said.append))
         for index, source in enumerate(clean_and_damaged(tmp_path) * 2)
     ]
     assert [report.model for report in reports] == ["default", "real"] * 2

@@ -23,12 +23,11 @@ class FakeEnlarger:
 
     seen: EnlargeOptions
 
-    def __init__(self, options: EnlargeOptions, notice) -> None:
+    def __init__(self, options: EnlargeOptions) -> None:
         FakeEnlarger.seen = options
-        self._notice = notice
-        notice("openvino on CPU in bf16")
 
-    def enlarge(self, source, target, *, progress=None) -> Report:
+    def enlarge(self, source, target, *, watch) -> Report:
+        watch.note("openvino on CPU in bf16")
         try:
             data = source if isinstance(source, bytes) else source.read_bytes()
         except OSError as error:
@@ -41,9 +40,8 @@ class FakeEnlarger:
             raise KeyboardInterrupt
         if data == NO_BACKEND:
             raise unknown_name("backend", "openvin", ["openvino", "torch"])
-        if progress:
-            progress(2, 8)
-            progress(8, 8)
+        watch.progress(2, 8)
+        watch.progress(8, 8)
         if isinstance(target, Path):
             target.write_bytes(data)
         else:
@@ -314,7 +312,7 @@ def test_json_is_ascii_whatever_the_names_are(capsys):
 def test_a_failure_without_the_files_name_gets_it(error, monkeypatch, capsys):
     put("a.png")
 
-    def fail(self, source, target, *, progress=None):
+    def fail(self, source, target, *, watch=None):
         raise error
 
     monkeypatch.setattr(FakeEnlarger, "enlarge", fail)
