@@ -52,7 +52,7 @@ def test_the_report_as_json_carries_the_card(models, tmp_path, capsys):
 def test_an_existing_file_is_kept_unless_told_otherwise(models, capsys):
     before = load_network_hash(models[0])
     assert main(["blend", *models, "-o", models[0]]) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert load_network_hash(models[0]) == before
     assert main(["blend", *models, "-o", models[0], "--overwrite"]) == 0
     assert load_network_hash(models[0]) != before

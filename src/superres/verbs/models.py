@@ -105,11 +105,8 @@ def pull_model(
     from superres.zoo import download
 
     with BatchProgress(1) as bar:
-        paths = download(
-            name,
-            notice=bar.notice,
-            progress=lambda arrived, total: bar.step(name, arrived, total),
-        )
+        watch = bar.watch(name)
+        paths = download(name, notice=watch.note, progress=watch.progress)
     if as_json:
         print_json({"name": name, "files": [str(path) for path in paths]})
         return

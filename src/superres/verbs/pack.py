@@ -56,14 +56,9 @@ def pack(
         format=format,
         quality=quality,
     )
-    with BatchProgress(1) as progress:
-        report = make(
-            places,
-            output,
-            options,
-            notice=progress.print_status,
-            progress=lambda done, total: progress.step(f"{done}/{total} pictures", done, total),
-        )
+    with BatchProgress(1) as bar:
+        watch = bar.watch(output.name, "pictures")
+        report = make(places, output, options, notice=watch.note, progress=watch.progress)
     if as_json:
         print_json(dataclasses.asdict(report))
     else:
