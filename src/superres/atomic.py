@@ -162,9 +162,7 @@ def _check_place(target: Path, inputs: Inputs | Iterable[Path]) -> None:
     if (inputs if isinstance(inputs, Inputs) else Inputs(inputs)).holds(target):
         raise OutputError(f"the output {target} is itself an input", "name another output")
     if not target.parent.is_dir():
-        raise OutputError(
-            f"the folder {target.parent} of the output does not exist", "make it first"
-        )
+        raise OutputError(f"the folder {target.parent} does not exist", "make it first")
 
 
 def _check_is_file(place: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import RATE, has_encoder, luma, read_clip, seconds, write_clip
+from clips import INTRA, RATE, has_encoder, luma, read_clip, seconds, spoil, write_clip
 
 from superres.errors import ArgumentError, BackendError, NumericalError, OutputError, PictureError
 from superres.formats.read import open_picture, read_pixels
@@ -194,8 +194,6 @@ def test_one_frame_is_enough(tmp_path, enlarge):
 
 
 def test_a_lost_frame_keeps_its_place_and_is_in_the_report(tmp_path, enlarge):
-    from test_decode import INTRA, spoil
-
     good = write_clip(tmp_path / "good.mkv", frames=9, **INTRA)
     report = enlarge(spoil(good, tmp_path / "bad.mkv", {5}), tmp_path / "b.mkv", **LOSSLESS)
     assert report.frames == 9

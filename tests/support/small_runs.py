@@ -7,7 +7,7 @@ import pyvips
 
 from superres.optim.schedule import Budget
 from superres.train.devices import Devices
-from superres.train.loop import RunOptions
+from superres.train.loop import TrainingOptions
 
 
 def write_pictures(folder, *, count, cells, cell_px):
@@ -22,8 +22,8 @@ def write_pictures(folder, *, count, cells, cell_px):
     return folder
 
 
-def options(pictures, folder, steps=12, **more) -> RunOptions:
-    plain = RunOptions(
+def options(pictures, folder, steps=12, **more) -> TrainingOptions:
+    plain = TrainingOptions(
         folder, (pictures,), budget=Budget(steps=steps), devices=Devices("cpu"), log_every=1
     )
     return dataclasses.replace(plain, **more)

@@ -12,7 +12,7 @@ from superres.errors import DataError
 from superres.evaluate.validators import Watched
 from superres.modelfiles.card import Card
 from superres.optim.schedule import Budget
-from superres.train.loop import RunOptions, TrainReport
+from superres.train.loop import TrainingOptions, TrainReport
 
 CARD = Card(name="mine-x4", architecture="lean", config={"scale": 4}, scale=4, halo=18)
 
@@ -23,9 +23,9 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[TrainingOptions]:
     """What the training loop was called with; the loop itself does not run."""
-    calls: list[RunOptions] = []
+    calls: list[TrainingOptions] = []
 
     def fake(recipe, options, *, notice, progress):
         calls.append(options)
@@ -45,7 +45,7 @@ def test_a_run_tells_its_model_on_stdout_and_its_course_on_stderr(seen, capsys):
     words = ["default-x4", "--data", "a", "b.zip", "--data", "c", "--minutes", "90", "-o", "runs/x"]
     assert main(["train", *words, "--validate", "Set5"]) == 0
     assert seen == [
-        RunOptions(
+        TrainingOptions(
             data=(Path("a"), Path("c"), Path("b.zip")),
             folder=Path("runs/x"),
             budget=Budget(minutes=90.0),

@@ -9,6 +9,8 @@ from superres.atomic import Inputs, check_new_folder, check_target
 from superres.errors import OutputError
 from superres.jobs.spec import JobHead, VideoJob
 
+_WAYS_OUT = "use --overwrite (upscale also has --skip-existing), or name another output"
+
 
 def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -> None:
     """Refuse a job's outputs that may not be written, before anything is read or computed.
@@ -31,7 +33,7 @@ def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -
         if isinstance(job, VideoJob) and job.form == "folder":
             check_new_folder(target, taken)
         else:
-            check_target(target, taken, overwrite=job.existing == "replace")
+            check_target(target, taken, overwrite=job.existing == "replace", hint=_WAYS_OUT)
 
 
 def is_skipped(job: JobHead) -> bool:

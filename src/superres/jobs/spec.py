@@ -10,10 +10,11 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -26,6 +27,7 @@ from superres import zoo
 from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
+from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
 from superres.video.codec_options import CodecOptions
 
@@ -40,6 +42,28 @@ _File = Annotated[
     PlainSerializer(lambda path: "./-" if path == Path("-") else str(path), when_used="json"),
 ]
 _Place = Annotated[Literal["-"] | _File, Field(union_mode="left_to_right")]
+
+
+def _chain_to_json(config: DegradationConfig) -> dict[str, Any]:
+    """Return a chain with its steps as a list: what keeps JSON may not keep the order of keys."""
+    table = config.model_dump(mode="json")
+    return {**table, "steps": list(table["steps"].items())}
+
+
+def _chain_from_json(value: object) -> object:
+    """Turn a list of steps, if that is what they are, into the table that a chain has."""
+    table = as_table(value)
+    if table is None or not isinstance(table.get("steps"), list):
+        return value
+    return {**table, "steps": dict(_STEPS.validate_python(table["steps"]))}
+
+
+_STEPS: Final = TypeAdapter(list[tuple[str, dict[str, Any]]])  # Any: as JSON holds it
+_Chain = Annotated[
+    DegradationConfig,
+    BeforeValidator(_chain_from_json),
+    PlainSerializer(_chain_to_json, when_used="json"),
+]
 
 
 class JobHead(BaseModel, frozen=True):
@@ -201,7 +225,7 @@ class DegradeJob(FileJob, frozen=True):
     kind: Literal["degrade"] = "degrade"
     source: _File
     target: _File
-    degradation: DegradationConfig
+    degradation: _Chain
     scale: Annotated[int, Field(ge=1, le=16)] = 4
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -222,13 +246,14 @@ def job_from_json(text: str | bytes) -> Job:
         ArgumentError: It is no JSON, or not that of a job: a key is unknown or missing, or a value
             cannot be.
     """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ArgumentError(
+            f"the job is not JSON: {error}", "write it with superres.jobs.spec.job_to_json"
+        ) from error
     with checked_arguments():
-        try:
-            return _JOBS.validate_python(json.loads(text))
-        except json.JSONDecodeError as error:
-            raise ArgumentError(
-                f"a job is not JSON: {error}", "write it with superres.jobs.spec.job_to_json"
-            ) from error
+        return _JOBS.validate_python(values)
 
 
 @contextmanager
