@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from superres.burst.alignment import FrameReport
+if TYPE_CHECKING:
+    from superres.burst.alignment import FrameReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -55,10 +56,10 @@ def _chain_from_json(value: object) -> object:
     table = as_table(value)
     if table is None or not isinstance(table.get("steps"), list):
         return value
-    return {**table, "steps": dict(_STEPS.validate_python(table["steps"]))}
+    steps = TypeAdapter(list[tuple[str, dict[str, Any]]])  # Any: as JSON holds it
+    return {**table, "steps": dict(steps.validate_python(table["steps"]))}
 
 
-_STEPS: Final = TypeAdapter(list[tuple[str, dict[str, Any]]])  # Any: as JSON holds it
 _Chain = Annotated[
     DegradationConfig,
     BeforeValidator(_chain_from_json),
@@ -74,7 +75,8 @@ class JobHead(BaseModel, frozen=True):
             many are run (`jobs.run.run_all`); alone it is refused.
     """
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    # A kind's schema is built when its first job is made.
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
     existing: Existing = "refuse"
 
@@ -231,7 +233,6 @@ class DegradeJob(FileJob, frozen=True):
 
 
 Job = Annotated[PictureJob | VideoJob | BurstJob | DegradeJob, Field(discriminator="kind")]
-_JOBS: Final[TypeAdapter[Job]] = TypeAdapter(Job)
 
 
 def job_to_json(job: Job) -> str:
@@ -253,7 +254,13 @@ def job_from_json(text: str | bytes) -> Job:
             f"the job is not JSON: {error}", "write it with superres.jobs.spec.job_to_json"
         ) from error
     with checked_arguments():
-        return _JOBS.validate_python(values)
+        return _jobs().validate_python(values)
+
+
+@cache
+def _jobs() -> TypeAdapter[Job]:
+    """Return what reads jobs of any kind; it takes a while to make."""
+    return TypeAdapter(Job)
 
 
 @contextmanager
