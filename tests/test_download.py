@@ -10,6 +10,7 @@ from web_server import endless, redirecting, sending, serving
 
 from superres.download import Wanted, download
 from superres.errors import ArgumentError, ModelError, OutputError
+from superres.watch import Watch
 
 DATA = bytes(range(256)) * 4096  # 1 MiB: several chunks
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -20,9 +21,9 @@ def folder(tmp_path):
     return tmp_path / "made" / "for it"
 
 
-def fetch(url, folder, *, progress=lambda *_: None):
+def fetch(url, folder, *, progress=None):
     wanted = Wanted(url, folder / "w.safetensors", len(DATA), SHA256)
-    download(wanted, progress=progress)
+    download(wanted, Watch(on_progress=progress))
 
 
 def left(folder):

@@ -12,6 +12,7 @@ from superres.errors import ArgumentError, ModelError
 from superres.hub import HUB, HubFile, cache_folder, cached, fetch, hub_files
 from superres.modelfiles.files import read_card
 from superres.upscaler import load
+from superres.watch import Watch
 from superres.zoo import resolve
 
 DATA = b"weights" * 1000
@@ -52,8 +53,8 @@ def test_a_file_is_fetched_once_and_announced(folder, monkeypatch):
     told = []
     with serving({"/weights/small.safetensors": sending(DATA)}) as (url, asked):
         monkeypatch.setenv("SUPERRES_HUB", f"{url}/weights/")
-        path = fetch(FILE, notice=told.append)
-        again = fetch(FILE, notice=unheard)
+        path = fetch(FILE, Watch(on_note=told.append))
+        again = fetch(FILE, Watch(on_note=unheard))
     assert path == again == folder / "small.safetensors"
     assert path.read_bytes() == DATA
     assert asked == ["/weights/small.safetensors"]
@@ -68,14 +69,14 @@ def test_a_file_that_was_put_there_by_hand_is_used_with_and_without_a_network(
     assert cached(FILE) is None
     folder.mkdir()
     (folder / FILE.file).write_bytes(DATA)
-    assert cached(FILE) == fetch(FILE, notice=unheard) == folder / FILE.file
+    assert cached(FILE) == fetch(FILE, Watch(on_note=unheard)) == folder / FILE.file
 
 
 def test_offline_says_which_file_and_where_to_put_it(folder, monkeypatch):
     monkeypatch.setenv("SUPERRES_OFFLINE", "1")
     monkeypatch.delenv("SUPERRES_HUB")
     with pytest.raises(ModelError, match="SUPERRES_OFFLINE is set") as caught:
-        fetch(FILE, notice=unheard)
+        fetch(FILE, Watch(on_note=unheard))
     for word in ("small.safetensors", "7,000 bytes", FILE.sha256, f"{HUB}/small.safetensors"):
         assert word in caught.value.message
     assert str(folder / "small.safetensors") in caught.value.hint
@@ -85,7 +86,7 @@ def test_offline_says_which_file_and_where_to_put_it(folder, monkeypatch):
 def test_a_zero_is_not_offline(folder, monkeypatch):
     monkeypatch.setenv("SUPERRES_OFFLINE", "0")
     with pytest.raises(ModelError, match="the connection failed"):
-        fetch(FILE, notice=lambda _: None)
+        fetch(FILE, Watch())
 
 
 def test_another_file_in_its_place_is_neither_used_nor_replaced(folder):
@@ -94,14 +95,14 @@ def test_another_file_in_its_place_is_neither_used_nor_replaced(folder):
     with pytest.raises(ModelError, match="has the hash"):
         cached(FILE)
     with pytest.raises(ModelError, match="remove it, and it will be fetched again"):
-        fetch(FILE, notice=unheard)
+        fetch(FILE, Watch(on_note=unheard))
     assert (folder / FILE.file).read_bytes() == b"another"
 
 
 def test_a_hub_that_is_no_web_address_is_wrong_usage(folder, monkeypatch):
     monkeypatch.setenv("SUPERRES_HUB", "file:///etc")
     with pytest.raises(ArgumentError, match="only http and https"):
-        fetch(FILE, notice=lambda _: None)
+        fetch(FILE, Watch())
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_a_folder_of_feature_networks_serves_as_the_cache(monkeypatch):
     monkeypatch.setenv("SUPERRES_OFFLINE", "1")
     for file in hub_files():
         if file.kind == "features":
-            path = fetch(file, notice=unheard)
+            path = fetch(file, Watch(on_note=unheard))
             assert path == PERCEPTUAL / file.file
             assert path.stat().st_size == file.bytes
 

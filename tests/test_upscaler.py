@@ -15,6 +15,7 @@ from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
 from superres.runtimes.open import open_backend
 from superres.upscaler import RunOptions, Upscaler, plan_route
+from superres.watch import Watch
 from superres.zoo import resolve
 
 OFFERED = (2, 3, 4)
@@ -38,7 +39,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def upscaler(tiny):
-    return Upscaler(tiny, RunOptions(precision="fp32"), quiet)
+    return Upscaler(tiny, RunOptions(precision="fp32"))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_alpha_is_enlarged_as_a_grey_picture_is(upscaler):
 
 
 def test_alpha_can_be_resized_instead(tiny):
-    cheap = Upscaler(tiny, RunOptions(precision="fp32", alpha="resize"), quiet)
+    cheap = Upscaler(tiny, RunOptions(precision="fp32", alpha="resize"))
     pixels = np.random.default_rng(0).random((20, 30, 2), dtype=np.float32)
     expected = resize(pixels[..., 1], scale=2).clip(0, 1)
     np.testing.assert_allclose(cheap(pixels)[..., 1], expected, atol=1e-5)
@@ -174,9 +175,9 @@ def opened(monkeypatch):
     """Return the number formats that backends are opened in."""
     asked = []
 
-    def open_and_note(found, options, *, notice):
+    def open_and_note(found, options, *, watch):
         asked.append(options.precision)
-        return open_backend(found, options.exact(), notice=notice)
+        return open_backend(found, options.exact(), watch=watch)
 
     monkeypatch.setattr("superres.upscaler.open_backend", open_and_note)
     return asked
@@ -195,7 +196,7 @@ def opened(monkeypatch):
 def test_pictures_finer_than_8_bits_run_in_fp32_unless_a_format_is_asked_for(
     tiny, opened, asked, dtype, run_in
 ):
-    upscaler = Upscaler(tiny, RunOptions(precision=asked), quiet)
+    upscaler = Upscaler(tiny, RunOptions(precision=asked))
     pixels = np.ones((8, 9, 3), dtype)
     upscaler(pixels, scale=2)
     upscaler(pixels, scale=3)
@@ -204,14 +205,14 @@ def test_pictures_finer_than_8_bits_run_in_fp32_unless_a_format_is_asked_for(
 
 def test_floats_of_an_8_bit_picture_run_as_that_does_when_told(tiny, opened):
     small = np.full((8, 9, 3), 0.25, np.float32)
-    large = Upscaler(tiny, RunOptions(), quiet)(small, scale=2, depth="uint8")
+    large = Upscaler(tiny, RunOptions())(small, scale=2, depth="uint8")
     assert opened == ["auto"]
     assert large.dtype == np.float32
 
 
 def test_a_folder_of_both_kinds_opens_a_network_for_each_and_says_so_once(tiny):
     lines = []
-    upscaler = Upscaler(tiny, RunOptions(), lines.append)
+    upscaler = Upscaler(tiny, RunOptions(), watch=Watch(on_note=lines.append))
     for dtype in (np.uint8, np.uint16, np.uint8, np.uint16):
         upscaler(np.ones((8, 9), dtype), scale=2)
     assert len(lines) == 2

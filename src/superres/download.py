@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -17,12 +16,10 @@ from urllib.error import HTTPError, URLError
 from superres.atomic import atomic_write, os_errors_as
 from superres.errors import ArgumentError, ModelError, SuperresError
 from superres.version import __version__
+from superres.watch import Watch
 
 _TIMEOUT_S = 30  # of silence
 _CHUNK_BYTES = 2**18
-
-# Called with the bytes that have arrived and the bytes that will have.
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,12 @@ class Wanted:
     sha256: str
 
 
-def download(wanted: Wanted, *, progress: Progress) -> None:
+def download(wanted: Wanted, watch: Watch) -> None:
     """Fetch a file to its target; what is not as announced never stands there.
+
+    Args:
+        wanted: The file.
+        watch: Told the bytes that have arrived and that will have, and asked between them.
 
     Raises:
         ArgumentError: The address is not http or https.
@@ -60,7 +61,7 @@ def download(wanted: Wanted, *, progress: Progress) -> None:
     with atomic_write(wanted.target) as temporary, temporary.open("wb") as file:
         try:
             with _open(wanted.url) as response:
-                digest = _copy(response, file, wanted, progress)
+                digest = _copy(response, file, wanted, watch)
         except HTTPError as error:
             error.close()  # it is an open answer too
             raise by_hand(wanted, f"the server answered {error.code} {error.reason}") from error
@@ -99,7 +100,7 @@ def _open(url: str) -> HTTPResponse:
     return cast("HTTPResponse", opener.open(request, timeout=_TIMEOUT_S))
 
 
-def _copy(response: HTTPResponse, file: BinaryIO, wanted: Wanted, progress: Progress) -> str:
+def _copy(response: HTTPResponse, file: BinaryIO, wanted: Wanted, watch: Watch) -> str:
     """Write an answer's body to a file and return its hash.
 
     Raises:
@@ -115,7 +116,8 @@ def _copy(response: HTTPResponse, file: BinaryIO, wanted: Wanted, progress: Prog
         digest.update(data)
         with os_errors_as(wanted.target):
             file.write(data)
-        progress(arrived, wanted.size_bytes)
+        watch.progress(arrived, wanted.size_bytes)
+        watch.check()
     if arrived < wanted.size_bytes:
         raise by_hand(wanted, f"it broke off after {arrived:,} bytes")
     with os_errors_as(wanted.target):

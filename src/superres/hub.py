@@ -5,19 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from superres.errors import ModelError
 from superres.modelfiles.card import Card
-
-if TYPE_CHECKING:
-    from superres.download import Progress
+from superres.watch import Watch
 
 HUB = "https://github.com/superres/superres/releases/download/weights"
 TABLE_NAME = "hub.json"
@@ -100,9 +97,7 @@ def cached(file: HubFile) -> Path | None:
     return path
 
 
-def fetch(
-    file: HubFile, *, notice: Callable[[str], None], progress: Progress | None = None
-) -> Path:
+def fetch(file: HubFile, watch: Watch) -> Path:
     """Return where a file lies in the cache, after fetching it if it is not there.
 
     `SUPERRES_HUB` names another server than the project's own. With `SUPERRES_OFFLINE=1` nothing
@@ -110,13 +105,13 @@ def fetch(
 
     Args:
         file: The file.
-        notice: Called with one line before anything is fetched.
-        progress: Called with the bytes that have arrived and those that will have.
+        watch: Told before anything is fetched, and the bytes that have arrived and that will have.
 
     Raises:
         ArgumentError: The address in `SUPERRES_HUB` is not http or https.
         ModelError: It cannot be fetched, or another file has its place in the cache.
         OutputError: The cache cannot be written.
+        Cancelled: The job was cancelled.
     """
     if path := cached(file):
         return path
@@ -132,8 +127,8 @@ def fetch(
     )
     if os.environ.get("SUPERRES_OFFLINE", "0") not in ("", "0"):
         raise by_hand(wanted, "SUPERRES_OFFLINE is set")
-    notice(f"fetching {file.file}, {file.bytes / 2**20:.1f} MiB, from {base}")
-    download(wanted, progress=progress or _silent)
+    watch.note(f"fetching {file.file}, {file.bytes / 2**20:.1f} MiB, from {base}")
+    download(wanted, watch)
     return wanted.target
 
 
@@ -152,7 +147,3 @@ def cache_folder() -> Path:
     # https://specifications.freedesktop.org/basedir-spec: a relative path there is to be ignored.
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "superres"
-
-
-def _silent(_arrived: int, _total: int) -> None:
-    """Show no progress."""

@@ -1,20 +1,46 @@
-"""Loaded models, shared by all jobs."""
+"""Pool of loaded models, shared by all jobs of a process."""
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass, field
+
 from superres.upscaler import RunOptions, Upscaler
-from superres.watch import Watch
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where one model stands, or will: whoever comes first opens it, under its own lock."""
+
+    opening: threading.Lock = field(default_factory=threading.Lock)
+    upscaler: Upscaler | None = None
 
 
 class ModelPool:
-    """Opens each model once for each way to run it."""
+    """One `Upscaler` for each model and way of running it, opened at its first use.
+
+    Any thread may ask. Those that want a model that is just being opened wait for it; those that
+    want another do not. A model that could not be opened is tried again by the next that asks.
+    """
 
     def __init__(self) -> None:
-        self._upscalers: dict[tuple[str, RunOptions], Upscaler] = {}
-        self.watch = Watch()
+        self._lock = threading.Lock()
+        self._places: dict[tuple[str, RunOptions], _Place] = {}
 
     def upscaler(self, model: str, run: RunOptions) -> Upscaler:
-        """Return the upscaler of a model."""
-        if (model, run) not in self._upscalers:
-            self._upscalers[model, run] = Upscaler(model, run, lambda line: self.watch.note(line))
-        return self._upscalers[model, run]
+        """Return the networks of a model.
+
+        Args:
+            model: A family (`default`), a model (`default-x4`) or a model file.
+            run: How they are run.
+
+        Raises:
+            UnknownNameError: There is no such model.
+            ModelError: Its file cannot be used.
+        """
+        with self._lock:
+            place = self._places.setdefault((model, run), _Place())
+        with place.opening:
+            if place.upscaler is None:
+                place.upscaler = Upscaler(model, run)
+            return place.upscaler

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,15 +17,10 @@ from superres.errors import ArgumentError
 from superres.frame import Depth, Layout, Pixels, depth_of, from_unit, to_unit
 from superres.images.bleed import bleed_rows
 from superres.images.resize import resize_rows
-from superres.infer.engine import Engine
+from superres.infer.engine import Engine, EngineState
 from superres.runtimes.open import open_backend
-from superres.runtimes.runtime import (
-    BackendFacts,
-    BackendOptions,
-    Notice,
-    PrecisionRequest,
-    no_notice,
-)
+from superres.runtimes.runtime import BackendFacts, BackendOptions, PrecisionRequest
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]
 Size = tuple[int, int]  # (height, width)
@@ -111,14 +107,25 @@ def plan_route(
     return Route(tuple(passes), target, exact=depth != "uint8")
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An engine, and what there was to say when it was opened."""
+
+    engine: Engine
+    said: Watch
+
+
 class Upscaler:
-    """A model name with its opened networks; made once, used for many pictures.
+    """A model name with its opened networks; made once, used for many pictures at once.
+
+    Any thread may call it. Each network is opened once, by the first that needs it; what there was
+    to say of that is told to the watch of every job that uses it.
 
     Args:
         model: A family (`default`), a model (`default-x4`) or a model file.
         options: How networks are run.
-        notice: Called with one line for each choice and fallback.
         scale: The one scale to use of a family; None keeps all of them at hand.
+        watch: Told what is fetched here, and the notes of calls that bring no watch of their own.
 
     Raises:
         UnknownNameError: There is no such model.
@@ -127,103 +134,148 @@ class Upscaler:
     """
 
     def __init__(
-        self, model: str, options: RunOptions, notice: Notice, scale: int | None = None
+        self,
+        model: str,
+        options: RunOptions,
+        scale: int | None = None,
+        *,
+        watch: Watch | None = None,
     ) -> None:
         self.model = model
+        self._watch = watch or Watch()
         self.offered = (
             zoo.scales(model)
             if scale is None
-            else (zoo.resolve(model, scale=scale, notice=notice).card.scale,)
+            else (zoo.resolve(model, scale=scale, watch=self._watch).card.scale,)
         )
         self._options = options
-        self._notice = notice
-        self._engines: dict[tuple[int, bool], Engine] = {}
+        self._opening = threading.Lock()
+        self._engines: dict[tuple[int, bool], _Opened] = {}
 
-    def _engine(self, scale: int, exact: bool) -> Engine:
+    def _engine(self, scale: int, exact: bool, watch: Watch) -> Engine:
         """Return the engine of one scale; exact runs in fp32 unless a format was asked for."""
         exact = exact and self._options.precision == "auto"
-        if (scale, exact) not in self._engines:
-            found = zoo.resolve(self.model, scale=scale, notice=self._notice)
-            # The choice is the same for every scale, so it is told once.
-            told = any(exact == other for _, other in self._engines)
-            options = self._options.exact() if exact else self._options
-            self._engines[scale, exact] = Engine(
-                found.card,
-                open_backend(found, options, notice=no_notice if told else self._notice),
-                tile=self._options.tile,
-                ensemble=self._options.ensemble,
-                fallback=lambda: open_backend(found, self._options.exact(), notice=self._notice),
-                notice=self._notice,
-            )
-        return self._engines[scale, exact]
+        opened = self._engines.get((scale, exact))
+        if opened is None:
+            with self._opening:  # those whose network is open do not come here
+                opened = self._engines.get((scale, exact))
+                if opened is None:
+                    opened = self._engines[scale, exact] = self._open(scale, exact, watch)
+        opened.said.tell(watch)
+        return opened.engine
 
-    def engines(self, route: Route) -> tuple[Engine, ...]:
+    def _open(self, scale: int, exact: bool, watch: Watch) -> _Opened:
+        found = zoo.resolve(self.model, scale=scale, watch=watch)
+        said = Watch()
+        engine = Engine(
+            found.card,
+            open_backend(found, self._options.exact() if exact else self._options, watch=said),
+            tile=self._options.tile,
+            ensemble=self._options.ensemble,
+            fallback=lambda watch: open_backend(found, self._options.exact(), watch=watch),
+            watch=said,
+        )
+        return _Opened(engine, said)
+
+    def engines(self, route: Route, watch: Watch | None = None) -> tuple[Engine, ...]:
         """Return the engines of a route's passes, in order, opened at their first use.
+
+        Args:
+            route: The passes.
+            watch: The job that they are for.
 
         Raises:
             ModelError: Weights cannot be used.
             BackendError: No backend can run them.
         """
-        return tuple(self._engine(scale, route.exact) for scale in route.passes)
+        watch = watch or self._watch
+        return tuple(self._engine(scale, route.exact, watch) for scale in route.passes)
 
-    def stop(self) -> None:
-        """Cut short what is under way, because its consumer has gone; any thread may call it."""
-        for engine in self._engines.values():
-            engine.stop()
+    def state(self, route: Route, watch: Watch) -> EngineState | None:
+        """Return how a job's pictures were run by the network that a route begins with.
+
+        After a fallback, that is what was fallen back to; None if the route has no pass.
+        """
+        return self.engines(route, watch)[0].state(watch) if route.passes else None
 
     def facts(self, route: Route) -> BackendFacts | None:
         """Return the facts of the backend that a route begins on; None if it has no pass."""
         return self.engines(route)[0].facts if route.passes else None
 
     def rows(
-        self, blocks: Iterable[Unit], size: Size, layout: Layout, route: Route
+        self,
+        blocks: Iterable[Unit],
+        size: Size,
+        layout: Layout,
+        route: Route,
+        watch: Watch | None = None,
     ) -> Iterator[Unit]:
         """Enlarge a picture that comes in blocks of rows.
 
         Args:
-            blocks: (h, W, C) unit pixels from top to bottom.
+            blocks: (h, W, C) unit pixels from top to bottom; closed at the end if a generator.
             size: (height, width) of the whole picture.
             layout: What the channels mean.
             route: The passes and the target size.
+            watch: The job, or the part of it, that the picture is.
 
         Yields:
             (h, target width, C) unit pixels, unclamped, from top to bottom.
+
+        Raises:
+            Cancelled: The job was cancelled.
         """
+        try:
+            yield from self._rows(blocks, size, layout, route, watch or self._watch)
+        finally:
+            if isinstance(blocks, Generator):
+                blocks.close()  # or its threads would live as long as an error that left here
+
+    def _rows(
+        self, blocks: Iterable[Unit], size: Size, layout: Layout, route: Route, watch: Watch
+    ) -> Iterator[Unit]:
         if not layout.alpha:
-            yield from self._colour_rows(blocks, size, route)
+            yield from self._colour_rows(blocks, size, route, watch)
             return
-        halo = max((engine.card.halo for engine in self.engines(route)), default=2)
+        halo = max((engine.card.halo for engine in self.engines(route, watch)), default=2)
         bled, source = itertools.tee(bleed_rows(blocks, halo))
-        colour = self._colour_rows((block[..., :-1] for block in bled), size, route)
+        colour = self._colour_rows((block[..., :-1] for block in bled), size, route, watch)
         alpha_blocks = (block[..., -1:] for block in source)
         if self._options.alpha == "network":
-            alpha = self._colour_rows(alpha_blocks, size, route)
+            alpha = self._colour_rows(alpha_blocks, size, route, watch)
         else:
             alpha = resize_rows(alpha_blocks, in_size=size, out_size=route.target)
         yield from _joined(colour, alpha)
 
-    def frame(self, frame: Unit, route: Route) -> Unit:
+    def frame(self, frame: Unit, route: Route, watch: Watch | None = None) -> Unit:
         """Enlarge a grey or RGB frame that fits into memory, as `rows` does.
 
         Args:
             frame: (H, W, C) unit pixels.
             route: The passes and the target size.
+            watch: The job, or the part of it, that the frame belongs to.
 
         Returns:
             (*target, C) unit pixels, unclamped.
+
+        Raises:
+            Cancelled: The job was cancelled.
         """
+        watch = watch or self._watch
         height, width, channels = frame.shape
         if len(route.passes) == 1:
-            (engine,) = self.engines(route)
+            (engine,) = self.engines(route, watch)
             scale = engine.card.scale
             if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
-                return engine.enlarge(frame)  # in one piece it is faster
-        return np.concatenate(list(self._colour_rows((frame,), (height, width), route)))
+                return engine.enlarge(frame, watch)  # in one piece it is faster
+        return np.concatenate(list(self._colour_rows((frame,), (height, width), route, watch)))
 
-    def _colour_rows(self, blocks: Iterable[Unit], size: Size, route: Route) -> Iterator[Unit]:
+    def _colour_rows(
+        self, blocks: Iterable[Unit], size: Size, route: Route, watch: Watch
+    ) -> Iterator[Unit]:
         """Enlarge grey or RGB blocks through all passes of a route, then to its exact size."""
-        for engine in self.engines(route):
-            blocks = _through(engine, blocks, size)
+        for engine in self.engines(route, watch):
+            blocks = _through(engine, blocks, size, watch)
             size = (size[0] * engine.card.scale, size[1] * engine.card.scale)
         if size != route.target:
             blocks = resize_rows(blocks, in_size=size, out_size=route.target)
@@ -236,6 +288,7 @@ class Upscaler:
         scale: float | None = None,
         size: Size | None = None,
         depth: Depth | None = None,
+        watch: Watch | None = None,
     ) -> Pixels:
         """Enlarge an array.
 
@@ -246,12 +299,14 @@ class Upscaler:
             size: the (height, width) of the result. With neither, the model's own scale.
             depth: What the values hold, if less than the dtype can: floats of an 8-bit picture
                 run in the device's own number format.
+            watch: The job that the picture belongs to: told of fallbacks, and may be cancelled.
 
         Returns:
             The enlarged picture, same dtype and number of axes.
 
         Raises:
             ArgumentError: The array is empty, of another shape or dtype, or the scale is bad.
+            Cancelled: The job was cancelled.
         """
         if pixels.ndim not in (2, 3) or pixels.size == 0:
             raise ArgumentError(
@@ -264,7 +319,7 @@ class Upscaler:
         whole: Size = (block.shape[0], block.shape[1])
         route = plan_route(whole, self.offered, scale, size, depth or own)
         small = (to_unit(block[y : y + _BLOCK_ROWS]) for y in range(0, whole[0], _BLOCK_ROWS))
-        units = self.rows(small, whole, layout, route)
+        units = self.rows(small, whole, layout, route, watch)
         large: Pixels = np.concatenate([from_unit(unit, own) for unit in units])
         return large[..., 0] if pixels.ndim == 2 else large
 
@@ -290,7 +345,8 @@ def load(
             and finer pictures in fp32.
         tile: Tile edge in input pixels, or `auto`.
         device: `auto` or a device in the backend's words.
-        notice: Called with one line for each choice and fallback; None keeps quiet.
+        notice: Called with each choice and fallback, one line that it has not had; None keeps
+            quiet.
 
     Returns:
         A callable: `large = load("default", scale=4)(small)`.
@@ -302,7 +358,7 @@ def load(
     options = RunOptions(
         tile=None if tile == "auto" else tile, backend=backend, precision=precision, device=device
     )
-    return Upscaler(model, options, notice or no_notice, scale)
+    return Upscaler(model, options, scale, watch=Watch(on_note=notice))
 
 
 def upscale(
@@ -326,17 +382,17 @@ def upscale(
     return load(model)(pixels, scale=scale, size=size)
 
 
-def _through(engine: Engine, blocks: Iterable[Unit], size: Size) -> Iterator[Unit]:
+def _through(engine: Engine, blocks: Iterable[Unit], size: Size, watch: Watch) -> Iterator[Unit]:
     """Run blocks through one network; grey ones through an RGB network as three equal channels."""
     blocks = iter(blocks)
     first = next(blocks)
     blocks = itertools.chain((first,), blocks)
     channels, wanted = first.shape[2], engine.card.channels
     if channels == wanted:
-        return engine.enlarge_rows(blocks, height=size[0], width=size[1])
+        return engine.enlarge_rows(blocks, height=size[0], width=size[1], watch=watch)
     if channels == 1:
         tripled = (np.repeat(block, wanted, axis=2) for block in blocks)
-        large = engine.enlarge_rows(tripled, height=size[0], width=size[1])
+        large = engine.enlarge_rows(tripled, height=size[0], width=size[1], watch=watch)
         return (block.mean(axis=2, keepdims=True) for block in large)
     raise ArgumentError(
         f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",

@@ -2,6 +2,7 @@
 
 One a job, handed down from its start to the pixels. Jobs that share a loaded model have a watch
 each, so that one's notes never end up in another's report, and cancelling one stops no other.
+A part of a job, such as the rows of one picture, can be ended by itself: its consumer has gone.
 """
 
 from __future__ import annotations
@@ -33,6 +34,20 @@ class Watch:
         self._lock = threading.Lock()
         self._notes: list[str] = []
         self._cancelled = threading.Event()
+        self._whole: Watch = self
+
+    @property
+    def job(self) -> Watch:
+        """The watch of the whole job; this one, unless it is a part's."""
+        return self._whole
+
+    def part(self) -> Watch:
+        """Return the watch of a part of the job.
+
+        Its notes and progress are the job's. It stops with the job, and by itself where it is
+        cancelled, which leaves the job alone.
+        """
+        return _Part(self._whole)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -57,6 +72,11 @@ class Watch:
         if self._on_note:
             self._on_note(line)
 
+    def tell(self, other: Watch) -> None:
+        """Say to another watch what has been said to this one."""
+        for line in self.notes:
+            other.note(line)
+
     def progress(self, done: float, total: float | None) -> None:
         """Say how far the job is."""
         if self._on_progress:
@@ -72,5 +92,27 @@ class Watch:
         Raises:
             Cancelled: `cancel` was called.
         """
-        if self._cancelled.is_set():
+        if self.cancelled:
             raise Cancelled("the job was cancelled", "run it again to finish it")
+
+
+class _Part(Watch):
+    """A part of a job: see `Watch.part`."""
+
+    def __init__(self, whole: Watch) -> None:
+        super().__init__()
+        self._whole = whole
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._whole.notes
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled.is_set() or self._whole.cancelled
+
+    def note(self, line: str) -> None:
+        self._whole.note(line)
+
+    def progress(self, done: float, total: float | None) -> None:
+        self._whole.progress(done, total)

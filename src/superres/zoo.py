@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,9 +15,7 @@ from superres.errors import ArgumentError, ModelError, unknown_name
 from superres.hub import HubFile, cached, fetch, hub_files
 from superres.modelfiles.card import Card
 from superres.modelfiles.files import FOREIGN_SUFFIXES, SUFFIXES, ModelFile, open_model_file
-
-if TYPE_CHECKING:
-    from superres.download import Progress
+from superres.watch import Watch
 
 DEFAULT = "default"
 BURST = "burst"  # the family of many frames; the package may be without it
@@ -78,9 +75,7 @@ def lookup(name: str) -> ModelFile:
     return resolve(name)
 
 
-def resolve(
-    name: str, *, scale: int | None = None, notice: Callable[[str], None] | None = None
-) -> ModelFile:
+def resolve(name: str, *, scale: int | None = None, watch: Watch | None = None) -> ModelFile:
     """Find a model by name or file; one that only the hub has is fetched.
 
     Args:
@@ -88,7 +83,7 @@ def resolve(
             of a `.safetensors` or `.onnx` file, or of one that was made elsewhere (`.pth`,
             `.safetensors`, ncnn's `.param`).
         scale: The scale that is wanted; None takes what the name says, or 4 for a family.
-        notice: Called with one line before anything is fetched; None keeps quiet.
+        watch: Told before anything is fetched, and how far that is.
 
     Raises:
         UnknownNameError: No model has this name.
@@ -100,9 +95,7 @@ def resolve(
     else:
         full = _full_name(name, scale)
         embedded = full in {Path(file).stem for file in _manifest()}
-        model = (
-            open_embedded(full) if embedded else open_model_file(download(full, notice=notice)[0])
-        )
+        model = open_embedded(full) if embedded else open_model_file(download(full, watch=watch)[0])
     if scale is not None and model.card.scale != scale:
         raise ArgumentError(
             f"model {name} enlarges by {model.card.scale}, asked was {scale}",
@@ -118,7 +111,7 @@ def scales(name: str) -> tuple[int, ...]:
         UnknownNameError: No model has this name.
         ModelError: See `resolve`.
     """
-    return _families(_names()).get(name) or (resolve(name).card.scale,)
+    return _families(_names()).get(name) or (lookup(name).card.scale,)
 
 
 def embedded_scales(family: str) -> tuple[int, ...]:
@@ -126,18 +119,13 @@ def embedded_scales(family: str) -> tuple[int, ...]:
     return _families({Path(file).stem for file in _manifest()}).get(family, ())
 
 
-def download(
-    name: str,
-    *,
-    notice: Callable[[str], None] | None = None,
-    progress: Progress | None = None,
-) -> list[Path]:
+def download(name: str, *, watch: Watch | None = None) -> list[Path]:
     """Return the files of a model or a feature network, after fetching those that are not here.
 
     Args:
         name: A name of one model, such as `default-x4`, or of a feature network.
-        notice: Called with one line before each file that is fetched; None keeps quiet.
-        progress: Called with the bytes of a file that have arrived and those that will have.
+        watch: Told before each file that is fetched, and the bytes of it that have arrived and
+            that will have.
 
     Raises:
         UnknownNameError: Neither the package nor the hub has it.
@@ -146,26 +134,27 @@ def download(
     """
     files = [file for file in hub_files() if file.name == name]
     if files:
-        return [fetch(file, notice=notice or _quiet, progress=progress) for file in files]
+        watch = watch or Watch()
+        return [fetch(file, watch) for file in files]
     embedded = [file for file in _manifest() if Path(file).stem == name]
     if not embedded:
         raise unknown_name("model", name, _names() | {file.name for file in hub_files()})
     return [weights_folder() / file for file in embedded]
 
 
-def feature_weights(name: str, *, notice: Callable[[str], None] | None = None) -> Path:
+def feature_weights(name: str, *, watch: Watch | None = None) -> Path:
     """Return the weights of a network that losses look through, after fetching them if need be.
 
     Args:
         name: `vgg16` or `alexnet`.
-        notice: Called with one line before anything is fetched; None keeps quiet.
+        watch: Told before anything is fetched, and how far that is.
 
     Raises:
         UnknownNameError: There is no such network.
         ModelError: The file cannot be fetched or is another one.
         OutputError: The cache cannot be written.
     """
-    return fetch(_feature_file(name), notice=notice or _quiet)
+    return fetch(_feature_file(name), watch or Watch())
 
 
 def cached_feature_weights(name: str) -> Path | None:
@@ -257,7 +246,3 @@ def check_hash(path: Path, expected: str) -> None:
             f"{path.name} has the hash {found[:12]}..., expected was {expected[:12]}...",
             "the file was changed or damaged; install superres again",
         )
-
-
-def _quiet(_: str) -> None:
-    """Say nothing of what is fetched."""

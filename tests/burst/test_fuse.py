@@ -11,6 +11,7 @@ from superres.errors import ArgumentError, UnknownNameError
 from superres.imaging.motion import Motion, centre_of, similarity
 from superres.imaging.sampler import Sampler
 from superres.metrics import Protocol, psnr
+from superres.watch import Watch
 
 FAST = FuseOptions(model="bicubic", blur="bicubic", reference=0)  # no network, nothing estimated
 
@@ -154,7 +155,7 @@ def test_unrelated_and_blank_frames_are_dropped_with_their_reasons(burst, pictur
     other = pictures[1][:height, :width]
     frames = [*burst.frames[:4], other, np.zeros_like(other)]
     said: list[str] = []
-    made = fuse_burst(frames, FAST, notice=said.append)
+    made = fuse_burst(frames, FAST, watch=Watch(on_note=said.append))
     np.testing.assert_array_equal(made.pixels, fused(burst.frames[:4]))
     assert "does not resemble the reference" in made.frames[4].dropped
     assert made.frames[5].dropped == "it shows no detail"
@@ -164,7 +165,9 @@ def test_unrelated_and_blank_frames_are_dropped_with_their_reasons(burst, pictur
 def test_the_fallback_to_one_frame_is_announced(burst, pictures):
     height, width = burst.frames[0].shape[:2]
     said: list[str] = []
-    made = fuse_burst([burst.frames[0], pictures[1][:height, :width]], FAST, notice=said.append)
+    made = fuse_burst(
+        [burst.frames[0], pictures[1][:height, :width]], FAST, watch=Watch(on_note=said.append)
+    )
     assert said[-1] == "no other frame can be used: only frame 0 is enlarged"
     np.testing.assert_array_equal(made.pixels, fused(burst.frames[:1]))
 
@@ -239,7 +242,11 @@ def test_tiny_frames_are_refused_unless_there_is_one():
 
 def test_progress_counts_every_step_and_never_goes_back(burst):
     seen: list[tuple[int, int]] = []
-    fuse_burst(burst.frames[:3], FAST, progress=lambda done, steps: seen.append((done, steps)))
+    fuse_burst(
+        burst.frames[:3],
+        FAST,
+        watch=Watch(on_progress=lambda done, steps: seen.append((done, steps))),
+    )
     assert seen == [(done, 7) for done in range(7)]
 
 

@@ -22,8 +22,8 @@ from superres.infer.burst_input import frame_input
 from superres.metrics import Protocol, psnr
 from superres.modelfiles.checkpoint import card_for, save_network
 from superres.networks.catalog import network_config
-from superres.runtimes.runtime import no_notice
 from superres.upscaler import RunOptions
+from superres.watch import Watch
 
 SIZE = (21, 30)
 SHAPE = {"features": 8, "blocks": 1, "frame_blocks": 1, "scale": 4}
@@ -57,7 +57,7 @@ def fresh(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def engine(model):
-    return open_network(model, 4, RunOptions(precision="fp32"), no_notice)
+    return open_network(model, 4, RunOptions(precision="fp32"), Watch())
 
 
 def score(pixels: np.ndarray, truth: np.ndarray) -> float:

@@ -10,6 +10,7 @@ from superres.errors import BackendError, NumericalError
 from superres.infer.batcher import Batcher
 from superres.infer.engine import Engine
 from superres.infer.sanity import SanityCheck
+from superres.watch import Watch
 
 CARD = make_card(halo=2)
 NETWORK = blur_and_repeat(CARD)
@@ -32,13 +33,13 @@ class Held(FakeBackend):
 def ask(backend, pictures, *, joint_px=2**20, fallback=None, notice=None):
     """Return the pictures' tiles, their coming answers, and the lines told meanwhile."""
     lines: list[str] = []
-    notice = notice or lines.append
-    guard = SanityCheck(CARD, backend, fallback=fallback, notice=notice, what="picture")
-    runs = Batcher(guard, lambda on, tiles: on.run(tiles), joint_px=joint_px, notice=notice)
+    sanity = SanityCheck(CARD, backend, fallback=fallback, what="picture")
+    runs = Batcher(lambda on, tiles: on.run(tiles), joint_px=joint_px)
+    checked = [sanity.begin(Watch(on_note=notice or lines.append)) for _ in pictures]
     tiles = [np.ascontiguousarray(picture.transpose(2, 0, 1)[None]) for picture in pictures]
-    answers = [runs.submit(tiles[0])]
+    answers = [runs.submit(tiles[0], checked[0])]
     assert backend.running.wait(10)
-    answers += [runs.submit(one) for one in tiles[1:]]
+    answers += [runs.submit(*one) for one in zip(tiles[1:], checked[1:], strict=True)]
     backend.let_go.set()
     return tiles, answers, lines
 
@@ -91,7 +92,7 @@ def test_what_does_not_fit_together_is_run_one_by_one_and_told_once():
     for small, answer in zip(tiles, answers, strict=True):
         assert np.array_equal(answer.result(10), NETWORK(small))
     assert counts(backend) == [1, 4, 1, 1, 1, 1]
-    assert lines == ["out of memory with 4 pictures at once: going on one by one"]
+    assert lines == ["out of memory with 4 pictures at once: going on one by one"] * 4  # one a job
 
 
 def test_only_the_picture_with_a_wrong_answer_is_run_again_in_fp32():
@@ -103,7 +104,7 @@ def test_only_the_picture_with_a_wrong_answer_is_run_again_in_fp32():
     asked = pictures(4)
     asked[2][0, 0, 0] = 0.5
     backend, exact = Held(spoilt, precision="bf16"), FakeBackend(NETWORK)
-    tiles, answers, lines = ask(backend, asked, fallback=lambda: exact)
+    tiles, answers, lines = ask(backend, asked, fallback=lambda _: exact)
     for small, answer in zip(tiles, answers, strict=True):
         assert np.array_equal(answer.result(10), NETWORK(small))
     assert counts(backend) == [1, 3, 1]
@@ -152,7 +153,7 @@ def test_missing_values_in_one_picture_are_its_own():
 
 def test_the_engine_joins_pictures_where_the_backend_says_so():
     backend = Held(batch_px=4 * 30 * 30)
-    engine = Engine(CARD, backend, fallback=None, notice=print)
+    engine = Engine(CARD, backend, fallback=None, watch=Watch())
     assert engine.pictures_at_once(30, 30) == 4
     assert engine.pictures_at_once(300, 300) == 1
     asked = pictures(5, (30, 30))
@@ -178,9 +179,9 @@ def test_the_engine_joins_pictures_where_the_backend_says_so():
 def test_memory_bounds_how_much_is_run_at_once():
     # Its facts say 100 bytes a pixel, and half of what is free may be taken.
     backend = FakeBackend(NETWORK, batch_px=10**6, free_bytes=2 * 100 * 30 * 30 * 3)
-    assert Engine(CARD, backend, fallback=None, notice=print).pictures_at_once(30, 30) == 3
+    assert Engine(CARD, backend, fallback=None, watch=Watch()).pictures_at_once(30, 30) == 3
 
 
 def test_a_cpu_runs_pictures_one_by_one():
-    engine = Engine(CARD, FakeBackend(NETWORK), fallback=None, notice=print)
+    engine = Engine(CARD, FakeBackend(NETWORK), fallback=None, watch=Watch())
     assert engine.pictures_at_once(8, 8) == 1

@@ -11,13 +11,16 @@ from fake_backends import FakeBackend, blur_and_repeat, make_card, random_pictur
 
 from superres.errors import ArgumentError, ModelError, NumericalError, OutOfMemoryError
 from superres.infer.engine import Engine
+from superres.watch import Watch
 
 SIZES = [(1, 1), (7, 13), (64, 64), (65, 63), (1, 200), (131, 40)]
 
 
 def open_engine(card, backend, **options):
     lines: list[str] = []
-    engine = Engine(card, backend, **{"fallback": None, "notice": lines.append, **options})
+    engine = Engine(
+        card, backend, **{"fallback": None, "watch": Watch(on_note=lines.append), **options}
+    )
     return engine, lines
 
 
@@ -205,7 +208,7 @@ def test_an_answer_that_cannot_be_right_is_repeated_in_fp32_and_announced(value)
     network = blur_and_repeat(card)
     fast = FakeBackend(spoilt(network, value, calls=(3,)), precision="bf16")
     exact = FakeBackend(network)
-    engine, lines = open_engine(card, fast, tile=40, fallback=lambda: exact)
+    engine, lines = open_engine(card, fast, tile=40, fallback=lambda _: exact)
     engine._batch_px = 0
     picture = random_picture(100, 100)
     assert np.array_equal(engine.enlarge(picture), whole(network, picture))
@@ -234,7 +237,7 @@ def test_the_next_picture_runs_in_the_asked_precision_again():
     fast = FakeBackend(spoilt(network, np.nan), precision="fp16")
     opened = []
 
-    def fallback():
+    def fallback(_):
         opened.append(FakeBackend(network))
         return opened[-1]
 
@@ -249,7 +252,7 @@ def test_a_wrong_answer_in_fp32_is_an_error():
     card = make_card()
     network = spoilt(blur_and_repeat(card), np.nan, calls=range(99))
     engine, _ = open_engine(
-        card, FakeBackend(network, precision="bf16"), fallback=lambda: FakeBackend(network)
+        card, FakeBackend(network, precision="bf16"), fallback=lambda _: FakeBackend(network)
     )
     with pytest.raises(NumericalError, match="NaN in fp32"):
         engine.enlarge(random_picture(20, 20))

@@ -26,6 +26,7 @@ from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
 from superres.runtimes.open import open_backend, open_burst_backend
 from superres.runtimes.runtime import BackendFacts, BackendOptions, Precision
+from superres.watch import Watch
 
 SHAPE = {"features": 16, "blocks": 2, "frame_blocks": 1, "scale": 3}
 
@@ -63,9 +64,9 @@ def engine_of(model: ModelFile, backend: str, tile: int | None = None) -> BurstE
     opened = open_burst_backend(
         model,
         BackendOptions(backend=backend, precision="fp32", device="cpu"),
-        notice=lambda _: None,
+        watch=Watch(),
     )
-    return BurstEngine(model.card, opened, tile=tile, fallback=None, notice=lambda _: None)
+    return BurstEngine(model.card, opened, tile=tile, fallback=None, watch=Watch())
 
 
 def fused(engine: BurstEngine, burst: np.ndarray) -> np.ndarray:
@@ -117,11 +118,11 @@ def test_the_file_holds_both_steps_with_open_sizes_and_the_weights_once(model):
 
 def test_models_of_one_frame_and_of_many_are_not_taken_for_each_other(model, model_file):
     with pytest.raises(ModelError, match=r"many frames, it was given one\nhint: superres burst"):
-        open_backend(model, notice=lambda _: None)
+        open_backend(model, watch=Watch())
     with pytest.raises(ModelError, match=r"asked to fuse many\nhint: superres upscale"):
-        open_burst_backend(model_file("lean"), notice=lambda _: None)
+        open_burst_backend(model_file("lean"), watch=Watch())
     with pytest.raises(BackendError, match="onnxruntime does not run models of many frames"):
-        open_burst_backend(model, BackendOptions(backend="onnxruntime"), notice=lambda _: None)
+        open_burst_backend(model, BackendOptions(backend="onnxruntime"), watch=Watch())
 
 
 def test_a_network_that_keeps_more_than_tensors_runs_on_torch_alone(tmp_path):
@@ -172,14 +173,14 @@ def repeated(burst: np.ndarray) -> np.ndarray:
 def test_out_of_memory_halves_the_tile_and_goes_on(model):
     burst = random_burst(3, 120, 130)
     backend, said = FakeBackend(memory_px=60**2), []
-    engine = BurstEngine(model.card, backend, fallback=None, notice=said.append)
+    engine = BurstEngine(model.card, backend, fallback=None, watch=Watch(on_note=said.append))
     assert np.array_equal(fused(engine, burst), repeated(burst))
     assert any("out of memory with a tile of" in line for line in said)
     assert backend.sizes[0] == (120, 130)
 
 
 def test_not_even_the_smallest_tile_is_an_error_that_says_so(model):
-    engine = BurstEngine(model.card, FakeBackend(memory_px=0), fallback=None, notice=lambda _: None)
+    engine = BurstEngine(model.card, FakeBackend(memory_px=0), fallback=None, watch=Watch())
     with pytest.raises(OutOfMemoryError, match="not even a tile"):
         fused(engine, random_burst(2, 60, 60))
 
@@ -189,8 +190,8 @@ def test_an_answer_that_cannot_be_right_is_asked_for_in_fp32(model):
     engine = BurstEngine(
         model.card,
         FakeBackend(answers=np.nan),
-        fallback=lambda: FakeBackend(precision="fp32"),
-        notice=said.append,
+        fallback=lambda _: FakeBackend(precision="fp32"),
+        watch=Watch(on_note=said.append),
     )
     assert np.array_equal(fused(engine, burst), repeated(burst))
     assert any("answered NaN in bf16" in line for line in said)
@@ -200,14 +201,14 @@ def test_an_answer_that_is_wrong_in_fp32_too_is_an_error(model):
     engine = BurstEngine(
         model.card,
         FakeBackend(answers=0.0),
-        fallback=lambda: FakeBackend(answers=0.0, precision="fp32"),
-        notice=lambda _: None,
+        fallback=lambda _: FakeBackend(answers=0.0, precision="fp32"),
+        watch=Watch(),
     )
     with pytest.raises(NumericalError, match="one constant, 0, for an input that varies in fp32"):
         fused(engine, random_burst(2, 8, 8))
 
 
 def test_a_burst_without_frames_is_refused(model):
-    engine = BurstEngine(model.card, FakeBackend(), fallback=None, notice=lambda _: None)
+    engine = BurstEngine(model.card, FakeBackend(), fallback=None, watch=Watch())
     with pytest.raises(ArgumentError, match="at least one frame"):
         next(engine.fuse_rows(lambda *_: np.zeros(0), count=0, height=4, width=4))

@@ -12,6 +12,7 @@ from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
 from superres.runtimes.open import open_backend, open_video_backend
 from superres.runtimes.runtime import BackendFacts, BackendOptions
+from superres.watch import Watch
 
 SMALL = {"features": 8, "blocks": 1, "history_blocks": 1, "memory": 4, "scale": 2}
 CARD = card_for("small video", "video_recurrent", SMALL)
@@ -52,7 +53,7 @@ class TorchHalves:
 
 def engine(backend=None, **more):
     said = []
-    options = {"fallback": None, "notice": said.append, **more}
+    options = {"fallback": None, "watch": Watch(on_note=said.append), **more}
     return VideoEngine(CARD, backend or TorchHalves(), **options), said
 
 
@@ -108,7 +109,7 @@ def test_too_little_memory_halves_the_tile_and_says_so():
 
 def test_nan_is_asked_for_again_in_fp32_or_refused():
     broken = TorchHalves(answer=float("nan"), precision="bf16")
-    running, said = engine(broken, fallback=TorchHalves)
+    running, said = engine(broken, fallback=lambda _: TorchHalves())
     assert np.isfinite(running.enlarge(frames(1)[0])).all()
     assert any("runs in fp32" in line for line in said)
     with pytest.raises(NumericalError, match="answered NaN"):
@@ -118,7 +119,7 @@ def test_nan_is_asked_for_again_in_fp32_or_refused():
 def test_cards_of_other_kinds_and_frames_of_other_channels_are_refused():
     card = card_for("lean", "lean", {"features": 8, "blocks": 1})
     with pytest.raises(ModelError, match="none that enlarges videos"):
-        VideoEngine(card, TorchHalves(), fallback=None, notice=lambda _: None)
+        VideoEngine(card, TorchHalves(), fallback=None, watch=Watch())
     with pytest.raises(ArgumentError, match="takes frames"):
         engine()[0].enlarge(np.zeros((4, 4, 1), np.float32))
 
@@ -134,13 +135,13 @@ def files(tmp_path_factory):
 def test_torch_runs_a_file_and_single_frames_are_refused(files):
     model = open_model_file(files)
     backend = open_video_backend(
-        model, BackendOptions(backend="torch", precision="fp32"), notice=lambda _: None
+        model, BackendOptions(backend="torch", precision="fp32"), watch=Watch()
     )
     running, _ = engine(backend)
     made = [running.enlarge(frame) for frame in frames()]
     assert np.abs(np.stack(made) - expected(frames())).max() < 1e-5
     with pytest.raises(ModelError, match="superres video IN"):
-        open_backend(model, notice=lambda _: None)
+        open_backend(model, watch=Watch())
 
 
 @pytest.mark.slow  # writing the graph takes half a minute
@@ -150,7 +151,7 @@ def test_openvino_computes_both_halves_as_torch_does(files):
         open_video_backend(
             open_model_file(files),
             BackendOptions(backend=name, precision="fp32"),
-            notice=lambda _: None,
+            watch=Watch(),
         )
         for name in ("torch", "openvino")
     )

@@ -412,7 +412,7 @@ class Slow(Repeater):
         time.sleep(0.05)
         return super().run(tiles)
 
-superres.upscaler.open_backend = lambda model, options, *, notice: Slow(model.card.scale)
+superres.upscaler.open_backend = lambda model, options, *, watch: Slow(model.card.scale)
 def told(done, frames):
     print(done, flush=True)
 upscale_video(job_from_json({job!r}), ModelPool(), Watch(on_progress=told))

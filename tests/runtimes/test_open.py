@@ -7,6 +7,7 @@ from superres.modelfiles.files import ModelFile
 from superres.runtimes import open as module
 from superres.runtimes.open import BACKENDS, open_backend
 from superres.runtimes.runtime import BackendOptions
+from superres.watch import Watch
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def no_gpu(monkeypatch):
 
 def test_auto_picks_openvino_on_a_cpu_and_says_why(model_file):
     lines: list[str] = []
-    opened = open_backend(model_file("lean"), notice=lines.append)
+    opened = open_backend(model_file("lean"), watch=Watch(on_note=lines.append))
     assert opened.facts.name == "openvino"
     assert len(lines) == 1
     assert lines[0].startswith(f"running on openvino in {opened.facts.precision} (the default on")
@@ -43,7 +44,7 @@ def test_auto_picks_torch_for_weights_without_a_graph(model_file):
     opened = open_backend(
         ModelFile(model.card, None, model.safetensors),
         BackendOptions(device="cpu"),
-        notice=lines.append,
+        watch=Watch(on_note=lines.append),
     )
     assert opened.facts.name == "torch"
     assert "no .onnx file" in lines[0]
@@ -52,7 +53,10 @@ def test_auto_picks_torch_for_weights_without_a_graph(model_file):
 def test_auto_picks_onnxruntime_where_openvino_is_missing(model_file, installed):
     installed("onnxruntime")
     lines: list[str] = []
-    assert open_backend(model_file("lean"), notice=lines.append).facts.name == "onnxruntime"
+    assert (
+        open_backend(model_file("lean"), watch=Watch(on_note=lines.append)).facts.name
+        == "onnxruntime"
+    )
     assert "openvino is not installed" in lines[0]
 
 
@@ -67,21 +71,25 @@ def test_auto_picks_torch_where_it_has_a_gpu(model_file, monkeypatch):
         ),
     )
     with pytest.raises(AttributeError):  # the fake opens nothing
-        open_backend(model_file("lean"), notice=pytest.fail)
+        open_backend(model_file("lean"), watch=Watch(on_note=pytest.fail))
     assert opened[0][0] == model_file("lean").safetensors
 
 
 def test_a_named_backend_is_opened_without_a_word(model_file):
     for name in BACKENDS:
         opened = open_backend(
-            model_file("lean"), BackendOptions(backend=name, device="cpu"), notice=pytest.fail
+            model_file("lean"),
+            BackendOptions(backend=name, device="cpu"),
+            watch=Watch(on_note=pytest.fail),
         )
         assert opened.facts.name == name
 
 
 def test_an_unknown_backend_is_told_the_nearest_name(model_file):
     with pytest.raises(UnknownNameError, match="did you mean 'openvino'"):
-        open_backend(model_file("lean"), BackendOptions(backend="openvin"), notice=pytest.fail)
+        open_backend(
+            model_file("lean"), BackendOptions(backend="openvin"), watch=Watch(on_note=pytest.fail)
+        )
 
 
 def test_a_backend_that_is_not_installed_is_an_error_that_says_what_to_install(
@@ -89,13 +97,15 @@ def test_a_backend_that_is_not_installed_is_an_error_that_says_what_to_install(
 ):
     installed("openvino")
     with pytest.raises(BackendError, match=r"superres\[torch\]"):
-        open_backend(model_file("lean"), BackendOptions(backend="torch"), notice=pytest.fail)
+        open_backend(
+            model_file("lean"), BackendOptions(backend="torch"), watch=Watch(on_note=pytest.fail)
+        )
 
 
 def test_no_backend_at_all_is_an_error(model_file, installed):
     installed()
     with pytest.raises(BackendError, match="no installed backend can run"):
-        open_backend(model_file("lean"), notice=pytest.fail)
+        open_backend(model_file("lean"), watch=Watch(on_note=pytest.fail))
 
 
 def test_a_model_without_the_backends_file_is_an_error(model_file):
@@ -104,7 +114,7 @@ def test_a_model_without_the_backends_file_is_an_error(model_file):
         open_backend(
             ModelFile(model.card, None, model.safetensors),
             BackendOptions(backend="openvino"),
-            notice=pytest.fail,
+            watch=Watch(on_note=pytest.fail),
         )
 
 
@@ -114,7 +124,7 @@ def test_fp16_on_a_cpu_becomes_fp32_and_is_announced(model_file):
         opened = open_backend(
             model_file("lean"),
             BackendOptions(backend=name, precision="fp16", device="cpu"),
-            notice=lines.append,
+            watch=Watch(on_note=lines.append),
         )
         assert opened.facts.precision == "fp32"
         assert "fp16 is not native" in lines[0]

@@ -16,6 +16,7 @@ from superres.networks.catalog import network_config
 from superres.runtimes.open import BACKENDS, open_backend
 from superres.runtimes.precision import native_bf16
 from superres.runtimes.runtime import BackendOptions
+from superres.watch import Watch
 
 EXACT = [name for name in SHAPES if network_config(name, SHAPES[name]).exact_halo]
 SIZES = [(1, 1), (7, 13), (64, 64), (65, 63)]
@@ -26,9 +27,9 @@ def open_engine(model, backend, *, precision="fp32", **options) -> Engine:
     opened = open_backend(
         model,
         BackendOptions(backend=backend, precision=precision, device="cpu", threads=2),
-        notice=pytest.fail,
+        watch=Watch(on_note=pytest.fail),
     )
-    return Engine(model.card, opened, fallback=None, notice=lambda _: None, **options)
+    return Engine(model.card, opened, fallback=None, watch=Watch(), **options)
 
 
 def smooth_picture(height: int, width: int) -> np.ndarray:
@@ -170,7 +171,7 @@ def test_a_gpu_that_is_not_there_is_an_error_that_names_what_is(model_file, back
         open_backend(
             model_file("lean"),
             BackendOptions(backend=backend, device="gpu:7"),
-            notice=lambda _: None,
+            watch=Watch(),
         )
 
 
@@ -181,7 +182,7 @@ def test_a_damaged_graph_is_a_model_error(model_file, backend, tmp_path):
     path.write_bytes(model.onnx.read_bytes()[:5000])
     damaged = type(model)(model.card, path, None)
     with pytest.raises(ModelError, match=r"cannot use .*damaged\.onnx"):
-        open_backend(damaged, BackendOptions(backend=backend, device="cpu"), notice=lambda _: None)
+        open_backend(damaged, BackendOptions(backend=backend, device="cpu"), watch=Watch())
 
 
 def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, monkeypatch):

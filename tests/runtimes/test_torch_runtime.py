@@ -13,6 +13,7 @@ from superres.infer.engine import Engine
 from superres.runtimes.device import parse_device
 from superres.runtimes.runtime import CPU_BATCH_PX, PrecisionRequest, ResolvedOptions
 from superres.runtimes.torch_runtime import TorchBackend, find_device
+from superres.watch import Watch
 
 
 @pytest.fixture
@@ -58,7 +59,9 @@ class Doubling(nn.Module):
 
 
 def open_cpu(network: nn.Module, *, device="cpu", precision: PrecisionRequest = "fp32"):
-    setup = ResolvedOptions(precision, parse_device(device), threads=None, notice=pytest.fail)
+    setup = ResolvedOptions(
+        precision, parse_device(device), threads=None, watch=Watch(on_note=pytest.fail)
+    )
     return TorchBackend(network, make_card(scale=2), setup)
 
 
@@ -89,7 +92,9 @@ def test_torch_running_out_of_memory_halves_the_tile():
     network = Doubling()
     backend = open_cpu(network)
     lines: list[str] = []
-    engine = Engine(make_card(scale=2), backend, tile=256, fallback=None, notice=lines.append)
+    engine = Engine(
+        make_card(scale=2), backend, tile=256, fallback=None, watch=Watch(on_note=lines.append)
+    )
     failures = iter([torch.OutOfMemoryError("CUDA out of memory")])
 
     def fail_once():
@@ -112,9 +117,13 @@ def test_a_gpu_gives_the_cpus_answer(precision):
     network = nn.Sequential(first, nn.ReLU(), last, nn.PixelShuffle(2))
     card = make_card(scale=2, halo=2)
     picture = random_picture(65, 63)
-    exact = Engine(card, open_cpu(network), fallback=None, notice=pytest.fail).enlarge(picture)
+    exact = Engine(
+        card, open_cpu(network), fallback=None, watch=Watch(on_note=pytest.fail)
+    ).enlarge(picture)
     backend = open_cpu(network, device="cuda:0", precision=precision)
-    large = Engine(card, backend, tile=32, fallback=None, notice=pytest.fail).enlarge(picture)
+    large = Engine(card, backend, tile=32, fallback=None, watch=Watch(on_note=pytest.fail)).enlarge(
+        picture
+    )
     assert np.abs(large - exact).max() <= {"fp32": 1e-5}.get(precision, 1e-2)
 
 
@@ -128,8 +137,8 @@ def test_fp16_that_overflows_on_a_gpu_is_repeated_in_fp32():
     engine = Engine(
         make_card(scale=2),
         open_cpu(network, device="cuda:0", precision="fp16"),
-        fallback=lambda: open_cpu(network, device="cuda:0"),
-        notice=lines.append,
+        fallback=lambda _: open_cpu(network, device="cuda:0"),
+        watch=Watch(on_note=lines.append),
     )
     assert np.isfinite(engine.enlarge(random_picture(20, 20))).all()
     assert "runs in fp32" in lines[0]
@@ -146,7 +155,9 @@ def test_a_gpu_runs_frames_of_a_video_together_and_each_as_by_itself():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2))
     backend = open_cpu(network, device="cuda:0")
-    engine = Engine(make_card(scale=2, halo=1), backend, fallback=None, notice=pytest.fail)
+    engine = Engine(
+        make_card(scale=2, halo=1), backend, fallback=None, watch=Watch(on_note=pytest.fail)
+    )
     at_once = engine.pictures_at_once(90, 160)
     assert at_once > 16
     frames = [random_picture(90, 160, seed=seed) for seed in range(24)]

@@ -11,5 +11,5 @@ def repeating_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every model repeat pixels."""
     monkeypatch.setattr(
         "superres.upscaler.open_backend",
-        lambda model, options, *, notice: Repeater(model.card.scale),
+        lambda model, options, *, watch: Repeater(model.card.scale),
     )

@@ -7,6 +7,7 @@ import pytest
 
 from superres.upscaler import Route
 from superres.video.enlarge import LOOKED_BACK, enlarge_each, enlarge_in_order
+from superres.watch import Watch
 
 ROUTE = Route((2,), (36, 64))
 SEGMENT = 10
@@ -43,7 +44,7 @@ def scene(seed, count):
 
 
 def enlarged(frames, looked_back=0):
-    run = enlarge_in_order(Networks(), ROUTE, segment_frames=SEGMENT)
+    run = enlarge_in_order(Networks(), ROUTE, Watch(), segment_frames=SEGMENT)
     return list(run(iter(frames), looked_back))
 
 
@@ -92,6 +93,6 @@ class Upscaler:
 @pytest.mark.parametrize("at_once", [1, 4, 16])
 def test_as_many_frames_are_under_way_as_fill_a_device_and_one_more_and_leave_in_order(at_once):
     frames = scene(3, 2 * (at_once + 1))
-    large = list(enlarge_each(Upscaler(at_once), ROUTE)(iter(frames), 0))
+    large = list(enlarge_each(Upscaler(at_once), ROUTE, Watch())(iter(frames), 0))
     assert len(large) == len(frames)
     assert all(np.array_equal(a[::2, ::2], b) for a, b in zip(large, frames, strict=True))

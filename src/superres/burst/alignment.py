@@ -20,8 +20,6 @@ from superres.imaging.planes import blurred
 from superres.imaging.registration import BLUR_PX, Fit, pyramid, register
 from superres.imaging.sampler import Places, Plane, Planes, Sampler, inside
 
-Progress = Callable[[int, int], None]  # called with the steps done and all steps
-
 _LIKE = 0.4  # correlation of detail below which a frame shows something else
 _OVERLAP = 0.2  # part of a frame that must lie on the reference
 _TELLING = 0.01  # gains and offsets further from none make clipped pixels false

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from superres.burst.alignment import (
     FrameReport,
-    Progress,
     align_frames,
     follow_motion,
     whole_reference,
@@ -38,8 +37,9 @@ from superres.imaging.forward_model import Blur, ForwardModel
 from superres.imaging.reconstruction import Reconstruction, estimate_trust, project
 from superres.imaging.sampler import Floats, Planes
 from superres.infer.burst import BurstEngine
-from superres.runtimes.runtime import Notice, no_notice
+from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler, plan_route
+from superres.watch import Watch
 
 _DEFAULT_BLUR: Blur = "bicubic"
 _STEPS_AFTER = 4  # the start, its first correction, what moves, the rest
@@ -128,8 +128,8 @@ def fuse_burst(
     options: FuseOptions,
     *,
     masks: Sequence[NDArray[np.generic]] | None = None,
-    notice: Notice = no_notice,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
+    models: ModelPool | None = None,
 ) -> Fused:
     """Fuse small frames, and tell what became of each.
 
@@ -137,17 +137,20 @@ def fuse_burst(
         frames: See `fuse`.
         options: What to make, and how.
         masks: See `fuse`.
-        notice: Called with one line for each frame that is dropped, and each choice and fallback.
-        progress: Called with the steps done and all steps: one a frame, and a few more.
+        watch: Told of each frame that is dropped, each choice and fallback, and the steps done: one
+            a frame, and a few more.
+        models: What other jobs have loaded; None loads for this one alone.
 
     Raises:
         ArgumentError: See `fuse`.
+        Cancelled: The job was cancelled.
     """
+    watch, models = watch or Watch(), models or ModelPool()
     steps = itertools.count()
 
     def step() -> None:
-        if progress:
-            progress(next(steps), len(frames) + _STEPS_AFTER)
+        watch.check()
+        watch.progress(next(steps), len(frames) + _STEPS_AFTER)
 
     choice = choose_method(options.method, options.model)
     burst = read_burst(frames, masks)
@@ -155,16 +158,16 @@ def fuse_burst(
     aligned, reports = align_frames(frames, burst, chosen, options.motion, step)
     for report in reports:
         if report.dropped:
-            notice(f"frame {report.index} is dropped: {report.dropped}")
+            watch.note(f"frame {report.index} is dropped: {report.dropped}")
     if len(aligned) == 1 < len(frames):
-        notice(f"no other frame can be used: only frame {chosen} is enlarged")
+        watch.note(f"no other frame can be used: only frame {chosen} is enlarged")
     step()
     base = whole_reference(burst, chosen, aligned)
     large = plan_route(burst.size, (4,), options.scale, None).target
     upscaler = None
     if choice.enlarger != BICUBIC:
-        upscaler = Upscaler(choice.enlarger, options.run, notice)
-    enlarge = partial(_resized, upscaler=upscaler, depth=burst.depth)
+        upscaler = models.upscaler(choice.enlarger, options.run)
+    enlarge = partial(_resized, upscaler=upscaler, depth=burst.depth, watch=watch)
     enlarged = enlarge(_with_alpha(base, frames[chosen]), large)
     start, alpha = enlarged[: len(base)], enlarged[len(base) :]
     forward_model = ForwardModel(burst.size, large, _DEFAULT_BLUR)
@@ -187,7 +190,7 @@ def fuse_burst(
         engine = None
         if choice.fuser:
             model = choice.fuser
-            engine = open_network(model, options.scale, options.run, notice)
+            engine = open_network(model, options.scale, options.run, watch)
         work = _Work(aligned, base, start, first, forward_model, trust, enlarge, engine)
         made = _FUSERS[choice.method](work, options)
     told = {one.index: float(w.mean()) for one, w in zip(aligned, made.weights, strict=True)}
@@ -225,16 +228,23 @@ def _with_alpha(base: Planes, frame: NDArray[np.generic]) -> Planes:
 
 
 def _resized(
-    planes: Planes, size: tuple[int, int], *, upscaler: Upscaler | None, depth: Depth
+    planes: Planes,
+    size: tuple[int, int],
+    *,
+    upscaler: Upscaler | None,
+    depth: Depth,
+    watch: Watch,
 ) -> Planes:
     """Return unit planes at a size: enlarged by a network if there is one, else by bicubic."""
     if upscaler is None:
         return resize(planes.transpose(1, 2, 0), size=size).astype(np.float32).transpose(2, 0, 1)
     if len(planes) <= 4:
         pixels = np.ascontiguousarray(planes.transpose(1, 2, 0), np.float32)
-        return to_unit(upscaler(pixels, size=size, depth=depth)).transpose(2, 0, 1)
+        return to_unit(upscaler(pixels, size=size, depth=depth, watch=watch)).transpose(2, 0, 1)
     bands = [np.ascontiguousarray(band, np.float32) for band in planes]
-    return np.stack([to_unit(upscaler(band, size=size, depth=depth)) for band in bands])
+    return np.stack(
+        [to_unit(upscaler(band, size=size, depth=depth, watch=watch)) for band in bands]
+    )
 
 
 def _judged(work: _Work) -> Reconstruction:

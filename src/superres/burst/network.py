@@ -14,8 +14,8 @@ from superres.imaging.sampler import Floats, Places, Planes, inside
 from superres.infer.burst import BurstEngine
 from superres.infer.burst_input import frame_input
 from superres.runtimes.open import open_burst_backend
-from superres.runtimes.runtime import Notice
 from superres.upscaler import RunOptions
+from superres.watch import Watch
 
 _BELIEVED = 0.25  # pixels of a lower weight are not shown to the network, so they leave no ghost
 _FARTHEST_PX = 0.75  # from a pixel to its nearest sample: half a diagonal, and some
@@ -24,14 +24,14 @@ _TOLD_PX = 0.499  # more, and another sample would be the nearest
 Size = tuple[int, int]
 
 
-def open_network(model: str, scale: float, run: RunOptions, notice: Notice) -> BurstEngine:
+def open_network(model: str, scale: float, run: RunOptions, watch: Watch) -> BurstEngine:
     """Open the network of a model that fuses at a scale, or at the next larger one there is.
 
     Args:
         model: A family, a model or a model file.
         scale: Large size over small size; beyond the largest network, that one is taken.
         run: How it is run; ensembles are of networks of one frame.
-        notice: Called with one line for each choice and fallback.
+        watch: Told of each choice and fallback.
 
     Raises:
         UnknownNameError: There is no such model.
@@ -40,14 +40,14 @@ def open_network(model: str, scale: float, run: RunOptions, notice: Notice) -> B
     """
     offered = zoo.scales(model)
     chosen = min((one for one in offered if one >= scale), default=max(offered))
-    found = zoo.resolve(model, scale=chosen, notice=notice)
+    found = zoo.resolve(model, scale=chosen, watch=watch)
 
     return BurstEngine(
         found.card,
-        open_burst_backend(found, run, notice=notice),
+        open_burst_backend(found, run, watch=watch),
         tile=run.tile,
-        fallback=lambda: open_burst_backend(found, run.exact(), notice=notice),
-        notice=notice,
+        fallback=lambda watch: open_burst_backend(found, run.exact(), watch=watch),
+        watch=watch,
     )
 
 

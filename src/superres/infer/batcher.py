@@ -2,7 +2,8 @@
 
 A small frame of a video keeps a GPU busy for a fraction of the time that one run takes to start.
 While one run lasts, the tiles of the next frames arrive; they are then run together. No tile
-ever waits for others to come.
+ever waits for others to come. Tiles of a cancelled job, or of a picture that nobody waits for any
+more, are dropped when their turn comes.
 """
 
 from __future__ import annotations
@@ -16,54 +17,65 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.errors import BackendError, OutOfMemoryError
-from superres.infer.sanity import SanityCheck, fault
-from superres.runtimes.runtime import Backend, Notice
+from superres.errors import BackendError, Cancelled, OutOfMemoryError
+from superres.infer.sanity import CheckedRun, fault
+from superres.runtimes.runtime import Backend
 
 Unit = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class _Tiles:
-    """Tiles of one picture, (N, C, h, w), and where their answer goes."""
+    """Tiles of one picture, (N, C, h, w), what runs them, and where their answer goes."""
 
     tiles: Unit
+    checked: CheckedRun[Backend]
     answer: Future[Unit] = field(default_factory=Future["Unit"])
+
+    def wanted(self) -> bool:
+        """Say whether these are still to be run, and count them as running if so."""
+        if not self.answer.set_running_or_notify_cancel():
+            return False
+        try:
+            self.checked.watch.check()
+        except Cancelled as error:
+            self.answer.set_exception(error)
+            return False
+        return True
+
+    def told(self, line: str) -> bool:
+        """Tell their job a line; where it cannot be told, that is their answer, and False."""
+        try:
+            self.checked.watch.note(line)
+        except Exception as error:  # a listener's; the other pictures have nothing to do with it
+            self.answer.set_exception(error)
+            return False
+        return True
 
 
 class Batcher:
-    """One thread that runs tiles on a guarded backend.
+    """One thread that runs tiles.
 
     Args:
-        guard: What runs them.
         run: Runs tiles on a backend.
         joint_px: Pixels of input that several pictures' tiles may have together; 0 runs each
             picture's by themselves, as it becomes where they do not fit into memory together. Tiles
             of one picture are run as they come, whatever their size.
-        notice: Called if they do not fit into memory together.
     """
 
-    def __init__(
-        self,
-        guard: SanityCheck[Backend],
-        run: Callable[[Backend, Unit], Unit],
-        *,
-        joint_px: int,
-        notice: Notice,
-    ) -> None:
-        self._sanity = guard
+    def __init__(self, run: Callable[[Backend, Unit], Unit], *, joint_px: int) -> None:
         self._run = run
         self.joint_px = joint_px
-        self._notice = notice
         self._waiting: deque[_Tiles] = deque()
         self._thread = ThreadPoolExecutor(1, "superres-network")
 
-    def submit(self, tiles_NCHW: Unit) -> Future[Unit]:
+    def submit(self, tiles_NCHW: Unit, checked: CheckedRun[Backend]) -> Future[Unit]:
         """Return the coming answer to tiles of one picture; any thread may ask.
 
-        It ends with what `SanityCheck.answer` raises.
+        It ends with what `CheckedRun.answer` raises, or `Cancelled`. It may be cancelled, which
+        drops the tiles unless they are being run.
         """
-        asked = _Tiles(tiles_NCHW)
+        asked = _Tiles(tiles_NCHW, checked)
         self._waiting.append(asked)
         self._thread.submit(self._run_next)
         return asked.answer
@@ -82,7 +94,7 @@ class Batcher:
 
     def _run_alone(self, asked: _Tiles) -> None:
         try:
-            (large_NCHW,) = self._sanity.answer(
+            (large_NCHW,) = asked.checked.answer(
                 asked.tiles, lambda backend: (self._run(backend, asked.tiles),)
             )
         except Exception as error:
@@ -94,23 +106,26 @@ class Batcher:
         group: list[_Tiles] = []
         px = 0
         while self._waiting:
-            tiles = self._waiting[0].tiles
-            px += len(tiles) * math.prod(tiles.shape[2:])
-            if group and (px > self.joint_px or tiles.shape[1:] != group[0].tiles.shape[1:]):
+            asked = self._waiting[0]
+            own_px = len(asked.tiles) * math.prod(asked.tiles.shape[2:])
+            if group and (px + own_px > self.joint_px or not _joinable(group[0], asked)):
                 break
-            group.append(self._waiting.popleft())
+            self._waiting.popleft()
+            if asked.wanted():
+                group.append(asked)
+                px += own_px
         return group
 
     def _run_together(self, group: list[_Tiles]) -> list[_Tiles]:
         """Answer tiles with one run, and return those which that gave no right answer to."""
         try:
             large_NCHW = self._run(
-                self._sanity.backend, np.concatenate([asked.tiles for asked in group])
+                group[0].checked.backend, np.concatenate([asked.tiles for asked in group])
             )
         except (OutOfMemoryError, MemoryError):
             self.joint_px = 0
-            self._notice(f"out of memory with {len(group)} pictures at once: going on one by one")
-            return group
+            line = f"out of memory with {len(group)} pictures at once: going on one by one"
+            return [asked for asked in group if asked.told(line)]
         except BackendError:
             return group  # one of them may be to blame, and will say so
         wrong: list[_Tiles] = []
@@ -123,3 +138,11 @@ class Batcher:
             else:
                 wrong.append(asked)
         return wrong
+
+
+def _joinable(one: _Tiles, other: _Tiles) -> bool:
+    """Say whether tiles can be run together: of one shape, in one number format."""
+    return (
+        one.tiles.shape[1:] == other.tiles.shape[1:]
+        and one.checked.backend is other.checked.backend
+    )

@@ -15,7 +15,8 @@ from superres.infer.memory_budget import first_limit, halved_limit
 from superres.infer.sanity import SanityCheck
 from superres.infer.tiling import Span
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import BackendFacts, BurstBackend, Notice
+from superres.runtimes.runtime import BackendFacts, BurstBackend
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]
 # Gives frame t of a burst, the reference being 0, on rows and columns of the reference: (C + 3, h,
@@ -35,7 +36,7 @@ class BurstEngine:
         backend: What runs it.
         tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
         fallback: Opens the same network in fp32; None if there is no such way.
-        notice: Called with one line for each fallback.
+        watch: Told of each fallback, and asked between tiles whether the job goes on.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -48,8 +49,8 @@ class BurstEngine:
         backend: BurstBackend,
         *,
         tile: int | None = None,
-        fallback: Callable[[], BurstBackend] | None,
-        notice: Notice,
+        fallback: Callable[[Watch], BurstBackend] | None,
+        watch: Watch,
     ) -> None:
         if card.frames != "many" or card.multiple_of != 1 or card.minimum != 1:
             raise ModelError(
@@ -57,14 +58,15 @@ class BurstEngine:
                 "superres models list says which models take many frames",
             )
         self.card = card
-        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="burst")
-        self._notice = notice
-        self._limit = first_limit(card, backend.facts, tile, notice)
+        self._sanity = SanityCheck(card, backend, fallback=fallback, what="burst")
+        self._checked = self._sanity.begin(watch)
+        self._watch = watch
+        self._limit = first_limit(card, backend.facts, tile, watch)
 
     @property
     def facts(self) -> BackendFacts:
         """The facts of the backend that ran last, or would run next."""
-        return self._sanity.backend.facts
+        return self._checked.backend.facts
 
     def fuse(self, source: FrameSource, *, count: int, height: int, width: int) -> Unit:
         """Fuse a burst; arguments and errors are those of `fuse_rows`.
@@ -93,13 +95,14 @@ class BurstEngine:
             NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
             OutOfMemoryError: Not even the smallest tile fits.
             BackendError: The backend failed otherwise.
+            Cancelled: The job was cancelled.
         """
         if min(count, height, width) < 1:
             raise ArgumentError(
                 f"a burst has at least one frame of 1x1 pixels, got {count} of {width}x{height}",
                 "pass its real size",
             )
-        self._sanity.restart()  # a fallback lasts for one burst
+        self._checked = self._sanity.begin(self._watch)  # a fallback lasts for one burst
         done = 0
         while done < height:
             edges = tiling.tile_shape(height, width, self.card, self._limit)
@@ -107,7 +110,7 @@ class BurstEngine:
             try:
                 strip = self._strip(source, count, row, tiling.spans(width, edges[1], self.card))
             except OutOfMemoryError as error:
-                self._limit = halved_limit(self.card, edges, error, self._notice)
+                self._limit = halved_limit(self.card, edges, error, self._watch)
                 continue
             yield strip
             done = row.core_stop
@@ -118,6 +121,7 @@ class BurstEngine:
         scale = self.card.scale
         lines = slice(scale * (row.core_start - row.start), scale * (row.core_stop - row.start))
         for span in columns:
+            self._watch.check()
             large_CHW = self._tile(source, count, row, span)
             core = slice(
                 scale * (span.core_start - span.start), scale * (span.core_stop - span.start)
@@ -135,5 +139,5 @@ class BurstEngine:
             others = (source(index, *where)[None] for index in range(1, count))
             return (backend.fuse(itertools.chain((reference[None],), others)),)
 
-        (large_NCHW,) = self._sanity.answer(reference[None, : self.card.channels], run)
+        (large_NCHW,) = self._checked.answer(reference[None, : self.card.channels], run)
         return large_NCHW[0]

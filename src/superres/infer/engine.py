@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -19,10 +20,11 @@ from superres.infer.batcher import Batcher
 from superres.infer.ensemble import run_ensemble
 from superres.infer.memory_budget import batch_limit, first_limit, halved_limit
 from superres.infer.row_buffer import RowBuffer
-from superres.infer.sanity import SanityCheck
+from superres.infer.sanity import CheckedRun, SanityCheck
 from superres.infer.tiling import Span
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import Backend, BackendFacts, Notice
+from superres.runtimes.runtime import Backend, BackendFacts
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]
 
@@ -44,12 +46,44 @@ class _Job:
     tiles: Unit
 
 
+@dataclass(slots=True)
+class _Picture:
+    """One picture under way.
+
+    Attributes:
+        watch: Whose it is.
+        checked: What runs its tiles.
+        limit: Edge of its largest tile.
+        batch_px: Input pixels that it runs at once, in several tiles.
+    """
+
+    watch: Watch
+    checked: CheckedRun[Backend]
+    limit: int
+    batch_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """How the pictures of a job were run, at the end.
+
+    Attributes:
+        facts: Of the backend: the one that was fallen back to, if one was.
+        tile: Edge of the largest tile in input pixels, halo included; long tiles have its area.
+    """
+
+    facts: BackendFacts
+    tile: int
+
+
 class Engine:
-    """One network, opened and ready for pictures of any size.
+    """One network, opened and ready for pictures of any size, several at once from any threads.
 
     Memory depends on the tile: the tile's own, two rows of tiles of output, and a row of input.
-    An out-of-memory error halves the tile, for all that follows. An answer that cannot be right
-    is asked for once more in fp32, which the rest of the picture then runs in.
+    An out-of-memory error halves the tile, for the rest of the picture and for those that begin
+    later. An answer that cannot be right is asked for once more in fp32, which the rest of the
+    picture then runs in. Neither touches another picture that is under way: its pixels and its
+    notes are those of a run by itself.
 
     Args:
         card: What the network needs.
@@ -57,7 +91,7 @@ class Engine:
         tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
         ensemble: Average over the eight flips and quarter turns.
         fallback: Opens the same network in fp32; None if there is no such way.
-        notice: Called with one line for each fallback.
+        watch: Told if the tile is not the one asked for, or small for lack of memory.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -70,62 +104,62 @@ class Engine:
         *,
         tile: int | None = None,
         ensemble: bool = False,
-        fallback: Callable[[], Backend] | None,
-        notice: Notice,
+        fallback: Callable[[Watch], Backend] | None,
+        watch: Watch,
     ) -> None:
         self.card = card
-        self._notice = notice
+        self._watch = watch
         facts = backend.facts
-        self._limit = first_limit(card, facts, tile, notice)
+        self._limit = first_limit(card, facts, tile, watch)
         self._batch_px = batch_limit(facts)
-        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="picture")
-        self._running = 0
-        self._counting = threading.Lock()  # videos have frames under way in several threads
-        self._stopped = threading.Event()
+        self._sanity = SanityCheck(card, backend, fallback=fallback, what="picture")
+        self._lock = threading.Lock()  # over what pictures learn of memory, and what jobs ended in
+        self._states = weakref.WeakKeyDictionary[Watch, EngineState]()
         # One thread: several pictures may be under way (colour and alpha are), one network runs.
         run, joint_px = partial(_run, card, ensemble), self._batch_px if facts.joins else 0
-        self._runs = Batcher(self._sanity, run, joint_px=joint_px, notice=notice)
+        self._runs = Batcher(run, joint_px=joint_px)
 
     @property
     def facts(self) -> BackendFacts:
-        """The facts of the backend that ran last, or would run next."""
-        return self._sanity.backend.facts
+        """The facts of the backend that the next picture begins on."""
+        return self._sanity.asked.facts
 
     @property
     def tile(self) -> int:
-        """Edge of the largest tile in input pixels, halo included; long tiles have its area."""
+        """Edge of the next picture's largest tile in input pixels, halo included."""
         return self._limit
+
+    def state(self, watch: Watch) -> EngineState:
+        """Return how a job's pictures were run, or would be."""
+        with self._lock:
+            return self._states.get(watch.job) or EngineState(self.facts, self._limit)
 
     def pictures_at_once(self, height: int, width: int) -> int:
         """Return how many pictures of a size, at least one, keep the device busy together."""
         return max(1, self._runs.joint_px // (height * width))
 
-    def stop(self) -> None:
-        """End the pictures under way after the batch of tiles that is running; any thread may.
-
-        Their iterators end early, as if the picture were shorter: for consumers that have gone.
-        """
-        self._stopped.set()
-
-    def enlarge(self, frame: Unit) -> Unit:
+    def enlarge(self, frame: Unit, watch: Watch | None = None) -> Unit:
         """Enlarge a whole picture.
 
         Args:
             frame: (H, W, C) float32 in [0, 1], C as on the card.
+            watch: Whose picture it is: told of fallbacks, and asked between tiles; None takes the
+                one it was opened for.
 
         Returns:
             (s*H, s*W, C) float32, unclamped, which lies in memory plane by plane.
 
         Raises:
-            ArgumentError, NumericalError, OutOfMemoryError, BackendError: See `enlarge_rows`.
+            ArgumentError, NumericalError, OutOfMemoryError, BackendError, Cancelled: See
+                `enlarge_rows`.
         """
         (height, width), scale = frame.shape[:2], self.card.scale
         size = (scale * height, scale * width)
         large = np.empty((0, 0, 0), np.float32)
-        with self._picture(height, width):
+        with self._picture(height, width, watch) as picture:
             channels = self.card.channels
             window = RowBuffer((frame,), height=height, width=width, channels=channels)
-            for job, answer_NCHW in self._answers(window, height, width):
+            for job, answer_NCHW in self._answers(picture, window, height, width):
                 if answer_NCHW.shape[2:] == size:
                     return answer_NCHW[0].transpose(1, 2, 0)
                 if large.size == 0:
@@ -134,7 +168,14 @@ class Engine:
                 _place(job, answer_NCHW, large[rows], scale)
         return large
 
-    def enlarge_rows(self, blocks: Iterable[Unit], *, height: int, width: int) -> Iterator[Unit]:
+    def enlarge_rows(
+        self,
+        blocks: Iterable[Unit],
+        *,
+        height: int,
+        width: int,
+        watch: Watch | None = None,
+    ) -> Iterator[Unit]:
         """Enlarge a picture that comes in blocks of rows, with bounded memory.
 
         The network runs in a thread, one batch of tiles ahead of the consumer; the blocks are
@@ -144,6 +185,8 @@ class Engine:
             blocks: (h, W, C) float32 in [0, 1] from top to bottom, any h, C as on the card.
             height: Height of the whole picture.
             width: Its width.
+            watch: Whose picture it is: told of fallbacks, and asked between tiles; None takes the
+                one it was opened for.
 
         Yields:
             (h', s*W, C) float32 from top to bottom, unclamped.
@@ -155,13 +198,14 @@ class Engine:
                 picture holds NaN or Inf itself.
             OutOfMemoryError: Not even the smallest tile fits.
             BackendError: The backend failed otherwise.
+            Cancelled: The job, or this part of it, was cancelled.
         """
-        with self._picture(height, width):
+        with self._picture(height, width, watch) as picture:
             window = RowBuffer(blocks, height=height, width=width, channels=self.card.channels)
             shape = (self.card.scale * width, self.card.channels)
             strip = np.empty((0, *shape), np.float32)
             row = None
-            for job, answer_NCHW in self._answers(window, height, width):
+            for job, answer_NCHW in self._answers(picture, window, height, width):
                 if job.row is not row:
                     row = job.row
                     rows = self.card.scale * (row.core_stop - row.core_start)
@@ -173,19 +217,16 @@ class Engine:
                     strip = strip[:0].copy()  # lets the pixels go before the next strip is made
 
     @contextmanager
-    def _picture(self, height: int, width: int) -> Generator[None]:
-        """Run one picture: the first of those under way starts with the backend as it was."""
+    def _picture(self, height: int, width: int, watch: Watch | None) -> Generator[_Picture]:
+        """Run one picture: it begins as was asked for, with what is known of memory."""
         if height < 1 or width < 1:
             raise ArgumentError(
                 f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
             )
-        with self._counting:
-            if self._running == 0:
-                self._sanity.restart()  # a fallback lasts for one picture
-                self._stopped.clear()
-            self._running += 1
+        watch = watch or self._watch
+        picture = _Picture(watch, self._sanity.begin(watch), self._limit, self._batch_px)
         try:
-            yield
+            yield picture
         except OutOfMemoryError:
             raise
         except MemoryError as error:  # numpy's, for rows of input or output
@@ -194,28 +235,39 @@ class Engine:
                 "close other programs, or use a smaller --tile",
             ) from error
         finally:
-            with self._counting:
-                self._running -= 1
+            self._remember(picture)
 
-    def _answers(self, window: RowBuffer, height: int, width: int) -> Generator[tuple[_Job, Unit]]:
+    def _remember(self, picture: _Picture) -> None:
+        """Keep how a job's pictures are run: in fp32 if any had to be, in the smallest tile."""
+        asked, own = self._sanity.asked, picture.checked.backend
+        with self._lock:
+            known = self._states.get(picture.watch.job) or EngineState(asked.facts, picture.limit)
+            self._states[picture.watch.job] = EngineState(
+                known.facts if own is asked else own.facts, min(known.tile, picture.limit)
+            )
+
+    def _answers(
+        self, picture: _Picture, window: RowBuffer, height: int, width: int
+    ) -> Generator[tuple[_Job, Unit]]:
         """Run all tiles; after an out-of-memory error, their row is begun again."""
-        jobs = self._jobs(window, (height, width), 0)
+        jobs = self._jobs(picture, window, (height, width), 0)
         flying: list[tuple[_Job, Future[Unit]]] = []
 
         def launch() -> None:
             job = next(jobs, None)
             if job is not None:
-                flying.append((job, self._runs.submit(job.tiles)))
+                flying.append((job, self._runs.submit(job.tiles, picture.checked)))
 
         try:
             launch()
-            while flying and not self._stopped.is_set():
+            while flying:
+                picture.watch.check()
                 job, future = flying[0]
                 try:
                     answer_NCHW = future.result()
                 except OutOfMemoryError as error:
-                    self._shrink(job.tiles.shape, error)
-                    jobs = self._jobs(window, (height, width), job.row.core_start)
+                    self._shrink(picture, job.tiles.shape, error)
+                    jobs = self._jobs(picture, window, (height, width), job.row.core_start)
                     flying.clear()
                     launch()
                     continue
@@ -224,12 +276,14 @@ class Engine:
                 yield job, answer_NCHW
                 del job, future, answer_NCHW  # or they would live until the next answer is there
         finally:
-            wait([future for _, future in flying])
+            wait([future for _, future in flying if not future.cancel()])
 
-    def _jobs(self, window: RowBuffer, size: tuple[int, int], done: int) -> Generator[_Job]:
+    def _jobs(
+        self, picture: _Picture, window: RowBuffer, size: tuple[int, int], done: int
+    ) -> Generator[_Job]:
         """Cut the tiles of all rows from `done` on."""
         height, width = size
-        edges = tiling.tile_shape(height, width, self.card, self._limit)
+        edges = tiling.tile_shape(height, width, self.card, picture.limit)
         padded = tiling.padded_length(width, self.card)
         columns = tiling.spans(width, edges[1], self.card)
         while done < height:
@@ -237,21 +291,26 @@ class Engine:
             band_CHW = window.take(row.start, row.stop).transpose(2, 0, 1)
             if padded != width:
                 band_CHW = band_CHW[:, :, tiling.mirrored(0, padded, width)]
-            for batch in tiling.batches(columns, self._batch_px // math.prod(edges)):
+            for batch in tiling.batches(columns, picture.batch_px // math.prod(edges)):
                 tiles_NCHW = np.stack([band_CHW[:, :, span.start : span.stop] for span in batch])
                 # A batch may be filled up with copies of its last tile.
                 distinct = tuple(dict.fromkeys(batch))
                 yield _Job(row, distinct, np.ascontiguousarray(tiles_NCHW))
             done = row.core_stop
 
-    def _shrink(self, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
-        """Run single tiles in place of batches, or halve the tile; raise if it is the smallest."""
+    def _shrink(self, picture: _Picture, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
+        """Run single tiles in place of batches, or halve the tile; raise if it is the smallest.
+
+        Pictures that begin later start so; those that are under way find out for themselves.
+        """
         count, _, height, width = shape
         if count > 1:
-            self._batch_px = 0
-            self._notice(f"out of memory with {count} tiles at once: going on one by one")
+            self._batch_px = picture.batch_px = 0
+            picture.watch.note(f"out of memory with {count} tiles at once: going on one by one")
             return
-        self._limit = halved_limit(self.card, (height, width), error, self._notice)
+        picture.limit = halved_limit(self.card, (height, width), error, picture.watch)
+        with self._lock:
+            self._limit = min(self._limit, picture.limit)
 
 
 def _run(card: Card, ensemble: bool, backend: Backend, tiles_NCHW: Unit) -> Unit:

@@ -7,19 +7,20 @@ import math
 from superres.errors import ArgumentError, OutOfMemoryError
 from superres.infer import tiling
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import BackendFacts, Notice
+from superres.runtimes.runtime import BackendFacts
+from superres.watch import Watch
 
 _FREE_SHARE = 0.5  # of the free memory; the rest is for strips, files and other programs
 
 
-def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notice) -> int:
+def first_limit(card: Card, facts: BackendFacts, tile: int | None, watch: Watch) -> int:
     """Return the edge of the largest tile: as asked, or as fast as the free memory allows.
 
     Args:
         card: What the network needs.
         facts: What its backend can do.
         tile: The edge that was asked for, halo included; None chooses.
-        notice: Called if it is not what was asked for, or small for lack of memory.
+        watch: Told if it is not what was asked for, or small for lack of memory.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -29,11 +30,11 @@ def first_limit(card: Card, facts: BackendFacts, tile: int | None, notice: Notic
         if tile < 1:
             raise ArgumentError(f"the tile must be at least 1 pixel, got {tile}", "try 256")
         if tile < least:
-            notice(f"model {card.name} needs a tile of at least {least} pixels, not {tile}")
+            watch.note(f"model {card.name} needs a tile of at least {least} pixels, not {tile}")
         return max(tile, least)
     fits = math.isqrt(_fitting_px(facts))
     if fits < facts.best_tile:
-        notice(
+        watch.note(
             f"{facts.free_bytes / 2**20:.0f} MiB are free on {facts.device}: "
             f"the tile is {max(fits, least)} pixels, not {facts.best_tile}"
         )
@@ -45,16 +46,14 @@ def batch_limit(facts: BackendFacts) -> int:
     return min(facts.batch_px, _fitting_px(facts))
 
 
-def halved_limit(
-    card: Card, edges: tuple[int, int], error: OutOfMemoryError, notice: Notice
-) -> int:
+def halved_limit(card: Card, edges: tuple[int, int], error: OutOfMemoryError, watch: Watch) -> int:
     """Return the limit to go on with after a tile did not fit.
 
     Args:
         card: What the network needs.
         edges: (height, width) of that tile.
         error: What was raised.
-        notice: Called with the new limit.
+        watch: Told with the new limit.
 
     Raises:
         OutOfMemoryError: The tile is the smallest.
@@ -66,7 +65,7 @@ def halved_limit(
             "close other programs, or use another --device",
         ) from error
     limit = max(edge // 2, least)
-    notice(f"out of memory with a tile of {edge} pixels: going on with {limit}")
+    watch.note(f"out of memory with a tile of {edge} pixels: going on with {limit}")
     return limit
 
 

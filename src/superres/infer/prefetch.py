@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar, cast
+
+from superres.watch import Watch
 
 T = TypeVar("T")
 
@@ -20,9 +22,7 @@ class _End:
     """Marks the end of the items."""
 
 
-def prefetch(
-    iterable: Iterable[T], depth: int, *, on_stop: Callable[[], None] | None = None
-) -> Iterator[T]:
+def prefetch(iterable: Iterable[T], depth: int, *, part: Watch | None = None) -> Iterator[T]:
     """Yield the items of an iterable, which a thread fetches ahead of the consumer.
 
     At most `depth` items wait at a time. The iterable's exceptions are raised here, at the place
@@ -33,7 +33,8 @@ def prefetch(
     Args:
         iterable: Any iterable; from then on only the thread touches it.
         depth: Items that may wait, at least 1.
-        on_stop: Called at the end, before the thread is waited for; lets a slow item be cut short.
+        part: The part of a job that makes the items, and nothing else (`Watch.part`): cancelled if
+            the consumer stops early, so that a slow item is cut short.
     """
     items: queue.SimpleQueue[T | _Failure | _End] = queue.SimpleQueue()
     slots = threading.Semaphore(depth)
@@ -64,6 +65,6 @@ def prefetch(
     finally:
         stopped.set()
         slots.release()
-        if on_stop:
-            on_stop()
+        if part:
+            part.cancel()
         thread.join()

@@ -1,7 +1,12 @@
-"""What is wrong with a network's answer, told from the numbers alone; and asking once more."""
+"""Sanity of a network's answers, judged from the numbers alone; and asking once more in fp32.
+
+A fallback belongs to one picture (or burst, or video): those that share the network keep the number
+format that they were asked for, so what a picture becomes never depends on its neighbours.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -10,7 +15,8 @@ from numpy.typing import NDArray
 
 from superres.errors import NumericalError
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import BackendFacts, Notice
+from superres.runtimes.runtime import BackendFacts
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]
 # What a network made of tiles: these enlarged, and anything else it tells of them.
@@ -26,16 +32,14 @@ B = TypeVar("B", bound=_Backend)
 
 
 class SanityCheck(Generic[B]):
-    """Asks a network for answers; one that cannot be right is asked for once more in fp32.
-
-    All that follows is then asked for in fp32 too, until `restart`.
+    """A network whose answers are checked; shared by all that it runs.
 
     Args:
         card: What the network promises.
         backend: What runs it.
-        fallback: Opens the same network in fp32; None if there is no such way.
-        notice: Called with one line when it is used.
-        what: What is enlarged in the words of that line: a picture, a video.
+        fallback: Opens the same network in fp32, once, and tells what there is to say of that; None
+            if there is no such way.
+        what: What is enlarged in the words of notes: a picture, a video.
     """
 
     def __init__(
@@ -43,25 +47,48 @@ class SanityCheck(Generic[B]):
         card: Card,
         backend: B,
         *,
-        fallback: Callable[[], B] | None,
-        notice: Notice,
+        fallback: Callable[[Watch], B] | None,
         what: str,
     ) -> None:
-        self._card = card
-        self._asked = self._backend = backend
+        self.card = card
+        self.asked = backend
+        self.what = what
+        self.fallback = fallback
+        self._opening = threading.Lock()
         self._exact: B | None = None
-        self._fallback = fallback
-        self._notice = notice
-        self._what = what
+        self._said_of_exact = Watch()
+
+    def begin(self, watch: Watch) -> CheckedRun[B]:
+        """Return what runs one picture, beginning in the number format that was asked for."""
+        return CheckedRun(self, watch)
+
+    def exact(self, fallback: Callable[[Watch], B], watch: Watch) -> B:
+        """Return the network in fp32, opened at the first use."""
+        with self._opening:
+            if self._exact is None:
+                self._exact = fallback(self._said_of_exact)
+        self._said_of_exact.tell(watch)
+        return self._exact
+
+
+class CheckedRun(Generic[B]):
+    """One picture's answers; one that cannot be right is asked for once more in fp32.
+
+    All that follows of this picture is then asked for in fp32 too, and nothing else.
+
+    Attributes:
+        watch: Whose picture it is; told when fp32 is used.
+    """
+
+    def __init__(self, check: SanityCheck[B], watch: Watch) -> None:
+        self._check = check
+        self._backend = check.asked
+        self.watch = watch
 
     @property
     def backend(self) -> B:
         """What runs next."""
         return self._backend
-
-    def restart(self) -> None:
-        """Go back to the backend that was asked for."""
-        self._backend = self._asked
 
     def answer(self, tiles_NCHW: Unit, run: Callable[[B], Made]) -> Made:
         """Return what the network makes of tiles.
@@ -78,21 +105,21 @@ class SanityCheck(Generic[B]):
         wrong = fault(tiles_NCHW, made[0])
         if wrong is None:
             return made
-        name, facts = self._card.name, self._backend.facts
+        name, what, facts = self._check.card.name, self._check.what, self._backend.facts
         if not np.isfinite(tiles_NCHW).all():
             raise NumericalError(
-                f"model {name} answered {wrong}: the {self._what} itself holds NaN or Inf",
-                f"replace missing values in the {self._what} before it is enlarged",
+                f"model {name} answered {wrong}: the {what} itself holds NaN or Inf",
+                f"replace missing values in the {what} before it is enlarged",
             )
-        if facts.precision != "fp32" and self._fallback is not None:
-            self._notice(
+        fallback = self._check.fallback
+        if facts.precision != "fp32" and fallback is not None:
+            self.watch.note(
                 f"model {name} answered {wrong} in {facts.precision} on {facts.device}; "
-                f"the rest of the {self._what} runs in fp32"
+                f"the rest of the {what} runs in fp32"
             )
-            self._exact = self._exact or self._fallback()
-            self._backend = self._exact
-            made = run(self._exact)
-            wrong, facts = fault(tiles_NCHW, made[0]), self._exact.facts
+            exact = self._backend = self._check.exact(fallback, self.watch)
+            made = run(exact)
+            wrong, facts = fault(tiles_NCHW, made[0]), exact.facts
             if wrong is None:
                 return made
         raise NumericalError(

@@ -15,7 +15,8 @@ from superres.infer.memory_budget import first_limit, halved_limit
 from superres.infer.sanity import SanityCheck
 from superres.infer.tiling import Span
 from superres.modelfiles.card import Card
-from superres.runtimes.runtime import BackendFacts, Notice, VideoBackend
+from superres.runtimes.runtime import BackendFacts, VideoBackend
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]
 
@@ -30,7 +31,7 @@ class _History:
 
 
 class VideoEngine:
-    """One network of videos, opened and ready for frames in order.
+    """One network of videos, opened and ready for the frames of one video, in order.
 
     What is known of earlier frames is as large as a frame and is brought along as a whole; the
     network itself runs tile by tile. An out-of-memory error halves the tile. An answer that cannot
@@ -41,7 +42,7 @@ class VideoEngine:
         backend: What runs it.
         tile: Tile edge in input pixels, halo included; None chooses by the backend's facts.
         fallback: Opens the same network in fp32; None if there is no such way.
-        notice: Called with one line for each fallback.
+        watch: Told of each fallback, and asked between tiles whether the job goes on.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -54,8 +55,8 @@ class VideoEngine:
         backend: VideoBackend,
         *,
         tile: int | None = None,
-        fallback: Callable[[], VideoBackend] | None,
-        notice: Notice,
+        fallback: Callable[[Watch], VideoBackend] | None,
+        watch: Watch,
     ) -> None:
         if card.frames != "video" or card.multiple_of != 1 or card.minimum != 1:
             raise ModelError(
@@ -63,15 +64,16 @@ class VideoEngine:
                 "superres models list says which models are for videos",
             )
         self.card = card
-        self._sanity = SanityCheck(card, backend, fallback=fallback, notice=notice, what="video")
-        self._notice = notice
-        self._limit = first_limit(card, backend.facts, tile, notice)
+        check = SanityCheck(card, backend, fallback=fallback, what="video")
+        self._checked = check.begin(watch)
+        self._watch = watch
+        self._limit = first_limit(card, backend.facts, tile, watch)
         self._history: _History | None = None
 
     @property
     def facts(self) -> BackendFacts:
         """The facts of the backend that runs next."""
-        return self._sanity.backend.facts
+        return self._checked.backend.facts
 
     @property
     def tile(self) -> int:
@@ -96,6 +98,7 @@ class VideoEngine:
             NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
             OutOfMemoryError: Not even the smallest tile fits, or what is known of a frame does not.
             BackendError: The backend failed otherwise.
+            Cancelled: The job was cancelled.
         """
         if frame.ndim != 3 or frame.shape[2] != self.card.channels or frame.size == 0:
             raise ArgumentError(
@@ -104,7 +107,7 @@ class VideoEngine:
                 "pass frames of its channels, not empty",
             )
         height, width = frame.shape[:2]
-        small, backend = _whole(frame), self._sanity.backend
+        small, backend = _whole(frame), self._checked.backend
         known = self._history
         tiny = min(height, width) < VIDEO_MULTIPLE
         if known is None or known.frame.shape != small.shape or tiny:
@@ -118,7 +121,7 @@ class VideoEngine:
                 break
             except OutOfMemoryError as error:
                 edges = tiling.tile_shape(small.shape[2], small.shape[3], self.card, self._limit)
-                self._limit = halved_limit(self.card, edges, error, self._notice)
+                self._limit = halved_limit(self.card, edges, error, self._watch)
         self._history = _History(small, large, memory)
         scale = self.card.scale
         return large[0, :, : scale * height, : scale * width].transpose(1, 2, 0)
@@ -130,6 +133,7 @@ class VideoEngine:
         whole: tuple[Unit, Unit] | None = None
         for row in tiling.spans(height, edges[0], self.card):
             for column in tiling.spans(width, edges[1], self.card):
+                self._watch.check()
                 tile = aligned[:, :, row.start : row.stop, column.start : column.stop]
                 pieces = self._restored_tile(np.ascontiguousarray(tile))
                 if tile.shape == aligned.shape:
@@ -153,7 +157,7 @@ class VideoEngine:
 
     def _restored_tile(self, tile: Unit) -> tuple[Unit, Unit]:
         colours = tile[:, : self.card.channels]
-        return self._sanity.answer(colours, lambda backend: backend.restore(tile))
+        return self._checked.answer(colours, lambda backend: backend.restore(tile))
 
 
 def _whole(frame: Unit) -> Unit:

@@ -49,8 +49,8 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
         [read_pixels(picture) for picture in pictures],
         job.fuse,
         masks=masks,
-        notice=watch.note,
-        progress=watch.progress,
+        watch=watch,
+        models=models,
     )
     watch.check()
     reference = pictures[made.reference]

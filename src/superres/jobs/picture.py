@@ -19,7 +19,7 @@ from superres.frame import from_unit, to_unit
 from superres.infer.prefetch import prefetch
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
-from superres.jobs.report import Report
+from superres.jobs.report import Report, network_facts
 from superres.jobs.spec import PictureJob, checked_arguments
 from superres.model_pool import ModelPool
 from superres.upscaler import Route, Upscaler, plan_route
@@ -50,7 +50,6 @@ def upscale_picture(
         Cancelled: The watch was cancelled; nothing is written.
     """
     began, max_pixels = time.perf_counter(), job.max_pixels or MAX_PIXELS
-    models.watch = watch  # INTERIM
     check_outputs(job)
     upscaler = None if job.model == zoo.AUTO else models.upscaler(job.model, job.run)
     source, target = pipes.read(job.source), pipes.open_target(job.target)
@@ -68,7 +67,6 @@ def upscale_picture(
         format=job.format or (None if isinstance(target, Path) else picture.format),
         options=WriteOptions(quality=job.quality),
     )
-    facts = upscaler.facts(route)
     return Report(
         source=str(job.source),
         target=str(job.target),
@@ -76,10 +74,7 @@ def upscale_picture(
         scale=route.target[1] / picture.width,
         input_size=(picture.height, picture.width),
         output_size=route.target,
-        backend=facts.name if facts else "",
-        device=facts.device if facts else "",
-        precision=facts.precision if facts else "",
-        tile=upscaler.engines(route)[0].tile if facts else 0,
+        **network_facts(upscaler.state(route, watch)),
         seconds=time.perf_counter() - began,
         notes=(*picture.notes, *watch.notes, *notes),
     )
@@ -169,12 +164,12 @@ def _rows(
     picture: Picture, upscaler: Upscaler, route: Route, watch: Watch
 ) -> Iterator[NDArray[Any]]:
     """Read, run and round in two threads; the caller's thread encodes and writes."""
-    size = (picture.height, picture.width)
+    size, part = (picture.height, picture.width), watch.part()
     small = prefetch((to_unit(block) for block in picture.rows()), depth=_QUEUE_BLOCKS)
-    large = upscaler.rows(small, size, picture.layout, route)
+    large = upscaler.rows(small, size, picture.layout, route, part)
     rounded = (from_unit(block, picture.depth) for block in large)
     done = 0
-    for block in prefetch(rounded, depth=_QUEUE_BLOCKS, on_stop=upscaler.stop):
+    for block in prefetch(rounded, depth=_QUEUE_BLOCKS, part=part):
         yield block
         done += len(block)
         watch.check()

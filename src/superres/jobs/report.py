@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from superres.burst.alignment import FrameReport
+    from superres.infer.engine import EngineState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +120,26 @@ class BurstReport(ReportHead):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DegradeReport(ReportHead):
     """What was done to one picture to make it small."""
+
+
+class NetworkFacts(TypedDict):
+    """What a `Report` says of the network that ran."""
+
+    backend: str
+    device: str
+    precision: str
+    tile: int
+
+
+def network_facts(state: EngineState | None) -> NetworkFacts:
+    """Return what a report says of the network that ran; of none, that there was none.
+
+    Args:
+        state: How it ran, at the end.
+    """
+    if state is None:
+        return NetworkFacts(backend="", device="", precision="", tile=0)
+    facts = state.facts
+    return NetworkFacts(
+        backend=facts.name, device=facts.device, precision=facts.precision, tile=state.tile
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
-from superres.jobs.report import VideoReport
+from superres.jobs.report import VideoReport, network_facts
 from superres.jobs.spec import VideoJob
 from superres.jobs.video_plan import plan_video
 from superres.model_pool import ModelPool
@@ -56,16 +56,16 @@ def upscale_video(
     check_outputs(job)
     target = pipes.open_target(job.target)
     facts = probe(job.source)
-    upscaler = open_networks(job.model, job.run, watch.note)
+    upscaler = open_networks(job.model, job.run, models, watch)
     plan = plan_video(job, facts, upscaler.offered)
-    looked_back = 0
+    part, looked_back = watch.part(), 0
     if isinstance(upscaler, VideoNetworks):
-        network = enlarge_in_order(upscaler, plan.route, segment_frames=job.segment_frames)
+        network = enlarge_in_order(upscaler, plan.route, part, segment_frames=job.segment_frames)
         looked_back = LOOKED_BACK
     else:
-        network = enlarge_each(upscaler, plan.route)
+        network = enlarge_each(upscaler, plan.route, part)
     reader = FrameReader(job.source, facts)
-    run = VideoRun(plan, network, upscaler.stop, reader, watch, looked_back=looked_back)
+    run = VideoRun(plan, network, part, reader, looked_back=looked_back)
     if isinstance(target, Path):
         work = open_work(
             work_folder_of(target),
@@ -79,7 +79,6 @@ def upscale_video(
         make(target, run, work, job.segment_frames)
     else:
         make_stream(target, run)
-    backend = upscaler.facts(plan.route)
     found = findings(plan, target, reader.notes())
     seconds = time.perf_counter() - began
     return VideoReport(
@@ -95,10 +94,7 @@ def upscale_video(
         fps=run.made / seconds,
         codec=found.codec,
         pix_fmt=found.pix_fmt,
-        backend=backend.name if backend else "",
-        device=backend.device if backend else "",
-        precision=backend.precision if backend else "",
-        tile=upscaler.engines(plan.route)[0].tile if backend else 0,
+        **network_facts(upscaler.state(plan.route, watch)),
         kept=found.kept,
         not_kept=found.not_kept,
         repeated=reader.repeated,

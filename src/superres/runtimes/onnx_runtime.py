@@ -49,7 +49,7 @@ class OnnxBackend:
 
     def __init__(self, path: Path, card: Card, setup: ResolvedOptions) -> None:
         self._card = card
-        choose_precision(setup.precision, (), "ONNX Runtime", setup.notice)
+        choose_precision(setup.precision, (), "ONNX Runtime", setup.watch)
         provider, settings = _provider(setup.device)
         options = ort.SessionOptions()
         options.log_severity_level = 4  # its errors are raised as well, and told by us
@@ -67,7 +67,7 @@ class OnnxBackend:
             ) from error
         running: str = self._session.get_providers()[0]
         if running != provider:  # it falls back to the CPU without a word where a driver is missing
-            setup.notice(f"ONNX Runtime could not start {provider}: running on {running}")
+            setup.watch.note(f"ONNX Runtime could not start {provider}: running on {running}")
         self._provider = running
         self._input: str = self._session.get_inputs()[0].name
 

@@ -19,10 +19,10 @@ from superres.runtimes.runtime import (
     Backend,
     BackendOptions,
     BurstBackend,
-    Notice,
     ResolvedOptions,
     VideoBackend,
 )
+from superres.watch import Watch
 
 Opened = TypeVar("Opened", Backend, BurstBackend, VideoBackend)
 _Opener = Callable[[Path, Card, ResolvedOptions], Opened]
@@ -114,15 +114,13 @@ BACKENDS: dict[str, _RuntimeEntry] = {
 _DEFAULTS = BackendOptions()
 
 
-def open_backend(
-    model: ModelFile, options: BackendOptions = _DEFAULTS, *, notice: Notice
-) -> Backend:
+def open_backend(model: ModelFile, options: BackendOptions = _DEFAULTS, *, watch: Watch) -> Backend:
     """Open a model of one frame on a backend.
 
     Args:
         model: The model's files and card.
         options: What it runs on.
-        notice: Told what `auto` picked and why, and what cannot be had.
+        watch: Told what `auto` picked and why, and what cannot be had.
 
     Raises:
         UnknownNameError: There is no such backend or device.
@@ -140,11 +138,11 @@ def open_backend(
             f"model {model.card.name} enlarges videos, it was given one frame",
             f"superres video IN -n {model.card.name}; superres models list has others",
         )
-    return _opened(model, options, notice, lambda choice: choice.open)
+    return _opened(model, options, watch, lambda choice: choice.open)
 
 
 def open_burst_backend(
-    model: ModelFile, options: BackendOptions = _DEFAULTS, *, notice: Notice
+    model: ModelFile, options: BackendOptions = _DEFAULTS, *, watch: Watch
 ) -> BurstBackend:
     """Open a model of many frames on a backend; arguments and errors are those of `open_backend`.
 
@@ -157,11 +155,11 @@ def open_burst_backend(
             f"model {model.card.name} enlarges {what}, it was asked to fuse many",
             "superres upscale runs it; superres models list says which models take many frames",
         )
-    return _opened(model, options, notice, lambda choice: choice.open_burst)
+    return _opened(model, options, watch, lambda choice: choice.open_burst)
 
 
 def open_video_backend(
-    model: ModelFile, options: BackendOptions = _DEFAULTS, *, notice: Notice
+    model: ModelFile, options: BackendOptions = _DEFAULTS, *, watch: Watch
 ) -> VideoBackend:
     """Open a model of videos on a backend; arguments and errors are those of `open_backend`.
 
@@ -173,19 +171,17 @@ def open_video_backend(
             f"model {model.card.name} knows nothing of videos' frames before",
             "superres models list says which models are for videos",
         )
-    return _opened(model, options, notice, lambda choice: choice.open_video)
+    return _opened(model, options, watch, lambda choice: choice.open_video)
 
 
 def _opened(
     model: ModelFile,
     options: BackendOptions,
-    notice: Notice,
+    watch: Watch,
     opener: Callable[[_RuntimeEntry], _Opener[Opened] | None],
 ) -> Opened:
     """Open the backend that was named, or the one to pick."""
-    setup = ResolvedOptions(
-        options.precision, parse_device(options.device), options.threads, notice
-    )
+    setup = ResolvedOptions(options.precision, parse_device(options.device), options.threads, watch)
     if options.backend != "auto":
         if options.backend not in BACKENDS:
             raise unknown_name("backend", options.backend, ("auto", *BACKENDS))
@@ -199,7 +195,7 @@ def _opened(
     opened = _open_named(name, model, setup, opener)
     facts = opened.facts
     where = describe_cpu() if facts.device.lower() == "cpu" else facts.device
-    notice(f"running on {name} in {facts.precision} ({reason}): {where}")
+    watch.note(f"running on {name} in {facts.precision} ({reason}): {where}")
     return opened
 
 

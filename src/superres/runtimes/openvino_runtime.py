@@ -72,7 +72,7 @@ class _OpenVinoRuntime:
         self._device = _find_device(self._core, setup.device)
         native = _native_precisions(self._core, self._device)
         self._precision: Precision = choose_precision(
-            setup.precision, native, self._device, setup.notice
+            setup.precision, native, self._device, setup.watch
         )
         self._threads = setup.threads
         self._card = card

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from superres.runtimes.runtime import Notice, Precision, PrecisionRequest
+from superres.runtimes.runtime import Precision, PrecisionRequest
+from superres.watch import Watch
 
 # Without one of these, bf16 is emulated and some 80 times slower than fp32.
 _BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16", "feat_bf16"})
@@ -71,21 +72,21 @@ def describe_cpu() -> str:
 
 
 def choose_precision(
-    request: PrecisionRequest, native: Sequence[Precision], device: str, notice: Notice
+    request: PrecisionRequest, native: Sequence[Precision], device: str, watch: Watch
 ) -> Precision:
     """Return the number format for a run: the fastest native one, or fp32 if it is not native.
 
     Args:
         request: What the user asked for.
         native: What the device computes natively, the one to prefer first; fp32 always works.
-        device: The device's name, for the notice.
-        notice: Called if the request cannot be met.
+        device: The device's name, for the note.
+        watch: Told if the request cannot be met.
     """
     if request == "auto":
         return native[0] if native else "fp32"
     if request == "fp32" or request in native:
         return request
-    notice(f"{request} is not native on {device}: running in fp32")
+    watch.note(f"{request} is not native on {device}: running in fp32")
     return "fp32"
 
 

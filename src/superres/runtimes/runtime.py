@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self
 
@@ -10,16 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.runtimes.device import Device
+from superres.watch import Watch
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PrecisionRequest = Literal["auto", "fp32", "bf16", "fp16"]
-Notice = Callable[[str], None]  # called with one line for each fallback that the user must know of
 
 CPU_BATCH_PX = 256**2  # a CPU is busy with one tile; small ones need not start one by one
-
-
-def no_notice(_: str) -> None:
-    """Drop a line that the caller did not ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class ResolvedOptions:
     precision: PrecisionRequest
     device: Device
     threads: int | None
-    notice: Notice
+    watch: Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class _TorchRuntime:
         self._device = find_device(setup.device)
         native = _native_precisions(self._device)
         self._precision: Precision = choose_precision(
-            setup.precision, native, str(self._device), setup.notice
+            setup.precision, native, str(self._device), setup.watch
         )
         self._bytes_per_px = _estimate_bytes_per_px(network, card)
         # nn.Module.to has no overload for a memory format in torch's own types.

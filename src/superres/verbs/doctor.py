@@ -82,6 +82,7 @@ def _devices() -> list[dict[str, str]]:
     """Try each backend on each kind of device; say what runs there, or why nothing does."""
     from superres.runtimes.open import BACKENDS, open_backend
     from superres.runtimes.runtime import BackendOptions
+    from superres.watch import Watch
     from superres.zoo import resolve
 
     tried: list[dict[str, str]] = []
@@ -90,7 +91,7 @@ def _devices() -> list[dict[str, str]]:
             entry = {"backend": backend, "device": device}
             try:
                 options = BackendOptions(backend=backend, device=device)
-                facts = open_backend(resolve("default", scale=4), options, notice=_ignore).facts
+                facts = open_backend(resolve("default", scale=4), options, watch=Watch()).facts
                 entry |= {"found": facts.device, "precision": facts.precision}
             except SuperresError as error:
                 entry |= {"missing": error.message, "hint": error.hint}
@@ -101,11 +102,12 @@ def _devices() -> list[dict[str, str]]:
 def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: as JSON takes it
     """Open what `auto` picks and time it for two seconds."""
     from superres.runtimes.open import open_backend
+    from superres.watch import Watch
     from superres.zoo import resolve
 
-    reasons: list[str] = []
+    watch = Watch()
     model = resolve("default", scale=4)
-    backend = open_backend(model, notice=reasons.append)
+    backend = open_backend(model, watch=watch)
     facts = backend.facts
     picked = {
         "model": model.card.name,
@@ -113,7 +115,7 @@ def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: as JSON 
         "device": facts.device,
         "precision": facts.precision,
         "best_tile": facts.best_tile,
-        "reasons": reasons,
+        "reasons": list(watch.notes),
     }
     seconds = _seconds_a_run(backend, model.card.channels)
     megapixels = (_EDGE * model.card.scale) ** 2 / 1e6
@@ -135,10 +137,6 @@ def _seconds_a_run(backend: Backend, channels: int) -> float:
         backend.run(noise_NCHW)
         times.append(time.perf_counter() - start)
     return statistics.median(times)
-
-
-def _ignore(_: str) -> None:
-    """Drop a line: what was found instead stands in the table."""
 
 
 def _show(found: dict[str, Any]) -> None:  # Any: as JSON takes it

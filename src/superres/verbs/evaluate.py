@@ -12,10 +12,9 @@ from superres.cli.output import print_json, print_result
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from superres.evaluate.benchmark import Enlarger
     from superres.upscaler import RunOptions
+    from superres.watch import Watch
 
 BICUBIC = "bicubic"  # what every network has to beat is asked for like one
 
@@ -75,6 +74,7 @@ def evaluate(
     from superres.metrics import Protocol
     from superres.metrics.cpsnr import RegisteredProtocol
     from superres.upscaler import RunOptions
+    from superres.watch import Watch
 
     options = RunOptions(
         tile=tile or None,
@@ -90,7 +90,7 @@ def evaluate(
         else Protocol(channels=channels, border=scale if border is None else border)
     )
     with BatchProgress(sum(count_pictures(folder) for folder in folders)) as progress:
-        enlarger = _enlarger(model, scale, options, progress.notice)
+        enlarger = _enlarger(model, scale, options, Watch(on_note=progress.notice))
         results = [
             measure(
                 enlarger,
@@ -111,9 +111,7 @@ def evaluate(
         print_result(table.summary_table(results, model=model))
 
 
-def _enlarger(
-    model: str, scale: int, options: RunOptions, notice: Callable[[str], None]
-) -> Enlarger:
+def _enlarger(model: str, scale: int, options: RunOptions, watch: Watch) -> Enlarger:
     """Return what enlarges arrays by the scale."""
     if model == BICUBIC:
         from superres.evaluate.benchmark import bicubic
@@ -121,5 +119,5 @@ def _enlarger(
         return bicubic(scale)
     from superres.upscaler import Upscaler
 
-    upscaler = Upscaler(model, options, notice)
+    upscaler = Upscaler(model, options, watch=watch)
     return lambda pixels: upscaler(pixels, scale=scale)

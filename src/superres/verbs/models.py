@@ -105,8 +105,7 @@ def pull_model(
     from superres.zoo import download
 
     with BatchProgress(1) as bar:
-        watch = bar.watch(name)
-        paths = download(name, notice=watch.note, progress=watch.progress)
+        paths = download(name, watch=bar.watch(name))
     if as_json:
         print_json({"name": name, "files": [str(path) for path in paths]})
         return

@@ -8,7 +8,6 @@ segment, and drops what it makes of them. A frame then depends on its segment an
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,11 +18,14 @@ from numpy.typing import NDArray
 from superres import zoo
 from superres.errors import ArgumentError
 from superres.images.resize import resize
+from superres.infer.engine import EngineState
 from superres.infer.video import VideoEngine
+from superres.model_pool import ModelPool
 from superres.runtimes.open import open_video_backend
-from superres.runtimes.runtime import BackendFacts, Notice
+from superres.runtimes.runtime import BackendFacts
 from superres.upscaler import Route, RunOptions, Upscaler
 from superres.video.cuts import SceneCuts
+from superres.watch import Watch
 
 Unit = NDArray[np.float32]  # (H, W, 3), in [0, 1] as input, unclamped as output
 # Takes frames, and how many of the first are only there to be looked at; yields all others.
@@ -34,15 +36,16 @@ LOOKED_BACK = 8  # frames before a segment
 _MOST_AT_ONCE = 16  # frames, and what is made of them, lie in memory
 
 
-def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
+def enlarge_each(upscaler: Upscaler, route: Route, watch: Watch) -> FrameEnlarger:
     """Return what enlarges each frame by itself.
 
     Args:
         upscaler: The networks.
         route: The passes, and the size of the larger frames.
+        watch: The job, or the part of it, that the frames are.
     """
     # Opened here, once, and not in the threads.
-    engines = upscaler.engines(route)
+    engines = upscaler.engines(route, watch)
 
     def enlarge_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
         assert looked_back == 0
@@ -50,7 +53,8 @@ def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
         with ThreadPoolExecutor(_MOST_AT_ONCE + 1, "superres-frame") as pool:
             try:
                 for frame in frames:
-                    flying.append(pool.submit(upscaler.frame, frame, route))
+                    watch.check()
+                    flying.append(pool.submit(upscaler.frame, frame, route, watch))
                     # While the network runs some frames, the tiles of the next are cut and those
                     # of the last are joined.
                     at_once = engines[0].pictures_at_once(*frame.shape[:2]) if engines else 1
@@ -66,12 +70,15 @@ def enlarge_each(upscaler: Upscaler, route: Route) -> FrameEnlarger:
 
 
 class VideoNetworks:
-    """A model of videos with its opened networks; it stands in for an `Upscaler`.
+    """A model of videos with its opened networks, for one video.
+
+    It stands in for an `Upscaler`, but is not shared: what a network knows of earlier frames is of
+    one video.
 
     Args:
         model: A family, a model or a model file.
         options: How networks are run.
-        notice: Called with one line for each choice and fallback.
+        watch: The job: told of each choice and fallback.
 
     Raises:
         UnknownNameError: There is no such model.
@@ -79,7 +86,7 @@ class VideoNetworks:
         ModelError: Its file cannot be used.
     """
 
-    def __init__(self, model: str, options: RunOptions, notice: Notice) -> None:
+    def __init__(self, model: str, options: RunOptions, watch: Watch) -> None:
         if options.ensemble:
             raise ArgumentError(
                 f"model {model} enlarges videos and does not run as an ensemble",
@@ -88,9 +95,8 @@ class VideoNetworks:
         self.model = model
         self.offered = zoo.scales(model)
         self._options = options
-        self._notice = notice
+        self._watch = watch
         self._engines: dict[tuple[int, int], VideoEngine] = {}
-        self._stopped = threading.Event()
 
     def _engine(self, scale: int, nth: int) -> VideoEngine:
         """Return the engine of one scale, opened at its first use.
@@ -100,15 +106,15 @@ class VideoNetworks:
             nth: Which pass of a route it is for: each has a history of its own.
         """
         if (scale, nth) not in self._engines:
-            found = zoo.resolve(self.model, scale=scale, notice=self._notice)
+            found = zoo.resolve(self.model, scale=scale, watch=self._watch)
             self._engines[scale, nth] = VideoEngine(
                 found.card,
-                open_video_backend(found, self._options, notice=self._notice),
+                open_video_backend(found, self._options, watch=self._watch),
                 tile=self._options.tile,
-                fallback=lambda: open_video_backend(
-                    found, self._options.exact(), notice=self._notice
+                fallback=lambda watch: open_video_backend(
+                    found, self._options.exact(), watch=watch
                 ),
-                notice=self._notice,
+                watch=self._watch,
             )
         return self._engines[scale, nth]
 
@@ -120,36 +126,45 @@ class VideoNetworks:
         """Return the facts of the backend that a route begins on; None if it has no pass."""
         return self.engines(route)[0].facts if route.passes else None
 
-    def stop(self) -> None:
-        """End the video after the frame that is running; any thread may call it."""
-        self._stopped.set()
+    def state(self, route: Route, watch: Watch) -> EngineState | None:
+        """Return how the video was run by the network that a route begins with, if any."""
+        assert watch.job is self._watch.job
+        if not route.passes:
+            return None
+        engine = self.engines(route)[0]
+        return EngineState(engine.facts, engine.tile)
 
-    @property
-    def stopped(self) -> bool:
-        """Whether the video has been ended."""
-        return self._stopped.is_set()
 
-
-def open_networks(model: str, options: RunOptions, notice: Notice) -> Upscaler | VideoNetworks:
+def open_networks(
+    model: str, options: RunOptions, models: ModelPool, watch: Watch
+) -> Upscaler | VideoNetworks:
     """Return the networks of a model, by what its card says that they take.
+
+    Args:
+        model: A family, a model or a model file.
+        options: How networks are run.
+        models: What jobs share: networks of single frames are taken from there.
+        watch: The job: told of each choice and fallback.
 
     Raises:
         UnknownNameError: There is no such model.
         ModelError: Its file cannot be used.
     """
-    card = zoo.resolve(model, scale=max(zoo.scales(model)), notice=notice).card
-    kind = VideoNetworks if card.frames == "video" else Upscaler
-    return kind(model, options, notice)
+    card = zoo.resolve(model, scale=max(zoo.scales(model)), watch=watch).card
+    if card.frames == "video":
+        return VideoNetworks(model, options, watch)
+    return models.upscaler(model, options)
 
 
 def enlarge_in_order(
-    networks: VideoNetworks, route: Route, *, segment_frames: int
+    networks: VideoNetworks, route: Route, watch: Watch, *, segment_frames: int
 ) -> FrameEnlarger:
     """Return what enlarges each frame with what it made of those before, scene by scene.
 
     Args:
         networks: The networks.
         route: The passes, and the size of the larger frames.
+        watch: The job, or the part of it, that the frames are.
         segment_frames: Frames in a segment; see above.
     """
     engines = networks.engines(route)
@@ -169,8 +184,7 @@ def enlarge_in_order(
             return frame
 
         for number, frame in enumerate(frames, -looked_back):
-            if networks.stopped:
-                return
+            watch.check()
             if number >= 0 and number % segment_frames == 0:
                 cuts = SceneCuts()
                 for before in recent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,9 +63,9 @@ class VideoRun:
     Attributes:
         plan: What is made.
         network: Enlarges the frames.
-        stop: Cuts short what the network is at, when nobody waits for it any more.
+        part: Told of the frames done, and all of them if known; it ends what the network is at
+            when nobody waits for it any more.
         reader: Decodes the source.
-        watch: Told of the frames done, and all of them if known.
         looked_back: Frames before the first missing one that the network sees again.
         went_on_at: Frames that an earlier run had finished.
         made: Frames that this run has finished.
@@ -74,9 +74,8 @@ class VideoRun:
 
     plan: VideoPlan
     network: FrameEnlarger
-    stop: Callable[[], None]
+    part: Watch
     reader: FrameReader
-    watch: Watch
     looked_back: int = 0
     went_on_at: int = 0
     made: int = 0
@@ -104,12 +103,12 @@ class VideoRun:
 
         small = prefetch(decoded(), _QUEUED_SMALL)
         enlarged = self.network(small, self.went_on_at - first)
-        large = prefetch(enlarged, _QUEUED_LARGE, on_stop=self.stop)
+        large = prefetch(enlarged, _QUEUED_LARGE, part=self.part)
         for frame in large:
             yield waiting.popleft(), frame
             self.made += 1
-            self.watch.check()
-            self.watch.progress(self.went_on_at + self.made, facts.frames)
+            self.part.check()
+            self.part.progress(self.went_on_at + self.made, facts.frames)
 
 
 def make_file(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int) -> None:
