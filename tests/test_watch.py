@@ -56,3 +56,21 @@ def test_notes_of_many_threads_are_all_kept_and_each_once():
     for thread in threads:
         thread.join()
     assert sorted(watch.notes) == sorted(f"line {n}" for n in range(200))
+
+
+def test_a_part_stops_with_its_job_and_by_itself_and_speaks_for_the_job():
+    heard: list[tuple[float, float | None]] = []
+    job = Watch(on_progress=lambda done, total: heard.append((done, total)))
+    one, other = job.part(), job.part()
+    one.note("a line")
+    one.progress(1, 2)
+    assert job.notes == other.notes == ("a line",)
+    assert heard == [(1, 2)]
+    one.cancel()
+    assert one.cancelled
+    job.check()
+    other.check()
+    job.cancel()
+    with pytest.raises(Cancelled):
+        other.check()
+    assert one.job is other.part().job is job

@@ -209,13 +209,15 @@ def test_an_answer_that_cannot_be_right_is_repeated_in_fp32_and_announced(value)
     fast = FakeBackend(spoilt(network, value, calls=(3,)), precision="bf16")
     exact = FakeBackend(network)
     engine, lines = open_engine(card, fast, tile=40, fallback=lambda _: exact)
+    watch = Watch(on_note=lines.append)
     engine._batch_px = 0
     picture = random_picture(100, 100)
-    assert np.array_equal(engine.enlarge(picture), whole(network, picture))
+    assert np.array_equal(engine.enlarge(picture, watch), whole(network, picture))
     assert len(lines) == 1
     assert "the rest of the picture runs in fp32" in lines[0]
     assert len(fast.shapes) == 3
-    assert engine.facts.precision == "fp32"
+    assert engine.state(watch).facts.precision == "fp32"
+    assert engine.state(Watch()).facts.precision == "bf16"
 
 
 def test_a_single_nan_in_one_tile_is_seen():

@@ -17,6 +17,7 @@ from superres.losses.structure import ssim_loss
 from superres.losses.variation import total_variation
 from superres.modelfiles.checkpoint import load_network
 from superres.train.recipe import LossSection
+from superres.watch import Watch
 from superres.zoo import feature_weights, resolve
 
 _Comparison = Callable[[Tensor, Tensor], Tensor]
@@ -51,7 +52,7 @@ class Objective:
         self._lpips: nn.Module | None = None
         self._teacher: nn.Module | None = None
         if not self._weights.keys().isdisjoint(("perceptual", "lpips")):
-            vgg16 = feature_weights("vgg16", notice=notice)
+            vgg16 = feature_weights("vgg16", watch=Watch(on_note=notice))
             if "perceptual" in self._weights:
                 self._perceptual = load_perceptual(vgg16, section.perceptual_layers).to(device)
             if "lpips" in self._weights:
