@@ -14,12 +14,13 @@ from superres.evaluate.benchmark import Enlarger, evaluate
 from superres.frame import to_unit
 from superres.losses.lpips import load_lpips
 from superres.metrics import Protocol
+from superres.watch import Watch
 from superres.zoo import feature_weights
 
 
 def scorer() -> Callable[[Enlarger, Path, int], dict[str, float]]:
     """Return what scores an enlarger on a folder at a scale; LPIPS is opened once."""
-    lpips = load_lpips("alexnet", feature_weights("alexnet", notice=print))
+    lpips = load_lpips("alexnet", feature_weights("alexnet", watch=Watch(print)))
 
     def score(enlarge: Enlarger, folder: Path, scale: int) -> dict[str, float]:
         distances: list[float] = []

@@ -34,19 +34,22 @@ from superres.atomic import atomic_write_bytes
 from superres.frame import from_unit
 from superres.images.resize import resize
 from superres.infer.engine import Engine
+from superres.jobs.spec import VideoJob
+from superres.jobs.video import upscale_video
 from superres.metrics import Protocol, psnr
 from superres.metrics.flicker import flicker
+from superres.model_pool import ModelPool
 from superres.runtimes.open import open_backend
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import BackendFacts
 from superres.version import __version__
+from superres.video.codec_options import CodecOptions
 from superres.video.colour import FromRgb, ToRgb
 from superres.video.decode import FrameReader
 from superres.video.encode import add_video, encode
-from superres.video.encoding import CodecOptions, choose_encoding
-from superres.video.enlarge_video import enlarge_video
-from superres.video.plan import VideoOptions
+from superres.video.encoding import choose_encoding
 from superres.video.probe import probe
+from superres.watch import Watch
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "video.json"
@@ -95,8 +98,15 @@ def quality(clip: Path, models: Sequence[str], scale: int, count: int) -> dict[s
         write_frames(source, small)
         for model in models:
             if scale in zoo.scales(model):
-                options = VideoOptions(model=model, scale=scale, codec=_LOSSLESS, overwrite=True)
-                enlarge_video(source, target, options, notice=lambda line: None)
+                job = VideoJob(
+                    source=source,
+                    target=target,
+                    existing="replace",
+                    model=model,
+                    scale=scale,
+                    codec=_LOSSLESS,
+                )
+                upscale_video(job, ModelPool(), Watch())
                 found[model] = read_frames(target)
     protocol = Protocol(border=scale)
     scores: dict[str, Any] = {}
@@ -160,25 +170,27 @@ def rates(models: Sequence[str], seconds: int) -> dict[str, Any]:
             one = result["models"][model] = network_alone(model)
             for preset in _PRESETS:
                 codec = CodecOptions(more=(("preset", preset),))
-                options = VideoOptions(model=model, scale=2, codec=codec, overwrite=True)
-                made = {**_timed(source, target, options)}
+                job = VideoJob(
+                    source=source,
+                    target=target,
+                    existing="replace",
+                    model=model,
+                    scale=2,
+                    codec=codec,
+                )
+                made = {**_timed(job)}
                 made["of_network_alone"] = made["steady_fps"] / one["network_fps"]
                 one[preset] = made
                 print(model, preset, made, flush=True)
     return result
 
 
-def _timed(source: Path, target: Path, options: VideoOptions) -> dict[str, float]:
+def _timed(job: VideoJob) -> dict[str, float]:
     """Enlarge a clip; the steady rate leaves out the start and the end of the run."""
     at: list[float] = []
     cores = time.process_time()
-    report = enlarge_video(
-        source,
-        target,
-        options,
-        notice=lambda line: None,
-        progress=lambda done, known, fps: at.append(time.perf_counter()),
-    )
+    watch = Watch(on_progress=lambda done, known: at.append(time.perf_counter()))
+    report = upscale_video(job, ModelPool(), watch)
     first, last = len(at) // 8, len(at) - 1
     return {
         "steady_fps": (last - first) / (at[last] - at[first]),
@@ -189,7 +201,7 @@ def _timed(source: Path, target: Path, options: VideoOptions) -> dict[str, float
 
 def network_alone(model: str) -> dict[str, Any]:
     """Return the rate of a network that does nothing but run whole frames."""
-    backend = open_backend(zoo.resolve(model, scale=2), notice=lambda line: None)
+    backend = open_backend(zoo.resolve(model, scale=2), watch=Watch())
     frame = np.random.default_rng(0).random((1, 3, *SIZE), dtype=np.float32)
     seconds, cores = _median(lambda: backend.run(frame))
     facts = backend.facts
@@ -227,7 +239,7 @@ def scale_steps(source: Path) -> dict[str, float]:
     rgb = to_rgb(still.frame)
     for name, halo, tile in (("one tile", 8, None), ("tiles of 416", 30, 416)):
         card = zoo.resolve("default", scale=2).card.model_copy(update={"halo": halo})
-        engine = Engine(card, _Instant(), tile=tile, fallback=None, notice=lambda line: None)
+        engine = Engine(card, _Instant(), tile=tile, fallback=None, watch=Watch())
         found[name] = 1e3 * _median(lambda engine=engine: engine.enlarge(rgb))[1]
     size = (2 * facts.size[0], 2 * facts.size[1])
     settled = choose_encoding(facts, size, "mp4", CodecOptions())

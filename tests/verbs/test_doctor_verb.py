@@ -26,10 +26,10 @@ class FakeBackend:
         return np.zeros((1, 3, 1024, 1024), np.float32)
 
 
-def fake_open(model, options=None, *, notice):
+def fake_open(model, options=None, *, watch):
     if options and (options.backend != "openvino" or options.device == "gpu"):
         raise BackendError(f"no {options.backend} on {options.device}", "install it")
-    notice("the default on CPUs")
+    watch.note("the default on CPUs")
     return FakeBackend()
 
 

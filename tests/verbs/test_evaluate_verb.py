@@ -51,7 +51,7 @@ def test_a_model_runs_with_the_options_that_were_asked(folder, monkeypatch, caps
     seen = []
 
     class FakeUpscaler:
-        def __init__(self, model, options, notice) -> None:
+        def __init__(self, model, options, *, watch) -> None:
             seen.append((model, options.ensemble, options.backend, options.precision))
 
         def __call__(self, pixels, *, scale):

@@ -108,9 +108,9 @@ def test_the_card_as_json_is_the_card(capsys):
 
 @pytest.fixture
 def _pulls(monkeypatch: pytest.MonkeyPatch) -> None:
-    def pull(name, *, notice, progress):
-        notice(f"fetching {name}")
-        progress(1, 2)
+    def pull(name, *, watch):
+        watch.note(f"fetching {name}")
+        watch.progress(1, 2)
         return [Path("cache/a.onnx"), Path("cache/a.safetensors")]
 
     monkeypatch.setattr("superres.zoo.download", pull)
