@@ -11,6 +11,9 @@ from pathlib import Path
 
 from superres.errors import OutputError
 
+OVERWRITE = "use --overwrite, or name another output"
+OVERWRITE_OR_SKIP = "use --overwrite, --skip-existing, or name another output"
+
 _MAX_NAME_BYTES = 255
 
 
@@ -94,7 +97,7 @@ def check_target(
     inputs: Inputs | Iterable[Path],
     *,
     overwrite: bool,
-    hint: str = "use --overwrite, or name another output",
+    hint: str = OVERWRITE,
 ) -> None:
     """Refuse a file that may not be written, before any work is done.
 

@@ -49,13 +49,23 @@ def test_the_report_as_json_carries_the_card(models, tmp_path, capsys):
     assert told["card"]["weights_sha256"] == load_network(target)[1].weights_sha256
 
 
-def test_an_existing_file_is_kept_unless_told_otherwise(models, capsys):
-    before = load_network_hash(models[0])
-    assert main(["blend", *models, "-o", models[0]]) == 1
+def test_an_existing_file_is_kept_unless_told_otherwise(models, tmp_path, capsys):
+    target = str(tmp_path / "c.safetensors")
+    assert main(["blend", *models, "-o", target, "--alpha", "0"]) == 0
+    before = load_network_hash(target)
+    assert main(["blend", *models, "-o", target]) == 1
     assert "already exists" in capsys.readouterr().err
-    assert load_network_hash(models[0]) == before
-    assert main(["blend", *models, "-o", models[0], "--overwrite"]) == 0
-    assert load_network_hash(models[0]) != before
+    assert load_network_hash(target) == before
+    assert main(["blend", *models, "-o", target, "--overwrite"]) == 0
+    assert load_network_hash(target) != before
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_blend_never_replaces_what_it_is_made_of(index, models, capsys):
+    before = load_network_hash(models[index])
+    assert main(["blend", *models, "-o", models[index], "--overwrite"]) == 1
+    assert "is itself an input" in capsys.readouterr().err
+    assert load_network_hash(models[index]) == before
 
 
 def load_network_hash(path: str) -> str:

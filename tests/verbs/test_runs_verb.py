@@ -79,3 +79,12 @@ def test_a_damaged_run_is_named_and_the_others_are_listed(tmp_path, capsys):
 def test_what_is_no_run_is_named(words, code, message, capsys):
     assert main(["runs", *words]) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["recipe.toml", "log.jsonl"])
+def test_a_page_never_replaces_a_file_of_a_run_that_it_shows(name, tmp_path, capsys):
+    target = tmp_path / "runs" / "one" / name
+    before = target.read_bytes()
+    assert main(["runs", "--html", str(target), "--overwrite"]) == 1
+    assert "is itself an input" in capsys.readouterr().err
+    assert target.read_bytes() == before

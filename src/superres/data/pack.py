@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.atomic import atomic_write, os_errors_as
-from superres.data.folders import PictureSource, find_pictures
-from superres.errors import ArgumentError, DataError, SuperresError
+from superres.atomic import OVERWRITE_OR_SKIP, Inputs, atomic_write, check_target, os_errors_as
+from superres.data.folders import PACK_SUFFIX, PictureSource, find_pictures
+from superres.errors import ArgumentError, DataError, OutputError, SuperresError
 from superres.formats.read import Picture, open_picture, read_pixels
 from superres.formats.write import WriteOptions, write_picture
 
 MANIFEST_NAME = "manifest.json"
+_MOST_LOOKED_FOR = 1000  # further packs that stand beside the first
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same pictures give the same bytes
 
 
@@ -36,6 +37,7 @@ class PackOptions:
         smallest: Crops with a shorter edge are left out.
         format: `avif`, `webp`, `png` or `jpeg`.
         quality: Quality of lossy formats, 1 to 100.
+        overwrite: Whether packs that exist may be replaced.
     """
 
     max_bytes: int = 45 * 2**20
@@ -43,6 +45,7 @@ class PackOptions:
     smallest: int = 192
     format: str = "avif"
     quality: int = 90
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.max_bytes < 2**16 or self.crop < self.smallest or self.smallest < 1:
@@ -82,10 +85,12 @@ def pack(
 
     Raises:
         DataError: No picture could be packed.
-        OutputError: A pack cannot be written.
+        OutputError: A pack cannot be written, exists, or is or would lie in one of the inputs.
     """
     sources = find_pictures(places)
-    shards = _Shards(target, options.max_bytes)
+    inputs = Inputs(source.path for source in sources)
+    _check_target(target, places, inputs, options)
+    shards = _Shards(target, inputs, options)
     used = 0
     for number, source in enumerate(sources):
         before = shards.crops
@@ -106,12 +111,38 @@ def pack(
     return PackReport(packs, used, shards.crops, sum(path.stat().st_size for path in packs))
 
 
+def _numbered(target: Path, number: int) -> Path:
+    return target.with_name(f"{target.stem}-{number:03d}{PACK_SUFFIX}") if number else target
+
+
+def _check_target(
+    target: Path, places: Sequence[Path], inputs: Inputs, options: PackOptions
+) -> None:
+    """Refuse packs that may not be written, before any picture is read."""
+    if target.suffix.lower() != PACK_SUFFIX:
+        raise OutputError(
+            f"{target} does not end in {PACK_SUFFIX}", f"name a file such as pack{PACK_SUFFIX}"
+        )
+    for folder in places:
+        if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
+            raise OutputError(
+                f"{target} would lie in {folder}, which is itself an input",
+                "name a file outside it, or its pictures would be read twice from now on",
+            )
+    for number in range(_MOST_LOOKED_FOR):
+        path = _numbered(target, number)
+        if number and not path.exists():
+            break
+        check_target(path, inputs, overwrite=options.overwrite, hint=OVERWRITE_OR_SKIP)
+
+
 class _Shards:
     """Collects encoded crops and writes a pack each time that one is full."""
 
-    def __init__(self, target: Path, max_bytes: int) -> None:
+    def __init__(self, target: Path, inputs: Inputs, options: PackOptions) -> None:
         self._target = target
-        self._max_bytes = max_bytes
+        self._inputs = inputs
+        self._options = options
         self._waiting: list[tuple[str, bytes, str]] = []
         self._waiting_bytes = 0
         self._written: list[Path] = []
@@ -120,7 +151,7 @@ class _Shards:
     def add(self, data: bytes, source: PictureSource, place: str, suffix: str) -> None:
         """Add one encoded crop; the pack is written first if it would grow too large."""
         size = len(data) + 512  # the zip's own entries, and the manifest's line
-        if self._waiting and self._waiting_bytes + size > self._max_bytes:
+        if self._waiting and self._waiting_bytes + size > self._options.max_bytes:
             self._write()
         origin = f"{source} {place}"
         self._waiting.append((f"{self.crops:06d}.{suffix}", data, origin))
@@ -135,8 +166,9 @@ class _Shards:
 
     def _write(self) -> None:
         number = len(self._written)
-        name = self._target.name if number == 0 else f"{self._target.stem}-{number:03d}.zip"
-        path = self._target.with_name(name)
+        path = _numbered(self._target, number)
+        # Once more: much time has passed, and numbers may have grown beyond what was looked for.
+        check_target(path, self._inputs, overwrite=self._options.overwrite, hint=OVERWRITE_OR_SKIP)
         with (
             atomic_write(path) as temporary,
             os_errors_as(path),

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from superres.atomic import Inputs, check_new_folder, check_target
+from superres.atomic import (
+    OVERWRITE,
+    OVERWRITE_OR_SKIP,
+    Inputs,
+    check_new_folder,
+    check_target,
+)
 from superres.errors import OutputError
-from superres.jobs.spec import JobHead, VideoJob
-
-_WAYS_OUT = "use --overwrite (upscale also has --skip-existing), or name another output"
+from superres.jobs.spec import JobHead, PictureJob, VideoJob
 
 
 def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -> None:
@@ -33,7 +37,8 @@ def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -
         if isinstance(job, VideoJob) and job.form == "folder":
             check_new_folder(target, taken)
         else:
-            check_target(target, taken, overwrite=job.existing == "replace", hint=_WAYS_OUT)
+            hint = OVERWRITE_OR_SKIP if isinstance(job, PictureJob) else OVERWRITE
+            check_target(target, taken, overwrite=job.existing == "replace", hint=hint)
 
 
 def is_skipped(job: JobHead) -> bool:

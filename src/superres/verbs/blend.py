@@ -42,8 +42,8 @@ def blend(
         raise OutputError(
             f"{output} does not end in .safetensors", "name a file such as blend.safetensors"
         )
-    check_target(output, (), overwrite=overwrite)
     one, two = _weights(first), _weights(second)
+    check_target(output, (one, two), overwrite=overwrite)
     with needs("blend", "torch"):
         from superres.modelfiles.blend import blend as mix
         from superres.modelfiles.checkpoint import save_network

@@ -49,7 +49,7 @@ def export(
     target = output or Path(model).with_suffix(".onnx")
     if target.suffix != ".onnx":
         raise OutputError(f"{target} does not end in .onnx", "name a file such as model.onnx")
-    check_target(target, (), overwrite=overwrite)
+    check_target(target, (source,), overwrite=overwrite)
     with needs("export", "torch,onnx"):
         from superres.modelfiles.checkpoint import load_network
         from superres.runtimes.export import export_onnx

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from superres.cli.output import print_json, print_result, print_status
+from superres.errors import ArgumentError
 
 _BYTES_PER_MB = 2**20
 
@@ -37,6 +38,10 @@ def pack(
         Literal["avif", "webp", "png", "jpeg"], typer.Option("--format", "-f", help="Of the crops.")
     ] = "avif",
     quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of lossy formats.")] = 90,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing packs.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave an existing pack as it is.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
 ) -> None:
     """Pack training pictures into files of a bounded size, which `train` reads as they are.
@@ -45,6 +50,14 @@ def pack(
     Example:
       superres pack photographs/ drawings/ -o pictures.zip --max-mb 45
     """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
+    if overwrite and skip_existing:
+        raise ArgumentError("--overwrite and --skip-existing are both given", "use one of them")
+    if skip_existing and output.exists():
+        if as_json:
+            print_json({"status": "skipped", "packs": [output]})
+        print_status(f"skipped: {output} already exists")
+        return
+
     from superres.cli.progress import BatchProgress
     from superres.data.pack import PackOptions
     from superres.data.pack import pack as make
@@ -55,12 +68,13 @@ def pack(
         smallest=smallest,
         format=format,
         quality=quality,
+        overwrite=overwrite,
     )
     with BatchProgress(1) as bar:
         watch = bar.watch(output.name, "pictures")
         report = make(places, output, options, notice=watch.note, progress=watch.progress)
     if as_json:
-        print_json(dataclasses.asdict(report))
+        print_json({"status": "done", **dataclasses.asdict(report)})
     else:
         for path in report.packs:
             print_result(str(path))

@@ -12,7 +12,7 @@ from superres.cli.output import print_exception, print_json, print_result, print
 from superres.errors import ArgumentError, SuperresError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from superres.runs.listing import Run
 
@@ -47,13 +47,13 @@ def runs(
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
     if compare and places:
         raise ArgumentError("--compare and other folders are both given", "use one of them")
-    if html:
-        check_target(html, (), overwrite=overwrite)
 
     from superres.runs import listing as room
     from superres.runs.page import render_page
 
     folders = list(compare) if compare else room.find_runs(places or [_DEFAULT])
+    if html:
+        check_target(html, _files_of(folders), overwrite=overwrite)
     found: list[Run] = []
     for folder in folders:
         try:
@@ -76,6 +76,12 @@ def runs(
         _show_list(found)
     if failed:
         raise typer.Exit(1)
+
+
+def _files_of(folders: Sequence[Path]) -> Iterator[Path]:
+    """Yield the files of runs; a page that lies among them is none of theirs."""
+    for folder in filter(Path.is_dir, folders):
+        yield from (path for path in folder.iterdir() if path.suffix != ".html")
 
 
 def _show_list(found: Sequence[Run]) -> None:
