@@ -20,10 +20,13 @@ import torch
 
 from superres.auto_model import find_flaw
 from superres.data.folders import PICTURE_SUFFIXES
-from superres.degrade.degrade_file import degrade_file
+from superres.degrade.config import DegradationConfig
 from superres.degrade.load import load_degradation
+from superres.jobs.degrade import degrade_picture_file
+from superres.jobs.spec import DegradeJob
 from superres.media import WriteOptions, open_picture, write_picture
 from superres.metadata.header import Metadata
+from superres.watch import Watch
 
 QUALITIES = (95, 92, 90, 85, 75, 50)
 SCALES = (2, 4)
@@ -47,15 +50,23 @@ def coded(picture_bytes: bytes, format: str, quality: int | None = None) -> byte
     return file.getvalue()
 
 
+def degraded(source: Path, target: Path, chain: DegradationConfig, scale: int, seed: int) -> None:
+    """Write a picture as training would see it."""
+    job = DegradeJob(
+        source=source, target=target, existing="replace", degradation=chain, scale=scale, seed=seed
+    )
+    degrade_picture_file(job, Watch())
+
+
 def variants(source: Path, scale: int, scratch: Path) -> Iterator[tuple[str, bytes]]:
     """Yield what was done to a small picture, and the picture's file."""
     target = scratch / "small.png"
-    degrade_file(source, target, load_degradation("bicubic"), scale=scale, seed=0)
+    degraded(source, target, load_degradation("bicubic"), scale, 0)
     clean = target.read_bytes()
     yield "clean", clean
     chain = load_degradation("real", {"clean": 0.0})
     for seed in SEEDS:
-        degrade_file(source, target, chain, scale=scale, seed=seed)
+        degraded(source, target, chain, scale, seed)
         yield "chain real", target.read_bytes()
     for quality in QUALITIES:
         jpeg = coded(clean, "jpeg", quality)

@@ -23,11 +23,13 @@ import torch
 
 from scores import scorer
 from superres.data.folders import PICTURE_SUFFIXES
-from superres.degrade.degrade_file import degrade_file
 from superres.degrade.load import load_degradation
 from superres.evaluate.benchmark import bicubic
+from superres.jobs.degrade import degrade_picture_file
+from superres.jobs.spec import DegradeJob
 from superres.media import open_picture, read_pixels
 from superres.upscaler import load
+from superres.watch import Watch
 from superres.zoo import resolve
 
 RESULTS = Path(__file__).parent / "results" / "damaged.json"
@@ -59,7 +61,10 @@ def make_set(truth: Path, folder: Path) -> None:
             small = folder / f"LR_x{scale}" / f"{source.stem}.png"
             small.parent.mkdir(exist_ok=True)
             if not small.exists():
-                degrade_file(source, small, config, scale=scale, seed=SEED)
+                job = DegradeJob(
+                    source=source, target=small, degradation=config, scale=scale, seed=SEED
+                )
+                degrade_picture_file(job, Watch())
 
 
 def hash_of(folder: Path) -> str:

@@ -20,7 +20,7 @@ from superres.zoo import feature_weights
 
 def scorer() -> Callable[[Enlarger, Path, int], dict[str, float]]:
     """Return what scores an enlarger on a folder at a scale; LPIPS is opened once."""
-    lpips = load_lpips("alexnet", feature_weights("alexnet", watch=Watch(on_note=print)))
+    lpips = load_lpips("alexnet", feature_weights("alexnet", watch=Watch(print)))
 
     def score(enlarge: Enlarger, folder: Path, scale: int) -> dict[str, float]:
         distances: list[float] = []

@@ -28,12 +28,14 @@ import numpy as np
 
 from peers import peers
 from superres import zoo
-from superres.enlarge_file import EnlargeOptions, Enlarger
 from superres.frame import UINT8, Bands
 from superres.images.resize import resize
+from superres.jobs.picture import upscale_picture
+from superres.jobs.spec import PictureJob
 from superres.layers.graphs import ENLARGE, INPUT
 from superres.media import write_picture
 from superres.metadata.header import Metadata
+from superres.model_pool import ModelPool
 from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import RuntimeOptions
@@ -92,19 +94,25 @@ def overhead(threads: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "in.png"
         _write_png(source, rng, 2048, 2048)
-        options = EnlargeOptions(scale=4, run=RunOptions(threads=threads), overwrite=True)
-        enlarger = Enlarger(options)
         model = zoo.resolve("default", scale=4)
         backend = open_runtime(model, RuntimeOptions(threads=threads), watch=Watch())
         part = rng.random((1, 3, 512, 512), dtype=np.float32)
-        target = Path(folder) / "out.png"
+        job = PictureJob(
+            source=source,
+            target=Path(folder) / "out.png",
+            existing="replace",
+            scale=4,
+            run=RunOptions(threads=threads),
+        )
+        models = ModelPool()
 
         def alone() -> None:
             for _ in range(16):
                 backend.run(ENLARGE, {INPUT: part})
 
         seconds = in_turn(
-            {"file to file": lambda: enlarger.enlarge(source, target), "network alone": alone}, 1
+            {"file to file": lambda: upscale_picture(job, models, Watch()), "network alone": alone},
+            1,
         )
     return {**seconds, "overhead": seconds["file to file"] / seconds["network alone"] - 1}
 

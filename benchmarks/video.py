@@ -35,18 +35,20 @@ from superres.atomic import atomic_write_bytes
 from superres.frame import UINT8, from_unit
 from superres.images.resize import resize
 from superres.infer.engine import Engine
+from superres.jobs.spec import VideoJob
+from superres.jobs.video import upscale_video
 from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.metrics import Protocol, psnr
+from superres.model_pool import ModelPool
 from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import Array, RuntimeFacts
 from superres.version import __version__
+from superres.video.codec_options import CodecOptions
 from superres.video.colour import FromRgb, ToRgb
 from superres.video.decode import FrameReader
 from superres.video.encode import add_video, encode
-from superres.video.encoding import CodecOptions, choose_encoding
-from superres.video.enlarge_video import enlarge_video
-from superres.video.plan import VideoOptions
+from superres.video.encoding import choose_encoding
 from superres.video.probe import probe
 from superres.watch import Watch
 
@@ -97,8 +99,15 @@ def quality(clip: Path, models: Sequence[str], scale: int, count: int) -> dict[s
         write_frames(source, small)
         for model in models:
             if scale in zoo.scales(model):
-                options = VideoOptions(model=model, scale=scale, codec=_LOSSLESS, overwrite=True)
-                enlarge_video(source, target, options)
+                job = VideoJob(
+                    source=source,
+                    target=target,
+                    existing="replace",
+                    model=model,
+                    scale=scale,
+                    codec=_LOSSLESS,
+                )
+                upscale_video(job, ModelPool(), Watch())
                 found[model] = read_frames(target)
     protocol = Protocol(border=scale)
     scores: dict[str, Any] = {}
@@ -162,24 +171,27 @@ def rates(models: Sequence[str], seconds: int) -> dict[str, Any]:
             one = result["models"][model] = network_alone(model)
             for preset in _PRESETS:
                 codec = CodecOptions(more=(("preset", preset),))
-                options = VideoOptions(model=model, scale=2, codec=codec, overwrite=True)
-                made = {**_timed(source, target, options)}
+                job = VideoJob(
+                    source=source,
+                    target=target,
+                    existing="replace",
+                    model=model,
+                    scale=2,
+                    codec=codec,
+                )
+                made = {**_timed(job)}
                 made["of_network_alone"] = made["steady_fps"] / one["network_fps"]
                 one[preset] = made
                 print(model, preset, made, flush=True)
     return result
 
 
-def _timed(source: Path, target: Path, options: VideoOptions) -> dict[str, float]:
+def _timed(job: VideoJob) -> dict[str, float]:
     """Enlarge a clip; the steady rate leaves out the start and the end of the run."""
     at: list[float] = []
     cores = time.process_time()
-    report = enlarge_video(
-        source,
-        target,
-        options,
-        watch=Watch(on_progress=lambda done, total: at.append(time.perf_counter())),
-    )
+    watch = Watch(on_progress=lambda done, known: at.append(time.perf_counter()))
+    report = upscale_video(job, ModelPool(), watch)
     first, last = len(at) // 8, len(at) - 1
     return {
         "steady_fps": (last - first) / (at[last] - at[first]),

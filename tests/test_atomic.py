@@ -78,7 +78,7 @@ def test_a_file_that_stands_is_refused_unless_it_may_be_replaced(tmp_path):
     target = tmp_path / "out.png"
     check_target(target, (), overwrite=False)
     target.write_bytes(b"x")
-    with pytest.raises(OutputError, match=r"out\.png exists already"):
+    with pytest.raises(OutputError, match=r"out\.png already exists"):
         check_target(target, (), overwrite=False)
     check_target(target, (), overwrite=True)
 

@@ -1,5 +1,6 @@
 """The public face: its names are frozen, and importing it costs next to nothing."""
 
+import pkgutil
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import superres
 
 NAMES = [
     "Protocol", "Report", "SuperresError", "Upscaler", "__version__", "enlarge", "fuse", "load",
-    "psnr", "resize", "ssim", "upscale",
+    "psnr", "resize", "ssim", "upscale", "upscale_file",
 ]  # fmt: skip
 
 HEAVY = ("torch", "openvino", "pyvips", "onnxruntime", "pydantic", "typer", "rich")
@@ -19,11 +20,9 @@ def test_the_public_names_are_these_and_no_others():
         assert getattr(superres, name) is not None
 
 
-def test_enlarge_stays_a_function_after_its_module_was_imported():
-    import superres.enlarge_file
-
-    assert callable(superres.enlarge)
-    assert superres.enlarge is superres.enlarge_file.enlarge
+def test_no_public_function_shares_its_name_with_a_module():
+    modules = {module.name for module in pkgutil.iter_modules(superres.__path__)}
+    assert modules.isdisjoint(superres.__all__)
 
 
 def test_importing_superres_imports_no_heavy_library():

@@ -13,9 +13,10 @@ from superres.version import __version__
 
 if TYPE_CHECKING:
     from superres.burst.fuse import fuse
-    from superres.enlarge_file import Report, enlarge
     from superres.errors import SuperresError
     from superres.images.resize import resize
+    from superres.jobs.picture import enlarge, upscale_file
+    from superres.jobs.report import Report
     from superres.metrics import Protocol, psnr, ssim
     from superres.upscaler import Upscaler, load, upscale
 
@@ -32,20 +33,22 @@ __all__ = [
     "resize",
     "ssim",
     "upscale",
+    "upscale_file",
 ]
 
 _HOMES = {
     "Protocol": "superres.metrics",
-    "Report": "superres.enlarge_file",
+    "Report": "superres.jobs.report",
     "SuperresError": "superres.errors",
     "Upscaler": "superres.upscaler",
-    "enlarge": "superres.enlarge_file",
+    "enlarge": "superres.jobs.picture",
     "fuse": "superres.burst.fuse",
     "load": "superres.upscaler",
     "psnr": "superres.metrics",
     "resize": "superres.images.resize",
     "ssim": "superres.metrics",
     "upscale": "superres.upscaler",
+    "upscale_file": "superres.jobs.picture",
 }
 
 

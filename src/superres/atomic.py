@@ -1,14 +1,18 @@
-"""Files that appear whole or not at all: written beside their place, flushed to disk, renamed."""
+"""Output files: which may be written, and how each appears whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import unicodedata
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from superres.errors import OutputError
+
+OVERWRITE = "use --overwrite, or name another output"
+OVERWRITE_OR_SKIP = "use --overwrite, --skip-existing, or name another output"
 
 _MAX_NAME_BYTES = 255
 
@@ -31,11 +35,7 @@ def atomic_write(target: Path) -> Generator[Path]:
             What the block itself raises comes through as it is.
     """
     place = Path(os.path.realpath(target)) if target.is_symlink() else target
-    if place.exists() and not place.is_file():
-        raise OutputError(
-            f"{target} is a folder or device, not a file",
-            "name a file to write, or - for standard output",
-        )
+    _check_is_file(place, target)
     path = _temporary_name(place)
     with os_errors_as(target):
         # Not tempfile's 0600: a result has the permissions that any new file has.
@@ -62,8 +62,42 @@ def atomic_write_bytes(target: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+class Inputs:
+    """The files that a result is made of, so that it never takes the place of one.
+
+    Args:
+        paths: The files; one need not exist.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._keys: set[str] = set()
+        self._files: set[tuple[int, int]] = set()
+        for path in paths:
+            self._keys.add(path_key(path))
+            with suppress(OSError):  # what is not there fails when it is read
+                self._files.add(_file_number(path))
+
+    def holds(self, path: Path) -> bool:
+        """Say whether a path may be one of the files: also through links, or in another case."""
+        if path_key(path) in self._keys:
+            return True
+        try:
+            return _file_number(path) in self._files
+        except OSError:  # it does not exist, so it is no other name of one that does
+            return False
+
+
+def path_key(path: Path) -> str:
+    """Return what two paths share if they may be one file, on any file system."""
+    return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+
+
 def check_target(
-    target: Path, inputs: Iterable[Path], *, overwrite: bool, hint: str = "use --overwrite"
+    target: Path,
+    inputs: Inputs | Iterable[Path],
+    *,
+    overwrite: bool,
+    hint: str = OVERWRITE,
 ) -> None:
     """Refuse a file that may not be written, before any work is done.
 
@@ -74,15 +108,33 @@ def check_target(
         hint: What else can be done if one does.
 
     Raises:
-        OutputError: The target is one of the inputs, stands already, or has no folder to stand in.
+        OutputError: The target is one of the inputs, is a folder or device, already exists, or has
+            no folder to stand in.
     """
+    _check_place(target, inputs)
     if target.exists():
-        if any(one.exists() and target.samefile(one) for one in inputs):
-            raise OutputError(f"{target} is itself an input", "name another output")
+        _check_is_file(target, target)
         if not overwrite:
-            raise OutputError(f"{target} exists already", hint)
-    if not target.parent.is_dir():
-        raise OutputError(f"the folder {target.parent} does not exist", "make it first")
+            raise OutputError(f"the output {target} already exists", hint)
+
+
+def check_new_folder(target: Path, inputs: Inputs | Iterable[Path]) -> None:
+    """Refuse a folder that results cannot go into as its only content, before any work is done.
+
+    Args:
+        target: The folder; one that is empty will do.
+        inputs: What the results are made of.
+
+    Raises:
+        OutputError: The target is one of the inputs, already holds something, or has no folder to
+            stand in.
+    """
+    _check_place(target, inputs)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise OutputError(
+            f"the output {target} already exists" + (" and is not empty" * target.is_dir()),
+            "name a new folder, or remove this one first",
+        )
 
 
 def unwritable(name: str, reason: str) -> OutputError:
@@ -106,6 +158,28 @@ def os_errors_as(target: Path) -> Generator[None]:
         raise
     except OSError as error:
         raise unwritable(str(target), error.strerror or str(error)) from error
+
+
+def _check_place(target: Path, inputs: Inputs | Iterable[Path]) -> None:
+    """Refuse a target that is an input, or has no folder to stand in."""
+    if (inputs if isinstance(inputs, Inputs) else Inputs(inputs)).holds(target):
+        raise OutputError(f"the output {target} is itself an input", "name another output")
+    if not target.parent.is_dir():
+        raise OutputError(f"the folder {target.parent} does not exist", "make it first")
+
+
+def _check_is_file(place: Path, target: Path) -> None:
+    if place.exists() and not place.is_file():
+        raise OutputError(
+            f"the output {target} is a folder or device, not a file",
+            "name a file to write, or - for standard output",
+        )
+
+
+def _file_number(path: Path) -> tuple[int, int]:
+    """Return what tells a file that exists from all others, whatever it is called."""
+    facts = path.stat()
+    return facts.st_dev, facts.st_ino
 
 
 def _temporary_name(place: Path) -> Path:

@@ -41,7 +41,7 @@ class PictureError(SuperresError, ValueError):
 
 
 class OutputError(SuperresError, OSError):
-    """An output cannot be written, or stands already and may not be overwritten."""
+    """An output cannot be written, or already exists and may not be overwritten."""
 
     def __str__(self) -> str:  # OSError would print its arguments as [Errno message] hint
         return SuperresError.__str__(self)

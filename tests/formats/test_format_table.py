@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from superres.cli.plan import find_sources
+from superres.jobs.plan import find_sources
 from superres.data.folders import find_pictures
 from superres.errors import OutputError, UnknownNameError
 from superres.media import FORMATS, format_for

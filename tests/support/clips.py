@@ -144,3 +144,25 @@ class Repeater:
     def run(self, graph, tensors):
         large = tensors["small"].repeat(self.scale, axis=2).repeat(self.scale, axis=3)
         return {"large": large}
+
+
+# Of clips whose frames stand each for itself.
+INTRA = {"options": {"g": "1"}, "time_base": Fraction(1, 1000)}
+
+
+def spoil(source, target, which, *, how="zero"):
+    """Copy a clip packet by packet; those of some places are made nonsense, or left out."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as copy:
+        stream = copy.add_stream_from_template(given.streams.video[0], opaque=True)
+        for place, packet in enumerate(given.demux(video=0)):
+            if not packet.size or (place in which and how == "drop"):
+                continue
+            if place in which:
+                broken = av.Packet(bytes(255 - byte for byte in bytes(packet)))
+                broken.pts, broken.dts = packet.pts, packet.dts
+                broken.duration, broken.time_base = packet.duration, packet.time_base
+                broken.is_keyframe = packet.is_keyframe
+                packet = broken
+            packet.stream = stream
+            copy.mux(packet)
+    return target

@@ -10,7 +10,7 @@ from superres.train.run_folder import RECIPE_NAME, claim_folder
 @pytest.mark.parametrize("own", ['extends = "espcn-x4"  # mine\n', "not TOML at all", "seed = 3\n"])
 def test_a_recipe_that_no_run_wrote_is_not_replaced(own, tmp_path):
     (tmp_path / RECIPE_NAME).write_text(own, encoding="utf-8")
-    with pytest.raises(ArgumentError, match=r"recipe\.toml exists already"):
+    with pytest.raises(ArgumentError, match=r"recipe\.toml already exists"):
         claim_folder(tmp_path, load_recipe("espcn-x4"), resume=False)
     assert (tmp_path / RECIPE_NAME).read_text(encoding="utf-8") == own
 

@@ -52,7 +52,7 @@ def test_an_existing_file_is_kept_unless_told_otherwise(models, tmp_path, capsys
     assert main(["blend", *models, "-o", target, "--alpha", "0"]) == 0
     before = load_network_hash(target)
     assert main(["blend", *models, "-o", target]) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert load_network_hash(target) == before
     assert main(["blend", *models, "-o", target, "--overwrite"]) == 0
     assert load_network_hash(target) != before

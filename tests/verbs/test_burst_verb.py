@@ -70,7 +70,7 @@ def test_an_output_that_stands_is_kept_unless_overwrite_is_given(capsys):
     Path("out.png").write_bytes(b"old")
     words = ["burst", str(EXAMPLES / "0.png"), "-o", "out.png", "-n", "bicubic"]
     assert main(words) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert Path("out.png").read_bytes() == b"old"
     assert main([*words, "--overwrite"]) == 0
     assert Path("out.png").read_bytes() != b"old"

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from superres.cli.main import main
-from superres.degrade import degrade_file as degrading
-from superres.degrade.degrade_file import DegradeReport
 from superres.degrade.load import load_degradation
 from superres.errors import PictureError
+from superres.jobs import degrade as degrading
+from superres.jobs.report import DegradeReport
+from superres.jobs.spec import DegradeJob
+from superres.watch import Watch
 
 
 @pytest.fixture(autouse=True)
@@ -17,15 +19,18 @@ def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, 
     """What files were degraded by; they are only copied."""
     calls: list[tuple[object, ...]] = []
 
-    def fake(source: Path, target: Path, config, *, scale: int, seed: int) -> DegradeReport:
-        if source.read_bytes() == b"corrupt":
-            raise PictureError(f"{source} is damaged", "fetch it again")
-        calls.append((config, scale, seed))
-        target.write_bytes(source.read_bytes())
-        return DegradeReport(str(source), str(target), (8, 8), (2, 2), ("cropped",))
+    def fake(job: DegradeJob, watch: Watch) -> DegradeReport:
+        if job.source.read_bytes() == b"corrupt":
+            raise PictureError(f"{job.source} is damaged", "fetch it again")
+        calls.append((job.degradation, job.scale, job.seed))
+        job.target.write_bytes(job.source.read_bytes())
+        return DegradeReport(
+            source=str(job.source), target=str(job.target), input_size=(8, 8), output_size=(2, 2),
+            seconds=0.1, notes=("cropped",),
+        )  # fmt: skip
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(degrading, "degrade_file", fake)
+    monkeypatch.setattr(degrading, "degrade_picture_file", fake)
     return calls
 
 
@@ -65,7 +70,7 @@ def test_a_failed_file_is_named_and_does_not_stop_the_others(capsys):
 def test_an_output_that_stands_is_kept_unless_overwrite_is_given(capsys):
     put("a.png", b"new"), put("b.png", b"old")
     assert main(["degrade", "a.png", "b.png"]) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert Path("b.png").read_bytes() == b"old"
     assert main(["degrade", "a.png", "b.png", "--overwrite"]) == 0
     assert Path("b.png").read_bytes() == b"new"

@@ -40,7 +40,7 @@ def test_an_existing_file_is_kept(trained, capsys):
     target.write_bytes(b"mine")
     assert main(["export", str(trained), "-o", str(target)]) == 1
     assert target.read_bytes() == b"mine"
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_a_target_of_another_kind_is_refused(trained, tmp_path):

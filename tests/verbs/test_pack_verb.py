@@ -73,7 +73,7 @@ def test_an_existing_pack_is_refused_replaced_or_skipped(pictures, capsys):
     Path("p.zip").write_bytes(b"mine")
     assert pack_of("in", "-o", "p.zip") == 1
     err = capsys.readouterr().err
-    assert "p.zip exists already" in err
+    assert "p.zip already exists" in err
     assert "--overwrite, --skip-existing" in err
     assert pack_of("in", "-o", "p.zip", "--skip-existing", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"status": "skipped", "packs": ["p.zip"]}

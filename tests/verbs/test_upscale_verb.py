@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import os
@@ -9,25 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from superres import enlarge_file
 from superres.cli.main import main
-from superres.enlarge_file import EnlargeOptions, Report
 from superres.errors import NumericalError, OutputError, PictureError, unknown_name
+from superres.jobs import picture
+from superres.jobs.pipes import Pipes
+from superres.jobs.report import Report
+from superres.jobs.spec import PictureJob
+from superres.model_pool import ModelPool
 from superres.upscaler import RunOptions
+from superres.watch import Watch
 
 CORRUPT, FAULTY, STOP, NO_BACKEND = b"corrupt", b"faulty", b"stop", b"no backend"
 
 
-class FakeEnlarger:
-    """Copies bytes in place of enlarging, and fails as real files and networks would."""
+class FakeUpscaling:
+    """Copies bytes in place of upscaling, and fails as real files and networks would."""
 
-    seen: EnlargeOptions
+    seen: PictureJob
 
-    def __init__(self, options: EnlargeOptions) -> None:
-        FakeEnlarger.seen = options
-
-    def enlarge(self, source, target, *, watch) -> Report:
+    @staticmethod
+    def run(job: PictureJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Report:
+        FakeUpscaling.seen = job
         watch.note("openvino on CPU in bf16")
+        source, target = pipes.read(job.source), pipes.open_target(job.target)
         try:
             data = source if isinstance(source, bytes) else source.read_bytes()
         except OSError as error:
@@ -46,19 +49,17 @@ class FakeEnlarger:
             target.write_bytes(data)
         else:
             target.write(data)
-        read, written = (
-            "-" if isinstance(one, bytes | io.IOBase) else str(one) for one in (source, target)
-        )
         return Report(
-            read, written, "default", 4.0, (2, 3), (8, 12), "openvino", "CPU", "bf16", 256, 0.1,
-            ("openvino on CPU in bf16", "alpha dropped"),
+            source=str(job.source), target=str(job.target), model="default", scale=4.0,
+            input_size=(2, 3), output_size=(8, 12), backend="openvino", device="CPU",
+            precision="bf16", tile=256, seconds=0.1, notes=(*watch.notes, "alpha dropped"),
         )  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _fake_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(enlarge_file, "Enlarger", FakeEnlarger)
+    monkeypatch.setattr(picture, "upscale_picture", FakeUpscaling.run)
     monkeypatch.setattr("superres.zoo.scales", lambda name: (2, 4))
 
 
@@ -82,14 +83,16 @@ def test_a_result_is_named_on_stdout_and_everything_else_on_stderr(capsys):
     ]
 
 
-def test_all_options_reach_the_enlarger():
+def test_all_options_reach_the_job():
     put("a.png")
     words = (
         "-s 2.5 -n mine.onnx -t 128 -f webp --quality 80 -x --alpha resize --profile srgb "
         "--backend torch --precision fp32 --device cuda:0 --threads 3 --max-pixels 99 --overwrite"
     )
     assert main(["upscale", "-i", "a.png", *words.split()]) == 0
-    assert FakeEnlarger.seen == EnlargeOptions(
+    assert FakeUpscaling.seen == PictureJob(
+        source=Path("a.png"),
+        target=Path("a_x2.5.webp"),
         model="mine.onnx",
         scale=2.5,
         profile="srgb",
@@ -105,7 +108,7 @@ def test_all_options_reach_the_enlarger():
         max_pixels=99,
         format="webp",
         quality=80,
-        overwrite=True,
+        existing="replace",
     )
     assert Path("a_x2.5.webp").exists()
 
@@ -113,7 +116,7 @@ def test_all_options_reach_the_enlarger():
 def test_a_size_is_given_as_width_and_height_and_names_the_result():
     put("a.png")
     assert main(["upscale", "a.png", "-r", "1920x1080", "--tile", "0"]) == 0
-    assert (FakeEnlarger.seen.size, FakeEnlarger.seen.run.tile) == ((1080, 1920), None)
+    assert (FakeUpscaling.seen.size, FakeUpscaling.seen.run.tile) == ((1080, 1920), None)
     assert Path("a_1920x1080.png").exists()
 
 
@@ -141,7 +144,7 @@ def test_a_size_is_given_as_width_and_height_and_names_the_result():
 )
 def test_wrong_usage_is_told_in_two_lines_and_computes_nothing(words, capsys, monkeypatch):
     put("a.png")
-    monkeypatch.setattr(enlarge_file, "Enlarger", None)
+    monkeypatch.setattr(picture, "upscale_picture", None)
     assert main(["upscale", *words.split()]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -151,7 +154,7 @@ def test_wrong_usage_is_told_in_two_lines_and_computes_nothing(words, capsys, mo
 def test_auto_names_results_by_the_scale_that_both_its_models_have():
     put("a.png")
     assert main(["upscale", "a.png", "-n", "auto"]) == 0
-    assert FakeEnlarger.seen.model == "auto"
+    assert FakeUpscaling.seen.model == "auto"
     assert Path("a_x4.png").exists()
 
 
@@ -192,7 +195,7 @@ def test_an_existing_output_is_an_error_and_stays(capsys):
     put("a.png", b"new")
     put("a_x4.png", b"old")
     assert main(["upscale", "a.png"]) == 1
-    assert "a_x4.png stands already" in capsys.readouterr().err
+    assert "a_x4.png already exists" in capsys.readouterr().err
     assert Path("a_x4.png").read_bytes() == b"old"
 
 
@@ -262,7 +265,7 @@ def test_stdin_goes_to_stdout_byte_by_byte(capsysbinary, monkeypatch):
 
 
 def test_an_endless_pipe_is_not_read_to_its_end(capsys, monkeypatch):
-    monkeypatch.setattr("superres.cli.jobs._MAX_PIPED_BYTES", 1000)
+    monkeypatch.setattr("superres.jobs.pipes._MAX_PIPED_BYTES", 1000)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x" * 10_000)))
     assert main(["upscale", "-"]) == 1
     out, err = capsys.readouterr()
@@ -312,15 +315,15 @@ def test_json_is_ascii_whatever_the_names_are(capsys):
 def test_a_failure_without_the_files_name_gets_it(error, monkeypatch, capsys):
     put("a.png")
 
-    def fail(self, source, target, *, watch=None):
+    def fail(*arguments):
         raise error
 
-    monkeypatch.setattr(FakeEnlarger, "enlarge", fail)
+    monkeypatch.setattr(picture, "upscale_picture", fail)
     assert main(["upscale", "a.png"]) == 1
     assert f"error: a.png: {error.message}\nhint: {error.hint}\n" in capsys.readouterr().err
 
 
-def test_the_command_has_an_option_for_each_field_of_the_options():
+def test_without_options_the_job_has_all_its_defaults():
     put("a.png")
     assert main(["upscale", "a.png"]) == 0
-    assert dataclasses.asdict(FakeEnlarger.seen) == dataclasses.asdict(EnlargeOptions())
+    assert FakeUpscaling.seen == PictureJob(source=Path("a.png"), target=Path("a_x4.png"))

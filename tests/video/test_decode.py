@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from clips import has_encoder, luma, picture, view, write_clip
+from clips import INTRA, has_encoder, luma, picture, spoil, view, write_clip
 
 from superres.errors import PictureError
 from superres.video.decode import FrameReader
@@ -30,24 +30,6 @@ def means(numbers):
     return [pytest.approx(luma(number).mean(), abs=1.5) for number in numbers]
 
 
-def spoil(source, target, which, *, how="zero"):
-    """Copy a clip packet by packet; those of some places are made nonsense, or left out."""
-    with av.open(str(source)) as given, av.open(str(target), "w") as copy:
-        stream = copy.add_stream_from_template(given.streams.video[0], opaque=True)
-        for place, packet in enumerate(given.demux(video=0)):
-            if not packet.size or (place in which and how == "drop"):
-                continue
-            if place in which:
-                broken = av.Packet(bytes(255 - byte for byte in bytes(packet)))
-                broken.pts, broken.dts = packet.pts, packet.dts
-                broken.duration, broken.time_base = packet.duration, packet.time_base
-                broken.is_keyframe = packet.is_keyframe
-                packet = broken
-            packet.stream = stream
-            copy.mux(packet)
-    return target
-
-
 def test_frames_come_in_order_with_the_files_own_variable_times(tmp_path):
     stamps = [0, 40, 90, 95, 300, 301, 1000]
     path = write_clip(
@@ -59,9 +41,6 @@ def test_frames_come_in_order_with_the_files_own_variable_times(tmp_path):
     assert [mean for _, mean, _ in stills] == means(range(7))
     assert reader.repeated == ()
     assert reader.notes() == []
-
-
-INTRA = {"options": {"g": "1"}, "time_base": Fraction(1, 1000)}
 
 
 @pytest.mark.parametrize("lost", [1, 3, 5])

@@ -1,15 +1,19 @@
-"""One progress bar over a batch of files: on a terminal, and nowhere else."""
+"""One progress bar over a batch of files on a terminal, and a line a minute elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from superres.cli.output import error_lines, print_result, print_status
+from superres.watch import Watch
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+_SECONDS_BETWEEN_LINES = 60.0
 
 
 class BatchProgress:
@@ -20,10 +24,12 @@ class BatchProgress:
 
     Args:
         files: The number of files in the batch.
+        first_line_s: Seconds until the first line where there is no bar.
     """
 
-    def __init__(self, files: int) -> None:
+    def __init__(self, files: int, *, first_line_s: float = _SECONDS_BETWEEN_LINES) -> None:
         self._files = files
+        self._next_line_s = time.monotonic() + first_line_s
         self._finished = 0
         self._noticed: set[str] = set()
         self._bar: tuple[Progress, TaskID] | None = None
@@ -45,13 +51,33 @@ class BatchProgress:
         """Whether there is a terminal to show a bar on."""
         return sys.stderr.isatty()
 
-    def step(self, name: str, done: float, total: float) -> None:
-        """Show that `done` of `total` parts of the file `name` are made."""
+    def watch(self, name: str, unit: str = "") -> Watch:
+        """Return the watch of one job, whose notes and progress are shown here.
+
+        Args:
+            name: What is shown beside the bar.
+            unit: What the job counts, such as "frames", if that is to be told.
+        """
+        if not unit:
+            return Watch(self.notice, lambda done, total: self.step(name, done, total))
+        return Watch(self.notice, _Counter(self, name, unit).count)
+
+    def step(self, name: str, done: float, total: float | None) -> None:
+        """Show that `done` of `total` parts of the file `name` are made; None if unknown."""
+        total = done + 1 if total is None else total
         part = done / total if total else 1.0
         if not self.visible or self._finished + part >= self._files:
             return
         progress, task = self._bar = self._bar or self._open(name)
         progress.update(task, description=name, completed=self._finished + part)
+
+    def step_or_line(self, words: str, done: float, total: float | None, line: str) -> None:
+        """Do as `step` does, or where there is no bar, print a line each minute."""
+        if self.visible:
+            self.step(words, done, total)
+        elif time.monotonic() >= self._next_line_s:
+            self.print_status(line)
+            self._next_line_s = time.monotonic() + _SECONDS_BETWEEN_LINES
 
     def finish_file(self, name: str) -> None:
         """Count one file as dealt with."""
@@ -110,3 +136,31 @@ class BatchProgress:
         task = progress.add_task(name, total=self._files)
         progress.start()
         return progress, task
+
+
+class _Counter:
+    """Shows what a job counts, how fast, and when it will be done."""
+
+    def __init__(self, bar: BatchProgress, name: str, unit: str) -> None:
+        self._bar, self._name, self._unit = bar, name, unit
+        self._first: tuple[float, float] | None = None
+
+    def count(self, done: float, total: float | None) -> None:
+        now = time.monotonic()
+        first_done, first_s = self._first = self._first or (done, now)
+        speed = (done - first_done) / (now - first_s) if now > first_s else 0.0
+        counted = f"{done:g}{'' if total is None else f' of {total:g}'} {self._unit}"
+        if speed:
+            counted += f", {speed:.1f} {self._unit}/s"
+        left = f", {time_text((total - done) / speed)} left" if total and speed else ""
+        self._bar.step_or_line(f"{self._name}  {counted}", done, total, counted + left)
+
+
+def time_text(seconds: float) -> str:
+    """Return a span of time as people read it: `4.2 s`, `12:05`, `1:02:03`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return (
+        f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+    )

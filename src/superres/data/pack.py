@@ -9,20 +9,19 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.atomic import atomic_write, check_target, os_errors_as
+from superres.atomic import OVERWRITE_OR_SKIP, Inputs, atomic_write, check_target, os_errors_as
 from superres.data.folders import PACK_SUFFIX, PictureSource, find_pictures
 from superres.errors import ArgumentError, DataError, OutputError, SuperresError
 from superres.media import Picture, WriteOptions, open_picture, read_pixels, write_picture
 
 MANIFEST_NAME = "manifest.json"
-_WAYS_OUT = "use --overwrite, --skip-existing or another -o"
 _MOST_LOOKED_FOR = 1000  # further packs that stand beside the first
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same pictures give the same bytes
 
@@ -88,7 +87,7 @@ def pack(
         OutputError: A pack cannot be written, exists, or is or would lie in one of the inputs.
     """
     sources = find_pictures(places)
-    inputs = {source.path for source in sources}
+    inputs = Inputs(source.path for source in sources)
     _check_target(target, places, inputs, options)
     shards = _Shards(target, inputs, options)
     used = 0
@@ -116,7 +115,7 @@ def _numbered(target: Path, number: int) -> Path:
 
 
 def _check_target(
-    target: Path, places: Sequence[Path], inputs: Collection[Path], options: PackOptions
+    target: Path, places: Sequence[Path], inputs: Inputs, options: PackOptions
 ) -> None:
     """Refuse packs that may not be written, before any picture is read."""
     if target.suffix.lower() != PACK_SUFFIX:
@@ -133,13 +132,13 @@ def _check_target(
         path = _numbered(target, number)
         if number and not path.exists():
             break
-        check_target(path, inputs, overwrite=options.overwrite, hint=_WAYS_OUT)
+        check_target(path, inputs, overwrite=options.overwrite, hint=OVERWRITE_OR_SKIP)
 
 
 class _Shards:
     """Collects encoded crops and writes a pack each time that one is full."""
 
-    def __init__(self, target: Path, inputs: Collection[Path], options: PackOptions) -> None:
+    def __init__(self, target: Path, inputs: Inputs, options: PackOptions) -> None:
         self._target = target
         self._inputs = inputs
         self._options = options
@@ -168,7 +167,7 @@ class _Shards:
         number = len(self._written)
         path = _numbered(self._target, number)
         # Once more: much time has passed, and numbers may have grown beyond what was looked for.
-        check_target(path, self._inputs, overwrite=self._options.overwrite, hint=_WAYS_OUT)
+        check_target(path, self._inputs, overwrite=self._options.overwrite, hint=OVERWRITE_OR_SKIP)
         with (
             atomic_write(path) as temporary,
             os_errors_as(path),

@@ -82,6 +82,29 @@ def degrade_batch(
     return round8(small_BCHW)
 
 
+def degrade_pixels(
+    large_HWC: NDArray[np.float32],
+    config: DegradationConfig,
+    *,
+    scale: int,
+    seed: tuple[int, ...],
+) -> NDArray[np.float32]:
+    """Make one picture small, as `degrade_batch` does.
+
+    Args:
+        large_HWC: (H, W, C) in [0, 1]; H and W are multiples of `scale`.
+        config: The chain.
+        scale: Large size over small size.
+        seed: Whole numbers from 0.
+
+    Returns:
+        (H / scale, W / scale, C) in [0, 1], multiples of 1/255.
+    """
+    large_1CHW = torch.from_numpy(large_HWC).permute(2, 0, 1)[None]
+    small_1CHW = degrade_batch(large_1CHW, config, scale=scale, seed=seed)
+    return small_1CHW[0].permute(1, 2, 0).numpy()
+
+
 def _do_step(
     step: Step,
     x_BCHW: Tensor,

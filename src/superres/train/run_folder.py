@@ -32,7 +32,7 @@ def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
             )
     elif recipe_path.exists() and not _of_a_run(recipe_path):
         raise ArgumentError(
-            f"{recipe_path} exists already, and no run wrote it",
+            f"{recipe_path} already exists, and no run wrote it",
             "a run's own recipe would replace it: name a new folder",
         )
     atomic_write_bytes(recipe_path, to_toml(recipe).encode())

@@ -12,8 +12,8 @@ from superres.cli.output import print_json, print_result, print_status
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from superres.burst.fuse_files import BurstReport
     from superres.imaging.forward_model import Blur
+    from superres.jobs.report import BurstReport
 
 
 def burst(
@@ -80,12 +80,14 @@ def burst(
     if output == Path("-") or Path("-") in frames:
         raise ArgumentError("burst reads and writes files, got -", "name files or a folder")
 
-    from superres.burst.fuse import FuseOptions
-    from superres.burst.fuse_files import BurstFiles, fuse_files
+    from superres.burst.options import FuseOptions
     from superres.cli.progress import BatchProgress
     from superres.data.folders import find_pictures
+    from superres.jobs.burst import fuse_burst_files
+    from superres.jobs.outputs import make_folder_of
+    from superres.jobs.spec import BurstJob, checked_arguments
+    from superres.model_pool import ModelPool
     from superres.upscaler import RunOptions
-    from superres.watch import Watch
 
     sources = find_pictures(frames)
     if packed := [str(source) for source in sources if source.member]:
@@ -101,23 +103,20 @@ def burst(
         pixfrac=pixfrac,
         run=RunOptions(backend=backend, precision=precision, device=device),
     )
-    files = BurstFiles(
-        frames=tuple(source.path for source in sources),
-        target=output,
-        masks=tuple(mask or ()),
-        coverage=coverage,
-        overwrite=overwrite,
-        quality=quality,
-    )
-    with BatchProgress(1) as bar:
-        report = fuse_files(
-            files,
-            options,
-            Watch(
-                on_note=bar.notice,
-                on_progress=lambda done, steps: bar.step(output.name, done, steps or done),
-            ),
+    with checked_arguments():
+        job = BurstJob(
+            frames=tuple(source.path for source in sources),
+            target=output,
+            existing="replace" if overwrite else "refuse",
+            fuse=options,
+            masks=tuple(mask or ()),
+            coverage=coverage,
+            quality=quality,
         )
+    for target in job.outputs:
+        make_folder_of(target)
+    with BatchProgress(1) as bar:
+        report = fuse_burst_files(job, ModelPool(), bar.watch(output.name))
     if as_json:
         print_json(report.to_dict())
     else:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from superres.atomic import check_target
 from superres.cli.needs import needs
-from superres.cli.output import print_json, print_status
-from superres.cli.targets import make_folder_of
-from superres.errors import ArgumentError, OutputError, PictureError
+from superres.cli.output import print_status
+from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from superres.jobs.run import Outcome
 
 
 def degrade(
@@ -47,50 +46,43 @@ def degrade(
     if "-" in (source, target):
         raise ArgumentError("degrade reads and writes files, got -", "name a file or a folder")
 
-    from superres.cli.plan import FALLBACK, Naming, make_plan, path_key
-    from superres.cli.progress import BatchProgress
-
     with needs("degrade", "torch"):
-        from superres.degrade.degrade_file import degrade_file
-        from superres.degrade.load import load_degradation
+        import_module("superres.jobs.degrade")  # what is missing is told before the batch
+
+    from superres.cli.batch import run_batch
+    from superres.degrade.load import load_degradation
+    from superres.jobs.plan import FALLBACK, Naming, make_plan
+    from superres.jobs.spec import DegradeJob, checked_arguments
 
     config = load_degradation(recipe)
     plan = make_plan([source], target, Naming("", FALLBACK), recursive=recursive)
-    sources = {path_key(Path(job.source)): Path(job.source) for job in plan.jobs}
-    files: list[dict[str, object]] = []
-    with BatchProgress(len(plan.jobs)) as progress:
-        for folder in plan.empty:
-            progress.print_error(
-                f"{folder} holds no pictures", "--recursive looks in its folders too"
+    with checked_arguments():
+        jobs = [
+            DegradeJob(
+                source=Path(task.source),
+                target=Path(task.target),
+                existing="replace" if overwrite else "refuse",
+                degradation=config,
+                scale=scale,
+                seed=seed,
             )
-        for job in plan.jobs:
-            large, small = Path(job.source), Path(job.target)
-            try:
-                inputs = (large, sources.get(path_key(small), large))
-                _prepare_target(small, inputs, overwrite=overwrite)
-                report = degrade_file(large, small, config, scale=scale, seed=seed)
-            except (OutputError, PictureError) as error:
-                progress.print_error(error.message, error.hint)
-                names = {"source": str(large), "target": str(small)}
-                told = {"error": error.message, "hint": error.hint}
-                files.append({"status": "failed", **names, **told})
-            else:
-                files.append({"status": "done", **dataclasses.asdict(report)})
-                for note in report.notes:
-                    progress.print_status(f"note: {large}: {note}")
-                if not as_json:
-                    progress.print_result(str(small))
-            progress.finish_file(large.name)
-    done = sum(file["status"] == "done" for file in files)
-    failed = len(files) - done
-    if as_json:
-        print_json({"files": files, "done": done, "failed": failed})
+            for task in plan.tasks
+        ]
+    outcomes = run_batch(jobs, plan.empty, _summary if as_json else None)
+    done, failed = _count(outcomes)
     print_status(f"{done} done, {failed} failed ({recipe}, ×{scale}, seed {seed})")
     if failed or plan.empty:
         raise typer.Exit(1)
 
 
-def _prepare_target(target: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuse what must not be overwritten, before anything is computed, and make the folder."""
-    make_folder_of(target, "name another OUT")
-    check_target(target, inputs, overwrite=overwrite, hint="use --overwrite or another OUT")
+def _count(outcomes: Sequence[Outcome]) -> tuple[int, int]:
+    """Return how many are done and how many failed."""
+    done = sum(outcome.status == "done" for outcome in outcomes)
+    return done, len(outcomes) - done
+
+
+def _summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """Return the whole run as JSON can hold it."""
+    done, failed = _count(outcomes)
+    files = [outcome.to_dict() for outcome in outcomes]
+    return {"files": files, "done": done, "failed": failed}

@@ -74,7 +74,6 @@ def evaluate(
     from superres.metrics import Protocol
     from superres.metrics.cpsnr import RegisteredProtocol
     from superres.upscaler import RunOptions
-    from superres.watch import Watch
 
     options = RunOptions(
         tile=tile or None,
@@ -90,7 +89,7 @@ def evaluate(
         else Protocol(channels=channels, border=scale if border is None else border)
     )
     with BatchProgress(sum(count_pictures(folder) for folder in folders)) as progress:
-        enlarger = _enlarger(model, scale, options, Watch(on_note=progress.notice))
+        enlarger = _enlarger(model, scale, options, progress.watch(model))
         results = [
             measure(
                 enlarger,

@@ -102,15 +102,10 @@ def pull_model(
     as_json: AsJson = False,
 ) -> None:
     """Fetch what a name stands for into the cache, and print where it lies."""
-    from superres.watch import Watch
     from superres.zoo import download
 
     with BatchProgress(1) as bar:
-        watch = Watch(
-            on_note=bar.notice,
-            on_progress=lambda arrived, total: bar.step(name, arrived, total or arrived),
-        )
-        paths = download(name, watch=watch)
+        paths = download(name, watch=bar.watch(name))
     if as_json:
         print_json({"name": name, "files": [str(path) for path in paths]})
         return

@@ -55,7 +55,7 @@ def pack(
     if skip_existing and output.exists():
         if as_json:
             print_json({"status": "skipped", "packs": [output]})
-        print_status(f"skipped: {output} exists already")
+        print_status(f"skipped: {output} already exists")
         return
 
     from superres.cli.progress import BatchProgress
@@ -70,14 +70,9 @@ def pack(
         quality=quality,
         overwrite=overwrite,
     )
-    with BatchProgress(1) as progress:
-        report = make(
-            places,
-            output,
-            options,
-            notice=progress.print_status,
-            progress=lambda done, total: progress.step(f"{done}/{total} pictures", done, total),
-        )
+    with BatchProgress(1) as bar:
+        watch = bar.watch(output.name, "pictures")
+        report = make(places, output, options, notice=watch.note, progress=watch.progress)
     if as_json:
         print_json({"status": "done", **dataclasses.asdict(report)})
     else:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from superres.cli.output import print_json, print_result, print_status
 from superres.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from superres.cli.progress import BatchProgress
-
-_SECONDS_BETWEEN_LINES = 60.0
 
 
 def train(
@@ -119,9 +112,12 @@ def train(
         resume=resume,
         devices=Devices(device, processes, machines),
     )
-    with BatchProgress(1) as progress:
-        teller = _Teller(progress)
-        report = run(resolved, options, notice=progress.print_status, progress=teller.tell)
+    with BatchProgress(1, first_line_s=0.0) as bar:
+
+        def tell(done: float, words: str) -> None:
+            bar.step_or_line(words, done, 1.0, f"{min(done, 1.0):4.0%}  {words}")
+
+        report = run(resolved, options, notice=bar.print_status, progress=tell)
     if int(os.environ.get("LOCAL_RANK", "0")) + int(os.environ.get("NODE_RANK", "0")):
         return  # the first of the processes speaks for all
     if as_json:
@@ -135,19 +131,3 @@ def train(
         f"{report.steps:,} steps in {report.minutes:.1f} min, "
         f"{report.data_wait:.1%} of it waiting for data"
     )
-
-
-class _Teller:
-    """Tells how a run goes: all of it to a bar, and where there is none a line a minute."""
-
-    def __init__(self, progress: BatchProgress) -> None:
-        self._progress = progress
-        self._told_s = -math.inf
-
-    def tell(self, done: float, words: str) -> None:
-        now = time.monotonic()
-        if self._progress.visible:
-            self._progress.step(words, done, 1.0)
-        elif now - self._told_s >= _SECONDS_BETWEEN_LINES:
-            self._progress.print_status(f"{min(done, 1.0):4.0%}  {words}")
-            self._told_s = now

@@ -23,17 +23,16 @@ from superres.cli.options import (
     Tile,
     check_scale,
 )
-from superres.cli.output import print_json, print_status
+from superres.cli.output import print_status
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from superres.cli.jobs import Existing, Outcome
-    from superres.cli.plan import Naming, Plan
-    from superres.cli.progress import BatchProgress
-    from superres.enlarge_file import EnlargeOptions
+    from superres.jobs.plan import Naming, Plan
+    from superres.jobs.run import Outcome
+    from superres.jobs.spec import PictureJob
 
 
-def upscale(  # a verb's options are its arguments; they become EnlargeOptions at once
+def upscale(  # a verb's options are its arguments; they become a PictureJob at once
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="IN", help="Pictures, folders of pictures, or - for stdin."),
@@ -88,7 +87,7 @@ def upscale(  # a verb's options are its arguments; they become EnlargeOptions a
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave inputs alone whose output stands.")
+        bool, typer.Option("--skip-existing", help="Leave inputs alone whose output exists.")
     ] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", help="Also folders in folders; the tree is mirrored.")
@@ -116,33 +115,49 @@ def upscale(  # a verb's options are its arguments; they become EnlargeOptions a
         ),
     )
 
-    from superres.cli.plan import make_plan
-    from superres.enlarge_file import EnlargeOptions
+    from superres.cli.batch import open_pipes, run_batch
+    from superres.jobs.plan import make_plan
+    from superres.jobs.spec import PictureJob, checked_arguments
     from superres.upscaler import RunOptions
 
-    options = EnlargeOptions(
-        model=model,
-        scale=scale,
-        size=parse_size(size) if size is not None else None,
-        profile=profile,
-        run=RunOptions(
-            tile=tile or None,
-            ensemble=ensemble,
-            alpha=alpha,
-            backend=backend,
-            precision=precision,
-            device=device,
-            threads=threads,
-        ),
-        max_pixels=max_pixels,
-        format=format,
-        quality=quality,
-        overwrite=overwrite,
+    taken = parse_size(size) if size is not None else None
+    naming = _naming(model, scale, taken, format, suffix)
+    plan = make_plan(named, output, naming, recursive=recursive)
+    run = RunOptions(
+        tile=tile or None,
+        ensemble=ensemble,
+        alpha=alpha,
+        backend=backend,
+        precision=precision,
+        device=device,
+        threads=threads,
     )
-    plan = make_plan(named, output, _naming(options, suffix), recursive=recursive)
-    _check_pipes(plan, as_json)
-    existing = "skip" if skip_existing else "replace" if overwrite else "refuse"
-    if not _enlarge_all(plan, options, existing, as_json):
+    with checked_arguments():
+        jobs = [
+            PictureJob(
+                source=task.source,
+                target=task.target,
+                existing="skip" if skip_existing else "replace" if overwrite else "refuse",
+                model=model,
+                scale=scale,
+                size=taken,
+                run=run,
+                max_pixels=max_pixels,
+                profile=profile,
+                format=format,
+                quality=quality,
+            )
+            for task in plan.tasks
+        ]
+    _check_pipes(jobs, as_json)
+    start = time.monotonic()
+
+    def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
+        return _summary(plan, outcomes, time.monotonic() - start)
+
+    outcomes = run_batch(jobs, plan.empty, summary if as_json else None, open_pipes(jobs))
+    print_status(_last_words(outcomes, time.monotonic() - start))
+    if plan.empty or any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(1)
 
 
@@ -167,18 +182,24 @@ def _refuse(*rules: tuple[str, str, bool]) -> None:
             raise ArgumentError(message, hint)
 
 
-def _naming(options: EnlargeOptions, suffix: str | None) -> Naming:
+def _naming(
+    model: str,
+    scale: float | None,
+    size: tuple[int, int] | None,
+    format: str | None,
+    suffix: str | None,
+) -> Naming:
     """Return how results are named: `_x4`, `_x1.5` or `_1920x1080`, unless the user says."""
     from superres.auto_model import largest_scale
-    from superres.cli.plan import Naming
+    from superres.jobs.plan import Naming
     from superres.media import format_for
     from superres.zoo import AUTO, scales
 
-    if suffix is None and options.size:
-        suffix = f"_{options.size[1]}x{options.size[0]}"
+    if suffix is None and size:
+        suffix = f"_{size[1]}x{size[0]}"
     elif suffix is None:
-        largest = largest_scale() if options.model == AUTO else max(scales(options.model))
-        suffix = f"_x{options.scale or largest:g}"
+        largest = largest_scale() if model == AUTO else max(scales(model))
+        suffix = f"_x{scale or largest:g}"
     _refuse(
         (
             f"--suffix {suffix!r} would lead into another folder",
@@ -186,14 +207,12 @@ def _naming(options: EnlargeOptions, suffix: str | None) -> Naming:
             "/" in suffix or "\\" in suffix,
         )
     )
-    if options.format is None:
-        return Naming(suffix, None)
-    return Naming(suffix, format_for(options.format).suffixes[0])
+    return Naming(suffix, format_for(format).suffixes[0] if format else None)
 
 
-def _check_pipes(plan: Plan, as_json: bool) -> None:
+def _check_pipes(jobs: Sequence[PictureJob], as_json: bool) -> None:
     """Refuse to send a picture where a person reads, or where the report goes."""
-    if not any(job.target == "-" for job in plan.jobs):
+    if not any(job.target == "-" for job in jobs):
         return
     _refuse(
         ("--json and the picture would both go to stdout", "give the picture a file: -o", as_json),
@@ -205,50 +224,11 @@ def _check_pipes(plan: Plan, as_json: bool) -> None:
     )
 
 
-def _enlarge_all(plan: Plan, options: EnlargeOptions, existing: Existing, as_json: bool) -> bool:
-    """Run the plan, tell what became of it, and return whether nothing failed."""
-    from superres.cli.jobs import run_jobs
-    from superres.cli.progress import BatchProgress
-    from superres.enlarge_file import Enlarger
-
-    start = time.monotonic()
-    outcomes: list[Outcome] = []
-    with BatchProgress(len(plan.jobs)) as progress:
-        for folder in plan.empty:
-            progress.print_error(
-                f"{folder} holds no pictures", "--recursive looks in its folders too"
-            )
-        enlarger = Enlarger(options)
-        try:
-            for outcome in run_jobs(plan.jobs, enlarger, existing, progress):
-                outcomes.append(outcome)
-                _tell(outcome, progress, as_json)
-        except KeyboardInterrupt:
-            if as_json:
-                print_json(_summary(plan, outcomes, time.monotonic() - start))
-            raise
-    seconds = time.monotonic() - start
-    if as_json:
-        print_json(_summary(plan, outcomes, seconds))
-    print_status(_last_words(outcomes, seconds))
-    return not plan.empty and all(outcome.status != "failed" for outcome in outcomes)
-
-
-def _tell(outcome: Outcome, progress: BatchProgress, as_json: bool) -> None:
-    """Show where a result stands, and what its file could not keep."""
-    if outcome.status == "skipped":
-        progress.print_status(f"skipped {outcome.job.source}: {outcome.job.target} stands already")
-    if outcome.report:
-        for note in outcome.report.notes:
-            if not progress.was_noticed(note):
-                progress.print_status(f"note: {outcome.job.source}: {note}")
-        if outcome.job.target != "-" and not as_json:
-            progress.print_result(str(outcome.job.target))
-
-
 def _last_words(outcomes: Sequence[Outcome], seconds: float) -> str:
     """Return the line that closes a run."""
-    if len(outcomes) == 1 and (report := outcomes[0].report):
+    from superres.jobs.report import Report
+
+    if len(outcomes) == 1 and isinstance(report := outcomes[0].report, Report):
         before, after = (f"{w}×{h}" for h, w in (report.input_size, report.output_size))
         how = f"{report.model} on {report.backend} {report.device}, {report.precision}"
         return f"{before} → {after} in {seconds:.2f} s ({how})"
@@ -264,6 +244,6 @@ def _summary(plan: Plan, outcomes: Sequence[Outcome], seconds: float) -> dict[st
         "files": [outcome.to_dict() for outcome in outcomes],
         "folders_without_pictures": [str(folder) for folder in plan.empty],
         **{status: counts[status] for status in ("done", "skipped", "failed")},
-        "left": len(plan.jobs) - len(outcomes),
+        "left": len(plan.tasks) - len(outcomes),
         "seconds": round(seconds, 3),
     }

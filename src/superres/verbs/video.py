@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,17 +22,15 @@ from superres.cli.options import (
     check_scale,
 )
 from superres.cli.output import print_json, print_result, print_status
+from superres.cli.progress import time_text
 from superres.errors import ArgumentError
 from superres.verbs.upscale import parse_size
 
 if TYPE_CHECKING:
-    from superres.cli.progress import BatchProgress
-    from superres.video.report import VideoReport
-
-_SECONDS_BETWEEN_LINES = 60.0
+    from superres.jobs.report import VideoReport
 
 
-def video(  # a verb's options are its arguments; they become VideoOptions at once
+def video(  # a verb's options are its arguments; they become a VideoJob at once
     source: Annotated[str, typer.Argument(metavar="IN", help="A video.")],
     output: Annotated[
         str | None,
@@ -108,63 +105,63 @@ def video(  # a verb's options are its arguments; they become VideoOptions at on
             "the video would be printed to the terminal", "give it a file: -o, or redirect stdout"
         )
 
+    from superres.cli.batch import open_pipes
     from superres.cli.progress import BatchProgress
-    from superres.cli.targets import make_folder_of
+    from superres.jobs.outputs import make_folder_of
+    from superres.jobs.spec import VideoJob, checked_arguments
+    from superres.model_pool import ModelPool
     from superres.upscaler import RunOptions
-    from superres.watch import Watch
+    from superres.video.codec_options import CodecOptions
 
     os.environ.setdefault("SVT_LOG", "1")  # its AV1 encoder writes to stderr by itself
     with needs("video", "video"):
-        from superres.video.encoding import CodecOptions
-        from superres.video.enlarge_video import enlarge_video
-        from superres.video.plan import VideoOptions
+        from superres.jobs.video import upscale_video
 
-    options = VideoOptions(
-        model=model,
-        scale=scale,
-        size=parse_size(size) if size is not None else None,
-        codec=CodecOptions(codec, crf, pix_fmt, tuple(map(_pair, codec_option or ()))),
-        container=format,
-        run=RunOptions(
-            tile=tile or None,
-            ensemble=ensemble,
-            backend=backend,
-            precision=precision,
-            device=device,
-            threads=threads,
-        ),
-        max_pixels=max_pixels,
-        overwrite=overwrite,
-    )
-    target, kind = _target(Path(source), output, options.size, scale, model)
-    if isinstance(target, Path):
-        make_folder_of(target, "name another output with -o")
-    with BatchProgress(1) as progress:
-        teller = _Teller(progress, Path(source).name)
+    taken = parse_size(size) if size is not None else None
+    target, form = _target(Path(source), output, taken, scale, model)
+    with checked_arguments():
+        job = VideoJob(
+            source=Path(source),
+            target=target,
+            existing="replace" if overwrite else "refuse",
+            model=model,
+            scale=scale,
+            size=taken,
+            run=RunOptions(
+                tile=tile or None,
+                ensemble=ensemble,
+                backend=backend,
+                precision=precision,
+                device=device,
+                threads=threads,
+            ),
+            max_pixels=max_pixels,
+            form=form,
+            codec=CodecOptions(codec, crf, pix_fmt, tuple(map(_pair, codec_option or ()))),
+            container=format,
+        )
+    for path in job.outputs:
+        make_folder_of(path)
+    with BatchProgress(1) as bar:
+        watch = bar.watch(Path(source).name, "frames")
         try:
-            report = enlarge_video(
-                Path(source),
-                target,
-                options,
-                kind=kind,
-                watch=Watch(on_note=progress.notice, on_progress=teller.tell),
-            )
+            report = upscale_video(job, ModelPool(), watch, open_pipes([job]))
         except KeyboardInterrupt:
-            if isinstance(target, Path):
-                progress.print_status("the same command goes on after the last finished segment")
+            if job.outputs:
+                bar.print_status("the same command goes on after the last finished segment")
             raise
         for note in report.notes:
-            if not progress.was_noticed(note):
-                progress.print_status(f"note: {note}")
+            if not bar.was_noticed(note):
+                bar.print_status(f"note: {note}")
     _conclude(report, as_json=as_json)
 
 
 def _target(
     source: Path, output: str | None, size: tuple[int, int] | None, scale: float | None, model: str
-) -> tuple[Path | BinaryIO, Literal["file", "folder"]]:
+) -> tuple[Path | Literal["-"], Literal["file", "folder"]]:
     """Return what to write: a file, a folder of frames, or stdout."""
     if output == "-":
-        return sys.stdout.buffer, "file"
+        return "-", "file"
     if output is None:
         from superres.zoo import scales
 
@@ -199,41 +196,6 @@ def _conclude(report: VideoReport, *, as_json: bool) -> None:
     how = f"{report.model} on {report.backend} {report.device}, {report.precision}; "
     how = (how if report.backend else "") + f"{report.codec}, {report.pix_fmt}"
     print_status(
-        f"{before} → {after}, {report.frames} frames in {_time(report.seconds)}, "
+        f"{before} → {after}, {report.frames} frames in {time_text(report.seconds)}, "
         f"{report.fps:.1f} frames/s ({how})"
-    )
-
-
-class _Teller:
-    """Tells how a video gets on: all of it to a bar, and where there is none a line a minute."""
-
-    def __init__(self, progress: BatchProgress, name: str) -> None:
-        self._progress = progress
-        self._name = name
-        self._told_s = time.monotonic()
-        self._first: tuple[float, float] | None = None  # frames done, and when
-
-    def tell(self, done: float, frames: float | None) -> None:
-        """Say how many frames are done, and of how many."""
-        now = time.monotonic()
-        first_done, first_s = self._first = self._first or (done, now)
-        fps = (done - first_done) / (now - first_s) if now > first_s else 0.0
-        left = max(0.0, frames - done) if frames else None
-        end = f", {_time(left / fps)} left" if left is not None and fps else ""
-        if self._progress.visible:
-            words = f"{self._name}  {done:.0f} frames, {fps:.1f}/s"
-            self._progress.step(words, done, max(frames or 0, done + 1))
-        elif now - self._told_s >= _SECONDS_BETWEEN_LINES:
-            of = f" of {frames:.0f}" if frames else ""
-            self._progress.print_status(f"{done:.0f}{of} frames, {fps:.1f} frames/s{end}")
-            self._told_s = now
-
-
-def _time(seconds: float) -> str:
-    """Return a span of time as people read it."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
     )

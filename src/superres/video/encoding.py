@@ -11,6 +11,7 @@ import av
 from av.codec.codec import UnknownCodecError, find_best_pix_fmt_of_list
 
 from superres.errors import ArgumentError
+from superres.video.codec_options import CodecOptions
 from superres.video.colour import LIMITED, Numbers, colour_of_copy, numbers_of
 from superres.video.probe import Colour, VideoFacts
 
@@ -45,24 +46,6 @@ _HDR_NAMES = {
     "libx265": ("master-display", "max-cll"),
     "libsvtav1": ("mastering-display", "content-light"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class CodecOptions:
-    """What a user may say of the encoding.
-
-    Attributes:
-        codec: A codec (`h264`, `hevc`, `av1`, `vp9`, `ffv1`, `prores`) or an encoder of FFmpeg's;
-            None chooses by the container and the depth.
-        crf: The quality, where the encoder has such a number; lower is better.
-        pix_fmt: FFmpeg's name of the pixel format; None stays as near to the source as can be.
-        more: Other options of the encoder, as names and values.
-    """
-
-    codec: str | None = None
-    crf: float | None = None
-    pix_fmt: str | None = None
-    more: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
-from superres.video.colour import Numbers, knows_matrix
-from superres.video.probe import UNSAID, Colour, VideoFacts
+import av
+
+from superres.video.colour import Numbers, knows_matrix, numbers_of
+from superres.video.probe import UNSAID, Colour, VideoFacts, probe
+from superres.video.production import VideoPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a finished result is and has.
+
+    Attributes:
+        codec: The encoder, or "png".
+        pix_fmt: The pixel format.
+        kept: What it has of the source besides its pictures.
+        not_kept: What it has not.
+        notes: What was wrong with the source, or was changed.
+    """
+
+    codec: str
+    pix_fmt: str
+    kept: tuple[str, ...]
+    not_kept: tuple[str, ...]
+    notes: tuple[str, ...]
+
 
 # Tags that containers write about themselves, or under another name.
 _TRIFLES = {
     "encoder", "duration", "handler_name", "vendor_id", "major_brand", "minor_version",
     "compatible_brands", "creation_time", "language",
 }  # fmt: skip
+
+
+def findings(plan: VideoPlan, target: Path | BinaryIO, notes_of_source: Sequence[str]) -> Findings:
+    """Look into a finished result for what it kept.
+
+    Args:
+        plan: What was to be made.
+        target: What was made; of a pipe, which cannot be looked into again, only the tracks are
+            known.
+        notes_of_source: What was wrong with the source.
+    """
+    facts, encoding = plan.facts, plan.encoding
+    source = numbers_of(facts.pix_fmt, facts.colour, facts.size)
+    notes = list(notes_of_source)
+    if encoding is None:
+        kept = ["time stamps (in timestamps.txt)"]
+        lost = [f"{track.words}: a folder holds pictures only" for track in facts.tracks]
+    else:
+        notes += changes(facts, source, encoding.numbers, encoding.colour)
+        after = probe(target) if isinstance(target, Path) else None
+        kept, lost = compare(facts, after, colour=encoding.colour, refused=plan.rest.refused)
+    if any(part.is_alpha for part in av.VideoFormat(facts.pix_fmt).components):
+        lost.append("transparency")
+    png_format = "rgb24" if source.bits == 8 else "rgb48"
+    return Findings(
+        codec=encoding.encoder if encoding else "png",
+        pix_fmt=encoding.pix_fmt if encoding else png_format,
+        kept=tuple(kept),
+        not_kept=tuple(lost),
+        notes=tuple(notes),
+    )
 
 
 def compare(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
+
 from superres.atomic import atomic_write_bytes, os_errors_as
 from superres.errors import OutputError
+from superres.version import __version__
 from superres.video.encode import Segment
 
 _NAME = "manifest.json"
@@ -103,6 +107,15 @@ def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
     work = WorkFolder(path, [], command)
     work._write()  # pyright: ignore[reportPrivateUsage] - its own class' maker
     return work
+
+
+def software() -> dict[str, Any]:
+    """Return what of this machine and its programs the encoded frames depend on."""
+    return {
+        "cores": os.cpu_count(),  # encoders cut their work by it
+        "superres": __version__,
+        "av": av.__version__,
+    }
 
 
 def fingerprint(source: Path) -> dict[str, Any]:

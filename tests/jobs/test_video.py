@@ -15,18 +15,39 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import RATE, has_encoder, luma, read_clip, seconds, write_clip
+from clips import INTRA, RATE, has_encoder, luma, read_clip, seconds, spoil, write_clip
 
 from superres.errors import ArgumentError, BackendError, NumericalError, OutputError, PictureError
+from superres.jobs.pipes import Pipes
+from superres.jobs.spec import VideoJob, job_to_json
+from superres.jobs.video import upscale_video
 from superres.media import open_picture, read_pixels
-from superres.video.encoding import CodecOptions
+from superres.model_pool import ModelPool
+from superres.video.codec_options import CodecOptions
 from superres.video.manifest import work_folder_of
 from superres.video.probe import probe
+from superres.watch import Watch
+
+pytestmark = pytest.mark.usefixtures("repeating_network")
 
 LOSSLESS = {"codec": CodecOptions("ffv1")}
 MS = Fraction(1, 1000)
 needs_x264 = pytest.mark.skipif(not has_encoder("libx264"), reason="this av has no libx264")
 needs_x265 = pytest.mark.skipif(not has_encoder("libx265"), reason="this av has no libx265")
+
+
+@pytest.fixture
+def enlarge():
+    """Return a function that enlarges a clip by 2 and returns the report."""
+
+    def run(source, target, *, progress=None, **options):
+        pipes = Pipes() if isinstance(target, Path) else Pipes(target=target)
+        place = target if isinstance(target, Path) else "-"
+        values = {"scale": 2, "segment_frames": 4, **options}
+        job = VideoJob(source=source, target=place, **values)
+        return upscale_video(job, ModelPool(), Watch(on_progress=progress), pipes)
+
+    return run
 
 
 def planes(path):
@@ -173,8 +194,6 @@ def test_one_frame_is_enough(tmp_path, enlarge):
 
 
 def test_a_lost_frame_keeps_its_place_and_is_in_the_report(tmp_path, enlarge):
-    from test_decode import INTRA, spoil
-
     good = write_clip(tmp_path / "good.mkv", frames=9, **INTRA)
     report = enlarge(spoil(good, tmp_path / "bad.mkv", {5}), tmp_path / "b.mkv", **LOSSLESS)
     assert report.frames == 9
@@ -188,7 +207,7 @@ def test_a_folder_holds_a_png_for_each_frame_and_their_times(tmp_path, enlarge):
     source = write_clip(
         tmp_path / "a.mkv", frames=6, stamps=[0, 40, 90, 100, 170, 300], time_base=MS
     )
-    report = enlarge(source, tmp_path / "out", kind="folder")
+    report = enlarge(source, tmp_path / "out", form="folder")
     names = [f"{number:08}.png" for number in range(1, 7)]
     assert left_in(tmp_path / "out") == [*names, "timestamps.txt"]
     lines = (tmp_path / "out" / "timestamps.txt").read_text().splitlines()
@@ -203,7 +222,7 @@ def test_a_folder_holds_a_png_for_each_frame_and_their_times(tmp_path, enlarge):
 
 def test_frames_of_ten_bits_become_pngs_of_sixteen(tmp_path, enlarge):
     source = write_clip(tmp_path / "a.mkv", frames=1, pix_fmt="yuv420p10le")
-    enlarge(source, tmp_path / "out", kind="folder")
+    enlarge(source, tmp_path / "out", form="folder")
     assert open_picture(tmp_path / "out" / "00000001.png").depth == "uint16"
 
 
@@ -234,8 +253,11 @@ def test_a_pipe_gets_a_whole_file_with_the_sound(tmp_path, enlarge):
 def test_progress_counts_every_frame_once(tmp_path, enlarge):
     source = write_clip(tmp_path / "a.mkv", frames=7)
     seen = []
-    enlarge(source, tmp_path / "b.mkv", progress=lambda *args: seen.append(args), **LOSSLESS)
+    report = enlarge(
+        source, tmp_path / "b.mkv", progress=lambda *args: seen.append(args), **LOSSLESS
+    )
     assert seen == [(done, 7) for done in range(1, 8)]
+    assert report.fps > 0
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path, enlarge):
@@ -262,17 +284,17 @@ def test_an_existing_target_is_kept_unless_overwriting_is_asked_for(tmp_path, en
     source = write_clip(tmp_path / "a.mkv", frames=2)
     target = tmp_path / "b.mkv"
     target.write_bytes(b"mine")
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         enlarge(source, target, **LOSSLESS)
     assert target.read_bytes() == b"mine"
-    enlarge(source, target, overwrite=True, **LOSSLESS)
+    enlarge(source, target, existing="replace", **LOSSLESS)
     assert len(planes(target)) == 2
 
 
 def test_the_source_is_never_overwritten(tmp_path, enlarge):
     source = write_clip(tmp_path / "a.mkv", frames=2)
     with pytest.raises(OutputError, match="is itself an input"):
-        enlarge(source, tmp_path / "." / "a.mkv", overwrite=True)
+        enlarge(source, tmp_path / "." / "a.mkv", existing="replace")
     assert len(planes(source)) == 2
 
 
@@ -281,7 +303,7 @@ def test_a_folder_that_holds_something_is_refused(tmp_path, enlarge):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
-        enlarge(source, tmp_path / "out", kind="folder", overwrite=True)
+        enlarge(source, tmp_path / "out", form="folder", existing="replace")
 
 
 def test_frames_beyond_the_cap_are_refused_before_any_work(tmp_path, enlarge):
@@ -380,10 +402,9 @@ import sys
 sys.path.insert(0, {here!r})
 import superres.upscaler
 from clips import Repeater
-from pathlib import Path
-from superres.video.encoding import CodecOptions
-from superres.video.enlarge_video import enlarge_video
-from superres.video.plan import VideoOptions
+from superres.jobs.spec import job_from_json
+from superres.jobs.video import upscale_video
+from superres.model_pool import ModelPool
 from superres.watch import Watch
 import time
 
@@ -393,23 +414,23 @@ class Slow(Repeater):
         return super().run(graph, tensors)
 
 superres.upscaler.open_runtime = lambda model, options, *, watch: Slow(model.card.scale)
-options = VideoOptions(scale=2, segment_frames=4, codec=CodecOptions({codec!r}))
 def told(done, frames):
     print(done, flush=True)
-enlarge_video(Path({source!r}), Path({target!r}), options, kind={kind!r},
-              watch=Watch(on_progress=told))
+upscale_video(job_from_json({job!r}), ModelPool(), Watch(on_progress=told))
 """
 
 
-def killed_run(source, target, *, kind, codec, after):
-    """Run in another process, kill it when so many frames are made."""
-    code = SCRIPT.format(
-        here=str(Path(__file__).parents[1] / "support"),
-        source=str(source),
-        target=str(target),
-        kind=kind,
-        codec=codec,
+def killed_run(source, target, *, form, codec, after):
+    """Run in another process, kill it with SIGKILL when so many frames are made."""
+    job = VideoJob(
+        source=source,
+        target=target,
+        scale=2,
+        segment_frames=4,
+        codec=CodecOptions(codec),
+        form=form,
     )
+    code = SCRIPT.format(here=str(Path(__file__).parents[1] / "support"), job=job_to_json(job))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         for line in run.stdout:
@@ -423,7 +444,7 @@ def test_after_kill_9_the_same_command_goes_on_and_makes_the_same_frames(tmp_pat
     source = write_clip(tmp_path / "a.mkv", frames=18, sound=True, time_base=MS)
     whole, resumed = tmp_path / "whole.mkv", tmp_path / "resumed.mkv"
     enlarge(source, whole, codec=CodecOptions(codec))
-    killed_run(source, resumed, kind="file", codec=codec, after=11)
+    killed_run(source, resumed, form="file", codec=codec, after=11)
     assert not resumed.exists()
     assert (work_folder_of(resumed) / "manifest.json").exists()
     report = enlarge(source, resumed, codec=CodecOptions(codec))
@@ -437,9 +458,9 @@ def test_after_kill_9_the_same_command_goes_on_and_makes_the_same_frames(tmp_pat
 
 def test_after_kill_9_a_folder_of_frames_goes_on(tmp_path, enlarge):
     source = write_clip(tmp_path / "a.mkv", frames=10, time_base=MS)
-    killed_run(source, tmp_path / "out", kind="folder", codec=None, after=7)
+    killed_run(source, tmp_path / "out", form="folder", codec=None, after=7)
     assert not (tmp_path / "out").exists()
-    report = enlarge(source, tmp_path / "out", kind="folder")
+    report = enlarge(source, tmp_path / "out", form="folder")
     assert report.went_on_at == 4
     assert len(left_in(tmp_path / "out")) == 11
     lines = (tmp_path / "out" / "timestamps.txt").read_text().splitlines()
@@ -448,9 +469,9 @@ def test_after_kill_9_a_folder_of_frames_goes_on(tmp_path, enlarge):
 
 def unfinished(enlarge, source, target, **options):
     """Leave a work folder with its first segment by failing at the second."""
-    from superres.video import enlarge_video
+    from superres.video import production
 
-    write, calls = enlarge_video.write_segment, itertools.count()
+    write, calls = production.write_segment, itertools.count()
 
     def once(*args):
         if next(calls):
@@ -458,7 +479,7 @@ def unfinished(enlarge, source, target, **options):
         return write(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(enlarge_video, "write_segment", once)
+        patch.setattr(production, "write_segment", once)
         with pytest.raises(BackendError, match="stopped"):
             enlarge(source, target, **options)
 
@@ -469,7 +490,7 @@ def test_work_for_another_command_is_an_error_that_names_the_difference(tmp_path
     with pytest.raises(OutputError, match=r"holds 4 frames .* size was \[48, 64\]") as caught:
         enlarge(source, tmp_path / "b.mkv", scale=3, **LOSSLESS)
     assert "--overwrite" in caught.value.hint
-    report = enlarge(source, tmp_path / "b.mkv", scale=3, overwrite=True, **LOSSLESS)
+    report = enlarge(source, tmp_path / "b.mkv", scale=3, existing="replace", **LOSSLESS)
     assert (report.went_on_at, report.output_size) == (0, (72, 96))
 
 
@@ -487,7 +508,7 @@ def test_a_folder_in_the_way_is_never_removed(tmp_path, enlarge):
     mine.parent.mkdir()
     mine.write_text("mine")
     with pytest.raises(OutputError, match="in the way"):
-        enlarge(source, tmp_path / "b.mkv", overwrite=True, **LOSSLESS)
+        enlarge(source, tmp_path / "b.mkv", existing="replace", **LOSSLESS)
     assert mine.read_text() == "mine"
 
 

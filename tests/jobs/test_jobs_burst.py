@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 import pyvips
 
-from superres.burst import fuse_files as module
-from superres.burst.fuse import FuseOptions
-from superres.burst.fuse_files import BurstFiles, fuse_files
+from superres.burst.options import FuseOptions
 from superres.errors import ArgumentError, OutputError, PictureError
+from superres.jobs import burst as module
+from superres.jobs.burst import fuse_burst_files
+from superres.jobs.report import BurstReport
+from superres.jobs.spec import BurstJob
+from superres.model_pool import ModelPool
+from superres.watch import Watch
 
 FAST = FuseOptions(model="bicubic", blur="bicubic", scale=2, reference=1)
+
+
+def fuse(frames, target, **more) -> BurstReport:
+    job = BurstJob(frames=frames, target=target, fuse=FAST, **more)
+    return fuse_burst_files(job, ModelPool(), Watch())
 
 
 def write(path: Path, pixels: np.ndarray, **options: object) -> Path:
@@ -38,7 +47,7 @@ def frames(tmp_path, burst) -> tuple[Path, ...]:
 
 def test_files_become_one_file_with_the_references_metadata_and_a_report(tmp_path, frames):
     target, coverage = tmp_path / "out.tif", tmp_path / "seen.png"
-    report = fuse_files(BurstFiles(frames, target, coverage=coverage), FAST)
+    report = fuse(frames, target, coverage=coverage)
     height, width, _ = read(frames[0]).shape
     large = pyvips.Image.new_from_file(str(target))
     assert (large.height, large.width, large.bands) == (2 * height, 2 * width, 3)
@@ -57,7 +66,7 @@ def test_a_16_bit_burst_stays_16_bit(tmp_path, burst):
         write(tmp_path / f"{i}.png", f.astype(np.uint16) * 257)
         for i, f in enumerate(burst.frames[:2])
     ]
-    fuse_files(BurstFiles(tuple(paths), tmp_path / "out.png"), FAST)
+    fuse(tuple(paths), tmp_path / "out.png")
     assert read(tmp_path / "out.png").dtype == np.uint16
 
 
@@ -66,36 +75,36 @@ def test_one_mask_serves_all_frames_and_others_must_be_as_many(tmp_path, frames,
     mask[10:14, 20:24] = 0
     path = write(tmp_path / "mask.png", mask)
     seen = tmp_path / "seen.png"
-    fuse_files(BurstFiles(frames, tmp_path / "a.png", masks=(path,), coverage=seen), FAST)
+    fuse(frames, tmp_path / "a.png", masks=(path,), coverage=seen)
     # Every frame's sensor has the same hole, so what it hides depends on how the frames moved.
     assert read(seen).min() < 0.5 * np.median(read(seen))
     with pytest.raises(ArgumentError, match="3 frames need 3 masks, or one for all, got 2"):
-        fuse_files(BurstFiles(frames, tmp_path / "b.png", masks=(path, path)), FAST)
+        fuse(frames, tmp_path / "b.png", masks=(path, path))
 
 
 def test_a_frame_of_another_size_is_named(tmp_path, frames, burst):
     odd = write(tmp_path / "odd.png", burst.frames[0][1:])
     with pytest.raises(PictureError, match=r"odd\.png is 47 x 58 px"):
-        fuse_files(BurstFiles((*frames, odd), tmp_path / "out.png"), FAST)
+        fuse((*frames, odd), tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
 
 
 def test_outputs_that_stand_or_are_inputs_are_kept(tmp_path, frames):
     before = frames[0].read_bytes()
     with pytest.raises(OutputError, match="is itself an input"):
-        fuse_files(BurstFiles(frames, frames[0], overwrite=True), FAST)
+        fuse(frames, frames[0], existing="replace")
     assert frames[0].read_bytes() == before
     (tmp_path / "old.png").write_bytes(b"old")
-    with pytest.raises(OutputError, match="exists already"):
-        fuse_files(BurstFiles(frames, tmp_path / "old.png"), FAST)
+    with pytest.raises(OutputError, match="already exists"):
+        fuse(frames, tmp_path / "old.png")
     with pytest.raises(OutputError, match="name two files"):
-        fuse_files(BurstFiles(frames, tmp_path / "x.png", coverage=tmp_path / "x.png"), FAST)
+        fuse(frames, tmp_path / "x.png", coverage=tmp_path / "x.png")
     with pytest.raises(OutputError, match="does not exist"):
-        fuse_files(BurstFiles(frames, tmp_path / "none" / "x.png"), FAST)
+        fuse(frames, tmp_path / "none" / "x.png")
 
 
 def test_too_many_pixels_are_refused_before_they_are_read(tmp_path, frames, monkeypatch):
     monkeypatch.setattr(module, "MAX_BURST_PIXELS", 1000)
     monkeypatch.setattr(module, "read_pixels", None)
     with pytest.raises(ArgumentError, match="the cap is 1,000"):
-        fuse_files(BurstFiles(frames, tmp_path / "out.png"), FAST)
+        fuse(frames, tmp_path / "out.png")

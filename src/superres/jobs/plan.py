@@ -1,4 +1,4 @@
-"""Which picture goes where: from the inputs of a command line to a list of jobs.
+"""Plan of a batch: sources and targets from the inputs of a command line.
 
 Two results never share a name, also where the file system ignores case, and the same inputs always
 give the same names.
@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import itertools
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
 
+from superres.atomic import path_key
 from superres.errors import ArgumentError, PictureError
+from superres.jobs.spec import PIPE, Place
 from superres.media import is_picture, is_written
-
-PIPE: Final = "-"  # stdin or stdout
-Place = Path | Literal["-"]
 
 FALLBACK = ".png"  # it holds whatever a picture may carry, bar floats
 
@@ -39,7 +36,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Task:
     """One picture and the file that its result goes to; either may be a pipe."""
 
     source: Place
@@ -51,11 +48,11 @@ class Plan:
     """All that a command line asks for.
 
     Attributes:
-        jobs: What to do, in order.
+        tasks: What to do, in order.
         empty: The folders among the inputs that held no picture.
     """
 
-    jobs: tuple[Job, ...]
+    tasks: tuple[Task, ...]
     empty: tuple[Path, ...]
 
 
@@ -86,7 +83,7 @@ class Naming:
 def make_plan(
     inputs: Sequence[str], output: str | None, naming: Naming, *, recursive: bool
 ) -> Plan:
-    """Turn inputs and an output, as they stand on the command line, into jobs.
+    """Turn inputs and an output, as they stand on the command line, into tasks.
 
     The output is a folder if it exists as one, ends in a slash or has no ending, and also if there
     is a folder or more than one file to enlarge; otherwise it is a file.
@@ -113,14 +110,14 @@ def make_plan(
         )
     folder = Path(output) if output not in (None, PIPE) and _is_folder(output, single) else None
     if inputs[0] == PIPE:
-        return Plan((Job(PIPE, _stdin_target(output, folder, naming)),), ())
+        return Plan((Task(PIPE, _stdin_target(output, folder, naming)),), ())
     if output == PIPE:
-        return Plan((Job(Path(inputs[0]), PIPE),), ())
+        return Plan((Task(Path(inputs[0]), PIPE),), ())
     if output is not None and folder is None:
-        return Plan((Job(Path(inputs[0]), Path(output)),), ())
+        return Plan((Task(Path(inputs[0]), Path(output)),), ())
     paths = [Path(text) for text in inputs]
     sources, empty = find_sources(paths, recursive=recursive, without=folder)
-    return Plan(tuple(plan_jobs(sources, naming, folder)), tuple(empty))
+    return Plan(tuple(plan_tasks(sources, naming, folder)), tuple(empty))
 
 
 def find_sources(
@@ -156,7 +153,7 @@ def find_sources(
     return list(found.values()), empty
 
 
-def plan_jobs(sources: Sequence[Source], naming: Naming, folder: Path | None) -> list[Job]:
+def plan_tasks(sources: Sequence[Source], naming: Naming, folder: Path | None) -> list[Task]:
     """Give each source a target of its own.
 
     Where several would share one, the source that already ends as the target does keeps the plain
@@ -168,7 +165,7 @@ def plan_jobs(sources: Sequence[Source], naming: Naming, folder: Path | None) ->
         folder: The output folder; None puts each result beside its source.
 
     Returns:
-        The jobs, in the order of the sources. Scanned pictures that are the target of another
+        The tasks, in the order of the sources. Scanned pictures that are the target of another
         source are left out: they are results of an earlier run.
     """
     maker = {
@@ -181,12 +178,7 @@ def plan_jobs(sources: Sequence[Source], naming: Naming, folder: Path | None) ->
         if not source.scanned or maker.get(path_key(source.path), source.path) == source.path
     ]
     targets = choose_targets(fresh, naming, folder)
-    return [Job(source.path, target) for source, target in zip(fresh, targets, strict=True)]
-
-
-def path_key(path: Path) -> str:
-    """Return what two paths share if they may be one file, on any file system."""
-    return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+    return [Task(source.path, target) for source, target in zip(fresh, targets, strict=True)]
 
 
 def _is_folder(output: str, single: bool) -> bool:
@@ -233,7 +225,7 @@ def _cannot_list(error: OSError) -> None:
 
 
 def choose_targets(sources: Sequence[Source], naming: Naming, folder: Path | None) -> list[Path]:
-    """Choose a target for each source, apart from all others; see `plan_jobs`."""
+    """Choose a target for each source, apart from all others; see `plan_tasks`."""
     places = [folder / source.below if folder else source.path.parent for source in sources]
     plain = [
         place / naming.name(source.path) for place, source in zip(places, sources, strict=True)

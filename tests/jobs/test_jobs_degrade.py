@@ -5,15 +5,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superres.degrade.degrade_file import degrade_file
 from superres.degrade.load import load_degradation
 from superres.errors import PictureError
 from superres.frame import Bands, Values
 from superres.images.resize import resize
-from superres.media import open_picture, read_pixels, write_picture
+from superres.jobs.degrade import degrade_picture_file
+from superres.jobs.report import DegradeReport
+from superres.jobs.spec import DegradeJob
+from superres.media import open_picture, write_picture
 from superres.metadata.header import Metadata
+from superres.metadata.picture import read_pixels
+from superres.watch import Watch
 
 BICUBIC = load_degradation("bicubic")
+
+
+def degrade(source: Path, target: Path, config=BICUBIC, **more) -> DegradeReport:
+    job = DegradeJob(source=source, target=target, existing="replace", degradation=config, **more)
+    return degrade_picture_file(job, Watch())
 
 
 def put(path: Path, pixels: np.ndarray) -> Path:
@@ -37,7 +46,7 @@ def pixels(height: int, width: int, channels: int) -> np.ndarray:
 def test_the_small_picture_is_cropped_and_made_small_as_in_training(tmp_path):
     large = pixels(18, 23, 3)
     source, target = put(tmp_path / "a.png", large), tmp_path / "small.png"
-    report = degrade_file(source, target, BICUBIC, scale=4, seed=0)
+    report = degrade(source, target, scale=4)
     expected = np.clip(np.floor(resize(large[:16, :20], scale=0.25) + 0.5), 0, 255)
     np.testing.assert_array_equal(read_pixels(open_picture(target)), expected)
     assert (report.input_size, report.output_size) == ((18, 23), (4, 5))
@@ -47,7 +56,7 @@ def test_the_small_picture_is_cropped_and_made_small_as_in_training(tmp_path):
 def test_16_bit_grey_with_transparency_becomes_8_bit_rgb_and_says_so(tmp_path):
     deep = pixels(8, 8, 2).astype(np.uint16) * 257
     source, target = put(tmp_path / "a.png", deep), tmp_path / "small.png"
-    report = degrade_file(source, target, BICUBIC, scale=2, seed=0)
+    report = degrade(source, target, scale=2)
     small = open_picture(target)
     assert (small.values.dtype, small.bands) == ("uint8", Bands("rgb", 3, alpha=False))
     assert any("transparency" in note for note in report.notes)
@@ -60,7 +69,7 @@ def test_a_picture_has_the_same_flaws_wherever_it_lies_and_others_with_another_s
     config = load_degradation("real", {"clean": 0.0})
 
     def degraded(source: Path, seed: int) -> bytes:
-        degrade_file(source, tmp_path / "small.png", config, scale=4, seed=seed)
+        degrade(source, tmp_path / "small.png", config, scale=4, seed=seed)
         return (tmp_path / "small.png").read_bytes()
 
     first = degraded(places[0], 0)
@@ -71,5 +80,5 @@ def test_a_picture_has_the_same_flaws_wherever_it_lies_and_others_with_another_s
 def test_a_picture_of_less_than_one_small_pixel_is_an_error(tmp_path):
     source = put(tmp_path / "a.png", pixels(3, 9, 3))
     with pytest.raises(PictureError, match="nothing is left"):
-        degrade_file(source, tmp_path / "small.png", BICUBIC, scale=4, seed=0)
+        degrade(source, tmp_path / "small.png", scale=4)
     assert not (tmp_path / "small.png").exists()

@@ -11,11 +11,21 @@ import pytest
 
 import superres
 from superres import zoo
-from superres.enlarge_file import EnlargeOptions, Enlarger
-from superres.errors import NumericalError, OutputError, PictureError, UnknownNameError
+from superres.errors import (
+    ArgumentError,
+    Cancelled,
+    NumericalError,
+    OutputError,
+    PictureError,
+    UnknownNameError,
+)
 from superres.frame import UINT8, Bands, Values
+from superres.jobs.picture import upscale_picture
+from superres.jobs.pipes import Pipes
+from superres.jobs.spec import PictureJob
 from superres.media import WriteOptions, open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
+from superres.model_pool import ModelPool
 from superres.upscaler import RunOptions
 from superres.watch import Watch
 
@@ -35,10 +45,30 @@ def noise(*shape, dtype=np.uint8):
     return values.astype(dtype) if dtype == np.float32 else (values * 250).astype(dtype)
 
 
-def enlarger(**options) -> Enlarger:
-    names = {field.name for field in dataclasses.fields(RunOptions)} & options.keys()
-    run = RunOptions(**{"precision": "fp32", **{name: options.pop(name) for name in names}})
-    return Enlarger(EnlargeOptions(run=run, **options))
+class Enlarger:
+    """Upscales files with one set of values, and one pool of models."""
+
+    def __init__(self, **values) -> None:
+        names = {field.name for field in dataclasses.fields(RunOptions)} & values.keys()
+        run = {"precision": "fp32", **{name: values.pop(name) for name in names}}
+        self.values = {"run": RunOptions(**run), **values}
+        self.models = ModelPool()
+
+    def enlarge(self, source, target, *, progress=None, notice=None):
+        pipes = Pipes(
+            source=io.BytesIO(source) if isinstance(source, bytes) else None,
+            target=target if isinstance(target, io.IOBase) else None,
+        )
+        job = PictureJob(
+            source="-" if pipes.source else source,
+            target="-" if pipes.target else target,
+            **self.values,
+        )
+        return upscale_picture(job, self.models, Watch(notice, progress), pipes)
+
+
+def enlarger(**values) -> Enlarger:
+    return Enlarger(**values)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -104,9 +134,7 @@ def test_bytes_in_and_a_stream_out(tmp_path):
 def test_progress_counts_up_to_all_rows(tmp_path):
     source = save(tmp_path / "in.png", noise(300, 20, 3))
     seen: list[tuple[int, int]] = []
-    enlarger(tile=64).enlarge(
-        source, tmp_path / "o.png", watch=Watch(on_progress=lambda d, n: seen.append((d, n)))
-    )
+    enlarger(tile=64).enlarge(source, tmp_path / "o.png", progress=lambda d, n: seen.append((d, n)))
     assert seen[-1] == (1200, 1200)
     assert all(a < b for (a, _), (b, _) in itertools.pairwise(seen))
 
@@ -115,10 +143,10 @@ def test_an_existing_output_is_kept_unless_overwriting_is_asked_for(tmp_path):
     source = save(tmp_path / "in.png", noise(5, 5, 3))
     target = tmp_path / "out.png"
     target.write_bytes(b"mine")
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         enlarger().enlarge(source, target)
     assert target.read_bytes() == b"mine"
-    enlarger(overwrite=True).enlarge(source, target)
+    enlarger(existing="replace").enlarge(source, target)
     assert open_picture(target).height == 20
 
 
@@ -126,7 +154,7 @@ def test_the_input_is_never_overwritten(tmp_path):
     source = save(tmp_path / "in.png", noise(5, 5, 3))
     before = source.read_bytes()
     with pytest.raises(OutputError, match="is itself an input"):
-        enlarger(overwrite=True).enlarge(source, tmp_path / "." / "in.png")
+        enlarger(existing="replace").enlarge(source, tmp_path / "." / "in.png")
     assert source.read_bytes() == before
 
 
@@ -170,7 +198,7 @@ def test_an_interrupt_in_the_middle_leaves_no_output(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        enlarger(tile=64).enlarge(source, tmp_path / "out.png", watch=Watch(on_progress=interrupt))
+        enlarger(tile=64).enlarge(source, tmp_path / "out.png", progress=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
@@ -191,7 +219,7 @@ def test_an_interrupt_waits_for_a_tile_and_not_for_a_row_of_them(tmp_path, monke
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        enlarger(tile=96).enlarge(source, tmp_path / "out.png", watch=Watch(on_progress=interrupt))
+        enlarger(tile=96).enlarge(source, tmp_path / "out.png", progress=interrupt)
     assert len(runs) <= 3  # of 35 in a row
 
 
@@ -203,7 +231,7 @@ def test_a_picture_after_an_interrupted_one_is_whole(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        one.enlarge(source, tmp_path / "out.png", watch=Watch(on_progress=interrupt))
+        one.enlarge(source, tmp_path / "out.png", progress=interrupt)
     assert one.enlarge(source, tmp_path / "out.png").output_size == (800, 200)
 
 
@@ -215,10 +243,42 @@ def test_the_report_says_what_ran(tmp_path):
     assert report.to_dict()["input_size"] == (20, 30)
 
 
-def test_enlarge_takes_plain_strings(tmp_path):
+def test_upscale_file_takes_plain_strings(tmp_path):
     save(tmp_path / "in.png", noise(5, 6, 3))
-    report = superres.enlarge(str(tmp_path / "in.png"), str(tmp_path / "á b.png"), scale=2)
+    report = superres.upscale_file(str(tmp_path / "in.png"), str(tmp_path / "á b.png"), scale=2)
     assert report.output_size == (10, 12)
+
+
+def test_enlarge_still_works_and_names_its_successor_where_it_is_called(tmp_path):
+    source = save(tmp_path / "in.png", noise(5, 6, 3))
+    superres.upscale_file(source, tmp_path / "new.png", scale=2)
+    with pytest.warns(DeprecationWarning, match=r"superres\.upscale_file") as caught:
+        superres.enlarge(source, tmp_path / "old.png", scale=2)
+    assert caught[0].filename == __file__
+    assert (tmp_path / "old.png").read_bytes() == (tmp_path / "new.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "found"), [({"scale": 0}, "scale: .* got 0"), ({"size": (0, 5)}, "size.0: .* got 0")]
+)
+def test_a_bad_value_is_an_error_of_ours_before_any_file_is_read(tmp_path, values, found):
+    with pytest.raises(ArgumentError, match=found):
+        superres.upscale_file(tmp_path / "none.png", tmp_path / "out.png", **values)
+
+
+def test_a_cancelled_job_leaves_no_output(tmp_path):
+    source = save(tmp_path / "in.png", noise(300, 50, 3))
+    watch = Watch(on_progress=lambda done, total: watch.cancel())
+    job = PictureJob(source=source, target=tmp_path / "out.png", run=RunOptions(tile=64))
+    with pytest.raises(Cancelled):
+        upscale_picture(job, ModelPool(), watch)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_a_pipe_without_a_stream_is_told(tmp_path):
+    job = PictureJob(source="-", target=tmp_path / "out.png")
+    with pytest.raises(ArgumentError, match="no stream was handed over"):
+        upscale_picture(job, ModelPool(), Watch())
 
 
 @pytest.fixture
@@ -251,9 +311,9 @@ def clean_and_damaged(folder):
 @pytest.mark.usefixtures("_with_real")
 def test_auto_takes_each_file_of_a_batch_to_the_model_that_suits_it(tmp_path):
     said: list[str] = []
-    one = Enlarger(EnlargeOptions(model="auto", run=RunOptions(precision="fp32")))
+    one = enlarger(model="auto")
     reports = [
-        one.enlarge(source, tmp_path / f"{index}.png", watch=Watch(on_note=said.append))
+        one.enlarge(source, tmp_path / f"{index}.png", notice=said.append)
         for index, source in enumerate(clean_and_damaged(tmp_path) * 2)
     ]
     assert [report.model for report in reports] == ["default", "real"] * 2
@@ -284,6 +344,6 @@ def test_auto_looks_at_bytes_as_at_files(tmp_path):
     assert "the picture in memory: model real (JPEG quality of about 40)" in report.notes
 
 
-def test_a_wrong_model_is_told_before_any_file_is_read():
+def test_a_wrong_model_is_told_before_any_file_is_read(tmp_path):
     with pytest.raises(UnknownNameError, match="named 'autoo'"):
-        enlarger(model="autoo")
+        enlarger(model="autoo").enlarge(tmp_path / "none.png", tmp_path / "out.png")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from superres.cli.plan import Job, Naming, make_plan
 from superres.errors import ArgumentError
+from superres.jobs.plan import Naming, Task, make_plan
 
 KEEP = Naming("_x4", None)
 TO_PNG = Naming("_x4", ".png")
@@ -25,7 +25,7 @@ def touch(*names: str) -> None:
 
 def targets(inputs: list[str], output: str | None, naming: Naming = KEEP, recursive=False):
     plan = make_plan(inputs, output, naming, recursive=recursive)
-    return {Path(job.source).as_posix(): Path(job.target).as_posix() for job in plan.jobs}
+    return {Path(task.source).as_posix(): Path(task.target).as_posix() for task in plan.tasks}
 
 
 def test_without_an_output_the_result_stands_beside_its_input():
@@ -165,7 +165,7 @@ def test_a_folder_without_pictures_is_named():
     touch("in/readme.txt")
     plan = make_plan(["in", "a.png"], "out", KEEP, recursive=False)
     assert plan.empty == (Path("in"),)
-    assert [job.source for job in plan.jobs] == [Path("a.png")]
+    assert [task.source for task in plan.tasks] == [Path("a.png")]
 
 
 def test_a_missing_file_stays_in_the_plan_to_fail_at_its_turn():
@@ -177,11 +177,11 @@ def test_a_missing_file_stays_in_the_plan_to_fail_at_its_turn():
     [(None, "-"), ("-", "-"), ("a.webp", Path("a.webp")), ("out/", Path("out/stdin_x4.png"))],
 )
 def test_stdin_goes_to_stdout_unless_an_output_is_named(output, target):
-    assert make_plan(["-"], output, KEEP, recursive=False).jobs == (Job("-", target),)
+    assert make_plan(["-"], output, KEEP, recursive=False).tasks == (Task("-", target),)
 
 
 def test_a_picture_goes_to_stdout_when_asked():
-    assert make_plan(["a.png"], "-", KEEP, recursive=False).jobs == (Job(Path("a.png"), "-"),)
+    assert make_plan(["a.png"], "-", KEEP, recursive=False).tasks == (Task(Path("a.png"), "-"),)
 
 
 @pytest.mark.parametrize(("inputs", "output"), [(["-", "a.png"], None), (["a", "b"], "-")])

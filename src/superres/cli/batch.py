@@ -1,0 +1,81 @@
+"""Batch of jobs on the command line: what is printed of each, and the whole as JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from superres.cli.output import print_json
+from superres.cli.progress import BatchProgress
+from superres.jobs.pipes import NO_PIPES, Pipes
+from superres.jobs.run import Outcome, run_all
+from superres.jobs.spec import PIPE, Job
+from superres.model_pool import ModelPool
+
+
+def run_batch(
+    jobs: Sequence[Job],
+    empty: Sequence[Path],
+    summary: Callable[[Sequence[Outcome]], object] | None,
+    pipes: Pipes = NO_PIPES,
+) -> list[Outcome]:
+    """Run jobs and print what becomes of each.
+
+    Args:
+        jobs: What to do.
+        empty: Folders among the inputs that held no picture, which are failures.
+        summary: Makes what is printed as JSON at the end, or at an interrupt; with None, the names
+            of results are printed instead, as they come.
+        pipes: The streams of jobs that name `-`.
+
+    Returns:
+        What became of the jobs.
+    """
+    outcomes: list[Outcome] = []
+    with BatchProgress(len(jobs)) as bar:
+        for folder in empty:
+            bar.print_error(f"{folder} holds no pictures", "--recursive looks in its folders too")
+        try:
+            for outcome in run_all(jobs, ModelPool(), lambda job: bar.watch(_name(job)), pipes):
+                outcomes.append(outcome)
+                bar.finish_file(_name(outcome.job))
+                _show(outcome, bar, names=summary is None)
+        except KeyboardInterrupt:
+            if summary:
+                print_json(summary(outcomes))
+            raise
+    if summary:
+        print_json(summary(outcomes))
+    return outcomes
+
+
+def open_pipes(jobs: Sequence[Job]) -> Pipes:
+    """Return stdin and stdout, for the jobs that name them."""
+    names = [job.names for job in jobs]
+    return Pipes(
+        source=sys.stdin.buffer if any(source == PIPE for source, _ in names) else None,
+        target=sys.stdout.buffer if any(target == PIPE for _, target in names) else None,
+    )
+
+
+def _show(outcome: Outcome, bar: BatchProgress, *, names: bool) -> None:
+    """Print where a result stands and what its file could not keep, or what went wrong."""
+    source, target = outcome.job.names
+    if outcome.fault:
+        bar.print_status(outcome.fault.rstrip())
+    if outcome.status == "failed":
+        bar.print_error(outcome.error, outcome.hint)
+    if outcome.status == "skipped":
+        bar.print_status(f"skipped {source}: {target} already exists")
+    if outcome.report:
+        for note in outcome.report.notes:
+            if not bar.was_noticed(note):
+                bar.print_status(f"note: {source}: {note}")
+        if names and target != PIPE:
+            bar.print_result(target)
+
+
+def _name(job: Job) -> str:
+    source, _ = job.names
+    return "stdin" if source == PIPE else Path(source).name

@@ -1,0 +1,1 @@
+"""Jobs: files in, files out, as data. This file imports nothing."""

@@ -1,0 +1,61 @@
+"""Output policy: what becomes of a job whose outputs already exist, and of folders that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from superres.atomic import (
+    OVERWRITE,
+    OVERWRITE_OR_SKIP,
+    Inputs,
+    check_new_folder,
+    check_target,
+)
+from superres.errors import OutputError
+from superres.jobs.spec import JobHead, PictureJob, VideoJob
+
+
+def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -> None:
+    """Refuse a job's outputs that may not be written, before anything is read or computed.
+
+    Args:
+        job: The job.
+        inputs: What no output may be; None takes the job's own inputs.
+
+    Raises:
+        OutputError: An output is an input, is a folder or device, already exists and is not to be
+            replaced, or has no folder to stand in; or two outputs are one file.
+    """
+    taken = (
+        inputs if isinstance(inputs, Inputs) else Inputs(job.inputs if inputs is None else inputs)
+    )
+    outputs = job.outputs
+    if len(outputs) > 1 and Inputs(outputs[:1]).holds(outputs[1]):
+        raise OutputError(f"two outputs of the job would both be {outputs[0]}", "name two files")
+    for target in outputs:
+        if isinstance(job, VideoJob) and job.form == "folder":
+            check_new_folder(target, taken)
+        else:
+            hint = OVERWRITE_OR_SKIP if isinstance(job, PictureJob) else OVERWRITE
+            check_target(target, taken, overwrite=job.existing == "replace", hint=hint)
+
+
+def is_skipped(job: JobHead) -> bool:
+    """Say whether a job is left alone because its result already exists."""
+    return job.existing == "skip" and bool(job.outputs) and job.outputs[0].exists()
+
+
+def make_folder_of(target: Path) -> None:
+    """Make the folder that a file goes into.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder {target.parent} cannot be made: {error.strerror}",
+            "check its path and permissions, or name another output",
+        ) from error

@@ -1,0 +1,176 @@
+"""One picture file in, one larger file out, and a report: the main path, on one screen."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from superres import zoo
+from superres.auto_model import choose_model, largest_scale
+from superres.errors import OutputError
+from superres.frame import from_unit, to_unit
+from superres.infer.prefetch import prefetch
+from superres.jobs.outputs import check_outputs
+from superres.jobs.pipes import NO_PIPES, Pipes
+from superres.jobs.report import Report, network_facts
+from superres.jobs.spec import PictureJob, checked_arguments
+from superres.media import MAX_PIXELS, Picture, WriteOptions, open_picture, write_picture
+from superres.model_pool import ModelPool
+from superres.upscaler import Route, Upscaler, plan_route
+from superres.watch import Watch
+
+_QUEUE_BLOCKS = 2  # blocks that wait between reading, running and writing
+
+
+def upscale_picture(
+    job: PictureJob, models: ModelPool, watch: Watch, pipes: Pipes = NO_PIPES
+) -> Report:
+    """Upscale one picture file.
+
+    Args:
+        job: What to make of which picture.
+        models: The loaded models, which jobs share.
+        watch: Told of each choice and fallback, and of the rows written and all rows.
+        pipes: The streams of a job that names `-`.
+
+    Returns:
+        What was done.
+
+    Raises:
+        PictureError: The input is no picture, damaged, too large or of several pages.
+        OutputError: The target is the input, exists, or cannot be written.
+        ArgumentError: Scale, size or format cannot be.
+        BackendError: The network failed, also in fp32; nothing is written.
+        Cancelled: The watch was cancelled; nothing is written.
+    """
+    began, max_pixels = time.perf_counter(), job.max_pixels or MAX_PIXELS
+    check_outputs(job)
+    upscaler = None if job.model == zoo.AUTO else models.upscaler(job.model, job.run)
+    source, target = pipes.read(job.source), pipes.open_target(job.target)
+    picture = open_picture(source, max_pixels=max_pixels, profile=job.profile)
+    upscaler = upscaler or models.upscaler(_choose_model(source, picture, watch), job.run)
+    route = _plan(job, picture, upscaler, max_pixels)
+    notes = write_picture(
+        target,
+        _rows(picture, upscaler, route, watch),
+        height=route.target[0],
+        width=route.target[1],
+        bands=picture.bands,
+        values=picture.values,
+        metadata=picture.metadata,
+        format=job.format or (None if isinstance(target, Path) else picture.format),
+        options=WriteOptions(quality=job.quality),
+    )
+    return Report(
+        source=str(job.source),
+        target=str(job.target),
+        model=upscaler.model,
+        scale=route.target[1] / picture.width,
+        input_size=(picture.height, picture.width),
+        output_size=route.target,
+        **network_facts(upscaler.state(route, watch)),
+        seconds=time.perf_counter() - began,
+        notes=(*picture.notes, *watch.notes, *notes),
+    )
+
+
+def upscale_file(
+    source: str | Path,
+    target: str | Path,
+    *,
+    scale: float | None = None,
+    size: tuple[int, int] | None = None,
+    model: str = zoo.DEFAULT,
+    overwrite: bool = False,
+) -> Report:
+    """Upscale one picture file, keeping depth, alpha, profile and tags.
+
+    Args:
+        source: The picture.
+        target: The file to write; its suffix names the format.
+        scale: How much larger, any number above 0; or
+        size: (height, width) of the result. With neither, the model's largest scale.
+        model: A family (`default`), a model (`default-x4`), a model file, or `auto`.
+        overwrite: Whether an existing target may be replaced.
+
+    Returns:
+        What was done.
+
+    Raises:
+        SuperresError: See `upscale_picture`.
+    """
+    with checked_arguments():
+        job = PictureJob(
+            source=Path(source),
+            target=Path(target),
+            model=model,
+            scale=scale,
+            size=size,
+            existing="replace" if overwrite else "refuse",
+        )
+    return upscale_picture(job, ModelPool(), Watch())
+
+
+def enlarge(
+    source: str | Path,
+    target: str | Path,
+    *,
+    scale: float | None = None,
+    size: tuple[int, int] | None = None,
+    model: str = zoo.DEFAULT,
+    overwrite: bool = False,
+) -> Report:
+    """Upscale one picture file; the former name of `upscale_file`, which takes the same."""
+    warnings.warn(
+        "superres.enlarge is now called superres.upscale_file, and will be removed",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return upscale_file(source, target, scale=scale, size=size, model=model, overwrite=overwrite)
+
+
+def _choose_model(source: Path | bytes, picture: Picture, watch: Watch) -> str:
+    """Return the family that suits a picture, and say why."""
+    choice = choose_model(picture)
+    name = source if isinstance(source, Path) else "the picture in memory"
+    watch.note(f"{name}: model {choice.model} ({choice.reason})")
+    return choice.model
+
+
+def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int) -> Route:
+    """Choose the passes; refuse a result of too many pixels."""
+    scale = job.scale
+    if job.model == zoo.AUTO and not (scale or job.size):
+        scale = largest_scale()
+    size = (picture.height, picture.width)
+    route = plan_route(size, upscaler.offered, scale, job.size, exact=picture.values.exact)
+    height, width = route.target
+    if height * width > max_pixels:
+        raise OutputError(
+            f"the result would be {width}x{height}, {height * width:,} pixels, "
+            f"the cap is {max_pixels:,}",
+            "ask for a smaller scale, or raise --max-pixels",
+        )
+    return route
+
+
+def _rows(
+    picture: Picture, upscaler: Upscaler, route: Route, watch: Watch
+) -> Iterator[NDArray[Any]]:
+    """Read, run and round in two threads; the caller's thread encodes and writes."""
+    size, part = (picture.height, picture.width), watch.part()
+    bands, values = picture.bands, picture.values
+    small = prefetch((to_unit(block, values) for block in picture.rows()), depth=_QUEUE_BLOCKS)
+    large = upscaler.rows(small, size, bands, route, part, gaps=values.nodata is not None)
+    rounded = (from_unit(block, values) for block in large)
+    done = 0
+    for block in prefetch(rounded, depth=_QUEUE_BLOCKS, part=part):
+        yield block
+        done += len(block)
+        watch.check()
+        watch.progress(done, route.target[0])

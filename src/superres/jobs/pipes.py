@@ -1,0 +1,63 @@
+"""Streams that stand for a job's source or target, beside the job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from superres.errors import ArgumentError, PictureError
+from superres.jobs.spec import Place
+
+_MAX_PIPED_BYTES = 2**31  # a pipe is read into memory whole
+
+
+@dataclass(frozen=True, slots=True)
+class Pipes:
+    """What a job reads from or writes to where it says `-`.
+
+    Attributes:
+        source: Gives the picture's bytes.
+        target: Takes the result's bytes.
+    """
+
+    source: BinaryIO | None = None
+    target: BinaryIO | None = None
+
+    def read(self, place: Place) -> Path | bytes:
+        """Return a path as it is, and for a pipe all that comes in.
+
+        Raises:
+            ArgumentError: There is no stream.
+            PictureError: More than 2 GiB came in.
+        """
+        if isinstance(place, Path):
+            return place
+        if self.source is None:
+            raise ArgumentError(
+                "the job reads a pipe, and no stream was handed over", "pass Pipes(source=...)"
+            )
+        data = self.source.read(_MAX_PIPED_BYTES + 1)
+        if len(data) > _MAX_PIPED_BYTES:
+            raise PictureError(
+                f"more than {_MAX_PIPED_BYTES / 2**30:g} GiB came in on stdin",
+                "save the picture to a file, which is read piece by piece",
+            )
+        return data
+
+    def open_target(self, place: Place) -> Path | BinaryIO:
+        """Return a path as it is, and for a pipe the stream.
+
+        Raises:
+            ArgumentError: There is no stream.
+        """
+        if isinstance(place, Path):
+            return place
+        if self.target is None:
+            raise ArgumentError(
+                "the job writes to a pipe, and no stream was handed over", "pass Pipes(target=...)"
+            )
+        return self.target
+
+
+NO_PIPES: Final = Pipes()

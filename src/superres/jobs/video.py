@@ -1,0 +1,123 @@
+"""One video in, one larger video out, and a report: the main path, readable top to bottom."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from superres.jobs.outputs import check_outputs
+from superres.jobs.pipes import NO_PIPES, Pipes
+from superres.jobs.report import VideoReport, network_facts
+from superres.jobs.spec import VideoJob
+from superres.jobs.video_plan import plan_video
+from superres.model_pool import ModelPool
+from superres.upscaler import Upscaler
+from superres.video.decode import FrameReader
+from superres.video.enlarge import (
+    LOOKED_BACK,
+    VideoNetworks,
+    enlarge_each,
+    enlarge_in_order,
+    open_networks,
+)
+from superres.video.kept import findings
+from superres.video.manifest import fingerprint, open_work, software, work_folder_of
+from superres.video.probe import probe
+from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
+from superres.watch import Watch
+
+
+def upscale_video(
+    job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes = NO_PIPES
+) -> VideoReport:
+    """Upscale one video, frame by frame, keeping all else that it holds.
+
+    A run that was killed goes on where its last finished segment ends, if it is called again with
+    the same job; the result is the one of an unbroken run.
+
+    Args:
+        job: What to make of which video. A path appears whole or not at all.
+        models: The loaded models, which jobs share.
+        watch: Told of each choice and fallback, and of the frames done and all, if known.
+        pipes: The stream that takes the bytes as they come, of a job whose target is `-`.
+
+    Returns:
+        What was done.
+
+    Raises:
+        PictureError: The source is no video, holds no frames, or too large ones.
+        OutputError: The target is the source, exists, or cannot be written.
+        ArgumentError: Scale, size, codec or container cannot be.
+        BackendError: The network or the encoder failed.
+        Cancelled: The watch was cancelled; the same job goes on where this run ended.
+    """
+    began = time.perf_counter()
+    check_outputs(job)
+    target = pipes.open_target(job.target)
+    facts = probe(job.source)
+    upscaler = open_networks(job.model, job.run, models, watch)
+    plan = plan_video(job, facts, upscaler.offered)
+    part, looked_back = watch.part(), 0
+    if isinstance(upscaler, VideoNetworks):
+        network = enlarge_in_order(upscaler, plan.route, part, segment_frames=job.segment_frames)
+        looked_back = LOOKED_BACK
+    else:
+        network = enlarge_each(upscaler, plan.route, part)
+    reader = FrameReader(job.source, facts)
+    run = VideoRun(plan, network, part, reader, looked_back=looked_back)
+    if isinstance(target, Path):
+        work = open_work(
+            work_folder_of(target),
+            _command(job, plan, upscaler),
+            overwrite=job.existing == "replace",
+        )
+        if work.segments:
+            watch.note(f"going on after frame {work.frames} of an earlier run")
+        run.went_on_at = work.frames
+        make = make_folder if job.form == "folder" else make_file
+        make(target, run, work, job.segment_frames)
+    else:
+        make_stream(target, run)
+    found = findings(plan, target, reader.notes())
+    seconds = time.perf_counter() - began
+    return VideoReport(
+        source=str(job.source),
+        target=str(job.target),
+        model=upscaler.model,
+        scale=plan.route.target[1] / facts.size[1],
+        input_size=facts.size,
+        output_size=plan.route.target,
+        frames=run.went_on_at + run.made,
+        went_on_at=run.went_on_at,
+        seconds=seconds,
+        fps=run.made / seconds,
+        codec=found.codec,
+        pix_fmt=found.pix_fmt,
+        **network_facts(upscaler.state(plan.route, watch)),
+        kept=found.kept,
+        not_kept=found.not_kept,
+        repeated=reader.repeated,
+        notes=tuple(dict.fromkeys((*watch.notes, *found.notes))),
+    )
+
+
+def _command(job: VideoJob, plan: VideoPlan, upscaler: Upscaler | VideoNetworks) -> dict[str, Any]:
+    """Return all that the frames depend on: a run may only go on with the same."""
+    backend, encoding = upscaler.facts(plan.route), plan.encoding
+    cards = [engine.card for engine in upscaler.engines(plan.route)]
+    return {
+        "source": fingerprint(job.source),
+        "video_stream": plan.facts.index,
+        "model": job.model,
+        "networks": [(card.name, card.weights_sha256) for card in cards],
+        "size": plan.route.target,
+        "tile": job.run.tile,
+        "ensemble": job.run.ensemble,
+        "backend": backend and [backend.name, backend.device, backend.precision],
+        "encoder": encoding and encoding.encoder,
+        "encoder_options": encoding and encoding.options,
+        "pix_fmt": encoding and encoding.pix_fmt,
+        "segment_frames": job.segment_frames,
+        **software(),
+    }

@@ -1,0 +1,217 @@
+"""Production of a larger video: frames through the network into a file, a folder or a pipe."""
+
+from __future__ import annotations
+
+import itertools
+from array import array
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.atomic import atomic_write, os_errors_as
+from superres.infer.prefetch import prefetch
+from superres.upscaler import Route
+from superres.video.colour import FromRgb, ToRgb, numbers_of
+from superres.video.decode import FrameReader, Still
+from superres.video.encode import Segment, encode, segment_format, write_segment, writing
+from superres.video.encoding import Encoding
+from superres.video.enlarge import FrameEnlarger
+from superres.video.join import Rest, join, stream_out
+from superres.video.manifest import WorkFolder
+from superres.video.pictures import picture_name, write_frame, write_times
+from superres.video.probe import VideoFacts
+from superres.watch import Watch
+
+Unit = NDArray[np.float32]
+Enlarged = tuple[Still, Unit]
+
+_QUEUED_SMALL, _QUEUED_LARGE = 3, 2  # frames that wait before and after the network
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPlan:
+    """What will be made of a video.
+
+    Attributes:
+        source: The video.
+        facts: What it holds.
+        route: How its frames get to their new size.
+        container: FFmpeg's name of the result's container; "" for a folder of frames.
+        encoding: How the result is encoded; None for a folder of frames.
+        rest: What of the source goes along.
+    """
+
+    source: Path
+    facts: VideoFacts
+    route: Route
+    container: str
+    encoding: Encoding | None
+    rest: Rest
+
+
+@dataclass(slots=True)
+class VideoRun:
+    """One video on its way, and how far it is.
+
+    Attributes:
+        plan: What is made.
+        network: Enlarges the frames.
+        part: Told of the frames done, and all of them if known; it ends what the network is at
+            when nobody waits for it any more.
+        reader: Decodes the source.
+        looked_back: Frames before the first missing one that the network sees again.
+        went_on_at: Frames that an earlier run had finished.
+        made: Frames that this run has finished.
+        times: When each frame is shown, in seconds.
+    """
+
+    plan: VideoPlan
+    network: FrameEnlarger
+    part: Watch
+    reader: FrameReader
+    looked_back: int = 0
+    went_on_at: int = 0
+    made: int = 0
+    times: array[float] = field(default_factory=lambda: array("d"))
+
+    def frames(self) -> Generator[Enlarged]:
+        """Yield all frames that are not finished yet, larger.
+
+        Three threads work at a time: one decodes, one cuts tiles, runs them and joins them, and
+        the caller's own encodes. The queues between them are short, so memory is bounded.
+        """
+        facts = self.plan.facts
+        waiting: deque[Still] = deque()  # frames that the network holds
+        first = max(0, self.went_on_at - self.looked_back)
+
+        def decoded() -> Iterator[Unit]:
+            to_rgb = ToRgb(facts.size, facts.colour)
+            for number, still in enumerate(self.reader.frames()):
+                self.times.append(still.seconds)
+                if number >= first:  # decoding on from within would not be exact
+                    rgb = to_rgb(still.frame)
+                    if number >= self.went_on_at:
+                        waiting.append(still)
+                    yield rgb
+
+        small = prefetch(decoded(), _QUEUED_SMALL)
+        enlarged = self.network(small, self.went_on_at - first)
+        large = prefetch(enlarged, _QUEUED_LARGE, part=self.part)
+        for frame in large:
+            yield waiting.popleft(), frame
+            self.made += 1
+            self.part.check()
+            self.part.progress(self.went_on_at + self.made, facts.frames)
+
+
+def make_file(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int) -> None:
+    """Encode what is missing segment by segment, then join all of them into the target.
+
+    Args:
+        target: The video file, which appears whole or not at all.
+        run: What is made.
+        work: What is finished of it.
+        segment_frames: Frames in a segment.
+
+    Raises:
+        SuperresError: The source, the network, the encoder or the disk failed.
+    """
+    plan, encoding = run.plan, run.plan.encoding
+    assert encoding is not None
+    format = segment_format(encoding)
+    with closing(run.frames()) as enlarged:
+        frames = _coded(enlarged, encoding)
+        for number in itertools.count(len(work.segments)):
+            first = next(frames, None)
+            if first is None:
+                break
+            part = itertools.chain((first,), itertools.islice(frames, segment_frames - 1))
+            work.add(write_segment(work.path, number, format, part, encoding))
+    with atomic_write(target) as temporary, writing(target):
+        join(
+            temporary,
+            plan.container,
+            plan.source,
+            plan.facts,
+            plan.rest,
+            encoding=encoding,
+            folder=work.path,
+            segments=work.segments,
+        )
+    work.remove()
+
+
+def make_folder(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int) -> None:
+    """Write what is missing frame by frame, then give the work folder the target's name.
+
+    Args:
+        target: The folder, which is new or empty.
+        run: What is made.
+        work: What is finished of it.
+        segment_frames: Frames that a killed run may lose.
+
+    Raises:
+        SuperresError: The source, the network or the disk failed.
+    """
+    facts = run.plan.facts
+    bits = numbers_of(facts.pix_fmt, facts.colour, facts.size).bits
+    with closing(run.frames()) as frames:
+        while True:
+            stamps: list[int] = []
+            for still, rgb in itertools.islice(frames, segment_frames):
+                name = picture_name(work.frames + len(stamps) + 1)
+                write_frame(work.path / name, rgb, bits=bits)
+                stamps.append(still.stamp)
+            if not stamps:
+                break
+            name = picture_name(work.frames + 1)
+            work.add(Segment(name, len(stamps), stamps[0], delay=0, duration=0))
+    write_times(work.path, run.times)
+    with os_errors_as(target):
+        if target.exists():
+            target.rmdir()  # it is empty, which was checked
+        work.path.rename(target)
+    work.forget(target)
+
+
+def make_stream(target: BinaryIO, run: VideoRun) -> None:
+    """Encode and join at once, as the bytes can never be taken back.
+
+    Args:
+        target: Takes the bytes; it need not be able to seek.
+        run: What is made.
+
+    Raises:
+        SuperresError: The source, the network, the encoder or the pipe failed.
+    """
+    plan, encoding = run.plan, run.plan.encoding
+    assert encoding is not None
+    with closing(run.frames()) as enlarged, writing("-"):
+        frames = _coded(enlarged, encoding)
+        stream_out(
+            target,
+            plan.container,
+            plan.source,
+            plan.facts,
+            plan.rest,
+            encoding=encoding,
+            packets=lambda stream: encode(stream, frames),
+        )
+
+
+def _coded(enlarged: Iterator[Enlarged], encoding: Encoding) -> Iterator[av.VideoFrame]:
+    """Turn larger frames into what is encoded, each at its own time."""
+    from_rgb = FromRgb(encoding.pix_fmt, encoding.numbers, encoding.colour, encoding.size)
+    for still, rgb in enlarged:
+        frame = from_rgb(rgb, still.frame)
+        frame.time_base = encoding.time_base
+        frame.pts = still.stamp
+        frame.duration = still.duration
+        yield frame
