@@ -6,7 +6,8 @@ pooling at every pixel and gathers, which every runtime has at open sizes; the p
 so that runtimes agree on them at every size.
 
 No halo makes tiles equal the whole frame: each block takes the variance of all pixels it is given
-and pools them over windows that depend on the frame's size. Tiles begin where windows begin.
+and pools them over windows that depend on the frame's size. The halo bounds what the convolutions
+miss, which see two windows far; docs/networks.md has what is left.
 """
 
 from __future__ import annotations
@@ -151,7 +152,8 @@ def pooled(f_BFHW: Tensor) -> Tensor:
         count = length // _WINDOW
         window = torch.arange(count, device=f_BFHW.device)
         first = window * length // count
-        last = -(-(window + 1) * length // count) - _WINDOW  # where the last 8 begin
+        # Where the last 8 begin, rounded up without the negative numbers that runtimes differ on.
+        last = ((window + 1) * length + count - 1) // count - _WINDOW
         edges = (_WINDOW, 1) if axis == 2 else (1, _WINDOW)
         maxima = functional.max_pool2d(f_BFHW, edges, stride=1)
         f_BFHW = torch.maximum(maxima.index_select(axis, first), maxima.index_select(axis, last))
