@@ -13,7 +13,7 @@ from superres.train.loop import TrainingOptions, train
 from superres.train.recipe import NetworkSection
 from superres.train.recipe_file import load_recipe
 from superres.train.start import freeze
-from superres.upscaler import RunOptions
+from superres.upscaler import TrainingOptions
 
 SMALL = ("network.config.features=8", "network.config.blocks=1", "data.patch=8", "data.batch=2")
 
@@ -71,7 +71,7 @@ def test_published_weights_of_a_merged_form_are_trained_as_they_are(tmp_path, ar
     lines: list[str] = []
     report = train(
         load_recipe(f"{architecture}-x4", changes),
-        RunOptions(tmp_path / "run", (picture,), budget=Budget(steps=2)),
+        TrainingOptions(tmp_path / "run", (picture,), budget=Budget(steps=2)),
         notice=lines.append,
     )
     assert any("start from span, the others afresh" in line for line in lines)
