@@ -13,7 +13,6 @@ from superres.train.loop import TrainingOptions, train
 from superres.train.recipe import NetworkSection
 from superres.train.recipe_file import load_recipe
 from superres.train.start import freeze
-from superres.upscaler import TrainingOptions
 
 SMALL = ("network.config.features=8", "network.config.blocks=1", "data.patch=8", "data.batch=2")
 
