@@ -13,7 +13,7 @@ from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.degrade.load import built_in_degradations, load_degradation
 from superres.errors import ArgumentError, UnknownNameError
-from superres.frame import Bands
+from superres.frame import UINT8, Bands
 from superres.jobs.run import run
 from superres.jobs.spec import (
     BurstJob,
@@ -117,7 +117,7 @@ def test_a_job_does_not_change():
 def save(path: Path, seed: int) -> Path:
     pixels = np.random.default_rng(seed).integers(0, 256, (24, 32, 3)).astype(np.uint8)
     write_picture(
-        path, [pixels], height=24, width=32, layout=Bands.of(3), depth="uint8",
+        path, [pixels], height=24, width=32, bands=Bands.of(3), values=UINT8,
         metadata=Metadata(),
     )  # fmt: skip
     return path

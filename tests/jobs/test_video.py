@@ -18,6 +18,7 @@ import pytest
 from clips import INTRA, RATE, has_encoder, luma, read_clip, seconds, spoil, write_clip
 
 from superres.errors import ArgumentError, BackendError, NumericalError, OutputError, PictureError
+from superres.frame import UINT8, UINT16
 from superres.jobs.pipes import Pipes
 from superres.jobs.spec import VideoJob, job_to_json
 from superres.jobs.video import upscale_video
@@ -213,7 +214,7 @@ def test_a_folder_holds_a_png_for_each_frame_and_their_times(tmp_path, enlarge):
     lines = (tmp_path / "out" / "timestamps.txt").read_text().splitlines()
     assert [float(line) for line in lines[1:]] == [0, 40, 90, 100, 170, 300]
     picture = open_picture(tmp_path / "out" / names[2])
-    assert (picture.height, picture.width, picture.depth) == (48, 64, "uint8")
+    assert (picture.height, picture.width, picture.values) == (48, 64, UINT8)
     grey = read_pixels(picture).astype(float) @ [0.299, 0.587, 0.114]
     assert np.abs(grey - (luma(2).repeat(2, 0).repeat(2, 1) - 16) * 255 / 219).max() < 1.5
     assert report.frames == 6
@@ -223,7 +224,7 @@ def test_a_folder_holds_a_png_for_each_frame_and_their_times(tmp_path, enlarge):
 def test_frames_of_ten_bits_become_pngs_of_sixteen(tmp_path, enlarge):
     source = write_clip(tmp_path / "a.mkv", frames=1, pix_fmt="yuv420p10le")
     enlarge(source, tmp_path / "out", form="folder")
-    assert open_picture(tmp_path / "out" / "00000001.png").depth == "uint16"
+    assert open_picture(tmp_path / "out" / "00000001.png").values == UINT16
 
 
 @needs_x264
@@ -346,10 +347,10 @@ def test_a_network_that_fails_leaves_finished_segments_and_no_target(
     source = write_clip(tmp_path / "a.mkv", frames=12)
     good, calls = Repeater.run, itertools.count()
 
-    def run(self, tiles):
-        return np.full_like(good(self, tiles), np.nan if next(calls) > 8 else 0.0) + good(
-            self, tiles
-        )
+    def run(self, graph, tensors):
+        made = good(self, graph, tensors)
+        spoilt = np.nan if next(calls) > 8 else 0.0
+        return {name: answer + np.float32(spoilt) for name, answer in made.items()}
 
     monkeypatch.setattr(Repeater, "run", run)
     with pytest.raises(NumericalError, match="NaN"):

@@ -53,7 +53,7 @@ def raised(length: int, config: NetworkConfig) -> int:
 
 
 def test_every_architecture_of_one_frame_in_the_catalogue_is_tested_here():
-    one = {name for name, known in ARCHITECTURES.items() if known.config().frames == "one"}
+    one = {name for name, known in ARCHITECTURES.items() if known.config().input == "image"}
     assert set(SMALL) == one
 
 

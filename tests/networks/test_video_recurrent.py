@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_motion import scene, view
+from moving_scenes import scene, view
 
 from superres.layers.bicubic_reduction import BicubicReduction
 from superres.layers.sequences import Recurrent
@@ -39,7 +39,7 @@ def test_a_frame_without_history_is_leans_answer(scale):
 def test_it_is_a_recurrent_network_and_says_its_needs():
     config, network = build()
     assert isinstance(network, Recurrent)
-    assert config.frames == "video"
+    assert config.input == "video"
     assert network.aligned == config.aligned
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from superres.runtimes import precision
+from superres.watch import Watch
 
 
 @pytest.fixture
@@ -51,5 +52,8 @@ def test_auto_takes_the_devices_first_native_format_and_else_fp32():
 
 def test_a_format_that_is_not_native_becomes_fp32_and_is_announced():
     lines: list[str] = []
-    assert precision.choose_precision("bf16", ("fp16",), "GPU.0", lines.append) == "fp32"
+    assert (
+        precision.choose_precision("bf16", ("fp16",), "GPU.0", Watch(on_note=lines.append))
+        == "fp32"
+    )
     assert lines == ["bf16 is not native on GPU.0: running in fp32"]

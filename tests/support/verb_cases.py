@@ -54,8 +54,8 @@ VERBS = {
     "train": TRAIN,
     "pack": "pack pictures -o pack.zip --smallest 8",
     "degrade": "degrade pictures/0.png degraded.png",
-    "export": f"export {EMBEDDED / 'fsrcnn-x2.safetensors'} -o exported.onnx",
-    "blend": f"blend {EMBEDDED / 'espcn-x2.safetensors'} {EMBEDDED / 'espcn-x2.safetensors'} "
+    "export": f"export {EMBEDDED / 'fsrcnn-x2.onnx'} -o exported.onnx",
+    "blend": f"blend {EMBEDDED / 'espcn-x2.onnx'} {EMBEDDED / 'espcn-x2.onnx'} "
     "-o blended.safetensors",
     "runs": "runs finished --html runs.html",
     "models": "models",
