@@ -30,10 +30,10 @@ EMBEDDED = {
     *(f"{family}-x{scale}" for family in ("srcnn", "fsrcnn", "espcn") for scale in (2, 3, 4)),
 }
 MOST_BYTES = {
-    "one": 3 * 2**20,
-    "many": 6 * 2**20,
+    "image": 3 * 2**20,
+    "burst": 6 * 2**20,
     "video": 3 * 2**20,
-}  # by the frames that a model takes
+}  # by what a model takes
 
 
 def test_every_embedded_model_opens_from_one_file_no_larger_than_is_allowed():
@@ -42,7 +42,7 @@ def test_every_embedded_model_opens_from_one_file_no_larger_than_is_allowed():
     for model in models:
         assert (model.safetensors, model.weights) == (None, model.onnx)
         assert model.onnx is not None
-        assert model.onnx.stat().st_size < MOST_BYTES[model.card.frames]
+        assert model.onnx.stat().st_size < MOST_BYTES[model.card.input]
 
 
 def test_the_package_carries_each_model_once_and_nothing_else_of_size():
@@ -56,6 +56,7 @@ def test_the_package_carries_each_model_once_and_nothing_else_of_size():
 @pytest.mark.parametrize("name", sorted(EMBEDDED))
 def test_torch_gets_the_very_weights_that_the_card_has_the_hash_of(name):
     card, path = zoo.resolve(name).card, zoo.resolve(name).weights
+    assert path is not None
     network, _ = load_network(path)
     halves = {key: value.half() for key, value in network.state_dict().items()}
     assert hash_weights(halves) == card.weights_sha256
@@ -66,7 +67,7 @@ def test_embedded_cards_say_where_the_weights_come_from():
         assert model.card.licence
         assert model.card.training.data
         # Sets of single pictures say nothing of other models; docs/burst.md and video.md do.
-        assert model.card.scores or model.card.frames != "one"
+        assert model.card.scores or model.card.input != "image"
 
 
 def test_the_scales_inside_the_package_are_told_without_opening_a_model(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from superres.degrade.load import load_degradation
 from superres.errors import UnknownNameError
-from superres.frame import Bands
+from superres.frame import UINT8, Bands
 from superres.jobs import picture
 from superres.jobs.run import run_all
 from superres.jobs.spec import DegradeJob, PictureJob
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("repeating_network")
 def save(path: Path) -> Path:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 12, 3)).astype(np.uint8)
     write_picture(
-        path, [pixels], height=8, width=12, layout=Bands.of(3), depth="uint8", metadata=Metadata()
+        path, [pixels], height=8, width=12, bands=Bands.of(3), values=UINT8, metadata=Metadata()
     )
     return path
 

@@ -13,7 +13,7 @@ from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.degrade.load import built_in_degradations, load_degradation
 from superres.errors import ArgumentError, UnknownNameError
-from superres.frame import Bands
+from superres.frame import UINT8, Bands
 from superres.jobs.run import run
 from superres.jobs.spec import (
     BurstJob,
@@ -111,13 +111,13 @@ def test_what_is_not_a_job_is_an_error_of_ours(text):
 def test_a_job_does_not_change():
     job = PictureJob(source=IN, target=OUT)
     with pytest.raises(ValueError, match="frozen"):
-        job.scale = 2
+        job.scale = 2  # pyright: ignore[reportAttributeAccessIssue]  # what is refused
 
 
 def save(path: Path, seed: int) -> Path:
     pixels = np.random.default_rng(seed).integers(0, 256, (24, 32, 3)).astype(np.uint8)
     write_picture(
-        path, [pixels], height=24, width=32, layout=Bands.of(3), depth="uint8",
+        path, [pixels], height=24, width=32, bands=Bands.of(3), values=UINT8,
         metadata=Metadata(),
     )  # fmt: skip
     return path
@@ -155,6 +155,7 @@ def test_a_job_parsed_from_its_json_makes_the_same_file_byte_for_byte(tmp_path, 
         json.dumps({**json.loads(job_to_json(job)), "existing": "replace"}, sort_keys=True)
     )
     run(job, ModelPool(), Watch())
+    assert isinstance(job.target, Path)
     first = job.target.read_bytes()
     job.target.write_bytes(b"")
     run(other, ModelPool(), Watch())

@@ -8,6 +8,7 @@ from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
 from superres.layers.supervised import Supervised
 from superres.networks.catalog import ARCHITECTURES, network_config
+from superres.networks.lean import Lean
 
 SMALL = {  # the same networks with fewer features, so that a test takes milliseconds
     "lean": {"features": 8, "blocks": 2},
@@ -51,7 +52,7 @@ def raised(length: int, config: NetworkConfig) -> int:
 
 
 def test_every_architecture_of_one_frame_in_the_catalogue_is_tested_here():
-    one = {name for name, known in ARCHITECTURES.items() if known.config().frames == "one"}
+    one = {name for name, known in ARCHITECTURES.items() if known.config().input == "image"}
     assert set(SMALL) == one
 
 
@@ -149,8 +150,10 @@ def test_a_network_of_one_output_is_not_supervised_at_several():
 
 def test_a_lean_network_begins_as_pixel_repetition_within_its_small_residual():
     _, network = build("lean", 3)
+    assert isinstance(network, Lean)
     with torch.no_grad():
         network.tail.weight.zero_()
+        assert network.tail.bias is not None
         network.tail.bias.zero_()
     small = torch.rand(1, 3, 4, 5, dtype=torch.float64)
     with torch.inference_mode():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from fake_backends import FakeBackend, blur_and_repeat, make_card
 
 from superres.errors import BackendError, ModelError, UnknownNameError
 from superres.modelfiles.files import ModelFile
@@ -63,16 +64,19 @@ def test_auto_picks_onnxruntime_where_openvino_is_missing(model_file, installed)
 def test_auto_picks_torch_where_it_has_a_gpu(model_file, monkeypatch):
     monkeypatch.setattr(module, "_torch_gpu", lambda: "a big GPU")
     opened = []
+    fake = FakeBackend(blur_and_repeat(make_card()))
+
+    def opener(path, card, options):
+        opened.append(path)
+        return fake
+
     monkeypatch.setitem(
         module.BACKENDS,
         "torch",
-        module.RuntimeEntry(
-            "torch", "superres[torch]", "safetensors", lambda *got: opened.append(got)
-        ),
+        module.RuntimeEntry("torch", "superres[torch]", "safetensors", opener),
     )
-    with pytest.raises(AttributeError):  # the fake opens nothing
-        open_runtime(model_file("lean"), watch=Watch(on_note=pytest.fail))
-    assert opened[0][0] == model_file("lean").safetensors
+    assert open_runtime(model_file("lean"), watch=Watch(on_note=pytest.fail)) is fake
+    assert opened == [model_file("lean").safetensors]
 
 
 def test_a_named_backend_is_opened_without_a_word(model_file):

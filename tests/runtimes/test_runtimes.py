@@ -15,7 +15,7 @@ from superres.modelfiles.checkpoint import load_network
 from superres.networks.catalog import network_config
 from superres.runtimes.open import BACKENDS, open_runtime
 from superres.runtimes.precision import native_bf16
-from superres.runtimes.runtime import RuntimeOptions
+from superres.runtimes.runtime import PrecisionRequest, RuntimeOptions
 from superres.watch import Watch
 
 EXACT = [name for name in SHAPES if network_config(name, SHAPES[name]).exact_halo]
@@ -23,7 +23,7 @@ SIZES = [(1, 1), (7, 13), (64, 64), (65, 63)]
 NATIVE = pytest.mark.skipif(not native_bf16(), reason="this CPU has no native bf16")
 
 
-def open_engine(model, backend, *, precision="fp32", **options) -> Engine:
+def open_engine(model, backend, *, precision: PrecisionRequest = "fp32", **options) -> Engine:
     opened = open_runtime(
         model,
         RuntimeOptions(backend=backend, precision=precision, device="cpu", threads=2),
@@ -118,7 +118,7 @@ def test_the_default_networks_residual_alone_is_rounded_to_bf16(model_file, back
     ],
 )
 def test_an_earlier_answer_is_not_overwritten_by_a_later_one(model_file, backend, precision):
-    opened = open_engine(model_file("lean"), backend, precision=precision)._sanity.runtime
+    opened = open_engine(model_file("lean"), backend, precision=precision)._sanity.asked
     first = np.zeros((1, 3, 20, 20), np.float32)
     earlier = enlarged(opened, first)
     kept = earlier.copy()
@@ -128,7 +128,7 @@ def test_an_earlier_answer_is_not_overwritten_by_a_later_one(model_file, backend
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_read_only_tiles_and_batches_of_all_shapes_are_taken(model_file, backend):
-    opened = open_engine(model_file("lean"), backend)._sanity.runtime
+    opened = open_engine(model_file("lean"), backend)._sanity.asked
     for shape in ((1, 3, 20, 30), (5, 3, 8, 8), (2, 3, 31, 17), (1, 3, 1, 1)):
         tiles = np.random.default_rng(0).random(shape, dtype=np.float32)
         tiles.flags.writeable = False
@@ -192,7 +192,7 @@ def test_a_damaged_graph_is_a_model_error(model_file, backend, tmp_path):
 def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, monkeypatch):
     from superres.runtimes import openvino_runtime
 
-    opened = open_engine(model_file("espcn"), "openvino")._sanity.runtime
+    opened = open_engine(model_file("espcn"), "openvino")._sanity.asked
     monkeypatch.setattr(openvino_runtime, "_CACHED_PX", 2000)
     for edge in (8, 9, 10, 30, 31, 70, 20, 8):
         enlarged(opened, np.zeros((1, 3, edge, edge), np.float32))
@@ -208,7 +208,7 @@ def test_openvino_takes_larger_tiles_for_narrow_networks_alone(model_file):
 
 @NATIVE
 def test_openvino_computes_convolutions_in_bf16_where_it_says_so(model_file):
-    opened = open_engine(model_file("lean"), "openvino", precision="bf16")._sanity.runtime
+    opened = open_engine(model_file("lean"), "openvino", precision="bf16")._sanity.asked
     enlarged(opened, np.zeros((1, 3, 16, 16), np.float32))
     (request,) = opened._requests["enlarge"].values()
     layers = [op.get_rt_info() for op in request.get_compiled_model().get_runtime_model().get_ops()]
