@@ -75,7 +75,9 @@ def settled_exif(**changes):
     """What reading makes of a camera's block: the block as Metadata holds it."""
     block = exif_block(CAMERA | changes.get("main", {}), SHOT, gps=PLACE, **changes.get("how", {}))
     data = with_jpeg_exif(encoded(ramp(20, 30, 3), "jpeg"), block)
-    return open_picture(data).metadata.exif
+    exif = open_picture(data).metadata.exif
+    assert exif is not None
+    return exif
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

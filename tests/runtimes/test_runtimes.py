@@ -196,6 +196,7 @@ def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, mon
     monkeypatch.setattr(openvino_runtime, "_CACHED_PX", 2000)
     for edge in (8, 9, 10, 30, 31, 70, 20, 8):
         enlarged(opened, np.zeros((1, 3, edge, edge), np.float32))
+    assert isinstance(opened, openvino_runtime.OpenVinoRuntime)
     assert [shapes[0][2] for shapes in opened._requests["enlarge"]] == [20, 8]
 
 
@@ -208,8 +209,11 @@ def test_openvino_takes_larger_tiles_for_narrow_networks_alone(model_file):
 
 @NATIVE
 def test_openvino_computes_convolutions_in_bf16_where_it_says_so(model_file):
+    from superres.runtimes import openvino_runtime
+
     opened = open_engine(model_file("lean"), "openvino", precision="bf16")._sanity.asked
     enlarged(opened, np.zeros((1, 3, 16, 16), np.float32))
+    assert isinstance(opened, openvino_runtime.OpenVinoRuntime)
     (request,) = opened._requests["enlarge"].values()
     layers = [op.get_rt_info() for op in request.get_compiled_model().get_runtime_model().get_ops()]
     formats = [

@@ -50,9 +50,7 @@ def whole_plane(plane: VideoPlane, dtype: type[np.uint8 | np.uint16]) -> np.ndar
 def view(plane, dtype: type[np.uint8 | np.uint16] = np.uint8) -> np.ndarray:
     """Return the numbers of a plane, onto its memory."""
     stride = plane.line_size // np.dtype(dtype).itemsize
-    return whole_plane(plane, dtype)[: plane.height * stride].reshape(-1, stride)[
-        :, : plane.width
-    ]
+    return whole_plane(plane, dtype)[: plane.height * stride].reshape(-1, stride)[:, : plane.width]
 
 
 def write_clip(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import OutOfMemoryError
-from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
-from superres.layers.graphs import image_graphs
+from superres.layers.graphs import ENLARGE, INPUT, OUTPUT, image_graphs
 from superres.modelfiles.card import Card
 from superres.runtimes.runtime import CPU_BATCH_PX, Precision, RuntimeFacts
 

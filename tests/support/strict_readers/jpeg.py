@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from strict_readers.contents import Contents, CorruptError, Cursor, check_exif, check_icc, check_xmp, require
+from strict_readers.contents import (
+    Contents,
+    CorruptError,
+    Cursor,
+    check_exif,
+    check_icc,
+    check_xmp,
+    require,
+)
 
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
