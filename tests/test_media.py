@@ -23,13 +23,11 @@ WRITTEN = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "tif": "tiff", "tiff": "
            "webp": "webp", "avif": "avif"}  # fmt: skip
 
 
-def write(*blocks, height=4, width=6, target=None, format="png"):
-    target = io.BytesIO() if target is None else target
+def write(*blocks, height=4, width=6, target: Path | io.BytesIO, format: str | None = "png"):
     write_picture(
         target, blocks, height=height, width=width, bands=Bands.of(3), values=UINT8,
         metadata=Metadata(), format=format,
     )  # fmt: skip
-    return target
 
 
 def rows(height, width=6, channels=3, dtype="uint8"):
@@ -69,7 +67,7 @@ def test_an_unknown_format_is_refused_with_those_there_are(target):
 
 def test_a_stream_needs_a_format():
     with pytest.raises(ArgumentError, match="a stream has no suffix"):
-        write(rows(4), format=None)
+        write(rows(4), target=io.BytesIO(), format=None)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +110,7 @@ def test_a_stream_of_rows_without_an_end_is_not_read_to_it():
 def test_a_path_needs_no_format_and_a_named_one_goes_before_its_suffix(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3)).astype(np.uint8)
     for format, start in ((None, b"\x89PNG"), ("tiff", b"II")):
-        path = write(pixels, target=tmp_path / "a.png", format=format)
+        path = tmp_path / "a.png"
+        write(pixels, target=path, format=format)
         assert path.read_bytes().startswith(start)
         assert np.array_equal(read_pixels(open_picture(path)), pixels)

@@ -33,7 +33,9 @@ def test_each_channel_is_filled_from_its_own_neighbours_alone():
     pixels[...] = (0.25, 0.5, 0.75)
     pixels[2, 3, 0] = pixels[1, 1, 1] = pixels[4, 6, 2] = NAN
     filled = joined(fill_nodata([pixels], 2))
-    assert np.array_equal(filled, np.broadcast_to(np.float32([0.25, 0.5, 0.75]), (5, 7, 3)))
+    assert np.array_equal(
+        filled, np.broadcast_to(np.array((0.25, 0.5, 0.75), np.float32), (5, 7, 3))
+    )
 
 
 def test_values_that_are_there_stay_and_nothing_else_is_nan():

@@ -20,6 +20,12 @@ class Refusing(io.BytesIO):
         raise self.error
 
 
+def fail_half_way(target) -> None:
+    with appearing_whole(target) as path:
+        path.write_bytes(b"half")
+        raise ZeroDivisionError
+
+
 @pytest.fixture
 def aside(tmp_path, monkeypatch):
     """The folder of temporary files, an empty one."""
@@ -43,9 +49,8 @@ def test_a_file_appears_at_the_end_and_not_before(tmp_path):
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     target = tmp_path / "a.png"
     target.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), appearing_whole(target) as path:
-        path.write_bytes(b"half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(target)
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -61,18 +66,17 @@ def test_a_stream_gets_all_bytes_at_the_end(aside):
 
 def test_a_stream_gets_nothing_of_a_block_that_fails(aside):
     stream = io.BytesIO()
-    with pytest.raises(ZeroDivisionError), appearing_whole(stream) as path:
-        path.write_bytes(b"half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(stream)
     assert stream.getvalue() == b""
     assert not list(aside.iterdir())
 
 
 def test_a_stream_that_takes_nothing_is_an_error_with_its_reason(aside):
     stream = Refusing(OSError(28, "No space left on device"))
-    with pytest.raises(OutputError, match="output stream cannot be written: No space left"):
-        with appearing_whole(stream) as path:
-            path.write_bytes(b"x")
+    full = pytest.raises(OutputError, match="output stream cannot be written: No space left")
+    with full, appearing_whole(stream) as path:
+        path.write_bytes(b"x")
     assert not list(aside.iterdir())
 
 
