@@ -24,7 +24,7 @@ def picture(kind, *, alpha=False, **options):
         "icc-profile-data",
         pyvips.Operation.call("profile_load", "srgb"),
     )
-    image.set_type(pyvips.GValue.blob_type, "xmp-data", XMP)
+    image.set_type(pyvips.GValue.blob_type, "xmp-data", XMP)  # pyright: ignore[reportArgumentType]  # a blob
     keep = 8 if kind == "png" else 10  # libvips puts XMP into the wrong chunk of a PNG
     return bytes(image.write_to_buffer(KINDS[kind], keep=keep, **options))
 

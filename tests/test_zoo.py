@@ -56,6 +56,7 @@ def test_the_package_carries_each_model_once_and_nothing_else_of_size():
 @pytest.mark.parametrize("name", sorted(EMBEDDED))
 def test_torch_gets_the_very_weights_that_the_card_has_the_hash_of(name):
     card, path = zoo.resolve(name).card, zoo.resolve(name).weights
+    assert path is not None
     network, _ = load_network(path)
     halves = {key: value.half() for key, value in network.state_dict().items()}
     assert hash_weights(halves) == card.weights_sha256

@@ -243,7 +243,7 @@ def test_tiny_frames_are_refused_unless_there_is_one():
 
 
 def test_progress_counts_every_step_and_never_goes_back(burst):
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[float, float | None]] = []
     fuse_burst(
         burst.frames[:3],
         FAST,

@@ -156,7 +156,8 @@ def test_blocks_of_no_rows_are_refused():
 @pytest.mark.parametrize("size", [(1, 1), (1, 37), (37, 1)])
 @pytest.mark.parametrize("kind", ["png", "tiff", "webp", "jpeg", "avif"])
 def test_the_smallest_pictures_are_read(kind, size):
-    picture = open_picture(encoded(ramp(*size, 3), kind))
+    height, width = size
+    picture = open_picture(encoded(ramp(height, width, 3), kind))
     assert (picture.height, picture.width) == size
     assert read_pixels(picture).shape == (*size, 3)
 

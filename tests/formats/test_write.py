@@ -76,6 +76,7 @@ def test_every_depth_and_layout_goes_through_every_format_or_is_said_to_change(
     elif exact:
         assert np.array_equal(to_unit(read), expected)
     else:
+        assert held is not None
         # Floats go to 12 bits by way of 16.
         step = 0.03 if kind == "jpeg" else 0.505 / held + 0.5 / 65535 * (held == 4095)
         assert np.abs(to_unit(read) - np.clip(expected, 0, 1)).max() <= step
@@ -131,7 +132,8 @@ def test_blocks_of_any_height_give_the_same_file(kind, block):
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (3, 70_000)])
 @pytest.mark.parametrize("kind", ["png", "tiff"])
 def test_odd_sizes_are_written(kind, size):
-    pixels = noise(*size, 4, "uint16")
+    height, width = size
+    pixels = noise(height, width, 4, "uint16")
     stream = io.BytesIO()
     write(stream, pixels, format=kind)
     assert np.array_equal(read_pixels(open_picture(stream.getvalue())), pixels)
@@ -426,6 +428,7 @@ SLOWLY = """
 @posix_only
 def test_ctrl_c_leaves_nothing(tmp_path):
     process = in_another_process(SLOWLY, tmp_path)
+    assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
@@ -436,6 +439,7 @@ def test_ctrl_c_leaves_nothing(tmp_path):
 @posix_only
 def test_a_killed_process_leaves_no_output_but_a_hidden_part(tmp_path):
     process = in_another_process(SLOWLY, tmp_path)
+    assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.kill()
     process.communicate(timeout=30)
@@ -557,6 +561,7 @@ def test_a_large_tiff_is_a_bigtiff(monkeypatch):
     data = stream.getvalue()
     assert data[2:4] == b"+\0"
     picture = open_picture(data)
+    assert picture.metadata.exif is not None
     assert b"Maker\0" in picture.metadata.exif
     assert picture.metadata.dpi == (300.0, 300.0)
     assert np.array_equal(read_pixels(picture), pixels)

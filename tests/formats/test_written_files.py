@@ -22,9 +22,10 @@ MAKER_NOTE, EXIF_HEIGHT = 0x927C, 0xA003
 
 def contents(kind, metadata, *, size=(2, 3), channels=3, depth="uint8", options=None):
     stream = io.BytesIO()
-    pixels = noise(*size, channels, depth)
+    height, width = size
+    pixels = noise(height, width, channels, depth)
     notes = write_picture(
-        stream, [pixels], height=size[0], width=size[1], bands=Bands.of(channels),
+        stream, [pixels], height=height, width=width, bands=Bands.of(channels),
         values=Values.of(depth), metadata=metadata, format=kind, options=options or WriteOptions(),
     )  # fmt: skip
     found = read_strictly(stream.getvalue())
@@ -76,6 +77,7 @@ def test_xmp_of_any_length_is_in_the_file(kind):
         packet = b"x" * length
         found, notes = contents(kind, Metadata(xmp=packet))
         assert notes == (), length
+        assert found.xmp is not None
         assert found.xmp == packet or (kind == "png" and found.xmp.rstrip(b" ") == packet)
         assert found.exif is None
         assert found.tags is None or ("main", 0x8769) not in found.tags
@@ -86,6 +88,7 @@ def test_profiles_of_any_length_are_in_the_file(kind):
     for extra in (*range(12), *range(65_000, 65_060, 3), 131_072, 200_001):
         found, notes = contents(kind, Metadata(icc=icc(extra)))
         assert notes == (), extra
+        assert found.icc is not None
         assert found.icc == icc(extra) or (kind == "png" and len(found.icc) % 4 == 0)
 
 
@@ -102,6 +105,8 @@ def test_all_metadata_of_any_lengths_stand_side_by_side(kind, dpi):
         assert notes == ()
         if dpi is None:
             check_exif(found, one)
+        assert found.xmp is not None
+        assert found.icc is not None
         assert found.xmp.rstrip(b" ") == packet
         assert len(found.icc) >= len(icc(three))
         assert found.iptc == iptc

@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import weakref
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -338,6 +339,7 @@ def test_a_consumer_that_stops_leaves_nothing_running():
     engine, _ = open_engine(card, backend, tile=32)
     rows = engine.enlarge_rows((random_picture(500, 500),), height=500, width=500)
     next(rows)
+    assert isinstance(rows, Generator)
     rows.close()
     ran = len(backend.shapes)
     time.sleep(0.02)

@@ -212,4 +212,4 @@ def test_an_answer_that_is_wrong_in_fp32_too_is_an_error(model):
 def test_a_burst_without_frames_is_refused(model):
     engine = BurstEngine(model.card, FakeBackend(), fallback=None, watch=Watch())
     with pytest.raises(ArgumentError, match="at least one frame"):
-        next(engine.fuse_rows(lambda *_: np.zeros(0), count=0, height=4, width=4))
+        next(engine.fuse_rows(lambda *_: np.zeros(0, np.float32), count=0, height=4, width=4))

@@ -9,9 +9,10 @@ from superres.infer.video import VideoEngine
 from superres.modelfiles.checkpoint import card_for, save_network
 from superres.modelfiles.files import open_model_file
 from superres.networks.catalog import network_config
+from superres.networks.video_recurrent import VideoRecurrent
 from superres.runtimes.export import export_onnx
 from superres.runtimes.open import BACKENDS, open_runtime
-from superres.runtimes.runtime import RuntimeFacts, RuntimeOptions
+from superres.runtimes.runtime import Precision, RuntimeFacts, RuntimeOptions
 from superres.watch import Watch
 
 SMALL = {"features": 8, "blocks": 1, "history_blocks": 1, "memory": 4, "scale": 2}
@@ -21,6 +22,7 @@ CARD = card_for("small video", "video_recurrent", SMALL)
 def build():
     torch.manual_seed(0)
     network = network_config("video_recurrent", SMALL).build().eval()
+    assert isinstance(network, VideoRecurrent)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.03 * torch.randn_like(parameter))
@@ -30,7 +32,7 @@ def build():
 class TorchHalves:
     """A runtime with nothing around its network; fails for tiles above a number of pixels."""
 
-    def __init__(self, most_px=10**9, answer=None, precision="fp32"):
+    def __init__(self, most_px=10**9, answer=None, precision: Precision = "fp32"):
         self.network, self.most_px, self.answer = build(), most_px, answer
         self.facts = RuntimeFacts("torch", "cpu", precision, 64, 1, 10**9)
         self.tiles = []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections.abc import Generator
 
 import pytest
 
@@ -64,6 +65,7 @@ def test_a_consumer_that_stops_ends_the_thread_and_closes_the_generator():
 
     stream = prefetch(items(), depth=2)
     next(stream)
+    assert isinstance(stream, Generator)
     stream.close()
     assert closed.is_set()
     assert fetching_threads() == []
@@ -81,6 +83,7 @@ def test_nothing_is_fetched_before_the_first_item_is_asked_for():
     stream = prefetch((started.append(1) for _ in range(3)), depth=2)
     time.sleep(0.01)
     assert started == []
+    assert isinstance(stream, Generator)
     stream.close()
 
 
@@ -105,5 +108,6 @@ def test_an_item_that_was_used_is_let_go():
 def test_nested_prefetches_stop_together():
     stream = prefetch(prefetch(iter(range(10**9)), depth=2), depth=2)
     next(stream)
+    assert isinstance(stream, Generator)
     stream.close()
     assert fetching_threads() == []

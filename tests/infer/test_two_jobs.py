@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -164,6 +165,7 @@ def test_a_consumer_that_leaves_early_ends_its_threads_and_nothing_else():
     next(left)
     assert threading.active_count() == before + 2
     del small
+    assert isinstance(left, Generator)
     left.close()
     assert threading.active_count() == before
     assert not job.cancelled

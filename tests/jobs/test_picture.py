@@ -57,11 +57,11 @@ class Enlarger:
     def enlarge(self, source, target, *, progress=None, notice=None):
         pipes = Pipes(
             source=io.BytesIO(source) if isinstance(source, bytes) else None,
-            target=target if isinstance(target, io.IOBase) else None,
+            target=target if isinstance(target, io.BytesIO) else None,
         )
         job = PictureJob(
-            source="-" if pipes.source else source,
-            target="-" if pipes.target else target,
+            source="-" if isinstance(source, bytes) else source,
+            target="-" if isinstance(target, io.BytesIO) else target,
             **self.values,
         )
         return upscale_picture(job, self.models, Watch(notice, progress), pipes)

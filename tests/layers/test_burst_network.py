@@ -6,7 +6,9 @@ import torch
 from superres.errors import ArgumentError
 from superres.layers.sequences import BurstNetwork
 from superres.layers.supervised import Supervised
+from superres.networks.burst_recurrent import BurstRecurrentConfig
 from superres.networks.catalog import ARCHITECTURES, network_config
+from superres.networks.highres_net import HighresNetConfig
 
 SMALL = {  # few features, so that a test takes milliseconds
     "burst_recurrent": {"features": 8, "blocks": 1, "frame_blocks": 1},
@@ -111,7 +113,7 @@ def test_a_changed_pixel_of_any_frame_is_felt_as_far_as_the_halo_and_no_further(
             farthest = max(farthest, -min(reached), max(reached))
     if name == "burst_recurrent" and count > 1:
         assert farthest == config.halo  # for any number of frames
-    elif name == "highres_net" and count == config.most:
+    elif isinstance(config, HighresNetConfig) and count == config.most:
         assert farthest == config.halo  # it grows with the rounds of fusions
     else:
         assert farthest <= config.halo
@@ -150,6 +152,7 @@ def test_half_of_the_frames_are_supervised_as_well(count):
 @pytest.mark.parametrize("count", [1, 3, 6])
 def test_a_network_goes_on_from_what_it_keeps(name, count):
     config, network = build(name)
+    assert isinstance(config, BurstRecurrentConfig | HighresNetConfig)
     assert isinstance(network, BurstNetwork)
     reference, *others = burst(count).unbind(1)
     states = tuple(torch.zeros(1, c, 6, 7).double() for c in network.states.values())

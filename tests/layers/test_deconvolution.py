@@ -11,6 +11,7 @@ from superres.layers.deconvolution import deconvolution
 def test_deconvolutions_enlarge_by_exactly_their_factor_and_are_centred(kernel, factor):
     layer = deconvolution(1, 1, kernel=kernel, factor=factor)
     torch.nn.init.ones_(layer.weight)
+    assert layer.bias is not None
     torch.nn.init.zeros_(layer.bias)
     small = torch.zeros(1, 1, 21, 21)
     small[..., 10, 10] = 1

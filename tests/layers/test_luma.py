@@ -19,6 +19,7 @@ def test_the_luma_of_the_answer_is_the_grey_network_s_and_its_colour_bicubic_s()
     x_BCHW = torch.rand(2, 3, 7, 9)
     with torch.no_grad():
         large_BCHW = network(x_BCHW)
+        assert isinstance(network, LumaOnly)
         asked_B1HW = network.network((x_BCHW * LUMA).sum(1, keepdim=True))
     bicubic_BCHW = BicubicUpsample(3, 3)(x_BCHW)
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from moving_scenes import scene, view
+from moving_scene import scene, view
 
 from superres.layers.motion import flow_between, warp
 

@@ -75,7 +75,9 @@ def settled_exif(**changes):
     """What reading makes of a camera's block: the block as Metadata holds it."""
     block = exif_block(CAMERA | changes.get("main", {}), SHOT, gps=PLACE, **changes.get("how", {}))
     data = with_jpeg_exif(encoded(ramp(20, 30, 3), "jpeg"), block)
-    return open_picture(data).metadata.exif
+    exif = open_picture(data).metadata.exif
+    assert exif is not None
+    return exif
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -85,6 +87,7 @@ def test_exif_comes_through_byte_for_byte_but_for_what_must_change(kind, order):
     data, notes = written(kind, Metadata(exif=exif, dpi=(72.0, 72.0)), height=22, width=33)
     assert notes == ()
     again = open_picture(data).metadata.exif
+    assert again is not None
     assert len(again) == len(exif)
     values = exif_values(again)
     assert values["main", 0x0112] == 1
@@ -185,6 +188,7 @@ def test_a_thumbnail_in_the_middle_is_wiped_out():
     block = exif_block(CAMERA, SHOT, thumbnail=b"THUMBNAIL") + b"what comes behind"
     data = with_jpeg_exif(encoded(ramp(20, 30, 3), "jpeg"), block)
     exif = open_picture(data).metadata.exif
+    assert exif is not None
     assert b"THUMBNAIL" not in exif
     assert exif.endswith(b"what comes behind")
 
@@ -228,6 +232,7 @@ def test_dpi_is_added_to_a_block_that_has_none(kind):
     data, _ = written(kind, Metadata(exif=exif, dpi=(300.0, 150.0)))
     picture = open_picture(data)
     assert picture.metadata.dpi == (300.0, 150.0)
+    assert picture.metadata.exif is not None
     values = exif_values(picture.metadata.exif)
     assert values["exif", 0x927C] == NOTE
     assert values["main", 0x010F] == b"Maker\0"
@@ -303,6 +308,7 @@ def test_a_profile_of_any_length_is_kept(kind, extra):
     if kind != "png" or extra == 4:
         assert icc == longer
         return
+    assert icc is not None
     # A PNG's encoder takes multiples of four bytes, and the sum over the old length is gone.
     assert len(icc) == int.from_bytes(icc[:4], "big") == len(profile("p3")) + 4
     assert icc[84:100] == bytes(16)
@@ -330,6 +336,7 @@ def test_padding_behind_a_profile_is_cut_off():
 def test_xmp_goes_through_every_format_with_its_numbers_true(kind):
     source = encoded(ramp(20, 30, 3), "tiff", fields=[("xmp-data", XMP)])
     metadata = open_picture(source).metadata
+    assert metadata.xmp is not None
     assert b'tiff:Orientation="1"' in metadata.xmp
     data, notes = written(kind, metadata, height=44, width=55)
     assert notes == ()
@@ -340,7 +347,9 @@ def test_xmp_goes_through_every_format_with_its_numbers_true(kind):
         .replace(b"ImageLength='20'", b"ImageLength='44'")
         .replace(b"PixelYDimension>20<", b"PixelYDimension>44<")
     )
-    assert open_picture(data).metadata.xmp.rstrip() == expected.rstrip()
+    xmp = open_picture(data).metadata.xmp
+    assert xmp is not None
+    assert xmp.rstrip() == expected.rstrip()
 
 
 def test_xmp_in_a_png_is_the_chunk_that_others_look_for():
@@ -371,6 +380,7 @@ def test_xmp_too_large_to_reserve_room_for_stands_behind_a_pngs_pixels(exif):
     data, notes = written("png", Metadata(xmp=xmp, exif=exif))
     assert notes == ()
     picture = open_picture(data)
+    assert picture.metadata.xmp is not None
     assert b"x" * 100_000 in picture.metadata.xmp
     assert (picture.metadata.exif is None) == (exif is None)
     assert [name for name, _ in png_chunks(data)][-2:] == [b"iTXt", b"IEND"]
@@ -386,13 +396,17 @@ def test_xmp_in_wide_characters_is_written_in_utf_8_with_its_numbers_true(kind, 
     assert metadata.xmp == upright
     data, notes = written(kind, Metadata(xmp=wide))
     assert notes == ()
-    assert open_picture(data).metadata.xmp.rstrip() == upright.rstrip()
+    again = open_picture(data).metadata.xmp
+    assert again is not None
+    assert again.rstrip() == upright.rstrip()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_xmp_loses_the_zeros_at_its_end_and_is_not_kept_if_it_is_not_text(kind):
     data, notes = written(kind, Metadata(xmp=b"<x/>" + bytes(3)))
-    assert (open_picture(data).metadata.xmp.rstrip(), notes) == (b"<x/>", ())
+    xmp = open_picture(data).metadata.xmp
+    assert xmp is not None
+    assert (xmp.rstrip(), notes) == (b"<x/>", ())
     for broken in (b"<x>\0</x>", b"<x>caf\xe9</x>", bytes(4)):
         data, notes = written(kind, Metadata(xmp=broken))
         assert open_picture(data).metadata.xmp is None
@@ -423,7 +437,9 @@ def test_the_largest_exif_that_fits_fits():
     for kind in ("png", "jpeg", "webp", "avif"):
         data, notes = written(kind, Metadata(exif=exif))
         assert notes == ()
-        assert len(open_picture(data).metadata.exif) == len(exif)
+        again = open_picture(data).metadata.exif
+        assert again is not None
+        assert len(again) == len(exif)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -447,6 +463,7 @@ def test_all_metadata_at_once_goes_from_format_to_format():
         metadata = open_picture(data).metadata
     assert metadata.icc == profile("p3")
     assert metadata.dpi == (300.0, 300.0)
+    assert metadata.xmp is not None
     assert b"\xc3\xbcber alles" in metadata.xmp
     assert exif_values(metadata.exif)["exif", 0xFDE8] == b"private\0"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from superres.errors import ModelError
+from superres.layers.graphs import image_graphs
 from superres.modelfiles.card import Card, check_input, parse_card
 from superres.modelfiles.checkpoint import card_for
 from superres.networks.catalog import network_config
@@ -90,6 +91,8 @@ def test_another_kind_of_input_is_refused_with_the_verb_that_takes_it():
 
 
 def test_a_graph_that_a_card_does_not_list_is_an_error():
-    card = Card(name="one", architecture="lean", config={}, scale=2, halo=3)
+    card = Card(
+        name="one", architecture="lean", config={}, scale=2, halo=3, graphs=image_graphs(3, 2)
+    )
     with pytest.raises(ModelError, match="has the graphs enlarge, step was requested"):
         card.graph("step")

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from superres.errors import ModelError
+from superres.layers.graphs import image_graphs
 from superres.modelfiles.card import CARD_KEY, Card
 from superres.modelfiles.checkpoint import card_for, load_network, save_network
 from superres.modelfiles.files import open_model_file, read_card
@@ -127,7 +128,9 @@ def test_a_file_without_a_card_says_so(tmp_path):
 
 
 def test_the_card_of_an_onnx_file_is_read_without_onnx(tmp_path):
-    card = Card(name="one", architecture="lean", config={}, scale=2, halo=3)
+    card = Card(
+        name="one", architecture="lean", config={}, scale=2, halo=3, graphs=image_graphs(3, 2)
+    )
     path = tmp_path / "one.onnx"
     # ModelProto: ir_version = 9 (field 1, varint), graph (field 7), metadata_props (field 14).
     graph = b"\x3a\x04abcd"

@@ -1,11 +1,14 @@
 """Discriminators: sizes, spectral norms, and what their configs refuse."""
 
+from typing import Any, cast
+
 import pytest
 import torch
 from torch import nn
 
 from superres.errors import ArgumentError, ModelError, UnknownNameError
 from superres.networks.discriminators import DISCRIMINATORS, discriminator_config
+from superres.networks.vgg_discriminator import VggDiscriminator
 
 
 def build(name, edge=32, channels=3, features=4):
@@ -21,6 +24,7 @@ def test_vgg_judges_a_whole_picture_of_any_patch_size(edge):
 def test_vgg_has_the_shape_of_its_papers_networks():
     def shape(edge):  # with an eighth of their features
         network = build("vgg", edge, features=8)
+        assert isinstance(network, VggDiscriminator)
         convolutions = [one for one in network.modules() if isinstance(one, nn.Conv2d)]
         return [8 * one.out_channels for one in convolutions], 8 * network.hidden.in_features
 
@@ -56,6 +60,7 @@ def test_no_normalised_convolution_amplifies(name):
     layers = [one for one in network.modules() if nn.utils.parametrize.is_parametrized(one)]
     assert len(layers) == {"unet": 8, "vgg": 5}[name]
     for layer in layers:
+        assert isinstance(layer.weight, torch.Tensor)
         largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0]
         assert float(largest) == pytest.approx(1, abs=0.02)
 
@@ -70,7 +75,8 @@ def test_a_verdict_does_not_depend_on_the_rest_of_the_batch(name):
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 def test_it_learns_to_tell_noise_from_smooth_pictures_in_bf16_and_channels_last(name):
-    network = build(name, features=8).to(memory_format=torch.channels_last).train()
+    network = build(name, features=8).train()
+    cast("Any", network).to(memory_format=torch.channels_last)  # no overload in torch says it
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     generator = torch.Generator().manual_seed(0)
     for _ in range(25):

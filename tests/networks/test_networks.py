@@ -8,6 +8,7 @@ from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
 from superres.layers.supervised import Supervised
 from superres.networks.catalog import ARCHITECTURES, network_config
+from superres.networks.lean import Lean
 
 SMALL = {  # the same networks with fewer features, so that a test takes milliseconds
     "lean": {"features": 8, "blocks": 2},
@@ -151,8 +152,10 @@ def test_a_network_of_one_output_is_not_supervised_at_several():
 
 def test_a_lean_network_begins_as_pixel_repetition_within_its_small_residual():
     _, network = build("lean", 3)
+    assert isinstance(network, Lean)
     with torch.no_grad():
         network.tail.weight.zero_()
+        assert network.tail.bias is not None
         network.tail.bias.zero_()
     small = torch.rand(1, 3, 4, 5, dtype=torch.float64)
     with torch.inference_mode():

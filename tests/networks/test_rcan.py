@@ -1,6 +1,7 @@
 """RCAN: the paper's size, and what pooling over the frame means."""
 
 import torch
+from torch import nn
 
 from superres.networks.rcan import RcanConfig
 
@@ -31,6 +32,8 @@ def test_a_far_pixel_has_an_influence_through_the_pooled_means_alone():
         assert not torch.equal(network(after)[..., rows, :], network(before)[..., rows, :])
         for name, layer in network.named_modules():
             if name.endswith("conv_du"):  # weights that no longer depend on the means
+                assert isinstance(layer, nn.Sequential)
+                assert isinstance(layer[2].weight, nn.Parameter)
                 layer[2].weight.zero_()
         assert torch.equal(network(after)[..., rows, :], network(before)[..., rows, :])
     assert not config.exact_halo

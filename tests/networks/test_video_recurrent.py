@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from moving_scenes import scene, view
+from moving_scene import scene, view
 
 from superres.layers.bicubic_reduction import BicubicReduction
 from superres.layers.sequences import Recurrent
 from superres.networks.catalog import network_config
+from superres.networks.video_recurrent import VideoRecurrentConfig
 
 SMALL = {"features": 8, "blocks": 1, "history_blocks": 1, "memory": 4}
 
@@ -14,6 +15,7 @@ SMALL = {"features": 8, "blocks": 1, "history_blocks": 1, "memory": 4}
 def build(scale=2, spread=0.0):
     torch.manual_seed(0)
     config = network_config("video_recurrent", {**SMALL, "scale": scale})
+    assert isinstance(config, VideoRecurrentConfig)
     network = config.build().double().eval()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -83,8 +85,9 @@ def test_history_is_forgotten_where_the_frame_before_shows_something_else():
 def test_the_loss_of_a_frame_teaches_what_is_kept_of_the_one_before():
     _, network = build(spread=0.05)
     network(clip([(0, 0), (1, 0)]))[:, 1].square().mean().backward()
-    assert network.history.keep.weight.grad.abs().max() > 0
-    assert network.history.look.weight.grad.abs().max() > 0
+    for layer in (network.history.keep, network.history.look):
+        assert layer.weight.grad is not None
+        assert layer.weight.grad.abs().max() > 0
 
 
 def test_what_restores_sees_as_far_as_the_halo_and_no_further():

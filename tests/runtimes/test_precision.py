@@ -44,16 +44,13 @@ def test_the_cpu_is_described_in_one_line(flags):
 
 
 def test_auto_takes_the_devices_first_native_format_and_else_fp32():
-    assert precision.choose_precision("auto", ("bf16", "fp16"), "x", pytest.fail) == "bf16"
-    assert precision.choose_precision("auto", (), "x", pytest.fail) == "fp32"
-    assert precision.choose_precision("fp32", ("bf16",), "x", pytest.fail) == "fp32"
-    assert precision.choose_precision("fp16", ("bf16", "fp16"), "x", pytest.fail) == "fp16"
+    assert precision.choose_precision("auto", ("bf16", "fp16"), "x", Watch(pytest.fail)) == "bf16"
+    assert precision.choose_precision("auto", (), "x", Watch(pytest.fail)) == "fp32"
+    assert precision.choose_precision("fp32", ("bf16",), "x", Watch(pytest.fail)) == "fp32"
+    assert precision.choose_precision("fp16", ("bf16", "fp16"), "x", Watch(pytest.fail)) == "fp16"
 
 
 def test_a_format_that_is_not_native_becomes_fp32_and_is_announced():
     lines: list[str] = []
-    assert (
-        precision.choose_precision("bf16", ("fp16",), "GPU.0", Watch(on_note=lines.append))
-        == "fp32"
-    )
+    assert precision.choose_precision("bf16", ("fp16",), "GPU.0", Watch(lines.append)) == "fp32"
     assert lines == ["bf16 is not native on GPU.0: running in fp32"]

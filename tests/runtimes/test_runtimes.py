@@ -15,7 +15,7 @@ from superres.modelfiles.checkpoint import load_network
 from superres.networks.catalog import network_config
 from superres.runtimes.open import BACKENDS, open_runtime
 from superres.runtimes.precision import native_bf16
-from superres.runtimes.runtime import RuntimeOptions
+from superres.runtimes.runtime import PrecisionRequest, RuntimeOptions
 from superres.watch import Watch
 
 EXACT = [name for name in SHAPES if network_config(name, SHAPES[name]).exact_halo]
@@ -25,7 +25,7 @@ SIZES = [(1, 1), (7, 13), (64, 64), (65, 63)]
 NATIVE = pytest.mark.skipif(not native_bf16(), reason="this CPU has no native bf16")
 
 
-def open_engine(model, backend, *, precision="fp32", **options) -> Engine:
+def open_engine(model, backend, *, precision: PrecisionRequest = "fp32", **options) -> Engine:
     opened = open_runtime(
         model,
         RuntimeOptions(backend=backend, precision=precision, device="cpu", threads=2),
@@ -198,6 +198,7 @@ def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, mon
     monkeypatch.setattr(openvino_runtime, "_CACHED_PX", 2000)
     for edge in (8, 9, 10, 30, 31, 70, 20, 8):
         enlarged(opened, np.zeros((1, 3, edge, edge), np.float32))
+    assert isinstance(opened, openvino_runtime.OpenVinoRuntime)
     assert [shapes[0][2] for shapes in opened._requests["enlarge"]] == [20, 8]
 
 
@@ -210,8 +211,11 @@ def test_openvino_takes_larger_tiles_for_narrow_networks_alone(model_file):
 
 @NATIVE
 def test_openvino_computes_convolutions_in_bf16_where_it_says_so(model_file):
+    from superres.runtimes import openvino_runtime
+
     opened = open_engine(model_file("lean"), "openvino", precision="bf16")._sanity.asked
     enlarged(opened, np.zeros((1, 3, 16, 16), np.float32))
+    assert isinstance(opened, openvino_runtime.OpenVinoRuntime)
     (request,) = opened._requests["enlarge"].values()
     layers = [op.get_rt_info() for op in request.get_compiled_model().get_runtime_model().get_ops()]
     formats = [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import cast
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
+from av.video.stream import VideoStream
 
 from superres.runtimes.runtime import RuntimeFacts
 
@@ -38,12 +41,16 @@ def picture(number: int, size=(HEIGHT, WIDTH), pix_fmt="yuv420p") -> av.VideoFra
     return frame
 
 
-def view(plane, dtype=np.uint8) -> np.ndarray:
+def whole_plane(plane: VideoPlane, dtype: type[np.uint8 | np.uint16]) -> np.ndarray:
+    """Return all numbers of a plane, padding included, onto its memory."""
+    buffer = cast("bytearray", plane)  # PyAV's stub leaves its buffer out
+    return np.frombuffer(buffer, dtype)
+
+
+def view(plane, dtype: type[np.uint8 | np.uint16] = np.uint8) -> np.ndarray:
     """Return the numbers of a plane, onto its memory."""
     stride = plane.line_size // np.dtype(dtype).itemsize
-    return np.frombuffer(plane, dtype)[: plane.height * stride].reshape(-1, stride)[
-        :, : plane.width
-    ]
+    return whole_plane(plane, dtype)[: plane.height * stride].reshape(-1, stride)[:, : plane.width]
 
 
 def write_clip(
@@ -71,6 +78,7 @@ def write_clip(
     stamps = [step * number for number in range(frames)] if stamps is None else stamps
     with av.open(str(path), "w", format=format) as clip:
         video = clip.add_stream(codec, rate=RATE, options=options or {})
+        assert isinstance(video, VideoStream)
         video.height, video.width = size
         video.pix_fmt = pix_fmt
         video.time_base = video.codec_context.time_base = time_base
@@ -116,11 +124,12 @@ def write_clip(
     return path
 
 
-def read_clip(path) -> tuple[list[int], list[np.ndarray], object]:
+def read_clip(path) -> tuple[list[int], list[np.ndarray], Fraction]:
     """Return the stamps, the planes of luma and the time base of a clip's first video."""
     stamps, planes = [], []
     with av.open(str(path)) as clip:
         base = clip.streams.video[0].time_base
+        assert base is not None
         for frame in clip.decode(video=0):
             stamps.append(frame.pts)
             dtype = np.uint8 if frame.format.components[0].bits == 8 else np.uint16

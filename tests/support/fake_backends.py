@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import OutOfMemoryError
-from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
+from superres.layers.graphs import ENLARGE, INPUT, OUTPUT, image_graphs
 from superres.modelfiles.card import Card
 from superres.runtimes.runtime import CPU_BATCH_PX, Precision, RuntimeFacts
 
 Tiles = NDArray[np.float32]
 
 
-def make_card(*, scale=2, halo=0, multiple_of=1, minimum=1, channels=3) -> Card:
+def make_card(*, scale=2, halo=0, multiple_of=1, minimum=1, channels: Literal[1, 3] = 3) -> Card:
     return Card(
         name="fake",
         architecture="fake",
@@ -23,6 +24,7 @@ def make_card(*, scale=2, halo=0, multiple_of=1, minimum=1, channels=3) -> Card:
         scale=scale,
         channels=channels,
         halo=halo,
+        graphs=image_graphs(channels, scale),
         multiple_of=multiple_of,
         minimum=minimum,
     )

@@ -18,7 +18,7 @@ EXACT = {
 FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 
 
-def ramp(height, width, channels, depth="uint8"):
+def ramp(height, width, channels, depth="uint8") -> np.ndarray:
     """Pixels that differ along both axes and between channels, and are the same each time."""
     rows, columns = np.mgrid[0:height, 0:width]
     unit = (rows * 3 + columns * 2)[..., None] / max(1, 3 * height + 2 * width)
@@ -28,7 +28,7 @@ def ramp(height, width, channels, depth="uint8"):
     return (unit * (255 if depth == "uint8" else 65535)).astype(depth)
 
 
-def noise(height, width, channels, depth="uint8", seed=0):
+def noise(height, width, channels, depth="uint8", seed=0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     if depth == "float32":
         return rng.normal(0.5, 1.0, (height, width, channels)).astype(np.float32)

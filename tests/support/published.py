@@ -312,8 +312,8 @@ def srresnet(w: Weights, x: Tensor, *, blocks=2, stages=2) -> Tensor:
     w = like(w, x)
 
     def norm(name: str, f: Tensor) -> Tensor:
-        parts = (w[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
-        return functional.batch_norm(f, *parts)
+        mean, variance = w[f"{name}.running_mean"], w[f"{name}.running_var"]
+        return functional.batch_norm(f, mean, variance, w[f"{name}.weight"], w[f"{name}.bias"])
 
     f = first = functional.prelu(conv(w, "conv_block1.0", x), w["conv_block1.1.weight"])
     for block in range(blocks):

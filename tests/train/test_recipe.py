@@ -111,7 +111,7 @@ def test_values_can_be_replaced_by_their_path():
     ]
     recipe = load_recipe("default-x4", words)
     assert (recipe.data.patch, recipe.name, recipe.network.config["scale"]) == (64, "mine", 2)
-    assert recipe.loss.fourier == Ramp(end=1.0, until=0.5)
+    assert (recipe.loss.model_extra or {})["fourier"] == Ramp(end=1.0, until=0.5)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_training_lowers_the_loss_and_leaves_a_model_of_many_frames(tmp_path, pi
     losses = [line["l1"] for line in read_log(tmp_path / "run")]
     assert np.mean(losses[-20:]) < 0.9 * np.mean(losses[:10])
     _, card = load_network(report.model)
-    assert card.frames == "many"
+    assert card.input == "burst"
     assert "bursts of up to 4 frames" in card.training.degradation
     assert load_recipe(str(tmp_path / "run" / "recipe.toml")) == recipe
 

@@ -65,7 +65,7 @@ def test_a_killed_run_on_clips_goes_on_as_if_unbroken(tmp_path, pictures):
         train(tiny, often, notice=quiet, progress=kill_at_five)
     resumed = train(tiny, options(pictures, tmp_path / "b", resume=True), notice=quiet)
     assert resumed.card.weights_sha256 == unbroken.card.weights_sha256
-    assert resumed.card.frames == "video"
+    assert resumed.card.input == "video"
     assert resumed.card.training.degradation.startswith("clips of 3 frames")
 
 

@@ -52,13 +52,16 @@ def test_a_result_is_named_on_stdout_and_everything_else_on_stderr(seen, capsys)
 
 
 def test_a_folder_becomes_a_folder_of_pngs_with_the_same_names(capsys):
-    put("in/a.jpg"), put("in/b.png"), put("in/deep/c.webp")
+    put("in/a.jpg")
+    put("in/b.png")
+    put("in/deep/c.webp")
     assert main(["degrade", "in", "out", "--recursive"]) == 0
     assert capsys.readouterr().out.split() == ["out/a.png", "out/b.png", "out/deep/c.png"]
 
 
 def test_a_failed_file_is_named_and_does_not_stop_the_others(capsys):
-    put("in/a.png", b"corrupt"), put("in/b.png")
+    put("in/a.png", b"corrupt")
+    put("in/b.png")
     assert main(["degrade", "in", "out", "--json"]) == 1
     out, err = capsys.readouterr()
     told = json.loads(out)
@@ -68,7 +71,8 @@ def test_a_failed_file_is_named_and_does_not_stop_the_others(capsys):
 
 
 def test_an_output_that_stands_is_kept_unless_overwrite_is_given(capsys):
-    put("a.png", b"new"), put("b.png", b"old")
+    put("a.png", b"new")
+    put("b.png", b"old")
     assert main(["degrade", "a.png", "b.png"]) == 1
     assert "already exists" in capsys.readouterr().err
     assert Path("b.png").read_bytes() == b"old"

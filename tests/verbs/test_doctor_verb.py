@@ -8,13 +8,23 @@ import pytest
 
 from superres.cli.main import main
 from superres.errors import BackendError, ModelError
+from superres.layers.graphs import image_graphs
 from superres.modelfiles.card import Card
 from superres.modelfiles.files import ModelFile
 from superres.runtimes.runtime import RuntimeFacts
 from superres.verbs import doctor
 
 MODEL = ModelFile(
-    Card(name="default-x4", architecture="espcn", config={}, scale=4, halo=4), Path("m.onnx"), None
+    Card(
+        name="default-x4",
+        architecture="espcn",
+        config={},
+        scale=4,
+        halo=4,
+        graphs=image_graphs(3, 4),
+    ),
+    Path("m.onnx"),
+    None,
 )
 
 

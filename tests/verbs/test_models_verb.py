@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from superres.cli.main import main
+from superres.layers.graphs import image_graphs
 from superres.modelfiles.card import Card, DataSource, Score, Training
 from superres.modelfiles.files import ModelFile
 
@@ -15,6 +16,7 @@ CARD = Card(
     config={"scale": 3, "features": 8},
     scale=3,
     halo=4,
+    graphs=image_graphs(3, 3),
     parameters=12345,
     licence="CC0-1.0",
     training=Training(

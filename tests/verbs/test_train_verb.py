@@ -10,11 +10,19 @@ import pytest
 from superres.cli.main import main
 from superres.errors import DataError
 from superres.evaluate.validators import Watched
+from superres.layers.graphs import image_graphs
 from superres.modelfiles.card import Card
 from superres.optim.schedule import Budget
 from superres.train.loop import TrainingOptions, TrainReport
 
-CARD = Card(name="mine-x4", architecture="lean", config={"scale": 4}, scale=4, halo=18)
+CARD = Card(
+    name="mine-x4",
+    architecture="lean",
+    config={"scale": 4},
+    scale=4,
+    halo=18,
+    graphs=image_graphs(3, 4),
+)
 
 
 @pytest.fixture(autouse=True)

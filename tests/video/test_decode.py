@@ -88,7 +88,7 @@ def test_broken_packets_of_h264_change_neither_the_count_nor_the_times(tmp_path,
 def test_frames_without_time_stamps_follow_at_the_files_rate(tmp_path):
     coder = av.CodecContext.create("mpeg4", "w")
     coder.width, coder.height, coder.pix_fmt = 32, 24, "yuv420p"
-    coder.framerate, coder.time_base = 25, Fraction(1, 25)
+    coder.framerate, coder.time_base = Fraction(25), Fraction(1, 25)
     packets = [packet for number in range(5) for packet in coder.encode(picture(number))]
     path = tmp_path / "raw.m4v"
     path.write_bytes(b"".join(map(bytes, [*packets, *coder.encode(None)])))
@@ -107,7 +107,8 @@ def test_time_stamps_that_run_backwards_are_moved_on_and_told(tmp_path, monkeypa
     def shuffled(stream, packet):
         frames = decode(stream, packet)
         for frame in frames:
-            frame.pts = {80: 20}.get(frame.pts, frame.pts)
+            if frame.pts == 80:
+                frame.pts = 20
         return frames
 
     monkeypatch.setattr(reader, "_decode", shuffled)

@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from superres.upscaler import Route
-from superres.video.enlarge import LOOKED_BACK, enlarge_each, enlarge_in_order
+from superres.upscaler import Route, Upscaler
+from superres.video.enlarge import LOOKED_BACK, VideoNetworks, enlarge_each, enlarge_in_order
 from superres.watch import Watch
 
 ROUTE = Route((2,), (36, 64))
@@ -27,8 +27,8 @@ class Counting:
         return frame.repeat(2, 0).repeat(2, 1) + np.float32(self.seen)
 
 
-class Networks:
-    def __init__(self):
+class Networks(VideoNetworks):
+    def __init__(self):  # opens nothing
         self.counting = Counting()
 
     def engines(self, route):
@@ -70,7 +70,7 @@ def test_history_is_forgotten_where_a_scene_begins_and_only_warmed_up_at_a_segme
     assert seen[20:] == [7, 8]
 
 
-class Upscaler:
+class Repeating(Upscaler):
     """Stands in for one: makes frames larger when so many are under way, or after a moment."""
 
     def __init__(self, at_once):
@@ -92,6 +92,6 @@ class Upscaler:
 @pytest.mark.parametrize("at_once", [1, 4, 16])
 def test_as_many_frames_are_under_way_as_fill_a_device_and_one_more_and_leave_in_order(at_once):
     frames = scene(3, 2 * (at_once + 1))
-    large = list(enlarge_each(Upscaler(at_once), ROUTE, Watch())(iter(frames), 0))
+    large = list(enlarge_each(Repeating(at_once), ROUTE, Watch())(iter(frames), 0))
     assert len(large) == len(frames)
     assert all(np.array_equal(a[::2, ::2], b) for a, b in zip(large, frames, strict=True))

@@ -7,6 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from clips import picture, write_clip
 
 from superres.errors import PictureError
@@ -74,7 +75,7 @@ def test_a_cover_picture_is_not_taken_for_the_video(tmp_path):
         cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
         video = file.add_stream("mpeg4", rate=25)
         video.width, video.height, video.pix_fmt = 32, 24, "yuv420p"
-        cover.disposition = 0x400
+        cover.disposition = Disposition.attached_pic
         file.mux(cover.encode(picture(0, (64, 64), "yuvj420p")))
         file.mux(cover.encode(None))
         for number in range(3):

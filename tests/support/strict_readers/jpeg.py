@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from strict_readers.contents import Contents, Cursor, check_exif, check_icc, check_xmp, require
+from strict_readers.contents import (
+    Contents,
+    CorruptError,
+    Cursor,
+    check_exif,
+    check_icc,
+    check_xmp,
+    require,
+)
 
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
@@ -140,7 +148,8 @@ def _pass_scan(cursor: Cursor, state: _State) -> None:
     expected, begin = 0, cursor.at
     while True:
         marker = _NEXT_MARKER.search(cursor.data, cursor.at)
-        require(marker, "a scan without an end")
+        if marker is None:
+            raise CorruptError("a scan without an end")
         code = cursor.data[marker.start() + 1]
         cursor.at = marker.start()
         if not 0xD0 <= code <= 0xD7:

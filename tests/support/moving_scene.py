@@ -1,6 +1,4 @@
-"""A scene whose views differ by how the camera has moved."""
-
-from __future__ import annotations
+"""A smooth picture, and what a camera sees that moves over it."""
 
 import torch
 

@@ -1,0 +1,174 @@
+"""Model files by name: twins, and headers that lie about themselves."""
+
+import json
+import shutil
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from superres.errors import ModelError
+from superres.layers.graphs import image_graphs
+from superres.modelfiles.card import CARD_KEY, Card
+from superres.modelfiles.files import (
+    is_foreign,
+    open_model_file,
+    protobuf_fields,
+    read_card,
+    read_varint,
+)
+
+HERE = Path("x.onnx")
+
+
+def card(sha: str) -> Card:
+    return Card(
+        name="one",
+        architecture="lean",
+        config={},
+        scale=2,
+        halo=3,
+        graphs=image_graphs(3, 2),
+        weights_sha256=sha,
+    )
+
+
+def safetensors(path: Path, header: bytes, length: int | None = None) -> Path:
+    path.write_bytes(struct.pack("<Q", len(header) if length is None else length) + header)
+    return path
+
+
+def with_card(path: Path, sha: str) -> Path:
+    metadata = {"__metadata__": {CARD_KEY: card(sha).model_dump_json()}}
+    return safetensors(path, json.dumps(metadata).encode())
+
+
+def varint(value: int) -> bytes:
+    data = bytearray()
+    while value > 0x7F:
+        data.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes((*data, value))
+
+
+def field(number: int, payload: bytes) -> bytes:
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+
+def onnx_with_card(path: Path, sha: str) -> Path:
+    pair = field(1, CARD_KEY.encode()) + field(2, card(sha).model_dump_json().encode())
+    path.write_bytes(b"\x08\x09" + field(7, b"graph") + field(14, pair))
+    return path
+
+
+def test_a_model_has_the_file_of_the_other_format_that_holds_the_same_weights(tmp_path):
+    weights = with_card(tmp_path / "one.safetensors", "ab" * 32)
+    graph = onnx_with_card(tmp_path / "one.onnx", "ab" * 32)
+    for path in (weights, graph):
+        model = open_model_file(path)
+        assert (model.onnx, model.safetensors, model.foreign) == (graph, weights, None)
+        assert model.weights == weights
+
+
+@pytest.mark.parametrize("sha", ["cd" * 32, ""])
+def test_a_stale_or_nameless_twin_is_left_alone(tmp_path, sha):
+    weights = with_card(tmp_path / "one.safetensors", "ab" * 32 if sha else "")
+    onnx_with_card(tmp_path / "one.onnx", sha)
+    model = open_model_file(weights)
+    assert (model.onnx, model.safetensors) == (None, weights)
+
+
+def test_a_twin_that_is_rubbish_is_no_error(tmp_path):
+    graph = onnx_with_card(tmp_path / "one.onnx", "ab" * 32)
+    (tmp_path / "one.safetensors").write_bytes(b"rubbish")
+    model = open_model_file(graph)
+    assert (model.onnx, model.safetensors, model.weights) == (graph, None, graph)
+
+
+def test_a_graph_alone_is_where_weights_come_from(tmp_path):
+    graph = onnx_with_card(tmp_path / "one.onnx", "ab" * 32)
+    assert open_model_file(graph).weights == graph
+    assert not is_foreign(graph)
+
+
+@pytest.mark.parametrize("name", ["one.pickle", "one", "one.zip"])
+def test_files_of_other_names_are_no_models(tmp_path, name):
+    shutil.copy(with_card(tmp_path / "x.safetensors", ""), tmp_path / name)
+    with pytest.raises(ModelError, match="is no model file") as caught:
+        read_card(tmp_path / name)
+    assert ".safetensors" in caught.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
+def test_a_missing_file_and_a_folder_are_errors(tmp_path, suffix):
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_card(tmp_path / f"none{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_card(tmp_path / f"folder{suffix}")
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**40, 2**64 - 1])
+def test_a_header_of_an_impossible_length_is_refused_by_its_number(tmp_path, length):
+    path = safetensors(tmp_path / "x.safetensors", b"{}", length)
+    with pytest.raises(ModelError, match=f"its header claims {length} bytes"):
+        read_card(path)
+
+
+@pytest.mark.parametrize(
+    "header", [b"{{", b"[]", b'"x"', b'{"__metadata__": 3}', b"[" * 100_000, b"\xff\xfe{}"]
+)
+def test_a_header_that_is_no_table_is_refused(tmp_path, header):
+    with pytest.raises(ModelError, match="is not JSON"):
+        read_card(safetensors(tmp_path / "x.safetensors", header))
+
+
+@pytest.mark.parametrize("header", [b"{}", b'{"__metadata__": {"superres_card": 3}}'])
+def test_weights_without_a_card_are_of_elsewhere(tmp_path, header):
+    path = safetensors(tmp_path / "x.safetensors", header)
+    assert is_foreign(path)
+    with pytest.raises(ModelError, match="carries no card"):
+        read_card(path)
+
+
+def test_a_metadata_entry_larger_than_any_card_is_refused_unread(tmp_path):
+    path = tmp_path / "x.onnx"
+    path.write_bytes(varint(14 << 3 | 2) + varint(2**50))
+    with pytest.raises(ModelError, match=f"a metadata entry claims {2**50} bytes"):
+        read_card(path)
+
+
+@pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 2**32, 2**63, 2**64 - 1])
+def test_varints_come_back(value):
+    stream = BytesIO(varint(value) + b"rest")
+    assert read_varint(stream) == value
+    assert stream.read() == b"rest"
+
+
+@pytest.mark.parametrize("data", [b"", b"\x80", b"\xff" * 9, b"\xff" * 10, b"\x80" * 50 + b"\x01"])
+def test_varints_without_an_end_are_none(data):
+    assert read_varint(BytesIO(data)) is None
+
+
+def test_fields_of_fixed_sizes_are_passed_over():
+    data = b"\x09" + bytes(8) + b"\x15" + bytes(4) + b"\x18\x96\x01" + field(5, b"abc")
+    stream = BytesIO(data)
+    assert [(number, stream.read(size)) for number, size in protobuf_fields(stream, HERE)] == [
+        (5, b"abc")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x2a", "ends inside a field"),
+        (b"\x2b", "unknown type 3"),
+        (b"\x2f", "unknown type 7"),
+        (b"\x2a\x05abc", "claims 5 bytes"),
+        (b"\x2a" + varint(2**60), f"claims {2**60} bytes"),
+    ],
+)
+def test_fields_that_reach_beyond_their_message_are_refused(data, words):
+    with pytest.raises(ModelError, match=words):
+        list(protobuf_fields(BytesIO(data), HERE, len(data)))
