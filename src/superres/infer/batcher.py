@@ -72,7 +72,7 @@ class Batcher:
     def submit(self, tiles_NCHW: Unit, checked: CheckedRun) -> Future[Unit]:
         """Return the coming answer to tiles of one picture; any thread may ask.
 
-        It ends with what `CheckedRun.answer` raises, or `Cancelled`. It may be cancelled, which
+        It ends with what the run or `CheckedRun.accepts` raises, or `Cancelled`. It may be cancelled, which
         drops the tiles unless they are being run.
         """
         asked = _Tiles(tiles_NCHW, checked)
@@ -94,9 +94,9 @@ class Batcher:
 
     def _run_alone(self, asked: _Tiles) -> None:
         try:
-            (large_NCHW,) = asked.checked.answer(
-                asked.tiles, lambda runtime: (self._run(runtime, asked.tiles),)
-            )
+            large_NCHW = self._run(asked.checked.runtime, asked.tiles)
+            while not asked.checked.accepts(asked.tiles, large_NCHW):
+                large_NCHW = self._run(asked.checked.runtime, asked.tiles)
         except Exception as error:
             asked.answer.set_exception(error)
         else:

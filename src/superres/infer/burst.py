@@ -136,13 +136,11 @@ class BurstEngine:
         reference = fill_reference(
             source(0, *where), (source(index, *where) for index in range(1, count))
         )
-
-        def run(runtime: Runtime) -> tuple[Unit]:
+        while True:
             others = (source(index, *where)[None] for index in range(1, count))
-            return (_fused(self.card, runtime, reference[None], others),)
-
-        (large_NCHW,) = self._checked.answer(reference[None, : self.card.channels], run)
-        return large_NCHW[0]
+            large_NCHW = _fused(self.card, self._checked.runtime, reference[None], others)
+            if self._checked.accepts(reference[None, : self.card.channels], large_NCHW):
+                return large_NCHW[0]
 
 
 def _fused(card: Card, runtime: Runtime, reference: Unit, others: Iterable[Unit]) -> Unit:

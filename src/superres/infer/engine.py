@@ -125,7 +125,7 @@ class Engine:
     @property
     def facts(self) -> RuntimeFacts:
         """The facts of the runtime that the next picture begins on."""
-        return self._sanity.asked.facts
+        return self._sanity.requested.facts
 
     @property
     def tile(self) -> int:
@@ -242,7 +242,7 @@ class Engine:
 
     def _remember(self, picture: _Picture) -> None:
         """Keep how a job's pictures are run: in fp32 if any had to be, in the smallest tile."""
-        asked, own = self._sanity.asked, picture.checked.runtime
+        asked, own = self._sanity.requested, picture.checked.runtime
         with self._lock:
             known = self._states.get(picture.watch.job) or EngineState(asked.facts, picture.limit)
             self._states[picture.watch.job] = EngineState(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,11 +166,12 @@ def _rows(
     """Read, run and round in two threads; the caller's thread encodes and writes."""
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values
-    small = prefetch((to_unit(block, values) for block in picture.rows()), depth=_QUEUE_BLOCKS)
+    small = prefetch(
+        picture.rows(), depth=_QUEUE_BLOCKS, convert=partial(to_unit, values=values)
+    )
     large = upscaler.rows(small, size, bands, route, part, gaps=values.nodata is not None)
-    rounded = (from_unit(block, values) for block in large)
-    done = 0
-    for block in prefetch(rounded, depth=_QUEUE_BLOCKS, part=part):
+    rounding, done = partial(from_unit, values=values), 0
+    for block in prefetch(large, depth=_QUEUE_BLOCKS, convert=rounding, part=part):
         yield block
         done += len(block)
         watch.check()
