@@ -18,11 +18,10 @@ import pyvips
 from picture_files import noise, ramp
 
 from superres.errors import ArgumentError, OutputError, PictureError
-from superres.formats import tiff
+from superres.formats import saving, tiff
 from superres.frame import UINT8, Bands, Values, to_unit
 from superres.media import WriteOptions, open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
-from superres.vips import encode as encoding_room
 
 KINDS = ["png", "jpeg", "webp", "tiff", "avif"]
 DEPTHS = ["uint8", "uint16", "float32"]
@@ -346,10 +345,10 @@ def test_no_thread_is_left_behind(tmp_path):
 
 
 def test_a_failing_encoder_stops_the_blocks_and_names_the_target(tmp_path, monkeypatch):
-    def failing(image, path, encoding):
+    def failing(image, header, reserve):
         raise pyvips.Error("unable to call pngsave", "write error: No space left on device\n")
 
-    monkeypatch.setattr(encoding_room, "_save", failing)
+    monkeypatch.setattr(saving, "_described", failing)
     asked = []
 
     def endless():
@@ -447,12 +446,12 @@ def test_a_killed_process_leaves_no_output_but_a_hidden_part(tmp_path):
 def test_ctrl_c_while_the_encoder_works_is_heard(tmp_path):
     script = """
         import threading, _thread
-        from superres.vips import encode
-        def slow(image, path, encoding):
+        from superres.formats import saving
+        def slow(image, header, reserve):
             threading.Timer(0.3, _thread.interrupt_main).start()
             time.sleep(20)
-        encode._save = slow
-        encode._LAST_WAIT_S = 0.1
+        saving._described = slow
+        saving._LAST_WAIT_S = 0.1
         write(Path("a.png"), [np.zeros((10, 10, 3), np.uint8)], 10, 10)
     """
     began = time.monotonic()
@@ -585,14 +584,14 @@ def test_reading_and_writing_run_at_the_same_time_in_many_threads(tmp_path):
 def test_the_writer_asks_for_rows_only_as_it_needs_them(monkeypatch):
     """Memory is bounded: a slow encoder holds the blocks back."""
     asked, held_back = [], threading.Event()
-    plain = encoding_room._save
+    plain = saving._described
 
-    def late(image, path, encoding):
+    def late(image, header, reserve):
         held_back.wait(0.3)
         assert len(asked) <= 5
-        plain(image, path, encoding)
+        return plain(image, header, reserve)
 
-    monkeypatch.setattr(encoding_room, "_save", late)
+    monkeypatch.setattr(saving, "_described", late)
     pixels = noise(1000, 20, 3)
 
     def blocks():

@@ -72,8 +72,8 @@ class Batcher:
     def submit(self, tiles_NCHW: Unit, checked: CheckedRun) -> Future[Unit]:
         """Return the coming answer to tiles of one picture; any thread may ask.
 
-        It ends with what the run or `CheckedRun.accepts` raises, or `Cancelled`. It may be cancelled, which
-        drops the tiles unless they are being run.
+        It ends with what the run or `CheckedRun.accepts` raises, or `Cancelled`. It may be
+        cancelled, which drops the tiles unless they are being run.
         """
         asked = _Tiles(tiles_NCHW, checked)
         self._waiting.append(asked)

@@ -166,9 +166,7 @@ def _rows(
     """Read, run and round in two threads; the caller's thread encodes and writes."""
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values
-    small = prefetch(
-        picture.rows(), depth=_QUEUE_BLOCKS, convert=partial(to_unit, values=values)
-    )
+    small = prefetch(picture.rows(), depth=_QUEUE_BLOCKS, convert=partial(to_unit, values=values))
     large = upscaler.rows(small, size, bands, route, part, gaps=values.nodata is not None)
     rounding, done = partial(from_unit, values=values), 0
     for block in prefetch(large, depth=_QUEUE_BLOCKS, convert=rounding, part=part):
