@@ -149,7 +149,7 @@ def test_formats_of_one_colour_picture_refuse_bands_and_planes(name):
     bands, values = RASTER
     with pytest.raises(OutputError, match="this one has 6 bands"):
         save(io.BytesIO(), pixels_of(bands, values), bands, values, format=name)
-    with pytest.raises(OutputError, match="2 planes were announced"):
+    with pytest.raises(OutputError, match="got 2 planes"):
         save(io.BytesIO(), pixels_of(*GREY12), *GREY12, format=name, planes=2)
 
 

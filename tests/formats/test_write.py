@@ -80,7 +80,7 @@ def test_every_depth_and_layout_goes_through_every_format_or_is_said_to_change(
         assert np.abs(to_unit(read) - np.clip(expected, 0, 1)).max() <= step
 
     words = " | ".join(notes)
-    assert ("alpha laid on white" in words) == (kind == "jpeg" and channels in (2, 4))
+    assert ("alpha composited on white" in words) == (kind == "jpeg" and channels in (2, 4))
     assert ("grey written as RGB" in words) == (kind in ("webp", "avif") and channels < 3)
     assert ("clamped" in words) == (depth == "float32" and kind != "tiff")
     reduced = expected_depth != depth or (kind == "avif" and depth == "uint16")
@@ -201,7 +201,7 @@ def test_jpeg_cannot_be_lossless(tmp_path):
 )
 def test_edges_that_a_format_cannot_hold_are_refused_before_any_work(tmp_path, kind, height, width):
     def untouchable():
-        raise AssertionError("blocks were asked for")
+        raise AssertionError("blocks were requested")
         yield
 
     with pytest.raises(OutputError, match=f"{height} x {width}") as caught:
@@ -315,9 +315,9 @@ def test_a_damaged_input_leaves_no_output(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda p: [p[:10]], "hold 10 rows, 20 were announced"),
-        (lambda p: [p, p[:1]], "hold more than 20 rows, 20 were announced"),
-        (lambda p: [], "hold 0 rows, 20 were announced"),
+        (lambda p: [p[:10]], "hold 10 rows, expected 20"),
+        (lambda p: [p, p[:1]], "hold more than 20 rows, expected 20"),
+        (lambda p: [], "hold 0 rows, expected 20"),
         (lambda p: [p[:, :5]], r"must be \(h, 8, 3\)"),
         (lambda p: [p[..., :1]], r"must be \(h, 8, 3\)"),
         (lambda p: [p[0]], r"must be \(h, 8, 3\)"),

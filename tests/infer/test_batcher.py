@@ -164,7 +164,7 @@ def test_the_engine_joins_pictures_where_the_backend_says_so():
     made = {}
 
     def enlarge(place):
-        made[place] = engine.enlarge(asked[place])
+        made[place] = engine.upscale(asked[place])
 
     threads = [threading.Thread(target=enlarge, args=(place,)) for place in range(5)]
     threads[0].start()

@@ -77,12 +77,12 @@ def save(
         for block in rows:
             carrier.push(block)
         while encoder.is_alive():
-            encoder.join(0.5)  # in pieces, or Windows would not hear Ctrl-C
+            encoder.join(0.5)  # in short waits, or Windows would ignore Ctrl-C
     except CarrierError:
         encoder.join()
     except BaseException:
         carrier.give_up()
-        # An encoder deep in a large AVIF hears nothing; the process need not wait for it.
+        # An encoder inside a large AVIF cannot be stopped; the process need not wait for it.
         encoder.join(_LAST_WAIT_S)
         raise
     for error in failures:
@@ -109,7 +109,7 @@ def save_with_exif(
         held: The metadata that the file is to carry.
 
     Returns:
-        What found no room, in words.
+        Notes on what did not fit.
 
     Raises:
         EncoderError: libvips cannot encode or write.
@@ -142,6 +142,6 @@ def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Imag
 
 
 def _kept(metadata: Metadata, reserve: int) -> int:
-    """Return the flags of the metadata that there is; asked for more, libvips invents EXIF."""
+    """Return the flags of the metadata present; for missing EXIF, libvips would make one up."""
     keep = KEEP_FLAGS["exif"] if reserve else 0
     return keep + sum(flag for name, flag in KEEP_FLAGS.items() if getattr(metadata, name))

@@ -1,4 +1,4 @@
-"""The engine: runs a network over a picture of any size, tile by tile, row of tiles by row."""
+"""Engine for pictures: one network on a picture of any size, one row of tiles after another."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
+from superres.frame import Unit
 from superres.infer import tiling
 from superres.infer.batcher import Batcher
 from superres.infer.ensemble import run_ensemble
@@ -26,8 +26,6 @@ from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.modelfiles.card import Card, check_input
 from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
-
-Unit = NDArray[np.float32]
 
 _YIELD_BYTES = 8 * 2**20  # strips leave in pieces, so that they are free once these are written
 
@@ -69,7 +67,7 @@ class EngineState:
     """How the pictures of a job were run, at the end.
 
     Attributes:
-        facts: Of the runtime: the one that was fallen back to, if one was.
+        facts: Of the runtime: after a fallback, those of the fp32 one.
         tile: Edge of the largest tile in input pixels, halo included; long tiles have its area.
     """
 
@@ -82,7 +80,7 @@ class Engine:
 
     Memory depends on the tile: the tile's own, two rows of tiles of output, and a row of input.
     An out-of-memory error halves the tile, for the rest of the picture and for those that begin
-    later. An answer that cannot be right is asked for once more in fp32, which the rest of the
+    later. An answer that cannot be right is computed once more in fp32, which the rest of the
     picture then runs in. Neither touches another picture that is under way: its pixels and its
     notes are those of a run by itself.
 
@@ -91,8 +89,8 @@ class Engine:
         runtime: What runs it.
         tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         ensemble: Average over the eight flips and quarter turns.
-        fallback: Opens the same network in fp32; None if there is no such way.
-        watch: Told if the tile is not the one asked for, or small for lack of memory.
+        fallback: Opens the same network in fp32; None if it cannot.
+        watch: Notified if the tile is not the requested one, or small for lack of memory.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -141,20 +139,20 @@ class Engine:
         """Return how many pictures of a size, at least one, keep the device busy together."""
         return max(1, self._runs.joint_px // (height * width))
 
-    def enlarge(self, frame: Unit, watch: Watch | None = None) -> Unit:
-        """Enlarge a whole picture.
+    def upscale(self, frame: Unit, watch: Watch | None = None) -> Unit:
+        """Upscale a whole picture.
 
         Args:
             frame: (H, W, C) float32 in [0, 1], C as on the card.
-            watch: Whose picture it is: told of fallbacks, and asked between tiles; None takes the
-                one it was opened for.
+            watch: Whose picture it is: notified of fallbacks, and checked between tiles; None
+                takes the one it was opened for.
 
         Returns:
             (s*H, s*W, C) float32, unclamped, which lies in memory plane by plane.
 
         Raises:
             ArgumentError, NumericalError, OutOfMemoryError, BackendError, Cancelled: See
-                `enlarge_rows`.
+                `upscale_rows`.
         """
         (height, width), scale = frame.shape[:2], self.card.scale
         size = (scale * height, scale * width)
@@ -171,7 +169,7 @@ class Engine:
                 _place(job, answer_NCHW, large[rows], scale)
         return large
 
-    def enlarge_rows(
+    def upscale_rows(
         self,
         blocks: Iterable[Unit],
         *,
@@ -179,7 +177,7 @@ class Engine:
         width: int,
         watch: Watch | None = None,
     ) -> Iterator[Unit]:
-        """Enlarge a picture that comes in blocks of rows, with bounded memory.
+        """Upscale a picture that comes in blocks of rows, with bounded memory.
 
         The network runs in a thread, one batch of tiles ahead of the consumer; the blocks are
         pulled, and the tiles joined, in the consumer's own.
@@ -188,8 +186,8 @@ class Engine:
             blocks: (h, W, C) float32 in [0, 1] from top to bottom, any h, C as on the card.
             height: Height of the whole picture.
             width: Its width.
-            watch: Whose picture it is: told of fallbacks, and asked between tiles; None takes the
-                one it was opened for.
+            watch: Whose picture it is: notified of fallbacks, and checked between tiles; None
+                takes the one it was opened for.
 
         Yields:
             (h', s*W, C) float32 from top to bottom, unclamped.
@@ -200,7 +198,7 @@ class Engine:
             NumericalError: The network answers with NaN, Inf or a constant, also in fp32, or the
                 picture holds NaN or Inf itself.
             OutOfMemoryError: Not even the smallest tile fits.
-            BackendError: The backend failed otherwise.
+            BackendError: The runtime failed otherwise.
             Cancelled: The job, or this part of it, was cancelled.
         """
         with self._picture(height, width, watch) as picture:
@@ -221,7 +219,7 @@ class Engine:
 
     @contextmanager
     def _picture(self, height: int, width: int, watch: Watch | None) -> Generator[_Picture]:
-        """Run one picture: it begins as was asked for, with what is known of memory."""
+        """Run one picture: it begins as requested, with the limits that memory has set so far."""
         if height < 1 or width < 1:
             raise ArgumentError(
                 f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
@@ -234,7 +232,7 @@ class Engine:
             raise
         except MemoryError as error:  # numpy's, for rows of input or output
             raise OutOfMemoryError(
-                f"out of memory beside the network: {error}",
+                f"out of memory in pixel buffers: {error}",
                 "close other programs, or use a smaller --tile",
             ) from error
         finally:
@@ -242,11 +240,13 @@ class Engine:
 
     def _remember(self, picture: _Picture) -> None:
         """Keep how a job's pictures are run: in fp32 if any had to be, in the smallest tile."""
-        asked, own = self._sanity.requested, picture.checked.runtime
+        requested, own = self._sanity.requested, picture.checked.runtime
         with self._lock:
-            known = self._states.get(picture.watch.job) or EngineState(asked.facts, picture.limit)
+            known = self._states.get(picture.watch.job) or EngineState(
+                requested.facts, picture.limit
+            )
             self._states[picture.watch.job] = EngineState(
-                known.facts if own is asked else own.facts, min(known.tile, picture.limit)
+                known.facts if own is requested else own.facts, min(known.tile, picture.limit)
             )
 
     def _answers(

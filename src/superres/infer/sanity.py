@@ -24,8 +24,8 @@ class SanityCheck:
     Args:
         card: What the network promises.
         runtime: What runs it.
-        fallback: Opens the same network in fp32, once, and notes what there is to say of that; None
-            if it cannot.
+        fallback: Opens the same network in fp32, once, and notes what the opening says; None if it
+            cannot.
         what: What is upscaled, in the words of notes: a picture, a video.
     """
 
@@ -62,7 +62,7 @@ class CheckedRun:
     """The run of one picture, which goes on in fp32 once an answer cannot be right.
 
     Attributes:
-        watch: Whose picture it is; told when fp32 is used.
+        watch: Whose picture it is; notified when fp32 is used.
     """
 
     def __init__(self, check: SanityCheck, watch: Watch) -> None:

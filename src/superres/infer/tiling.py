@@ -1,4 +1,4 @@
-"""Where the tiles of a picture lie, planned from nothing but the card and a limit.
+"""Tile planner: the places of a picture's tiles, from the card and a limit alone.
 
 The plan is made for the padded picture: its sizes raised to the card's minimum and multiple by
 mirroring at the bottom and the right. Along each axis the tiles are of one length, begin at
@@ -19,7 +19,7 @@ from superres.modelfiles.card import Card
 
 # The output of one row of tiles is held whole, and a second one while the first is written. At
 # 20 000 output pixels in a row this leaves rows of tiles of 279 input pixels at scale 4.
-_ALIGNED = 16  # widths that vector units take without a rest: a tenth faster, measured
+_ALIGNED = 16  # widths that fill vector units: a tenth faster, measured
 STRIP_BYTES = 256 * 2**20
 _LEAST_CORE = 16  # smaller cores spend nearly all their time on halo
 
@@ -47,7 +47,7 @@ def padded_length(length: int, card: Card) -> int:
 
 
 def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Return which pixels stand at start..stop of a picture mirrored beyond its end.
+    """Return the indices of the pixels at start..stop of a picture mirrored beyond its end.
 
     The edge pixel is repeated (… 1 0 | 0 1 2 | 2 1 0 | 0 1 …), as in the house's resize.
     """
