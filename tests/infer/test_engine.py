@@ -164,7 +164,8 @@ def test_no_room_for_rows_of_the_picture_is_an_error_of_ours():
         yield
 
     engine, _ = open_engine(make_card(), FakeBackend(abs))
-    with pytest.raises(OutOfMemoryError, match="out of memory in pixel buffers: Unable to allocate 9 TiB"):
+    words = "out of memory in pixel buffers: Unable to allocate 9 TiB"
+    with pytest.raises(OutOfMemoryError, match=words):
         list(engine.upscale_rows(blocks(), height=9, width=9))
 
 

@@ -31,7 +31,7 @@ _YIELD_BYTES = 8 * 2**20  # strips leave in pieces, so that they are free once t
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Batch:
     """A batch of tiles in one row of tiles.
 
     Attributes:
@@ -114,7 +114,7 @@ class Engine:
         self._limit = first_limit(card, facts, tile, watch)
         self._batch_px = batch_limit(facts)
         self._sanity = SanityCheck(card, runtime, fallback=fallback, what="picture")
-        self._lock = threading.Lock()  # over what pictures learn of memory, and what jobs ended in
+        self._lock = threading.Lock()  # over the limits that memory has set, and the states of jobs
         self._states = weakref.WeakKeyDictionary[Watch, EngineState]()
         # One thread: several pictures may be under way (colour and alpha are), one network runs.
         run, joint_px = partial(_run, card, ensemble), self._batch_px if facts.joins else 0
@@ -160,13 +160,13 @@ class Engine:
         with self._picture(height, width, watch) as picture:
             channels = self.card.channels
             window = RowBuffer((frame,), height=height, width=width, channels=channels)
-            for job, answer_NCHW in self._answers(picture, window, height, width):
+            for batch, answer_NCHW in self._answers(picture, window, height, width):
                 if answer_NCHW.shape[2:] == size:
                     return answer_NCHW[0].transpose(1, 2, 0)
                 if large.size == 0:
                     large = np.empty((channels, *size), np.float32).transpose(1, 2, 0)
-                rows = slice(scale * job.row.core_start, scale * job.row.core_stop)
-                _place(job, answer_NCHW, large[rows], scale)
+                rows = slice(scale * batch.row.core_start, scale * batch.row.core_stop)
+                _place(batch, answer_NCHW, large[rows], scale)
         return large
 
     def upscale_rows(
@@ -206,13 +206,13 @@ class Engine:
             shape = (self.card.scale * width, self.card.channels)
             strip = np.empty((0, *shape), np.float32)
             row = None
-            for job, answer_NCHW in self._answers(picture, window, height, width):
-                if job.row is not row:
-                    row = job.row
+            for batch, answer_NCHW in self._answers(picture, window, height, width):
+                if batch.row is not row:
+                    row = batch.row
                     rows = self.card.scale * (row.core_stop - row.core_start)
                     strip = np.empty((rows, *shape), np.float32)
-                _place(job, answer_NCHW, strip, self.card.scale)
-                if job.columns[-1].core_stop == width:
+                _place(batch, answer_NCHW, strip, self.card.scale)
+                if batch.columns[-1].core_stop == width:
                     del answer_NCHW
                     yield from _pieces(strip)
                     strip = strip[:0].copy()  # lets the pixels go before the next strip is made
@@ -251,39 +251,39 @@ class Engine:
 
     def _answers(
         self, picture: _Picture, window: RowBuffer, height: int, width: int
-    ) -> Generator[tuple[_Job, Unit]]:
+    ) -> Generator[tuple[_Batch, Unit]]:
         """Run all tiles; after an out-of-memory error, their row is begun again."""
-        jobs = self._jobs(picture, window, (height, width), 0)
-        flying: list[tuple[_Job, Future[Unit]]] = []
+        batches = self._batches(picture, window, (height, width), 0)
+        flying: list[tuple[_Batch, Future[Unit]]] = []
 
         def launch() -> None:
-            job = next(jobs, None)
-            if job is not None:
-                flying.append((job, self._runs.submit(job.tiles, picture.checked)))
+            batch = next(batches, None)
+            if batch is not None:
+                flying.append((batch, self._runs.submit(batch.tiles, picture.checked)))
 
         try:
             launch()
             while flying:
                 picture.watch.check()
-                job, future = flying[0]
+                batch, future = flying[0]
                 try:
                     answer_NCHW = future.result()
                 except OutOfMemoryError as error:
-                    self._shrink(picture, job.tiles.shape, error)
-                    jobs = self._jobs(picture, window, (height, width), job.row.core_start)
+                    self._shrink(picture, batch.tiles.shape, error)
+                    batches = self._batches(picture, window, (height, width), batch.row.core_start)
                     flying.clear()
                     launch()
                     continue
                 flying.clear()
                 launch()
-                yield job, answer_NCHW
-                del job, future, answer_NCHW  # or they would live until the next answer is there
+                yield batch, answer_NCHW
+                del batch, future, answer_NCHW  # or they would live until the next answer is there
         finally:
             wait([future for _, future in flying if not future.cancel()])
 
-    def _jobs(
+    def _batches(
         self, picture: _Picture, window: RowBuffer, size: tuple[int, int], done: int
-    ) -> Generator[_Job]:
+    ) -> Generator[_Batch]:
         """Cut the tiles of all rows from `done` on."""
         height, width = size
         edges = tiling.tile_shape(height, width, self.card, picture.limit)
@@ -294,11 +294,11 @@ class Engine:
             band_CHW = window.take(row.start, row.stop).transpose(2, 0, 1)
             if padded != width:
                 band_CHW = band_CHW[:, :, tiling.mirrored(0, padded, width)]
-            for batch in tiling.batches(columns, picture.batch_px // math.prod(edges)):
-                tiles_NCHW = np.stack([band_CHW[:, :, span.start : span.stop] for span in batch])
+            for group in tiling.batches(columns, picture.batch_px // math.prod(edges)):
+                tiles_NCHW = np.stack([band_CHW[:, :, span.start : span.stop] for span in group])
                 # A batch may be filled up with copies of its last tile.
-                distinct = tuple(dict.fromkeys(batch))
-                yield _Job(row, distinct, np.ascontiguousarray(tiles_NCHW))
+                distinct = tuple(dict.fromkeys(group))
+                yield _Batch(row, distinct, np.ascontiguousarray(tiles_NCHW))
             done = row.core_stop
 
     def _shrink(self, picture: _Picture, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
@@ -334,11 +334,11 @@ def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit
     return answer_NCHW
 
 
-def _place(job: _Job, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
+def _place(batch: _Batch, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
     """Copy the cores of an answer's tiles into the strip."""
-    row = job.row
+    row = batch.row
     top, bottom = scale * (row.core_start - row.start), scale * (row.core_stop - row.start)
-    for span, tile_CHW in zip(job.columns, answer_NCHW, strict=False):
+    for span, tile_CHW in zip(batch.columns, answer_NCHW, strict=False):
         left, right = scale * (span.core_start - span.start), scale * (span.core_stop - span.start)
         target = strip[:, scale * span.core_start : scale * span.core_stop]
         for channel, pixels in enumerate(tile_CHW):
