@@ -32,7 +32,7 @@ from superres.metadata.picture import (
     stream_of,
     unopened,
 )
-from superres.vips.temporary import appearing_whole, unwritable
+from superres.vips.temporary import atomic_output, unwritable
 
 if TYPE_CHECKING:
     from superres.metadata.header import Metadata
@@ -188,7 +188,7 @@ def write_picture(
         held_pixels(block, values, bands=held.bands, held=held.values)
         for block in _checked(blocks, header)
     )
-    with appearing_whole(target) as path:
+    with atomic_output(target) as path:
         try:
             late_notes = written.write(path, rows, held, options)
         except EncoderError as error:

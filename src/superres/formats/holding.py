@@ -108,7 +108,7 @@ def _held_dtype(holding: Holding, values: Values) -> str:
 
 
 def _is_enough(held: Values, bits: int, values: Values) -> bool:
-    """Say whether numbers of a dtype, of which so many bits are kept, can tell all values apart."""
+    """Say whether numbers of a dtype, with so many bits kept, distinguish all values."""
     if not values.whole:
         return not held.whole and np.dtype(held.dtype).itemsize >= np.dtype(values.dtype).itemsize
     steps = values.white - values.black

@@ -69,7 +69,7 @@ def save(
         except BaseException as error:  # carried over to the caller's thread and raised there
             failures.append(error)
         finally:
-            carrier.desert()
+            carrier.release()
 
     encoder = threading.Thread(target=encode, name="superres-encode", daemon=True)
     encoder.start()
@@ -81,7 +81,7 @@ def save(
     except CarrierError:
         encoder.join()
     except BaseException:
-        carrier.give_up()
+        carrier.abort()
         # An encoder inside a large AVIF cannot be stopped; the process need not wait for it.
         encoder.join(_LAST_WAIT_S)
         raise

@@ -24,14 +24,14 @@ from superres.runtimes.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class _Tiles:
-    """Tiles of one picture, (N, C, h, w), what runs them, and where their answer goes."""
+    """Tiles of one picture, (N, C, h, w), the run that they belong to, and their coming answer."""
 
     tiles: Unit
     checked: CheckedRun
     answer: Future[Unit] = field(default_factory=Future["Unit"])
 
-    def wanted(self) -> bool:
-        """Say whether these are still to be run, and count them as running if so."""
+    def claim(self) -> bool:
+        """Mark these as running; False if they are no longer needed."""
         if not self.answer.set_running_or_notify_cancel():
             return False
         try:
@@ -45,7 +45,7 @@ class _Tiles:
         """Note a line for their job; if its listener raises, that is their answer, and False."""
         try:
             self.checked.watch.note(line)
-        except Exception as error:  # a listener's; the other pictures have nothing to do with it
+        except Exception as error:  # a listener's, which must not end the other pictures
             self.answer.set_exception(error)
             return False
         return True
@@ -79,7 +79,7 @@ class Batcher:
         return item.answer
 
     def _run_next(self) -> None:
-        """Run what has waited longest, with what fits to it; nothing if an earlier call did."""
+        """Run what has waited longest, with what fits it; nothing if an earlier call did."""
         group = self._next_group()
         try:
             alone = self._run_together(group) if len(group) > 1 else group
@@ -109,7 +109,7 @@ class Batcher:
             if group and (px + own_px > self.joint_px or not _joinable(group[0], item)):
                 break
             self._waiting.popleft()
-            if item.wanted():
+            if item.claim():
                 group.append(item)
                 px += own_px
         return group

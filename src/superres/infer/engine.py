@@ -159,8 +159,8 @@ class Engine:
         large = np.empty((0, 0, 0), np.float32)
         with self._picture(height, width, watch) as picture:
             channels = self.card.channels
-            window = RowBuffer((frame,), height=height, width=width, channels=channels)
-            for batch, answer_NCHW in self._answers(picture, window, height, width):
+            buffer = RowBuffer((frame,), height=height, width=width, channels=channels)
+            for batch, answer_NCHW in self._answers(picture, buffer, height, width):
                 if answer_NCHW.shape[2:] == size:
                     return answer_NCHW[0].transpose(1, 2, 0)
                 if large.size == 0:
@@ -202,11 +202,11 @@ class Engine:
             Cancelled: The job, or this part of it, was cancelled.
         """
         with self._picture(height, width, watch) as picture:
-            window = RowBuffer(blocks, height=height, width=width, channels=self.card.channels)
+            buffer = RowBuffer(blocks, height=height, width=width, channels=self.card.channels)
             shape = (self.card.scale * width, self.card.channels)
             strip = np.empty((0, *shape), np.float32)
             row = None
-            for batch, answer_NCHW in self._answers(picture, window, height, width):
+            for batch, answer_NCHW in self._answers(picture, buffer, height, width):
                 if batch.row is not row:
                     row = batch.row
                     rows = self.card.scale * (row.core_stop - row.core_start)
@@ -250,39 +250,39 @@ class Engine:
             )
 
     def _answers(
-        self, picture: _Picture, window: RowBuffer, height: int, width: int
+        self, picture: _Picture, buffer: RowBuffer, height: int, width: int
     ) -> Generator[tuple[_Batch, Unit]]:
         """Run all tiles; after an out-of-memory error, their row is begun again."""
-        batches = self._batches(picture, window, (height, width), 0)
-        flying: list[tuple[_Batch, Future[Unit]]] = []
+        batches = self._batches(picture, buffer, (height, width), 0)
+        in_flight: list[tuple[_Batch, Future[Unit]]] = []
 
         def launch() -> None:
             batch = next(batches, None)
             if batch is not None:
-                flying.append((batch, self._runs.submit(batch.tiles, picture.checked)))
+                in_flight.append((batch, self._runs.submit(batch.tiles, picture.checked)))
 
         try:
             launch()
-            while flying:
+            while in_flight:
                 picture.watch.check()
-                batch, future = flying[0]
+                batch, future = in_flight[0]
                 try:
                     answer_NCHW = future.result()
                 except OutOfMemoryError as error:
                     self._shrink(picture, batch.tiles.shape, error)
-                    batches = self._batches(picture, window, (height, width), batch.row.core_start)
-                    flying.clear()
+                    batches = self._batches(picture, buffer, (height, width), batch.row.core_start)
+                    in_flight.clear()
                     launch()
                     continue
-                flying.clear()
+                in_flight.clear()
                 launch()
                 yield batch, answer_NCHW
                 del batch, future, answer_NCHW  # or they would live until the next answer is there
         finally:
-            wait([future for _, future in flying if not future.cancel()])
+            wait([future for _, future in in_flight if not future.cancel()])
 
     def _batches(
-        self, picture: _Picture, window: RowBuffer, size: tuple[int, int], done: int
+        self, picture: _Picture, buffer: RowBuffer, size: tuple[int, int], done: int
     ) -> Generator[_Batch]:
         """Cut the tiles of all rows from `done` on."""
         height, width = size
@@ -291,7 +291,7 @@ class Engine:
         columns = tiling.spans(width, edges[1], self.card)
         while done < height:
             row = tiling.next_span(done, height, edges[0], self.card)
-            band_CHW = window.take(row.start, row.stop).transpose(2, 0, 1)
+            band_CHW = buffer.take(row.start, row.stop).transpose(2, 0, 1)
             if padded != width:
                 band_CHW = band_CHW[:, :, tiling.mirrored(0, padded, width)]
             for group in tiling.batches(columns, picture.batch_px // math.prod(edges)):
@@ -304,7 +304,7 @@ class Engine:
     def _shrink(self, picture: _Picture, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
         """Run single tiles in place of batches, or halve the tile; raise if it is the smallest.
 
-        Pictures that begin later start so; those that are under way find out for themselves.
+        Pictures that begin later start so; those that are under way find their own limit.
         """
         count, _, height, width = shape
         if count > 1:

@@ -3,8 +3,8 @@
 The plan is made for the padded picture: its sizes raised to the card's minimum and multiple by
 mirroring at the bottom and the right. Along each axis the tiles are of one length, begin at
 multiples of `multiple_of` and overlap; the last is shifted inwards until it ends with the picture.
-Each answers for its core: what lies at least a halo from those of its ends that are no picture's
-edge. Cores follow one another without gap or overlap.
+Each answers for its core: what lies at least a halo from those of its ends that are not an edge
+of the picture. Cores follow one another without gap or overlap.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def padded_length(length: int, card: Card) -> int:
 def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
     """Return the indices of the pixels at start..stop of a picture mirrored beyond its end.
 
-    The edge pixel is repeated (… 1 0 | 0 1 2 | 2 1 0 | 0 1 …), as in the house's resize.
+    The edge pixel is repeated (… 1 0 | 0 1 2 | 2 1 0 | 0 1 …), as in `images.resize`.
     """
     place = np.arange(start, stop) % (2 * length)
     return np.minimum(place, 2 * length - 1 - place)
@@ -117,7 +117,7 @@ def batches(columns: tuple[Span, ...], largest: int) -> tuple[tuple[Span, ...], 
 
 
 def _equal_edge(padded: int, limit: int, card: Card, multiple: int) -> int:
-    """Return the length that as many tiles as the limit asks for all have, or the whole one."""
+    """Return the length that as many tiles as the limit requires all have, or the whole one."""
     margin = 2 * _halo(card)
     if _round_down(limit, multiple) < least_tile(card):
         multiple = card.multiple_of  # too small to be aligned as well

@@ -16,7 +16,7 @@ from superres.errors import OutputError
 
 
 @contextmanager
-def appearing_whole(target: Path | BinaryIO) -> Generator[Path]:
+def atomic_output(target: Path | BinaryIO) -> Generator[Path]:
     """Lend a temporary path; hand its content to the target if the block ends well.
 
     A path is replaced in one step after the data has reached the disk; a stream gets the finished
