@@ -26,7 +26,7 @@ from superres.metadata.header import Metadata
 KINDS = ["png", "jpeg", "webp", "tiff", "avif"]
 DEPTHS = ["uint8", "uint16", "float32"]
 LOSSLESS = WriteOptions(lossless=True)
-posix_only = pytest.mark.skipif(os.name == "nt", reason="asks for POSIX signals or permissions")
+posix_only = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals or permissions")
 
 
 def write(target, pixels, *, blocks=None, metadata=None, **options):
@@ -349,17 +349,17 @@ def test_a_failing_encoder_stops_the_blocks_and_names_the_target(tmp_path, monke
         raise pyvips.Error("unable to call pngsave", "write error: No space left on device\n")
 
     monkeypatch.setattr(saving, "_described", failing)
-    asked = []
+    requested = []
 
     def endless():
         while True:
-            asked.append(1)
+            requested.append(1)
             yield noise(10, 10, 3)
 
     with pytest.raises(OutputError, match=r"a\.png cannot be written: No space left") as caught:
         write(tmp_path / "a.png", noise(10_000, 10, 3), blocks=endless())
     assert "free space" in caught.value.hint
-    assert len(asked) < 20
+    assert len(requested) < 20
     assert not list(tmp_path.iterdir())
 
 
@@ -583,12 +583,12 @@ def test_reading_and_writing_run_at_the_same_time_in_many_threads(tmp_path):
 
 def test_the_writer_asks_for_rows_only_as_it_needs_them(monkeypatch):
     """Memory is bounded: a slow encoder holds the blocks back."""
-    asked, held_back = [], threading.Event()
+    requested, held_back = [], threading.Event()
     plain = saving._described
 
     def late(image, header, reserve):
         held_back.wait(0.3)
-        assert len(asked) <= 5
+        assert len(requested) <= 5
         return plain(image, header, reserve)
 
     monkeypatch.setattr(saving, "_described", late)
@@ -596,8 +596,8 @@ def test_the_writer_asks_for_rows_only_as_it_needs_them(monkeypatch):
 
     def blocks():
         for top in range(0, 1000, 10):
-            asked.append(top)
+            requested.append(top)
             yield pixels[top : top + 10]
 
     write(io.BytesIO(), pixels, blocks=blocks(), format="png")
-    assert len(asked) == 100
+    assert len(requested) == 100

@@ -116,7 +116,7 @@ def test_any_target_size_is_met_exactly(tmp_path, size):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 1), (40, 1, 4)])
-def test_pictures_of_one_pixel_or_one_line_are_enlarged(tmp_path, shape):
+def test_pictures_of_one_pixel_or_one_line_are_upscaled(tmp_path, shape):
     source = save(tmp_path / "in.png", noise(*shape))
     report = file_upscaler().upscale(source, tmp_path / "out.png")
     assert report.output_size == (4 * shape[0], 4 * shape[1])
@@ -277,7 +277,7 @@ def test_a_cancelled_job_leaves_no_output(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
-def test_a_pipe_without_a_stream_is_told(tmp_path):
+def test_a_pipe_without_a_stream_is_an_error(tmp_path):
     job = PictureJob(source="-", target=tmp_path / "out.png")
     with pytest.raises(ArgumentError, match="no stream was handed over"):
         upscale_picture(job, ModelPool(), Watch())

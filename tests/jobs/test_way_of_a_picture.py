@@ -3,7 +3,7 @@
 The way is what a reader follows from `upscale_picture` to the written file. On it are the functions
 that are given pixels or an opened picture, or return them, and those that call such functions. They
 are put in reading order: a function is entered from where it is called for the first time, or from
-where it is first asked for rows if it is a generator, and is read to its end, with all that it
+where its first rows are requested if it is a generator, and is read to its end, with all that it
 calls, before its caller goes on; what a thread runs is entered from where the thread is handed it.
 
 - A change of file is a function entered from a function of another file, unless the way was in that
