@@ -15,6 +15,7 @@ import numpy as np
 
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.frame import Unit
+from superres.images.kernels import mirrored
 from superres.infer import tiling
 from superres.infer.batcher import Batcher
 from superres.infer.ensemble import run_ensemble
@@ -293,7 +294,7 @@ class Engine:
             row = tiling.next_span(done, height, edges[0], self.card)
             band_CHW = buffer.take(row.start, row.stop).transpose(2, 0, 1)
             if padded != width:
-                band_CHW = band_CHW[:, :, tiling.mirrored(0, padded, width)]
+                band_CHW = band_CHW[:, :, mirrored(np.arange(padded), width)]
             for group in tiling.batches(columns, picture.batch_px // math.prod(edges)):
                 tiles_NCHW = np.stack([band_CHW[:, :, span.start : span.stop] for span in group])
                 # A batch may be filled up with copies of its last tile.

@@ -8,7 +8,7 @@ import numpy as np
 
 from superres.errors import ArgumentError
 from superres.frame import Unit
-from superres.infer.tiling import mirrored
+from superres.images.kernels import mirrored
 
 
 class RowBuffer:
@@ -42,7 +42,7 @@ class RowBuffer:
         self._pull(min(stop, self._height))
         if stop <= self._height:
             return self._rows[: stop - start]
-        return self._rows[mirrored(start, stop, self._height) - self._first]
+        return self._rows[mirrored(np.arange(start, stop), self._height) - self._first]
 
     def _pull(self, stop: int) -> None:
         pieces, have = [self._rows] if len(self._rows) else [], self._first + len(self._rows)

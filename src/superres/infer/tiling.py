@@ -12,9 +12,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from superres.modelfiles.card import Card
 
 # The output of one row of tiles is held whole, and a second one while the first is written. At
@@ -44,15 +41,6 @@ class Span:
 def padded_length(length: int, card: Card) -> int:
     """Return a picture's length along one axis, raised to what the network takes."""
     return _round_up(max(length, card.minimum), card.multiple_of)
-
-
-def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Return the indices of the pixels at start..stop of a picture mirrored beyond its end.
-
-    The edge pixel is repeated (… 1 0 | 0 1 2 | 2 1 0 | 0 1 …), as in `images.resize`.
-    """
-    place = np.arange(start, stop) % (2 * length)
-    return np.minimum(place, 2 * length - 1 - place)
 
 
 def least_tile(card: Card) -> int:
