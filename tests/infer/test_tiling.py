@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import itertools
-import math
 
-import numpy as np
 import pytest
 from fake_backends import make_card
 

@@ -215,7 +215,7 @@ def animation_error(source: Path | bytes, what: str) -> PictureError:
     """Build the error for an animation."""
     return PictureError(
         f"{name_of(source)} is {what}; expected one still picture",
-        "save one frame as a still picture",
+        "save one frame as a still picture; `superres video` takes GIF, animated PNG and videos",
     )
 
 
