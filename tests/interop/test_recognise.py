@@ -101,6 +101,11 @@ CASES = {
         lambda x: published.rcan(RCAN, x),
         ("rcan", 2, {"groups": 2, "blocks": 2}),
     ),
+    "smfanet": (
+        smfa := published.smfanet_weights(),
+        lambda x: published.smfanet(smfa, x),
+        ("smfanet", 4, {"features": 8, "blocks": 2}),
+    ),
     "msrresnet": (
         msr := published.msrresnet_weights(),
         lambda x: published.msrresnet(msr, x),
@@ -148,7 +153,7 @@ def test_a_published_layout_is_recognised_and_runs_as_its_release_does(case, sav
     assert card.licence == ""
     assert card.training.degradation == "unknown"
     network = load_network(path)[0].double()
-    x_BCHW = torch.rand(2, 3, 6, 8, dtype=torch.float64)
+    x_BCHW = torch.rand(2, 3, 10, 18, dtype=torch.float64)
     with torch.inference_mode():
         ours, theirs = network(x_BCHW), release(x_BCHW)
     assert theirs.std() > 0.02  # a network that answers nothing would prove nothing

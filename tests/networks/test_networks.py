@@ -28,6 +28,8 @@ SMALL = {  # the same networks with fewer features, so that a test takes millise
     "rrdb": {"features": 8, "growth": 4, "blocks": 1},
     "compact": {"features": 8, "convolutions": 2},
     "span": {"features": 8},
+    "gated": {"features": 8, "blocks": 3, "looks": 2, "pooled": 2, "refinements": 1},
+    "smfanet": {"features": 8, "blocks": 2},
     "rcan": {"features": 8, "groups": 2, "blocks": 2, "reduction": 4},
     "swinir": {"features": 12, "depths": [2, 2], "heads": 2, "window": 4},
 }

@@ -19,6 +19,8 @@ from superres.runtimes.runtime import RuntimeOptions
 from superres.watch import Watch
 
 EXACT = [name for name in SHAPES if network_config(name, SHAPES[name]).exact_halo]
+# How far tiles may be from the whole. Loose, for it depends on the weights: these are fresh.
+TILED = {"smfanet": 3e-2}  # its windows lie elsewhere in a tile, as they depend on the size
 SIZES = [(1, 1), (7, 13), (64, 64), (65, 63)]
 NATIVE = pytest.mark.skipif(not native_bf16(), reason="this CPU has no native bf16")
 
@@ -79,8 +81,8 @@ def test_tiled_is_near_whole_where_no_halo_is_exact(model_file, architecture, ba
     model = model_file(architecture)
     picture = smooth_picture(131, 97)
     answer = open_engine(model, backend, tile=96).upscale(picture)
-    # Loose, for it depends on the weights: these are fresh.
-    assert 0 < np.abs(answer - run_torch(model, picture)).max() <= 1e-3
+    farthest = np.abs(answer - run_torch(model, picture)).max()
+    assert 0 < farthest <= TILED.get(architecture, 1e-3)
 
 
 @NATIVE

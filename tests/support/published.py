@@ -326,3 +326,54 @@ def srresnet(w: Weights, x: Tensor, *, blocks=2, stages=2) -> Tensor:
         f = functional.pixel_shuffle(conv(w, f"{name}.0", f), 2)
         f = functional.prelu(f, w[f"{name}.2.weight"])
     return conv(w, "conv_block3", f)
+
+
+def smfanet_weights(*, features=8, blocks=2, scale=4) -> Weights:
+    wide = 2 * features
+    shapes = layer("to_feat", features, 3)
+    for block in range(blocks):
+        smfa, pcfn = f"feats.{block}.smfa", f"feats.{block}.pcfn"
+        shapes |= {f"{smfa}.{name}": (1, features, 1, 1) for name in ("alpha", "belt")}
+        shapes |= layer(f"{smfa}.linear_0", wide, features, 1)
+        shapes |= layer(f"{smfa}.linear_1", features, features, 1)
+        shapes |= layer(f"{smfa}.linear_2", features, features, 1)
+        shapes |= layer(f"{smfa}.lde.conv_0.0", wide, 1)
+        shapes |= layer(f"{smfa}.lde.conv_0.1", wide, wide, 1)
+        shapes |= layer(f"{smfa}.lde.conv_1", features, wide, 1)
+        shapes |= layer(f"{smfa}.dw_conv", features, 1)
+        shapes |= layer(f"{pcfn}.conv_0", wide, features, 1)
+        shapes |= layer(f"{pcfn}.conv_1", wide // 4, wide // 4)
+        shapes |= layer(f"{pcfn}.conv_2", features, wide, 1)
+    # Strong enough for every part to count: features are normalised, and belt begins near 0.
+    drawn = draw({**shapes, **layer("to_img.0", 3 * scale**2, features)}, gain=2.0)
+    return {
+        name: value + 1 if name.endswith((".alpha", ".belt")) else value
+        for name, value in drawn.items()
+    }
+
+
+def smfanet(w: Weights, x: Tensor, *, blocks=2, scale=4) -> Tensor:
+    w = like(w, x)
+
+    def alone(name: str, t: Tensor) -> Tensor:
+        weight, bias = w[f"{name}.weight"], w[f"{name}.bias"]
+        return functional.conv2d(t, weight, bias, padding=1, groups=t.shape[1])
+
+    f = head = conv(w, "to_feat", x)
+    for block in range(blocks):
+        smfa, pcfn = f"feats.{block}.smfa", f"feats.{block}.pcfn"
+        y, far = conv(w, f"{smfa}.linear_0", functional.normalize(f, dim=1)).chunk(2, 1)
+        height, width = far.shape[2:]
+        around = functional.adaptive_max_pool2d(far, (height // 8, width // 8))
+        around = alone(f"{smfa}.dw_conv", around) * w[f"{smfa}.alpha"]
+        spread = torch.var(far, dim=(2, 3), keepdim=True) * w[f"{smfa}.belt"]
+        weight = functional.gelu(conv(w, f"{smfa}.linear_1", around + spread))
+        far = far * functional.interpolate(weight, size=(height, width), mode="nearest")
+        y = conv(w, f"{smfa}.lde.conv_0.1", alone(f"{smfa}.lde.conv_0.0", y))
+        y = conv(w, f"{smfa}.lde.conv_1", functional.gelu(y))
+        f = f + conv(w, f"{smfa}.linear_2", far + y)
+        t = functional.gelu(conv(w, f"{pcfn}.conv_0", functional.normalize(f, dim=1)))
+        mixed = t.shape[1] // 4
+        near = functional.gelu(conv(w, f"{pcfn}.conv_1", t[:, :mixed]))
+        f = f + conv(w, f"{pcfn}.conv_2", torch.cat((near, t[:, mixed:]), 1))
+    return functional.pixel_shuffle(conv(w, "to_img.0", f + head), scale)

@@ -24,6 +24,11 @@ SHAPES = {  # few features, so that a test takes milliseconds; one scale each, a
     "rrdb": {"features": 8, "growth": 4, "blocks": 1, "scale": 2},
     "compact": {"features": 8, "convolutions": 4, "scale": 3},
     "span": {"features": 8, "scale": 4},
+    "gated": {
+        **{"features": 8, "blocks": 3, "looks": 2, "pooled": 2, "refinements": 1},
+        **{"fold": 2, "scale": 2},
+    },
+    "smfanet": {"features": 8, "blocks": 2, "scale": 3},
     "rcan": {"features": 8, "groups": 2, "blocks": 2, "reduction": 4, "scale": 2},
     "swinir": {
         **{"features": 12, "depths": [2, 2], "heads": 2, "window": 4, "scale": 2},

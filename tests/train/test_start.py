@@ -50,3 +50,34 @@ def test_a_name_that_fits_no_parameter_is_an_error_that_lists_them():
 def test_something_is_left_to_train():
     with pytest.raises(RecipeError, match="leaves no parameter of lean to train"):
         freeze(build(), section("head.", "body.", "tail."))
+
+
+@pytest.mark.parametrize("architecture", ["span", "gated"])
+def test_published_weights_of_a_merged_form_are_trained_as_they_are(tmp_path, architecture):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    picture, published = tmp_path / "large.png", tmp_path / "span.pth"
+    pyvips.Image.new_from_array(pixels).write_to_file(str(picture))
+    torch.manual_seed(0)
+    theirs = network_config("span", {"features": 8, "fused": True}).build().state_dict()
+    torch.save(theirs, published)
+    changes = [
+        *("network.config.features=8", "data.patch=8", "data.batch=2"),
+        f"network.start_from={published}",
+    ]
+    if architecture == "span":
+        changes += ["network.config.fused=true"]
+    else:
+        changes += ['network.fresh=["looks.", "refinements."]']
+    lines: list[str] = []
+    report = train(
+        load_recipe(f"{architecture}-x4", changes),
+        TrainingOptions(tmp_path / "run", (picture,), budget=Budget(steps=2)),
+        notice=lines.append,
+    )
+    assert any("start from span, the others afresh" in line for line in lines)
+    after = load_network(report.model)[0].state_dict()
+    assert theirs.keys() <= after.keys()
+    moved = {name: (after[name] - value).abs().max() for name, value in theirs.items()}
+    assert all(step < 0.02 for step in moved.values())
+    # Two steps of a warm-up may leave a single bias where it is.
+    assert all(step > 0 for name, step in moved.items() if name.endswith("weight"))

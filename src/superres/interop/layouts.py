@@ -150,6 +150,19 @@ def _span(weights: Weights) -> Recognised:
     return Recognised("span", config, kept)
 
 
+def _smfanet(weights: Weights) -> Recognised:
+    """Read the authors' names, which are ours."""
+    features, channels = convolution(weights, "to_feat.weight")
+    out, _ = convolution(weights, "to_img.0.weight")
+    config: Values = {
+        "scale": edge(out, channels, "to_img.0.weight"),
+        "channels": channels,
+        "features": features,
+        "blocks": count(weights, "feats.{}.smfa.alpha"),
+    }
+    return Recognised("smfanet", config, weights)
+
+
 def _edsr(weights: Weights, stages: int) -> Recognised:
     """Read our own names, but for the range of pixels; `stages` counts the enlargements."""
     features, channels = convolution(weights, "head.weight")
@@ -345,6 +358,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("RRDBNet (BSRGAN)", ("RRDB_trunk.0.RDB1.conv1.weight",), _rrdb_of_bsrgan),
     Layout("RRDBNet (ESRGAN)", ("model.1.sub.0.RDB1.conv1.0.weight",), _rrdb_of_esrgan),
     Layout("SPAN", ("conv_cat.weight", "upsampler.0.weight"), _span),
+    Layout("SMFANet", ("to_feat.weight", "feats.0.smfa.alpha"), _smfanet),
     Layout("RCAN", ("head.0.weight", "body.0.body.0.body.3.conv_du.0.weight"), _rcan),
     Layout("RCAN (BasicSR)", ("body.0.residual_group.0.rcab.0.weight",), _rcan_of_basicsr),
     Layout("SwinIR", ("layers.0.residual_group.blocks.0.norm1.weight",), _swinir),

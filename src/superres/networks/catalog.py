@@ -19,12 +19,14 @@ from superres.networks.drrn import DrrnConfig
 from superres.networks.edsr import EdsrConfig
 from superres.networks.espcn import EspcnConfig
 from superres.networks.fsrcnn import FsrcnnConfig
+from superres.networks.gated import GatedConfig
 from superres.networks.highres_net import HighresNetConfig
 from superres.networks.lapsrn import LapsrnConfig
 from superres.networks.lean import LeanConfig
 from superres.networks.msrresnet import MsrresnetConfig
 from superres.networks.rcan import RcanConfig
 from superres.networks.rrdb import RrdbConfig
+from superres.networks.smfanet import SmfanetConfig
 from superres.networks.span import SpanConfig
 from superres.networks.srcnn import SrcnnConfig
 from superres.networks.srdensenet import SrdensenetConfig
@@ -45,6 +47,7 @@ class Architecture:
 
 ARCHITECTURES: dict[str, Architecture] = {
     "lean": Architecture(LeanConfig, "this project's default"),
+    "gated": Architecture(GatedConfig, "this project, after Wan et al. 2024, arXiv:2311.12770"),
     "srcnn": Architecture(SrcnnConfig, "Dong et al. 2016, arXiv:1501.00092"),
     "fsrcnn": Architecture(FsrcnnConfig, "Dong et al. 2016, arXiv:1608.00367"),
     "espcn": Architecture(EspcnConfig, "Shi et al. 2016, arXiv:1609.05158"),
@@ -64,6 +67,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "rcan": Architecture(RcanConfig, "Zhang et al. 2018, arXiv:1807.02758"),
     "swinir": Architecture(SwinirConfig, "Liang et al. 2021, arXiv:2108.10257"),
     "span": Architecture(SpanConfig, "Wan et al. 2024, arXiv:2311.12770"),
+    "smfanet": Architecture(SmfanetConfig, "Zheng et al. 2024, ECCV"),
     "burst_recurrent": Architecture(BurstRecurrentConfig, "after Wu et al. 2023, arXiv:2306.17595"),
     "highres_net": Architecture(HighresNetConfig, "Deudon et al. 2020, arXiv:2002.06460"),
     "video_recurrent": Architecture(VideoRecurrentConfig, "after Sajjadi et al. 2018, CVPR"),

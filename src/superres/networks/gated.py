@@ -1,0 +1,192 @@
+"""Gated: SPAN's blocks of plain 3x3 convolutions, with a look at surroundings a few times smaller.
+
+The trunk is SPAN's in the form that runs (Wan et al., CVPR Workshops 2024, arXiv:2311.12770): each
+block weighs its features by an odd function of what its convolutions found, which needs no
+parameters. Parameters of the trunk have SPAN's names, so that its published weights begin a
+network of 48 features and 6 blocks. Added to it are:
+
+- *looks* between blocks: mean and maximum of small windows, two 3x3 convolutions over these, and
+  their answer repeated to weigh the features, as SMFANet's do (Zheng et al., ECCV 2024). At a
+  quarter of the size a convolution costs a sixteenth and sees four times as far, and no farther:
+  windows lie on the frame's own grid, so that tiles equal the whole;
+- *refinements* before the last convolution, residual blocks as those of EDSR;
+- a *folded* input: 2x2 pixels become one of four times the channels, for x2 at the price of x4.
+
+Looks and refinements begin at nearly nothing: a network that begins from weights without them
+answers as that one does.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from superres.layers import receptive_field
+from superres.layers.config import NetworkConfig
+
+_DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+_RANGE = 255.0  # of the centred input; the gates are made for features of that size
+_QUIET = 0.01  # gain of the last convolution of what is added to a trunk
+
+
+class GatedConfig(NetworkConfig):
+    """Shape of a Gated network.
+
+    Attributes:
+        features: Channels of the body.
+        blocks: Blocks of three convolutions.
+        looks: Looks at the surroundings, spread evenly over the gaps between blocks.
+        pooled: Edge of a look's windows, in pixels of the body.
+        refinements: Residual blocks of two convolutions before the last one.
+        fold: Edge of the squares of input pixels that are taken together; 1 takes them one by one.
+    """
+
+    features: int = Field(default=48, ge=1)
+    blocks: int = Field(default=6, ge=1)
+    looks: int = Field(default=1, ge=0)
+    pooled: int = Field(default=4, ge=2)
+    refinements: int = Field(default=0, ge=0)
+    fold: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _a_gap_for_each_look(self) -> GatedConfig:
+        if self.looks >= self.blocks:
+            raise ValueError(f"{self.blocks} blocks have gaps for {self.blocks - 1} looks")
+        return self
+
+    @property
+    def looks_after(self) -> tuple[int, ...]:
+        """The numbers of the blocks, from 1 on, that a look comes after."""
+        return tuple(self.blocks * n // (self.looks + 1) for n in range(1, self.looks + 1))
+
+    @property
+    def halo(self) -> int:
+        """The longest path's: convolutions, and looks at the size of their windows."""
+        look = (
+            receptive_field.pooling(self.pooled),
+            receptive_field.convolution(2),
+            receptive_field.repetition(self.pooled),
+        )
+        path = [receptive_field.pooling(self.fold), receptive_field.convolution(1)]
+        for block in range(1, self.blocks + 1):
+            path.append(receptive_field.convolution(3))
+            path.extend(look if block in self.looks_after else ())
+        path.append(receptive_field.convolution(1 + 2 * self.refinements + 1))
+        path.append(receptive_field.repetition(self.scale * self.fold))
+        return receptive_field.halo(path, scale=self.scale, multiple_of=self.multiple_of)
+
+    @property
+    def multiple_of(self) -> int:
+        """Frames are whole windows of whole squares."""
+        return self.fold * (self.pooled if self.looks else 1)
+
+    @property
+    def minimum(self) -> int:
+        """One window."""
+        return self.multiple_of
+
+    def build(self) -> Gated:
+        """Return the network with fresh weights."""
+        return Gated(self)
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+class _Block(nn.Module):
+    """Three convolutions, gated by an odd function of what they found."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.c1_r = _convolution(features, features)
+        self.c2_r = _convolution(features, features)
+        self.c3_r = _convolution(features, features)
+
+    def forward(self, f_BFHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the block makes of (B, F, H, W), and what its first convolution found."""
+        early_BFHW = functional.silu(self.c1_r(f_BFHW))
+        late_BFHW = self.c3_r(functional.silu(self.c2_r(early_BFHW)))
+        return (late_BFHW + f_BFHW) * (torch.sigmoid(late_BFHW) - 0.5), early_BFHW
+
+
+class _Look(nn.Module):
+    """Weighs features by what lies around them, at a fraction of the size."""
+
+    def __init__(self, features: int, pooled: int) -> None:
+        super().__init__()
+        self.pooled = pooled
+        self.gather = _convolution(2 * features, features)
+        self.weigh = _convolution(features, features)
+        with torch.no_grad():
+            self.weigh.weight.mul_(_QUIET)
+            torch.as_tensor(self.weigh.bias).zero_()
+
+    def forward(self, f_BFHW: Tensor) -> Tensor:
+        """Weigh (B, F, H, W), of whole windows; same shape out."""
+        mean_BFhw = functional.avg_pool2d(f_BFHW, self.pooled)
+        most_BFhw = functional.max_pool2d(f_BFHW, self.pooled)
+        found_BFhw = functional.silu(self.gather(torch.cat((mean_BFhw, most_BFhw), 1)))
+        weights_BFhw = 1 + self.weigh(found_BFhw)
+        repeated_BFHW = functional.interpolate(weights_BFhw, scale_factor=self.pooled)
+        return f_BFHW * repeated_BFHW
+
+
+class _Refinement(nn.Module):
+    """x + conv(silu(conv(x)))."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.first = _convolution(features, features)
+        self.second = _convolution(features, features)
+        with torch.no_grad():
+            self.second.weight.mul_(_QUIET)
+            torch.as_tensor(self.second.bias).zero_()
+
+    def forward(self, f_BFHW: Tensor) -> Tensor:
+        return f_BFHW + self.second(functional.silu(self.first(f_BFHW)))
+
+
+class Gated(nn.Module):
+    """The network; see the module's docstring."""
+
+    mean: Tensor
+
+    def __init__(self, config: GatedConfig) -> None:
+        super().__init__()
+        self.config = config
+        features, channels, fold = config.features, config.channels, config.fold
+        mean = _DIV2K_MEAN if channels == 3 else (sum(_DIV2K_MEAN) / 3,) * channels
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.conv_1 = _convolution(channels * fold**2, features)
+        for number in range(1, config.blocks + 1):  # SPAN's names, which are no list's
+            self.add_module(f"block_{number}", _Block(features))
+        self.looks = nn.ModuleList(_Look(features, config.pooled) for _ in config.looks_after)
+        self.conv_cat = nn.Conv2d(4 * features, features, 1)
+        self.conv_2 = _convolution(features, features)
+        refinements = (_Refinement(features) for _ in range(config.refinements))
+        self.refinements = nn.Sequential(*refinements)
+        factor = config.scale * fold
+        last = _convolution(features, channels * factor**2)
+        self.upsampler = nn.Sequential(last, nn.PixelShuffle(factor))
+        with torch.no_grad():
+            last.weight.mul_(_QUIET)
+            torch.as_tensor(last.bias).copy_(self.mean.flatten().repeat_interleave(factor**2))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        f_BFHW = (x_BCHW - self.mean) * _RANGE
+        if self.config.fold > 1:
+            f_BFHW = functional.pixel_unshuffle(f_BFHW, self.config.fold)
+        shallow_BFHW = first_BFHW = early_BFHW = f_BFHW = self.conv_1(f_BFHW)
+        looks = dict(zip(self.config.looks_after, self.looks, strict=True))
+        for number in range(1, self.config.blocks + 1):
+            f_BFHW, early_BFHW = self.get_submodule(f"block_{number}")(f_BFHW)
+            if number == 1:
+                first_BFHW = f_BFHW
+            if number in looks:
+                f_BFHW = looks[number](f_BFHW)
+        joined_BFHW = torch.cat((shallow_BFHW, self.conv_2(f_BFHW), first_BFHW, early_BFHW), 1)
+        return self.upsampler(self.refinements(self.conv_cat(joined_BFHW)))
