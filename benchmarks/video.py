@@ -243,7 +243,7 @@ def scale_steps(source: Path) -> dict[str, float]:
     for name, halo, tile in (("one tile", 8, None), ("tiles of 416", 30, 416)):
         card = zoo.resolve("default", scale=2).card.model_copy(update={"halo": halo})
         engine = Engine(card, _Instant(), tile=tile, fallback=None, watch=Watch())
-        found[name] = 1e3 * _median(lambda engine=engine: engine.enlarge(rgb))[1]
+        found[name] = 1e3 * _median(lambda engine=engine: engine.upscale(rgb))[1]
     size = (2 * facts.size[0], 2 * facts.size[1])
     settled = choose_encoding(facts, size, "mp4", CodecOptions())
     from_rgb = FromRgb(settled.pix_fmt, settled.numbers, settled.colour, size)

@@ -31,11 +31,11 @@ def strictly_read(monkeypatch: pytest.MonkeyPatch) -> Generator[StrictReading]:
     A file that breaks a rule fails the test, even where the code under test goes on after errors.
     """
     reading = StrictReading()
-    appearing_whole = media.appearing_whole
+    atomic_output = media.atomic_output
 
     @contextmanager
     def checked(target: Path | BinaryIO) -> Generator[Path]:
-        with appearing_whole(target) as path:
+        with atomic_output(target) as path:
             yield path
             try:
                 reading.seen.append(read_strictly(path.read_bytes()))
@@ -43,7 +43,7 @@ def strictly_read(monkeypatch: pytest.MonkeyPatch) -> Generator[StrictReading]:
                 reading.broken.append(error)
                 raise
 
-    monkeypatch.setattr(media, "appearing_whole", checked)
+    monkeypatch.setattr(media, "atomic_output", checked)
     yield reading
     if reading.broken:
         raise reading.broken[0]

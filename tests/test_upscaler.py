@@ -87,7 +87,7 @@ def test_any_size_can_be_asked_for(upscaler, size):
     assert upscaler(pixels, size=size).shape == (*size, 4)
 
 
-def test_alpha_is_enlarged_as_a_grey_picture_is(upscaler):
+def test_alpha_is_upscaled_as_a_grey_picture_is(upscaler):
     rng = np.random.default_rng(0)
     pixels = rng.random((20, 30, 4), dtype=np.float32)
     large = upscaler(pixels)
@@ -173,18 +173,18 @@ def test_a_frame_in_one_piece_equals_its_rows(upscaler, scale, channels):
 @pytest.fixture
 def opened(monkeypatch):
     """Return the number formats that backends are opened in."""
-    asked = []
+    requested = []
 
     def open_and_note(found, options, *, watch):
-        asked.append(options.precision)
+        requested.append(options.precision)
         return open_runtime(found, options.exact(), watch=watch)
 
     monkeypatch.setattr("superres.upscaler.open_runtime", open_and_note)
-    return asked
+    return requested
 
 
 @pytest.mark.parametrize(
-    ("asked", "dtype", "run_in"),
+    ("requested", "dtype", "run_in"),
     [
         ("auto", np.uint8, ["auto"]),
         ("auto", np.uint16, ["fp32"]),
@@ -194,16 +194,16 @@ def opened(monkeypatch):
     ],
 )
 def test_pictures_finer_than_8_bits_run_in_fp32_unless_a_format_is_asked_for(
-    tiny, opened, asked, dtype, run_in
+    tiny, opened, requested, dtype, run_in
 ):
-    upscaler = Upscaler(tiny, RunOptions(precision=asked))
+    upscaler = Upscaler(tiny, RunOptions(precision=requested))
     pixels = np.ones((8, 9, 3), dtype)
     upscaler(pixels, scale=2)
     upscaler(pixels, scale=3)
     assert opened == run_in
 
 
-def test_floats_of_an_8_bit_picture_run_as_that_does_when_told(tiny, opened):
+def test_floats_of_an_8_bit_picture_run_as_that_does_on_request(tiny, opened):
     small = np.full((8, 9, 3), 0.25, np.float32)
     large = Upscaler(tiny, RunOptions())(small, scale=2, exact=False)
     assert opened == ["auto"]

@@ -1,4 +1,4 @@
-"""The table of picture formats, and reading and writing by it."""
+"""Table of picture formats, through which pictures are read and written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from superres.metadata.picture import (
     stream_of,
     unopened,
 )
-from superres.vips.temporary import appearing_whole, unwritable
+from superres.vips.temporary import atomic_output, unwritable
 
 if TYPE_CHECKING:
     from superres.metadata.header import Metadata
@@ -58,22 +58,22 @@ _DEFAULTS = WriteOptions()
 
 
 def picture_suffixes() -> frozenset[str]:
-    """Return how names of picture files end, in lower case with their dot, read or written."""
+    """Return the suffixes of picture files, read or written, in lower case with their dot."""
     return frozenset(suffix for each in FORMATS for suffix in each.suffixes)
 
 
 def is_picture(path: str | Path) -> bool:
-    """Say whether a file's name ends as those of a format that is read or written."""
+    """Say whether a file has the suffix of a format that is read or written."""
     return Path(path).suffix.lower() in picture_suffixes()
 
 
 def is_written(path: str | Path) -> bool:
-    """Say whether a file's name ends as those of a format that is written."""
+    """Say whether a file has the suffix of a format that is written."""
     return Path(path).suffix.lower() in _written_suffixes()
 
 
 def format_for(target: str | Path) -> Format:
-    """Return the format that is to be written, by a file's suffix or by a name.
+    """Return the format to write, by a file's suffix or by a name.
 
     Args:
         target: A path; or a format's name or a suffix without its dot ("jpg"), in any case.
@@ -83,13 +83,13 @@ def format_for(target: str | Path) -> Format:
         UnknownNameError: There is no such format.
     """
     if isinstance(target, Path):
-        key, asked = target.suffix.lower(), str(target)
+        key, requested = target.suffix.lower(), str(target)
     else:
-        key, asked = target.lower(), f"the format {target!r}"
+        key, requested = target.lower(), f"the format {target!r}"
     for each in FORMATS:
         plain = (each.name, *(suffix.removeprefix(".") for suffix in each.suffixes))
         if key in (each.suffixes if isinstance(target, Path) else plain):
-            _holding(each, asked)
+            _holding(each, requested)
             return each
     if isinstance(target, Path):
         kind = f"output format for {target.name!r} with the suffix"
@@ -107,12 +107,12 @@ def open_picture(
 ) -> Picture:
     """Read a picture's header and decide how its pixels will be read.
 
-    Which format it is, its first bytes tell; its name is never asked.
+    The first bytes tell the format; the name does not matter.
 
     Args:
         source: A file, or the bytes of one.
-        max_pixels: Largest number of pixels that is taken on, by the header.
-        max_planes: Most pages, slices or frames that are taken on.
+        max_pixels: Largest number of pixels that is accepted, by the header.
+        max_planes: Largest number of pages, slices or frames that is accepted.
         profile: Keep the file's ICC profile, or convert its pixels to sRGB.
 
     Raises:
@@ -164,18 +164,18 @@ def write_picture(
         options: How to encode.
 
     Returns:
-        Notes on what the format cannot hold, in words.
+        Notes on what the format cannot hold.
 
     Raises:
         OutputError: The format cannot hold a picture of this size or these bands, or the target
             cannot be written. The target is then as it was.
-        ArgumentError: The format is unknown, or the blocks are not what was announced.
+        ArgumentError: The format is unknown, or the blocks do not fit the header.
         BaseException: Whatever `blocks` raises comes through as it is, after cleaning up.
     """
     written = _format(target, format)
     if height < 1 or width < 1:
         raise ArgumentError(
-            f"a picture has at least 1 x 1 px, asked for {height} x {width}", "ask for a larger one"
+            f"a picture has at least 1 x 1 px, requested {height} x {width}", "choose a larger size"
         )
     holding = _holding(written, str(target))
     if options.lossless and not holding.lossless:
@@ -188,7 +188,7 @@ def write_picture(
         held_pixels(block, values, bands=held.bands, held=held.values)
         for block in _checked(blocks, header)
     )
-    with appearing_whole(target) as path:
+    with atomic_output(target) as path:
         try:
             late_notes = written.write(path, rows, held, options)
         except EncoderError as error:
@@ -209,24 +209,24 @@ def _format(target: Path | BinaryIO, name: str | None) -> Format:
     raise ArgumentError("a stream has no suffix that names a format", "name one: png, tiff, jpeg")
 
 
-def _holding(written: Format, asked: str) -> Holding:
+def _holding(written: Format, requested: str) -> Holding:
     """Return what a format can hold; refuse one that is read only."""
     if isinstance(written.holding, ReadOnly):
         raise OutputError(
-            f"{asked} cannot be written: {written.holding.reason}", written.holding.hint
+            f"{requested} cannot be written: {written.holding.reason}", written.holding.hint
         )
     return written.holding
 
 
 def _checked(blocks: Iterable[NDArray[Any]], header: Header) -> Iterator[NDArray[Any]]:
-    """Pass blocks on; raise where they are not what was announced."""
+    """Pass blocks on; raise where they do not fit the header."""
     shape, dtype = (header.width, header.bands.channels), header.values.dtype
     height, done = header.height * header.planes, 0
     for block in blocks:
         if block.ndim != 3 or block.shape[1:] != shape:
             raise ArgumentError(
                 f"blocks must be (h, {shape[0]}, {shape[1]}), got {block.shape}",
-                "yield rows of the announced width and bands",
+                "yield rows of the width and bands that were passed",
             )
         if block.dtype.name != dtype:
             raise ArgumentError(
@@ -240,6 +240,6 @@ def _checked(blocks: Iterable[NDArray[Any]], header: Header) -> Iterator[NDArray
     if done != height:
         raise ArgumentError(
             f"the blocks hold {'more than ' if done > height else ''}{min(done, height)} rows, "
-            f"{height} were announced",
-            "yield exactly the announced rows",
+            f"expected {height}",
+            "yield each row once",
         )

@@ -10,7 +10,7 @@ from superres.upscaler import RunOptions, Upscaler
 
 @dataclass(slots=True)
 class _Place:
-    """Where one model stands, or will: whoever comes first opens it, under its own lock."""
+    """The place of one model, which its first user opens, under its own lock."""
 
     opening: threading.Lock = field(default_factory=threading.Lock)
     upscaler: Upscaler | None = None
@@ -19,8 +19,8 @@ class _Place:
 class ModelPool:
     """One `Upscaler` for each model and way of running it, opened at its first use.
 
-    Any thread may ask. Those that want a model that is just being opened wait for it; those that
-    want another do not. A model that could not be opened is tried again by the next that asks.
+    Any thread may call. Those that need a model that is just being opened wait for it; those that
+    need another do not. A model that could not be opened is tried again by the next call.
     """
 
     def __init__(self) -> None:

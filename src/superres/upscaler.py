@@ -1,4 +1,4 @@
-"""A loaded model and what it does to pixels: any bands, any target size, whole or row by row."""
+"""Loaded models and the upscaling of pixels: any bands, any target size, whole or in rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RunOptions(RuntimeOptions):
     Attributes:
         tile: Tile edge in input pixels; None lets the planner choose.
         ensemble: Average over the eight flips and turns (slower by eight, a little sharper).
-        alpha: Enlarge alpha by the network, or by bicubic resizing.
+        alpha: Upscale alpha by the network, or by bicubic resizing.
     """
 
     tile: int | None = None
@@ -53,7 +53,7 @@ class Route:
         passes: Scales of the networks, in order; empty if the target is not larger.
         target: (height, width) of the result; a resize ends the route if the passes overshoot.
         exact: Whether the picture is finer than 8 bits. Half precision would spoil that, so
-            networks run in fp32 unless a number format is asked for.
+            networks run in fp32 unless a number format is requested.
     """
 
     passes: tuple[int, ...]
@@ -74,8 +74,8 @@ def plan_route(
     Args:
         size: (height, width) of the picture.
         offered: Scales of the networks there are.
-        scale: The scale that is wanted; or
-        target: the (height, width) that is wanted. With neither, the largest network runs once.
+        scale: The requested scale; or
+        target: the requested (height, width). With neither, the largest network runs once.
         exact: Whether the picture is finer than 8 bits; see `Route`.
 
     Raises:
@@ -100,7 +100,7 @@ def plan_route(
     while needed > 1.0:
         if len(passes) == _MAX_PASSES:
             raise ArgumentError(
-                f"enlarging {size[1]}x{size[0]} to {target[1]}x{target[0]} takes over "
+                f"upscaling {size[1]}x{size[0]} to {target[1]}x{target[0]} takes over "
                 f"{_MAX_PASSES} passes of x{max(offered)}",
                 f"the largest scale is {max(offered) ** _MAX_PASSES}",
             )
@@ -111,23 +111,23 @@ def plan_route(
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """An engine, and what there was to say when it was opened."""
+    """An engine, and the notes of its opening."""
 
     engine: Engine
-    said: Watch
+    notes: Watch
 
 
 class Upscaler:
     """A model name with its opened networks; made once, used for many pictures at once.
 
-    Any thread may call it. Each network is opened once, by the first that needs it; what there was
-    to say of that is told to the watch of every job that uses it.
+    Any thread may call it. Each network is opened once, by the first that needs it; the notes of
+    its opening go to the watch of every job that uses it.
 
     Args:
         model: A family (`default`), a model (`default-x4`) or a model file.
         options: How networks are run.
         scale: The one scale to use of a family; None keeps all of them at hand.
-        watch: Told what is fetched here, and the notes of calls that bring no watch of their own.
+        watch: Gets the notes of what is fetched here, and of calls without a watch of their own.
 
     Raises:
         UnknownNameError: There is no such model.
@@ -155,7 +155,7 @@ class Upscaler:
         self._engines: dict[tuple[int, bool], _Opened] = {}
 
     def _engine(self, scale: int, exact: bool, watch: Watch) -> Engine:
-        """Return the engine of one scale; exact runs in fp32 unless a format was asked for."""
+        """Return the engine of one scale; exact runs in fp32 unless a format was requested."""
         exact = exact and self._options.precision == "auto"
         opened = self._engines.get((scale, exact))
         if opened is None:
@@ -163,21 +163,21 @@ class Upscaler:
                 opened = self._engines.get((scale, exact))
                 if opened is None:
                     opened = self._engines[scale, exact] = self._open(scale, exact, watch)
-        opened.said.tell(watch)
+        opened.notes.tell(watch)
         return opened.engine
 
     def _open(self, scale: int, exact: bool, watch: Watch) -> _Opened:
         found = zoo.resolve(self.model, scale=scale, watch=watch)
-        said = Watch()
+        notes = Watch()
         engine = Engine(
             found.card,
-            open_runtime(found, self._options.exact() if exact else self._options, watch=said),
+            open_runtime(found, self._options.exact() if exact else self._options, watch=notes),
             tile=self._options.tile,
             ensemble=self._options.ensemble,
             fallback=lambda watch: open_runtime(found, self._options.exact(), watch=watch),
-            watch=said,
+            watch=notes,
         )
-        return _Opened(engine, said)
+        return _Opened(engine, notes)
 
     def engines(self, route: Route, watch: Watch | None = None) -> tuple[Engine, ...]:
         """Return the engines of a route's passes, in order, opened at their first use.
@@ -188,7 +188,7 @@ class Upscaler:
 
         Raises:
             ModelError: Weights cannot be used.
-            BackendError: No backend can run them.
+            BackendError: No runtime can run them.
         """
         watch = watch or self._watch
         return tuple(self._engine(scale, route.exact, watch) for scale in route.passes)
@@ -196,7 +196,7 @@ class Upscaler:
     def state(self, route: Route, watch: Watch) -> EngineState | None:
         """Return how a job's pictures were run by the network that a route begins with.
 
-        After a fallback, that is what was fallen back to; None if the route has no pass.
+        After a fallback, that is the fp32 runtime; None if the route has no pass.
         """
         return self.engines(route, watch)[0].state(watch) if route.passes else None
 
@@ -214,9 +214,9 @@ class Upscaler:
         *,
         gaps: bool = False,
     ) -> Iterator[Unit]:
-        """Enlarge a picture that comes in blocks of rows.
+        """Upscale a picture that comes in blocks of rows.
 
-        Bands that are no colours go through the networks one by one, as grey.
+        Bands that are not colours go through the networks one by one, as grey.
 
         Args:
             blocks: (h, W, C) unit pixels from top to bottom; closed at the end if a generator.
@@ -271,7 +271,7 @@ class Upscaler:
     def _band_rows(
         self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
     ) -> Iterator[Unit]:
-        """Enlarge blocks without alpha: grey or RGB at once, other bands each as grey."""
+        """Upscale blocks without alpha: grey or RGB at once, other bands each as grey."""
         if bands.colour != "bands":
             return self._colour_rows(blocks, size, route, watch)
         copies = itertools.tee(blocks, bands.count)
@@ -282,7 +282,7 @@ class Upscaler:
         return functools.reduce(_joined, single)
 
     def frame(self, frame: Unit, route: Route, watch: Watch | None = None) -> Unit:
-        """Enlarge a grey or RGB frame that fits into memory, as `rows` does.
+        """Upscale a grey or RGB frame that fits into memory, as `rows` does.
 
         Args:
             frame: (H, W, C) unit pixels.
@@ -301,13 +301,13 @@ class Upscaler:
             (engine,) = self.engines(route, watch)
             scale = engine.card.scale
             if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
-                return engine.enlarge(frame, watch)  # in one piece it is faster
+                return engine.upscale(frame, watch)  # in one piece it is faster
         return np.concatenate(list(self._colour_rows((frame,), (height, width), route, watch)))
 
     def _colour_rows(
         self, blocks: Iterable[Unit], size: Size, route: Route, watch: Watch
     ) -> Iterator[Unit]:
-        """Enlarge grey or RGB blocks through all passes of a route, then to its exact size."""
+        """Upscale grey or RGB blocks through all passes of a route, then to its exact size."""
         for engine in self.engines(route, watch):
             blocks = _through(engine, blocks, size, watch)
             size = (size[0] * engine.card.scale, size[1] * engine.card.scale)
@@ -326,7 +326,7 @@ class Upscaler:
         exact: bool | None = None,
         watch: Watch | None = None,
     ) -> Pixels:
-        """Enlarge an array.
+        """Upscale an array.
 
         Args:
             pixels: (H, W) or (H, W, C) of whole numbers or floats.
@@ -339,10 +339,10 @@ class Upscaler:
                 value and are nodata in the result.
             exact: Whether half precision would spoil them; None goes by `values`. Floats of an
                 8-bit picture are not exact.
-            watch: The job that the picture belongs to: told of fallbacks, and may be cancelled.
+            watch: The job that the picture belongs to: notified of fallbacks, and may be cancelled.
 
         Returns:
-            The enlarged picture, same dtype and number of axes.
+            The upscaled picture, same dtype and number of axes.
 
         Raises:
             ArgumentError: The array is empty, of another shape, not what `bands` and `values` say,
@@ -392,9 +392,8 @@ def load(
         precision: `auto`, `fp32`, `bf16` or `fp16`; `auto` runs uint8 in the device's own format,
             and finer pictures in fp32.
         tile: Tile edge in input pixels, or `auto`.
-        device: `auto` or a device in the backend's words.
-        notice: Called with each choice and fallback, one line that it has not had; None keeps
-            quiet.
+        device: `auto` or a device as the runtime names it.
+        notice: Called with each choice and fallback, each line once; None is quiet.
 
     Returns:
         A callable: `large = load("default", scale=4)(small)`.
@@ -418,7 +417,7 @@ def upscale(
     bands: Bands | None = None,
     values: Values | None = None,
 ) -> Pixels:
-    """Enlarge one array with a model of the package; `load` is cheaper for many.
+    """Upscale one array with a model of the package; `load` is cheaper for many.
 
     Args:
         pixels: See `Upscaler.__call__`.
@@ -429,7 +428,7 @@ def upscale(
         values: What the numbers mean, where that is not all that their dtype can hold.
 
     Returns:
-        The enlarged picture, same dtype and number of axes.
+        The upscaled picture, same dtype and number of axes.
     """
     return load(model)(pixels, scale=scale, size=size, bands=bands, values=values)
 
@@ -441,10 +440,10 @@ def _through(engine: Engine, blocks: Iterable[Unit], size: Size, watch: Watch) -
     blocks = itertools.chain((first,), blocks)
     channels, wanted = first.shape[2], engine.card.channels
     if channels == wanted:
-        return engine.enlarge_rows(blocks, height=size[0], width=size[1], watch=watch)
+        return engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
     if channels == 1:
         tripled = (np.repeat(block, wanted, axis=2) for block in blocks)
-        large = engine.enlarge_rows(tripled, height=size[0], width=size[1], watch=watch)
+        large = engine.upscale_rows(tripled, height=size[0], width=size[1], watch=watch)
         return (block.mean(axis=2, keepdims=True) for block in large)
     raise ArgumentError(
         f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",

@@ -60,12 +60,12 @@ def test_a_truncated_file_is_an_error(tmp_path, kind, kept):
 def test_a_tiff_whose_pixels_are_cut_off_is_an_error(options):
     data = bytearray(encoded(noise(64, 64, 3), "tiff", **options))
     directory = struct.unpack_from("<I", data, 4)[0]
-    # The directory stands at the end: bring it to the front of the loss by moving it over pixels.
+    # The directory is at the end: bring it to the front of the loss by moving it over pixels.
     cut = bytearray(data[: directory // 2]) + bytes(directory - directory // 2) + data[directory:]
     if options:
         failure(bytes(cut))
     else:
-        assert open_picture(bytes(cut)).width == 64  # uncompressed zeros cannot be told from black
+        assert open_picture(bytes(cut)).width == 64  # uncompressed zeros look like black
 
 
 @pytest.mark.parametrize("options", [{"compression": "none"}, {"compression": "jpeg", "Q": 95}])

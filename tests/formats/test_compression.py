@@ -114,9 +114,9 @@ def test_a_file_cut_anywhere_tells_what_the_whole_file_tells_or_nothing(kind, re
     whole = encoded(photograph(), kind, Q=70)
     expected = read(io.BytesIO(whole))
     for length in range(0, min(len(whole), 1200)):
-        told = read(io.BytesIO(whole[:length]))
+        estimate = read(io.BytesIO(whole[:length]))
         # A WebP that is cut in its frame's header reads as if zeros followed.
-        assert told in (None, expected) or (kind == "webp" and 0 <= told <= 100)
+        assert estimate in (None, expected) or (kind == "webp" and 0 <= estimate <= 100)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,6 @@ def test_any_bits_in_a_webps_header_are_some_quality():
     rng = np.random.default_rng(1)
     for _ in range(200):
         frame = b"\0\0\0\x9d\x01\x2a\0\0\0\0" + rng.bytes(64)
-        told = webp_quality(io.BytesIO(b"RIFF\0\0\0\0WEBPVP8 \x4a\0\0\0" + frame))
-        assert told is not None
-        assert 0 <= told <= 100
+        estimate = webp_quality(io.BytesIO(b"RIFF\0\0\0\0WEBPVP8 \x4a\0\0\0" + frame))
+        assert estimate is not None
+        assert 0 <= estimate <= 100

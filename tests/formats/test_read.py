@@ -275,7 +275,7 @@ def test_a_profile_is_kept_with_its_pixels():
 
 
 @pytest.mark.parametrize("depth", ["uint8", "uint16"])
-def test_a_profile_is_converted_to_srgb_when_asked(depth):
+def test_a_profile_is_converted_to_srgb_on_request(depth):
     srgb = ramp(16, 16, 3, depth)
     bits = 8 if depth == "uint8" else 16
     p3 = vips_image(srgb).icc_transform("p3", input_profile="srgb", depth=bits)

@@ -30,11 +30,11 @@ KINDS = pytest.mark.parametrize(("bands", "values"), [RASTER, GREY12], ids=["ras
 def strictly(data: bytes) -> Contents:
     """Read a toy file apart from `Toy`: its numbers fill it to the last byte."""
     line, _, numbers = data.partition(b"\n")
-    told = json.loads(line[5:])
-    channels = told["bands"]["count"] + told["bands"]["alpha"]
-    values = told["height"] * told["width"] * channels * told["planes"]
-    require(len(numbers) == values * np.dtype(told["values"]["dtype"]).itemsize, "all numbers")
-    return Contents("toy", told["height"], told["width"])
+    header = json.loads(line[5:])
+    channels = header["bands"]["count"] + header["bands"]["alpha"]
+    values = header["height"] * header["width"] * channels * header["planes"]
+    require(len(numbers) == values * np.dtype(header["values"]["dtype"]).itemsize, "all numbers")
+    return Contents("toy", header["height"], header["width"])
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +149,7 @@ def test_formats_of_one_colour_picture_refuse_bands_and_planes(name):
     bands, values = RASTER
     with pytest.raises(OutputError, match="this one has 6 bands"):
         save(io.BytesIO(), pixels_of(bands, values), bands, values, format=name)
-    with pytest.raises(OutputError, match="2 planes were announced"):
+    with pytest.raises(OutputError, match="got 2 planes"):
         save(io.BytesIO(), pixels_of(*GREY12), *GREY12, format=name, planes=2)
 
 

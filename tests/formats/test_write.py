@@ -18,16 +18,15 @@ import pyvips
 from picture_files import noise, ramp
 
 from superres.errors import ArgumentError, OutputError, PictureError
-from superres.formats import tiff
+from superres.formats import saving, tiff
 from superres.frame import UINT8, Bands, Values, to_unit
 from superres.media import WriteOptions, open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
-from superres.vips import encode as encoding_room
 
 KINDS = ["png", "jpeg", "webp", "tiff", "avif"]
 DEPTHS = ["uint8", "uint16", "float32"]
 LOSSLESS = WriteOptions(lossless=True)
-posix_only = pytest.mark.skipif(os.name == "nt", reason="asks for POSIX signals or permissions")
+posix_only = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals or permissions")
 
 
 def write(target, pixels, *, blocks=None, metadata=None, **options):
@@ -82,7 +81,7 @@ def test_every_depth_and_layout_goes_through_every_format_or_is_said_to_change(
         assert np.abs(to_unit(read) - np.clip(expected, 0, 1)).max() <= step
 
     words = " | ".join(notes)
-    assert ("alpha laid on white" in words) == (kind == "jpeg" and channels in (2, 4))
+    assert ("alpha composited on white" in words) == (kind == "jpeg" and channels in (2, 4))
     assert ("grey written as RGB" in words) == (kind in ("webp", "avif") and channels < 3)
     assert ("clamped" in words) == (depth == "float32" and kind != "tiff")
     reduced = expected_depth != depth or (kind == "avif" and depth == "uint16")
@@ -204,7 +203,7 @@ def test_jpeg_cannot_be_lossless(tmp_path):
 )
 def test_edges_that_a_format_cannot_hold_are_refused_before_any_work(tmp_path, kind, height, width):
     def untouchable():
-        raise AssertionError("blocks were asked for")
+        raise AssertionError("blocks were requested")
         yield
 
     with pytest.raises(OutputError, match=f"{height} x {width}") as caught:
@@ -318,9 +317,9 @@ def test_a_damaged_input_leaves_no_output(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda p: [p[:10]], "hold 10 rows, 20 were announced"),
-        (lambda p: [p, p[:1]], "hold more than 20 rows, 20 were announced"),
-        (lambda p: [], "hold 0 rows, 20 were announced"),
+        (lambda p: [p[:10]], "hold 10 rows, expected 20"),
+        (lambda p: [p, p[:1]], "hold more than 20 rows, expected 20"),
+        (lambda p: [], "hold 0 rows, expected 20"),
         (lambda p: [p[:, :5]], r"must be \(h, 8, 3\)"),
         (lambda p: [p[..., :1]], r"must be \(h, 8, 3\)"),
         (lambda p: [p[0]], r"must be \(h, 8, 3\)"),
@@ -348,21 +347,21 @@ def test_no_thread_is_left_behind(tmp_path):
 
 
 def test_a_failing_encoder_stops_the_blocks_and_names_the_target(tmp_path, monkeypatch):
-    def failing(image, path, encoding):
+    def failing(image, header, reserve):
         raise pyvips.Error("unable to call pngsave", "write error: No space left on device\n")
 
-    monkeypatch.setattr(encoding_room, "_save", failing)
-    asked = []
+    monkeypatch.setattr(saving, "_described", failing)
+    requested = []
 
     def endless():
         while True:
-            asked.append(1)
+            requested.append(1)
             yield noise(10, 10, 3)
 
     with pytest.raises(OutputError, match=r"a\.png cannot be written: No space left") as caught:
         write(tmp_path / "a.png", noise(10_000, 10, 3), blocks=endless())
     assert "free space" in caught.value.hint
-    assert len(asked) < 20
+    assert len(requested) < 20
     assert not list(tmp_path.iterdir())
 
 
@@ -451,12 +450,12 @@ def test_a_killed_process_leaves_no_output_but_a_hidden_part(tmp_path):
 def test_ctrl_c_while_the_encoder_works_is_heard(tmp_path):
     script = """
         import threading, _thread
-        from superres.vips import encode
-        def slow(image, path, encoding):
+        from superres.formats import saving
+        def slow(image, header, reserve):
             threading.Timer(0.3, _thread.interrupt_main).start()
             time.sleep(20)
-        encode._save = slow
-        encode._LAST_WAIT_S = 0.1
+        saving._described = slow
+        saving._LAST_WAIT_S = 0.1
         write(Path("a.png"), [np.zeros((10, 10, 3), np.uint8)], 10, 10)
     """
     began = time.monotonic()
@@ -589,21 +588,21 @@ def test_reading_and_writing_run_at_the_same_time_in_many_threads(tmp_path):
 
 def test_the_writer_asks_for_rows_only_as_it_needs_them(monkeypatch):
     """Memory is bounded: a slow encoder holds the blocks back."""
-    asked, held_back = [], threading.Event()
-    plain = encoding_room._save
+    requested, held_back = [], threading.Event()
+    plain = saving._described
 
-    def late(image, path, encoding):
+    def late(image, header, reserve):
         held_back.wait(0.3)
-        assert len(asked) <= 5
-        plain(image, path, encoding)
+        assert len(requested) <= 5
+        return plain(image, header, reserve)
 
-    monkeypatch.setattr(encoding_room, "_save", late)
+    monkeypatch.setattr(saving, "_described", late)
     pixels = noise(1000, 20, 3)
 
     def blocks():
         for top in range(0, 1000, 10):
-            asked.append(top)
+            requested.append(top)
             yield pixels[top : top + 10]
 
     write(io.BytesIO(), pixels, blocks=blocks(), format="png")
-    assert len(asked) == 100
+    assert len(requested) == 100

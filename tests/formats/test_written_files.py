@@ -49,7 +49,7 @@ def icc(extra):
 
 
 def check_exif(found, length, order="<"):
-    """The block stands in the file as it is, with nothing but zeros behind it; in TIFF, as tags."""
+    """The block is in the file as it was, with nothing but zeros behind it; in TIFF, as tags."""
     if found.format == "tiff":
         assert found.tags["exif", MAKER_NOTE] == maker_note(length)
         assert found.tags["exif", EXIF_HEIGHT] == (2,)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from superres.errors import ArgumentError
-from superres.images.kernels import axis_bands, axis_weights, target_size
+from superres.images.kernels import axis_bands, axis_weights, mirrored, target_size
 
 KERNELS = ("nearest", "bilinear", "bicubic", "lanczos3")
 
@@ -53,3 +53,8 @@ def test_a_scale_that_is_no_positive_number_is_an_error(scale: float):
         axis_weights(4, 4, scale=scale, kernel="bicubic", antialias=True, border="mirror")
     with pytest.raises(ArgumentError, match="scale"):
         target_size((4, 4), scale, None)
+
+
+def test_mirroring_repeats_the_edge_sample_and_turns_back_at_either_end():
+    assert mirrored(np.arange(-4, 8), 3).tolist() == [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]
+    assert mirrored(np.arange(1, 4), 1).tolist() == [0, 0, 0]

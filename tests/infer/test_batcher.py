@@ -30,15 +30,15 @@ class Held(FakeBackend):
         return super().run(graph, tensors)
 
 
-def enlarged(runtime, tiles):
+def upscaled(runtime, tiles):
     return runtime.run("enlarge", {"small": tiles})["large"]
 
 
 def ask(backend, pictures, *, joint_px=2**20, fallback=None, notice=None):
-    """Return the pictures' tiles, their coming answers, and the lines told meanwhile."""
+    """Return the pictures' tiles, their coming answers, and the lines noted meanwhile."""
     lines: list[str] = []
     sanity = SanityCheck(CARD, backend, fallback=fallback, what="picture")
-    runs = Batcher(enlarged, joint_px=joint_px)
+    runs = Batcher(upscaled, joint_px=joint_px)
     checked = [sanity.begin(Watch(on_note=notice or lines.append)) for _ in pictures]
     tiles = [np.ascontiguousarray(picture.transpose(2, 0, 1)[None]) for picture in pictures]
     answers = [runs.submit(tiles[0], checked[0])]
@@ -105,10 +105,10 @@ def test_only_the_picture_with_a_wrong_answer_is_run_again_in_fp32():
         large[tiles[:, 0, 0, 0] == 0.5] = np.nan
         return large
 
-    asked = pictures(4)
-    asked[2][0, 0, 0] = 0.5
+    inputs = pictures(4)
+    inputs[2][0, 0, 0] = 0.5
     backend, exact = Held(spoilt, precision="bf16"), FakeBackend(NETWORK)
-    tiles, answers, lines = ask(backend, asked, fallback=lambda _: exact)
+    tiles, answers, lines = ask(backend, inputs, fallback=lambda _: exact)
     for small, answer in zip(tiles, answers, strict=True):
         assert np.array_equal(answer.result(10), NETWORK(small))
     assert counts(backend) == [1, 3, 1]
@@ -123,9 +123,9 @@ def test_a_failure_reaches_the_picture_that_caused_it_and_no_other():
             raise BackendError("this one", "not")
         return NETWORK(tiles)
 
-    asked = pictures(4)
-    asked[2][0, 0, 0] = 0.5
-    tiles, answers, lines = ask(Held(failing), asked)
+    inputs = pictures(4)
+    inputs[2][0, 0, 0] = 0.5
+    tiles, answers, lines = ask(Held(failing), inputs)
     for place, (small, answer) in enumerate(zip(tiles, answers, strict=True)):
         if place == 2:
             with pytest.raises(BackendError, match="this one"):
@@ -135,7 +135,7 @@ def test_a_failure_reaches_the_picture_that_caused_it_and_no_other():
     assert lines == []
 
 
-def test_nobody_waits_for_ever_when_the_words_cannot_be_told():
+def test_nobody_waits_for_ever_when_a_note_cannot_be_taken():
     def closed(_):
         raise BrokenPipeError
 
@@ -147,9 +147,9 @@ def test_nobody_waits_for_ever_when_the_words_cannot_be_told():
 
 
 def test_missing_values_in_one_picture_are_its_own():
-    asked = pictures(4)
-    asked[1][3, 3] = np.nan
-    _, answers, _ = ask(Held(), asked)
+    inputs = pictures(4)
+    inputs[1][3, 3] = np.nan
+    _, answers, _ = ask(Held(), inputs)
     with pytest.raises(NumericalError, match="the picture itself holds NaN"):
         answers[1].result(10)
     assert all(np.isfinite(answers[place].result(10)).all() for place in (0, 2, 3))
@@ -160,13 +160,13 @@ def test_the_engine_joins_pictures_where_the_backend_says_so():
     engine = Engine(CARD, backend, fallback=None, watch=Watch())
     assert engine.pictures_at_once(30, 30) == 4
     assert engine.pictures_at_once(300, 300) == 1
-    asked = pictures(5, (30, 30))
+    inputs = pictures(5, (30, 30))
     made = {}
 
-    def enlarge(place):
-        made[place] = engine.enlarge(asked[place])
+    def upscale(place):
+        made[place] = engine.upscale(inputs[place])
 
-    threads = [threading.Thread(target=enlarge, args=(place,)) for place in range(5)]
+    threads = [threading.Thread(target=upscale, args=(place,)) for place in range(5)]
     threads[0].start()
     assert backend.running.wait(10)
     for thread in threads[1:]:
@@ -176,7 +176,7 @@ def test_the_engine_joins_pictures_where_the_backend_says_so():
     backend.let_go.set()
     for thread in threads:
         thread.join()
-    assert all(np.array_equal(made[place], whole(NETWORK, asked[place])) for place in range(5))
+    assert all(np.array_equal(made[place], whole(NETWORK, inputs[place])) for place in range(5))
     assert counts(backend) == [1, 4]
 
 

@@ -6,8 +6,8 @@ import pytest
 from superres.infer.ensemble import run_ensemble
 
 
-def enlarge_with_a_bias(tiles):
-    """Enlarge by 2 and mark one corner of each pixel, so that every orientation differs."""
+def upscale_with_a_bias(tiles):
+    """Upscale by 2 and mark one corner of each pixel, so that every orientation differs."""
     large = tiles.repeat(2, axis=2).repeat(2, axis=3)
     large[:, :, ::2, ::2] += 1.0
     return large
@@ -18,7 +18,7 @@ def test_the_mean_is_over_all_eight_orientations(size):
     tiles = np.random.default_rng(0).random((2, 3, *size), dtype=np.float32)
     # Over the eight, the mark visits each of the four corners twice.
     expected = tiles.repeat(2, axis=2).repeat(2, axis=3) + 0.25
-    assert np.allclose(run_ensemble(enlarge_with_a_bias, tiles), expected, atol=1e-6)
+    assert np.allclose(run_ensemble(upscale_with_a_bias, tiles), expected, atol=1e-6)
 
 
 def test_the_network_sees_eight_different_contiguous_inputs():
@@ -27,7 +27,7 @@ def test_the_network_sees_eight_different_contiguous_inputs():
     def run(tiles):
         assert tiles.flags.c_contiguous
         seen.append(tiles.tobytes() + str(tiles.shape).encode())
-        return enlarge_with_a_bias(tiles)
+        return upscale_with_a_bias(tiles)
 
     run_ensemble(run, np.random.default_rng(0).random((1, 1, 3, 5), dtype=np.float32))
     assert len(set(seen)) == 8

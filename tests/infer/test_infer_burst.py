@@ -1,4 +1,4 @@
-"""Bursts through their engine: backends agree, tiles are invisible, failures are told or healed."""
+"""Bursts through their engine: runtimes agree, tiles are invisible, failures noted or mended."""
 
 from __future__ import annotations
 

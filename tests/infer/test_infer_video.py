@@ -72,14 +72,14 @@ def expected(clip):
 
 def test_frames_in_order_are_what_the_network_makes_of_the_clip():
     running, _ = engine()
-    made = [running.enlarge(frame) for frame in frames()]
+    made = [running.upscale(frame) for frame in frames()]
     assert np.abs(np.stack(made) - expected(frames())).max() < 1e-5
 
 
 def test_tiles_are_invisible_with_history_too():
     backend = TorchHalves()
     running, _ = engine(backend, tile=34)
-    made = [running.enlarge(frame) for frame in frames()]
+    made = [running.upscale(frame) for frame in frames()]
     assert len(backend.tiles) > 4 * 2
     assert np.abs(np.stack(made) - expected(frames())).max() < 1e-5
 
@@ -87,23 +87,23 @@ def test_tiles_are_invisible_with_history_too():
 def test_a_restart_makes_the_next_frame_the_first():
     running, _ = engine()
     first, second = frames(2)
-    running.enlarge(first)
+    running.upscale(first)
     running.restart()
-    assert np.array_equal(running.enlarge(second), engine()[0].enlarge(second))
+    assert np.array_equal(running.upscale(second), engine()[0].upscale(second))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (15, 40), (16, 17)])
 def test_frames_of_any_size_and_changes_of_size_are_taken(size):
     running, _ = engine()
-    running.enlarge(frames(1)[0])
+    running.upscale(frames(1)[0])
     for _ in range(2):
-        large = running.enlarge(np.random.default_rng(1).random((*size, 3), np.float32))
+        large = running.upscale(np.random.default_rng(1).random((*size, 3), np.float32))
         assert large.shape == (2 * size[0], 2 * size[1], 3)
 
 
 def test_too_little_memory_halves_the_tile_and_says_so():
     running, said = engine(TorchHalves(most_px=40 * 40), tile=64)
-    made = [running.enlarge(frame) for frame in frames()]
+    made = [running.upscale(frame) for frame in frames()]
     assert np.abs(np.stack(made) - expected(frames())).max() < 1e-5
     assert any("out of memory" in line for line in said)
 
@@ -111,10 +111,10 @@ def test_too_little_memory_halves_the_tile_and_says_so():
 def test_nan_is_asked_for_again_in_fp32_or_refused():
     broken = TorchHalves(answer=float("nan"), precision="bf16")
     running, said = engine(broken, fallback=lambda _: TorchHalves())
-    assert np.isfinite(running.enlarge(frames(1)[0])).all()
+    assert np.isfinite(running.upscale(frames(1)[0])).all()
     assert any("runs in fp32" in line for line in said)
     with pytest.raises(NumericalError, match="answered NaN"):
-        engine(broken)[0].enlarge(frames(1)[0])
+        engine(broken)[0].upscale(frames(1)[0])
 
 
 def test_cards_of_other_kinds_and_frames_of_other_channels_are_refused():
@@ -122,7 +122,7 @@ def test_cards_of_other_kinds_and_frames_of_other_channels_are_refused():
     with pytest.raises(ModelError, match="takes single pictures, videos were requested"):
         VideoEngine(card, TorchHalves(), fallback=None, watch=Watch())
     with pytest.raises(ArgumentError, match="takes frames"):
-        engine()[0].enlarge(np.zeros((4, 4, 1), np.float32))
+        engine()[0].upscale(np.zeros((4, 4, 1), np.float32))
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +138,7 @@ def test_torch_runs_a_file_and_single_frames_are_refused(files):
     options = RuntimeOptions(backend="torch", precision="fp32")
     backend = open_runtime(model, options, takes="video", watch=Watch())
     running, _ = engine(backend)
-    made = [running.enlarge(frame) for frame in frames()]
+    made = [running.upscale(frame) for frame in frames()]
     assert np.abs(np.stack(made) - expected(frames())).max() < 1e-5
     with pytest.raises(ModelError, match="superres video runs it"):
         open_runtime(model, watch=Watch())

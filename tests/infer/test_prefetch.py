@@ -71,6 +71,19 @@ def test_a_consumer_that_stops_ends_the_thread_and_closes_the_generator():
     assert fetching_threads() == []
 
 
+def test_items_are_converted_in_the_thread_and_a_failure_there_is_raised_here():
+    threads = set()
+
+    def inverse(number):
+        threads.add(threading.current_thread().name)
+        return 1 / number
+
+    assert list(prefetch(iter((1, 2, 4)), depth=1, convert=inverse)) == [1, 0.5, 0.25]
+    assert threads == {"superres-prefetch"}
+    with pytest.raises(ZeroDivisionError):
+        list(prefetch(iter((1, 0, 2)), depth=1, convert=inverse))
+
+
 def test_dropping_the_iterator_ends_the_thread():
     stream = prefetch(iter(range(10**9)), depth=2)
     next(stream)

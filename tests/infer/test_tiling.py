@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import itertools
-import math
 
-import numpy as np
 import pytest
 from fake_backends import make_card
 
@@ -74,11 +72,6 @@ def test_a_row_of_tiles_of_a_wide_picture_keeps_to_the_strips_bytes():
     assert 0.8 * 512**2 < height * width <= 512**2
 
 
-def test_mirroring_repeats_the_edge_pixel_and_turns_back_at_either_end():
-    assert tiling.mirrored(0, 8, 3).tolist() == [0, 1, 2, 2, 1, 0, 0, 1]
-    assert tiling.mirrored(1, 4, 1).tolist() == [0, 0, 0]
-
-
 def test_batches_are_of_one_size_and_hold_every_tile():
     columns = tiling.spans(700, 100, make_card())
     assert len(columns) == 7
@@ -87,16 +80,3 @@ def test_batches_are_of_one_size_and_hold_every_tile():
         assert len({len(group) for group in groups}) == 1
         assert len(groups[0]) <= max(1, largest)
         assert tuple(dict.fromkeys(itertools.chain(*groups))) == columns
-
-
-def test_mirrored_indices_are_integers_that_numpy_takes():
-    assert tiling.mirrored(0, 2, 5).dtype == np.intp
-
-
-@pytest.mark.parametrize("card", CARDS)
-def test_tiles_of_wide_pictures_have_widths_of_16_where_the_limit_leaves_room(card):
-    aligned, least = math.lcm(16, card.multiple_of), tiling.least_tile(card)
-    for limit in (1, 40, 64, 200, 416):
-        height, width = tiling.tile_shape(700, 3001, card, limit)
-        room = max(limit, least) ** 2 // height
-        assert (width % aligned == 0) == (room // aligned * aligned >= least)

@@ -23,7 +23,7 @@ NETWORK = blur_and_repeat(CARD)
 def rows_of(engine, picture, watch=None):
     height, width = picture.shape[:2]
     blocks = [picture[y : y + 16] for y in range(0, height, 16)]
-    return engine.enlarge_rows(blocks, height=height, width=width, watch=watch)
+    return engine.upscale_rows(blocks, height=height, width=width, watch=watch)
 
 
 def test_the_end_of_a_small_picture_leaves_a_large_one_alone():
@@ -160,7 +160,7 @@ def test_a_consumer_that_leaves_early_ends_its_threads_and_nothing_else():
     part = job.part()
     small = prefetch((other[y : y + 16] for y in range(0, 400, 16)), depth=2)
     left = prefetch(
-        engine.enlarge_rows(small, height=400, width=70, watch=part), depth=1, part=part
+        engine.upscale_rows(small, height=400, width=70, watch=part), depth=1, part=part
     )
     next(left)
     assert threading.active_count() == before + 2

@@ -45,7 +45,7 @@ def noise(*shape, dtype=np.uint8):
     return values.astype(dtype) if dtype == np.float32 else (values * 250).astype(dtype)
 
 
-class Enlarger:
+class FileUpscaler:
     """Upscales files with one set of values, and one pool of models."""
 
     def __init__(self, **values) -> None:
@@ -54,7 +54,7 @@ class Enlarger:
         self.values = {"run": RunOptions(**run), **values}
         self.models = ModelPool()
 
-    def enlarge(self, source, target, *, progress=None, notice=None):
+    def upscale(self, source, target, *, progress=None, notice=None):
         pipes = Pipes(
             source=io.BytesIO(source) if isinstance(source, bytes) else None,
             target=target if isinstance(target, io.BytesIO) else None,
@@ -67,15 +67,15 @@ class Enlarger:
         return upscale_picture(job, self.models, Watch(notice, progress), pipes)
 
 
-def enlarger(**values) -> Enlarger:
-    return Enlarger(**values)
+def file_upscaler(**values) -> FileUpscaler:
+    return FileUpscaler(**values)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_depth_and_layout_come_out_as_they_went_in(tmp_path, channels, dtype):
     source = save(tmp_path / "in.tif", noise(11, 9, channels, dtype=dtype))
-    enlarger().enlarge(source, tmp_path / "out.tif")
+    file_upscaler().upscale(source, tmp_path / "out.tif")
     result = open_picture(tmp_path / "out.tif")
     assert (result.height, result.width) == (44, 36)
     assert result.bands == Bands.of(channels)
@@ -85,7 +85,7 @@ def test_depth_and_layout_come_out_as_they_went_in(tmp_path, channels, dtype):
 def test_the_file_holds_what_the_array_call_returns(tmp_path):
     pixels = noise(70, 90, 4)
     source = save(tmp_path / "in.png", pixels)
-    enlarger().enlarge(source, tmp_path / "out.png")
+    file_upscaler().upscale(source, tmp_path / "out.png")
     expected = superres.load(precision="fp32")(pixels, scale=4)
     np.testing.assert_array_equal(read_pixels(open_picture(tmp_path / "out.png")), expected)
 
@@ -93,7 +93,7 @@ def test_the_file_holds_what_the_array_call_returns(tmp_path):
 def test_small_tiles_give_the_same_file_as_large_ones(tmp_path):
     source = save(tmp_path / "in.png", noise(100, 131, 3))
     for tile in (48, 512):
-        enlarger(tile=tile).enlarge(source, tmp_path / f"{tile}.png")
+        file_upscaler(tile=tile).upscale(source, tmp_path / f"{tile}.png")
     one, two = (read_pixels(open_picture(tmp_path / f"{t}.png")) for t in (48, 512))
     np.testing.assert_array_equal(one, two)
 
@@ -101,7 +101,7 @@ def test_small_tiles_give_the_same_file_as_large_ones(tmp_path):
 def test_resolution_and_xmp_are_carried_over(tmp_path):
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'></x:xmpmeta>"
     source = save(tmp_path / "in.png", noise(9, 9, 3), Metadata(None, None, xmp, (300.0, 300.0)))
-    enlarger().enlarge(source, tmp_path / "out.png")
+    file_upscaler().upscale(source, tmp_path / "out.png")
     metadata = open_picture(tmp_path / "out.png").metadata
     assert b"x:xmpmeta" in (metadata.xmp or b"")
     assert metadata.dpi == pytest.approx((300, 300), abs=0.1)
@@ -110,22 +110,22 @@ def test_resolution_and_xmp_are_carried_over(tmp_path):
 @pytest.mark.parametrize("size", [(20, 33), (9, 9), (5, 4), (100, 37)])
 def test_any_target_size_is_met_exactly(tmp_path, size):
     source = save(tmp_path / "in.png", noise(9, 9, 3))
-    report = enlarger(size=size).enlarge(source, tmp_path / "out.png")
+    report = file_upscaler(size=size).upscale(source, tmp_path / "out.png")
     result = open_picture(tmp_path / "out.png")
     assert (result.height, result.width) == size == report.output_size
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 1), (40, 1, 4)])
-def test_pictures_of_one_pixel_or_one_line_are_enlarged(tmp_path, shape):
+def test_pictures_of_one_pixel_or_one_line_are_upscaled(tmp_path, shape):
     source = save(tmp_path / "in.png", noise(*shape))
-    report = enlarger().enlarge(source, tmp_path / "out.png")
+    report = file_upscaler().upscale(source, tmp_path / "out.png")
     assert report.output_size == (4 * shape[0], 4 * shape[1])
 
 
 def test_bytes_in_and_a_stream_out(tmp_path):
     source = save(tmp_path / "in.webp", noise(9, 9, 3)).read_bytes()
     stream = io.BytesIO()
-    report = enlarger().enlarge(source, stream)
+    report = file_upscaler().upscale(source, stream)
     assert (report.source, report.target) == ("-", "-")
     result = open_picture(stream.getvalue())
     assert (result.format, result.height) == ("webp", 36)
@@ -134,7 +134,9 @@ def test_bytes_in_and_a_stream_out(tmp_path):
 def test_progress_counts_up_to_all_rows(tmp_path):
     source = save(tmp_path / "in.png", noise(300, 20, 3))
     seen: list[tuple[int, int]] = []
-    enlarger(tile=64).enlarge(source, tmp_path / "o.png", progress=lambda d, n: seen.append((d, n)))
+    file_upscaler(tile=64).upscale(
+        source, tmp_path / "o.png", progress=lambda d, n: seen.append((d, n))
+    )
     assert seen[-1] == (1200, 1200)
     assert all(a < b for (a, _), (b, _) in itertools.pairwise(seen))
 
@@ -144,9 +146,9 @@ def test_an_existing_output_is_kept_unless_overwriting_is_asked_for(tmp_path):
     target = tmp_path / "out.png"
     target.write_bytes(b"mine")
     with pytest.raises(OutputError, match="already exists"):
-        enlarger().enlarge(source, target)
+        file_upscaler().upscale(source, target)
     assert target.read_bytes() == b"mine"
-    enlarger(existing="replace").enlarge(source, target)
+    file_upscaler(existing="replace").upscale(source, target)
     assert open_picture(target).height == 20
 
 
@@ -154,16 +156,16 @@ def test_the_input_is_never_overwritten(tmp_path):
     source = save(tmp_path / "in.png", noise(5, 5, 3))
     before = source.read_bytes()
     with pytest.raises(OutputError, match="is itself an input"):
-        enlarger(existing="replace").enlarge(source, tmp_path / "." / "in.png")
+        file_upscaler(existing="replace").upscale(source, tmp_path / "." / "in.png")
     assert source.read_bytes() == before
 
 
 def test_a_result_beyond_the_pixel_cap_is_refused_before_any_work(tmp_path):
     source = save(tmp_path / "in.png", noise(30, 30, 3))
     with pytest.raises(OutputError, match="the cap is 5,000"):
-        enlarger(max_pixels=5000).enlarge(source, tmp_path / "out.png")
+        file_upscaler(max_pixels=5000).upscale(source, tmp_path / "out.png")
     with pytest.raises(PictureError):
-        enlarger(max_pixels=500).enlarge(source, tmp_path / "out.png")
+        file_upscaler(max_pixels=500).upscale(source, tmp_path / "out.png")
 
 
 def test_a_file_damaged_halfway_leaves_no_output(tmp_path):
@@ -171,7 +173,7 @@ def test_a_file_damaged_halfway_leaves_no_output(tmp_path):
     data = source.read_bytes()
     source.write_bytes(data[: len(data) // 2])
     with pytest.raises(PictureError):
-        enlarger().enlarge(source, tmp_path / "out.png")
+        file_upscaler().upscale(source, tmp_path / "out.png")
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
@@ -187,7 +189,7 @@ def test_a_network_that_answers_nan_leaves_no_output(tmp_path, monkeypatch):
     monkeypatch.setattr(OpenVinoRuntime, "run", broken)
     source = save(tmp_path / "in.png", noise(20, 20, 3))
     with pytest.raises(NumericalError, match="fp32"):
-        enlarger().enlarge(source, tmp_path / "out.png")
+        file_upscaler().upscale(source, tmp_path / "out.png")
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
@@ -198,7 +200,7 @@ def test_an_interrupt_in_the_middle_leaves_no_output(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        enlarger(tile=64).enlarge(source, tmp_path / "out.png", progress=interrupt)
+        file_upscaler(tile=64).upscale(source, tmp_path / "out.png", progress=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
@@ -219,25 +221,25 @@ def test_an_interrupt_waits_for_a_tile_and_not_for_a_row_of_them(tmp_path, monke
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        enlarger(tile=96).enlarge(source, tmp_path / "out.png", progress=interrupt)
+        file_upscaler(tile=96).upscale(source, tmp_path / "out.png", progress=interrupt)
     assert len(runs) <= 3  # of 35 in a row
 
 
 def test_a_picture_after_an_interrupted_one_is_whole(tmp_path):
     source = save(tmp_path / "in.png", noise(200, 50, 3))
-    one = enlarger(tile=64)
+    one = file_upscaler(tile=64)
 
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        one.enlarge(source, tmp_path / "out.png", progress=interrupt)
-    assert one.enlarge(source, tmp_path / "out.png").output_size == (800, 200)
+        one.upscale(source, tmp_path / "out.png", progress=interrupt)
+    assert one.upscale(source, tmp_path / "out.png").output_size == (800, 200)
 
 
 def test_the_report_says_what_ran(tmp_path):
     source = save(tmp_path / "in.png", noise(20, 30, 3))
-    report = enlarger(scale=2.5).enlarge(source, tmp_path / "out.png")
+    report = file_upscaler(scale=2.5).upscale(source, tmp_path / "out.png")
     assert report.scale == 2.5
     assert (report.backend, report.precision) == ("openvino", "fp32")
     assert report.to_dict()["input_size"] == (20, 30)
@@ -275,7 +277,7 @@ def test_a_cancelled_job_leaves_no_output(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
-def test_a_pipe_without_a_stream_is_told(tmp_path):
+def test_a_pipe_without_a_stream_is_an_error(tmp_path):
     job = PictureJob(source="-", target=tmp_path / "out.png")
     with pytest.raises(ArgumentError, match="no stream was handed over"):
         upscale_picture(job, ModelPool(), Watch())
@@ -311,9 +313,9 @@ def clean_and_damaged(folder):
 @pytest.mark.usefixtures("_with_real")
 def test_auto_takes_each_file_of_a_batch_to_the_model_that_suits_it(tmp_path):
     said: list[str] = []
-    one = enlarger(model="auto")
+    one = file_upscaler(model="auto")
     reports = [
-        one.enlarge(source, tmp_path / f"{index}.png", notice=said.append)
+        one.upscale(source, tmp_path / f"{index}.png", notice=said.append)
         for index, source in enumerate(clean_and_damaged(tmp_path) * 2)
     ]
     assert [report.model for report in reports] == ["default", "real"] * 2
@@ -332,18 +334,18 @@ def test_auto_takes_each_file_of_a_batch_to_the_model_that_suits_it(tmp_path):
 )
 def test_auto_meets_scales_that_the_chosen_model_has_not(tmp_path, wanted, size):
     _, damaged = clean_and_damaged(tmp_path)
-    report = enlarger(model="auto", **wanted).enlarge(damaged, tmp_path / "out.png")
+    report = file_upscaler(model="auto", **wanted).upscale(damaged, tmp_path / "out.png")
     assert (report.model, report.output_size) == ("real", size)
 
 
 @pytest.mark.usefixtures("_with_real")
 def test_auto_looks_at_bytes_as_at_files(tmp_path):
     _, damaged = clean_and_damaged(tmp_path)
-    report = enlarger(model="auto").enlarge(damaged.read_bytes(), io.BytesIO())
+    report = file_upscaler(model="auto").upscale(damaged.read_bytes(), io.BytesIO())
     assert report.model == "real"
     assert "the picture in memory: model real (JPEG quality of about 40)" in report.notes
 
 
 def test_a_wrong_model_is_told_before_any_file_is_read(tmp_path):
     with pytest.raises(UnknownNameError, match="named 'autoo'"):
-        enlarger(model="autoo").enlarge(tmp_path / "none.png", tmp_path / "out.png")
+        file_upscaler(model="autoo").upscale(tmp_path / "none.png", tmp_path / "out.png")

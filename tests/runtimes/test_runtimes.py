@@ -61,7 +61,7 @@ def run_torch(model, picture) -> np.ndarray:
 def test_every_backend_gives_the_networks_own_answer_in_fp32(model_file, architecture, backend):
     model = model_file(architecture)
     picture = random_picture(21, 34)
-    answer = open_engine(model, backend).enlarge(picture)
+    answer = open_engine(model, backend).upscale(picture)
     assert np.abs(answer - run_torch(model, picture)).max() <= BOUND
 
 
@@ -71,7 +71,7 @@ def test_every_backend_gives_the_networks_own_answer_in_fp32(model_file, archite
 def test_tiled_equals_whole_in_fp32(model_file, architecture, backend, size):
     model = model_file(architecture)
     picture = random_picture(*size)
-    answer = open_engine(model, backend, tile=32).enlarge(picture)
+    answer = open_engine(model, backend, tile=32).upscale(picture)
     assert np.abs(answer - run_torch(model, picture)).max() <= BOUND
 
 
@@ -80,7 +80,7 @@ def test_tiled_equals_whole_in_fp32(model_file, architecture, backend, size):
 def test_tiled_is_near_whole_where_no_halo_is_exact(model_file, architecture, backend):
     model = model_file(architecture)
     picture = smooth_picture(131, 97)
-    answer = open_engine(model, backend, tile=96).enlarge(picture)
+    answer = open_engine(model, backend, tile=96).upscale(picture)
     farthest = np.abs(answer - run_torch(model, picture)).max()
     assert 0 < farthest <= TILED.get(architecture, 1e-3)
 
@@ -92,8 +92,8 @@ def test_tiled_is_near_whole_where_no_halo_is_exact(model_file, architecture, ba
 def test_tiled_is_within_one_8_bit_step_of_whole_in_bf16(model_file, architecture, backend, tile):
     model = model_file(architecture)
     picture = smooth_picture(131, 97)
-    tiled = open_engine(model, backend, precision="bf16", tile=tile).enlarge(picture)
-    whole = open_engine(model, backend, precision="bf16", tile=512).enlarge(picture)
+    tiled = open_engine(model, backend, precision="bf16", tile=tile).upscale(picture)
+    whole = open_engine(model, backend, precision="bf16", tile=512).upscale(picture)
     assert np.abs(tiled - whole).max() <= 1 / 255
 
 
@@ -102,8 +102,8 @@ def test_tiled_is_within_one_8_bit_step_of_whole_in_bf16(model_file, architectur
 def test_the_default_networks_residual_alone_is_rounded_to_bf16(model_file, backend):
     model = model_file("lean")
     picture = random_picture(40, 40)
-    half = open_engine(model, backend, precision="bf16").enlarge(picture)
-    exact = open_engine(model, backend).enlarge(picture)
+    half = open_engine(model, backend, precision="bf16").upscale(picture)
+    exact = open_engine(model, backend).upscale(picture)
     repeated = picture.repeat(4, axis=0).repeat(4, axis=1)
     error = np.abs(half - exact)
     assert 0 < error.max() <= np.abs(exact - repeated).max() * 2**-6
@@ -164,7 +164,7 @@ def test_the_output_does_not_shift_a_picture(model_file, backend, tmp_path):
     export_onnx(network, card, path.with_suffix(".onnx"))
     rows, columns = np.mgrid[0:50, 0:70].astype(np.float32)
     ramp = np.stack([rows / 50, columns / 70, (rows + columns) / 120], axis=2)
-    large = open_engine(open_model_file(path), backend, tile=32).enlarge(ramp)
+    large = open_engine(open_model_file(path), backend, tile=32).upscale(ramp)
     small = resize(large, scale=1 / 4)
     inside = np.s_[4:-4, 4:-4]
     steps = np.array([1 / 50, 1 / 70, 1 / 120])

@@ -62,9 +62,9 @@ def fused(engine: BurstEngine) -> np.ndarray:
 
 # What makes the picture of each kind of model: its engine, and what that is given.
 MAKERS = {
-    "image": (Engine, lambda engine: engine.enlarge(picture())),
+    "image": (Engine, lambda engine: engine.upscale(picture())),
     "burst": (BurstEngine, fused),
-    "video": (VideoEngine, lambda engine: [engine.enlarge(picture(t)) for t in range(3)][-1]),
+    "video": (VideoEngine, lambda engine: [engine.upscale(picture(t)) for t in range(3)][-1]),
 }
 
 

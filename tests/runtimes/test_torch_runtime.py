@@ -103,7 +103,7 @@ def test_torch_running_out_of_memory_halves_the_tile():
 
     network.act = fail_once
     picture = random_picture(300, 300)
-    large = engine.enlarge(picture)
+    large = engine.upscale(picture)
     assert np.array_equal(large, picture.repeat(2, axis=0).repeat(2, axis=1))
     assert engine.tile < 128
     assert len(lines) == 1
@@ -119,9 +119,9 @@ def test_a_gpu_gives_the_cpus_answer(precision):
     picture = random_picture(65, 63)
     exact = Engine(
         card, open_cpu(network), fallback=None, watch=Watch(on_note=pytest.fail)
-    ).enlarge(picture)
+    ).upscale(picture)
     backend = open_cpu(network, device="cuda:0", precision=precision)
-    large = Engine(card, backend, tile=32, fallback=None, watch=Watch(on_note=pytest.fail)).enlarge(
+    large = Engine(card, backend, tile=32, fallback=None, watch=Watch(on_note=pytest.fail)).upscale(
         picture
     )
     assert np.abs(large - exact).max() <= {"fp32": 1e-5}.get(precision, 1e-2)
@@ -140,7 +140,7 @@ def test_fp16_that_overflows_on_a_gpu_is_repeated_in_fp32():
         fallback=lambda _: open_cpu(network, device="cuda:0"),
         watch=Watch(on_note=lines.append),
     )
-    assert np.isfinite(engine.enlarge(random_picture(20, 20))).all()
+    assert np.isfinite(engine.upscale(random_picture(20, 20))).all()
     assert "runs in fp32" in lines[0]
 
 
@@ -161,8 +161,8 @@ def test_a_gpu_runs_frames_of_a_video_together_and_each_as_by_itself():
     at_once = engine.pictures_at_once(90, 160)
     assert at_once > 16
     frames = [random_picture(90, 160, seed=seed) for seed in range(24)]
-    alone = [engine.enlarge(frame) for frame in frames]
+    alone = [engine.upscale(frame) for frame in frames]
     with ThreadPoolExecutor(len(frames)) as pool:
-        together = list(pool.map(engine.enlarge, frames))
+        together = list(pool.map(engine.upscale, frames))
     worst = max(float(np.abs(a - b).max()) for a, b in zip(alone, together, strict=True))
     assert worst <= 1e-5

@@ -22,7 +22,7 @@ class Counting:
     def restart(self):
         self.seen = 0
 
-    def enlarge(self, frame):
+    def upscale(self, frame):
         self.seen += 1
         return frame.repeat(2, 0).repeat(2, 1) + np.float32(self.seen)
 

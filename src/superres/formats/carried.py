@@ -1,4 +1,4 @@
-"""Metadata brought to what a format can hold, and words for what it cannot."""
+"""Metadata fitted to what a format can hold, with notes on the rest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def held_metadata(holding: Holding, title: str, header: Header) -> tuple[Metadat
     xmp, xmp_notes = _held_xmp(holding, title, header)
     iptc, notes = metadata.iptc, [*icc_notes, *exif_notes, *xmp_notes]
     if iptc and not holding.iptc_bytes:
-        notes.append(f"IPTC is not kept: {title} holds none")
+        notes.append(f"IPTC is not kept: {title} does not hold it")
         iptc = None
     if iptc and len(iptc) > holding.iptc_bytes:
         notes.append(f"IPTC of {len(iptc):,} bytes is not kept: {holding.iptc_bytes:,} fit")
@@ -59,7 +59,7 @@ def _held_xmp(holding: Holding, title: str, header: Header) -> tuple[bytes | Non
 
 
 def _held_exif(holding: Holding, header: Header) -> tuple[bytes | None, Notes]:
-    """Return the EXIF block with true sizes and resolution; a new one if only EXIF can say it."""
+    """Return the EXIF block made true, or a new one where only EXIF holds a resolution."""
     exif, dpi, notes = header.metadata.exif, header.metadata.dpi, ()
     if exif:
         try:

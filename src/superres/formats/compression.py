@@ -1,7 +1,7 @@
-"""How strongly a picture file was compressed, by its own account: JPEG's tables, WebP's quantiser.
+"""Compression quality of a picture file, from its own data: JPEG's tables, WebP's quantiser.
 
-PNG and TIFF say nothing of what their pixels went through before. AVIF and HEIC keep their
-quantiser deep inside the coded picture, where it is not looked for.
+PNG and TIFF do not record what their pixels went through before. AVIF and HEIC keep their
+quantiser deep inside the coded picture, where it is not read.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import BinaryIO
 
 # Sum of the luma table K.1 of ITU-T T.81, which libjpeg scales by a percentage.
 _LUMA_TABLE_SUM = 3688
-_MAX_SEGMENTS = 1000  # a hostile file must not be walked for ever
+_MAX_SEGMENTS = 1000  # a hostile file must not be read for ever
 _SOI, _SOS, _EOI, _DQT = 0xD8, 0xDA, 0xD9, 0xDB
 _BARE_MARKERS = (0x01, *range(0xD0, 0xD9))  # those without a length
 _VP8_START = b"\x9d\x01\x2a"
-_VP8_HEADER_BYTES = 64  # all that stands before the quantiser takes at most 187 bits
+_VP8_HEADER_BYTES = 64  # everything before the quantiser takes at most 187 bits
 
 
 def jpeg_quality(stream: BinaryIO) -> int | None:
     """Estimate libjpeg's quality from the luma table of a JPEG file.
 
     The table's sum over that of the standard's own gives the percentage that libjpeg scaled it by;
-    tables of other make are placed by their sum too. Nothing past the first scan's start is read.
+    other tables are rated by their sum too. Nothing past the first scan's start is read.
 
     Returns:
-        1 to 100, or None if the file ends or breaks off before it has told its luma table.
+        1 to 100, or None if the file ends or breaks off before its luma table.
     """
     stream.seek(2)
     for _ in range(_MAX_SEGMENTS):
@@ -47,8 +47,8 @@ def jpeg_quality(stream: BinaryIO) -> int | None:
 def webp_quality(stream: BinaryIO) -> int | None:
     """Estimate libwebp's quality from the quantiser of a lossy WebP file.
 
-    The frame header is that of RFC 6386, sections 9.2 to 9.6. libwebp lets quantisers differ from
-    part to part of a picture; their mean is taken.
+    The frame header is that of RFC 6386, sections 9.2 to 9.6. libwebp lets quantisers differ
+    between segments of a picture; their mean is taken.
 
     Returns:
         0 to 100, or None if the file is lossless, or cut off or damaged before its quantiser.
@@ -68,7 +68,7 @@ def webp_quality(stream: BinaryIO) -> int | None:
 
 
 def _next_marker(stream: BinaryIO) -> int | None:
-    """Read a marker, which any number of 0xFF may come before; None where there is none."""
+    """Read a marker, after any number of 0xFF; None if it is missing."""
     if stream.read(1) != b"\xff":
         return None
     for _ in range(_MAX_SEGMENTS):
@@ -79,7 +79,7 @@ def _next_marker(stream: BinaryIO) -> int | None:
 
 
 def _luma_sum(tables: bytes) -> int | None:
-    """Return the sum of table 0, which luma has by custom; None if it is not whole or not here."""
+    """Return the sum of table 0, luma's by convention; None if it is incomplete or missing."""
     at = 0
     while at < len(tables):
         width = 2 if tables[at] >> 4 else 1
@@ -120,7 +120,7 @@ def _vp8_quantiser(data: bytes) -> float:
 
 
 def _webp_quality_of(index: float) -> int:
-    """Turn round libwebp's way from a quality to a quantiser index."""
+    """Invert libwebp's mapping from a quality to a quantiser index."""
     part = (1 - index / 127) ** 3
     return math.floor(100 * (1.5 * part if part < 0.5 else (1 + part) / 2) + 0.5)
 
@@ -145,7 +145,7 @@ class _EvenBits:
         return number
 
     def take_signed(self, count: int) -> int:
-        """Return a number whose sign follows it; 0 if a first bit says that there is none."""
+        """Return a number whose sign follows it; 0 if a leading bit says that it is absent."""
         if not self.take(1):
             return 0
         number = self.take(count)

@@ -1,4 +1,4 @@
-"""Format: what a file in `formats` offers, and what a format can hold."""
+"""Format protocol, with the description of what a format can hold."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions
 
-# Of an EXIF block that room is reserved for: libexif and a JPEG segment hold 64 KB, with what
+# Largest EXIF block that room is reserved for: libexif and a JPEG segment hold 64 KB, with what
 # libvips adds.
 MAX_RESERVED_BYTES = 65_000
 
 
 class EncoderError(Exception):
-    """An encoder failed, for the reason that its text gives; `media` names the target."""
+    """An encoder failed; its text gives the reason, `media` names the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Holding:
         iptc_bytes: Longest IPTC record; 0 if it holds none.
         xmp_bytes: Longest XMP packet.
         exif_bytes: Longest EXIF block.
-        dpi_in_exif: Whether the resolution is told in EXIF alone.
+        dpi_in_exif: Whether only EXIF holds the resolution.
         whole_word_icc: Whether ICC profiles need a length that is a multiple of four bytes.
     """
 
@@ -78,17 +78,17 @@ class Format(Protocol):
 
     @property
     def name(self) -> str:
-        """How it is asked for, in lower case."""
+        """The name by which it is requested, in lower case."""
         ...
 
     @property
     def title(self) -> str:
-        """How it is called in words."""
+        """Its name in prose."""
         ...
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """Its files' names end so, in lower case; the first is given to new files."""
+        """The suffixes of its files, in lower case; new files get the first."""
         ...
 
     @property
@@ -109,10 +109,10 @@ class Format(Protocol):
 
         Args:
             source: The file, or its bytes.
-            limits: What is taken on.
+            limits: What is accepted.
 
         Raises:
-            PictureError: The file is damaged, beyond the limits, or of a kind that is not read.
+            PictureError: The file is damaged, beyond the limits, or of an unsupported kind.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""AVIF and HEIC: two codings in one container, read by one library; HEIC is not written."""
+"""AVIF and HEIC: two codecs in one container, read by one library; HEIC is not written."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Heic:
 
 
 def brands_of(head: bytes) -> tuple[bytes, set[bytes]]:
-    """Return the major brand and the compatible ones of an MP4-like file; b"" if it is none."""
+    """Return the major brand and the compatible ones of an MP4-like file; b"" if it is not one."""
     if head[4:8] != b"ftyp":
         return b"", set()
     size = int.from_bytes(head[:4], "big")

@@ -1,4 +1,4 @@
-"""Pixels brought to what a format can hold, and words for what it cannot."""
+"""Pixels fitted to what a format can hold, with notes on the rest."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def held_pixels(block: NDArray[Any], values: Values, *, bands: Bands, held: Valu
     Args:
         block: (h, width, channels).
         values: What its numbers mean.
-        bands: What the format takes; a missing alpha is laid on white.
+        bands: What the format takes; without alpha, colours are composited on white.
         held: What the format takes.
     """
     if block.shape[2] != bands.channels:
@@ -56,7 +56,7 @@ def _check_size(holding: Holding, title: str, header: Header) -> None:
         )
     if header.planes > 1 and not holding.planes:
         raise OutputError(
-            f"{title} as written here holds one picture, {header.planes} planes were announced",
+            f"{title} as written here holds one picture, got {header.planes} planes",
             "write each plane as a file of its own",
         )
 
@@ -70,9 +70,9 @@ def _held_bands(holding: Holding, title: str, bands: Bands) -> tuple[Bands, Note
         )
     notes: list[str] = []
     if bands.alpha and not holding.alpha:
-        notes.append(f"alpha laid on white: {title} holds none")
+        notes.append(f"alpha composited on white: {title} does not hold alpha")
     if bands.colour == "grey" and not holding.grey:
-        notes.append(f"grey written as RGB: {title} as written here holds no grey")
+        notes.append(f"grey written as RGB: {title} as written here does not hold grey")
     return replace(bands, alpha=bands.alpha and holding.alpha), tuple(notes)
 
 
@@ -108,7 +108,7 @@ def _held_dtype(holding: Holding, values: Values) -> str:
 
 
 def _is_enough(held: Values, bits: int, values: Values) -> bool:
-    """Say whether numbers of a dtype, of which so many bits are kept, can tell all values apart."""
+    """Say whether numbers of a dtype, with so many bits kept, distinguish all values."""
     if not values.whole:
         return not held.whole and np.dtype(held.dtype).itemsize >= np.dtype(values.dtype).itemsize
     steps = values.white - values.black

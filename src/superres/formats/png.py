@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from superres.metadata.header import Metadata
 
-_FILTER = 0x20  # "up" alone: on enlarged pictures half the time of all five, files as small
+_FILTER = 0x20  # "up" alone: on upscaled pictures half the time of all five, files as small
 
 
 class Png:
@@ -76,14 +76,14 @@ class Png:
 
         held, notes = held_metadata(self.holding, self.title, header)
         reserve = _reserve(held)
-        # libvips would write XMP as a kind of text that others do not look for.
+        # libvips would write XMP as a kind of text that other programs do not read.
         header = replace(header, metadata=replace(held, exif=None, xmp=None))
         save(path, rows, header, saver, reserve=reserve)
         return (*notes, *_finish(path, held, reserve))
 
 
 def _reserve(held: Metadata) -> int:
-    """Return how much room is asked for in the file while libvips writes it."""
+    """Return the bytes to reserve in the file while libvips writes it."""
     from superres.vips.reserved import png_room
 
     room = png_room(held.exif, held.xmp)
@@ -91,7 +91,7 @@ def _reserve(held: Metadata) -> int:
 
 
 def _finish(path: Path, held: Metadata, reserve: int) -> Notes:
-    """Put into the finished file what libvips would have spoilt; note what finds no room."""
+    """Put into the finished file what libvips would have changed; note what does not fit."""
     from superres.formats.saving import NO_ROOM
     from superres.vips.reserved import append_png_xmp, fill_png, forget_png_resolution, png_room
 

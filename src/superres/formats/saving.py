@@ -1,30 +1,45 @@
-"""Saving through libvips: rows encoded as they come, its failures as `EncoderError`."""
+"""Saving through libvips: rows pushed by the caller's thread, encoded in another as they come."""
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyvips
 from numpy.typing import NDArray
 
 from superres.formats.format import EncoderError
-from superres.metadata.header import Metadata
+from superres.metadata.header import KEEP_FLAGS, MM_PER_INCH, Metadata, set_blob
+from superres.metadata.iptc import wrap_iptc
 from superres.metadata.picture import Header, Notes
-from superres.vips.encode import Encoding, encode
+from superres.vips.carrier import Carrier, CarrierError
 from superres.vips.library import reason_of
-from superres.vips.reserved import fill
+from superres.vips.reserved import fill, stand_in
+
+Saver = Callable[[pyvips.Image, str, int], None]
 
 NO_ROOM = ("EXIF and XMP are not kept: this libvips left no room for them",)
+
+_LAST_WAIT_S = 2.0
+_INTERPRETATIONS = {
+    ("grey", "uint16"): "grey16",
+    ("rgb", "uint16"): "rgb16",
+    ("grey", "uint8"): "b-w",
+    ("rgb", "uint8"): "srgb",
+    ("grey", "float32"): "b-w",
+    ("rgb", "float32"): "scrgb",
+}
 
 
 def save(
     path: Path,
     rows: Iterable[NDArray[Any]],
     header: Header,
-    saver: Callable[[pyvips.Image, str, int], None],
+    saver: Saver,
     *,
     reserve: int = 0,
 ) -> None:
@@ -32,35 +47,55 @@ def save(
 
     Args:
         path: The file.
-        rows: (h, width, channels) blocks from top to bottom.
-        header: What they are; its metadata is what libvips writes.
-        saver: Calls the format's saver with the image, the file, and what metadata to keep.
+        rows: (h, width, channels) blocks from top to bottom, `height` rows in all.
+        header: What they are; its metadata is what libvips writes, None is left out.
+        saver: Calls the format's saver with the image, the file, and the flags of the metadata
+            that it is to write.
         reserve: Bytes to reserve for EXIF, which is put into the finished file.
 
     Raises:
         EncoderError: libvips cannot encode or write.
         BaseException: Whatever `rows` raises comes through as it is.
     """
-    encoding = Encoding(
-        height=header.height,
-        width=header.width,
-        bands=header.bands,
-        dtype=header.values.dtype,
-        metadata=header.metadata,
-        save=saver,
-        reserve=reserve,
-    )
+    carrier = Carrier(header.height, header.width, header.bands.channels, header.values.dtype)
+    # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
+    file = cast("str", os.fsencode(path))
+    failures: list[BaseException] = []
+
+    def encode() -> None:
+        try:
+            image = _described(carrier.image(), header, reserve)
+            saver(image, file, _kept(header.metadata, reserve))
+        except BaseException as error:  # carried over to the caller's thread and raised there
+            failures.append(error)
+        finally:
+            carrier.release()
+
+    encoder = threading.Thread(target=encode, name="superres-encode", daemon=True)
+    encoder.start()
     try:
-        encode(path, rows, encoding)
-    except pyvips.Error as error:
-        raise EncoderError(reason_of(error, otherwise="its encoder gave no reason")) from error
+        for block in rows:
+            carrier.push(block)
+        while encoder.is_alive():
+            encoder.join(0.5)  # in short waits, or Windows would ignore Ctrl-C
+    except CarrierError:
+        encoder.join()
+    except BaseException:
+        carrier.abort()
+        # An encoder inside a large AVIF cannot be stopped; the process need not wait for it.
+        encoder.join(_LAST_WAIT_S)
+        raise
+    for error in failures:
+        if isinstance(error, pyvips.Error):
+            raise EncoderError(reason_of(error, otherwise="its encoder gave no reason")) from error
+        raise error
 
 
 def save_with_exif(
     path: Path,
     rows: Iterable[NDArray[Any]],
     header: Header,
-    saver: Callable[[pyvips.Image, str, int], None],
+    saver: Saver,
     *,
     held: Metadata,
 ) -> Notes:
@@ -74,7 +109,7 @@ def save_with_exif(
         held: The metadata that the file is to carry.
 
     Returns:
-        What found no room, in words.
+        Notes on what did not fit.
 
     Raises:
         EncoderError: libvips cannot encode or write.
@@ -83,3 +118,30 @@ def save_with_exif(
     header = replace(header, metadata=replace(held, exif=None))
     save(path, rows, header, saver, reserve=len(exif or b""))
     return () if not exif or fill(path, exif) else NO_ROOM
+
+
+def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Image:
+    """Say what the channels mean, and attach the metadata."""
+    metadata = header.metadata
+    iptc = metadata.iptc and wrap_iptc(metadata.iptc)
+    kind = header.bands.colour, header.values.dtype
+    image = image.copy(interpretation=_INTERPRETATIONS[kind])
+    for name, data in (
+        ("icc-profile-data", metadata.icc),
+        ("xmp-data", metadata.xmp),
+        ("iptc-data", iptc),
+        ("exif-data", stand_in(reserve) if reserve else None),
+    ):
+        if data:
+            set_blob(image, name, data)
+    if metadata.dpi:
+        across, down = metadata.dpi
+        image = image.copy(xres=across / MM_PER_INCH, yres=down / MM_PER_INCH)
+        image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
+    return image
+
+
+def _kept(metadata: Metadata, reserve: int) -> int:
+    """Return the flags of the metadata present; for missing EXIF, libvips would make one up."""
+    keep = KEEP_FLAGS["exif"] if reserve else 0
+    return keep + sum(flag for name, flag in KEEP_FLAGS.items() if getattr(metadata, name))

@@ -33,7 +33,7 @@ _BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
 
 
 class Tiff:
-    """TIFF: 8 or 16 bits or 32-bit float, grey or RGB, with alpha, without loss; one page."""
+    """TIFF: 8 or 16 bits or 32-bit float, grey or RGB, with alpha, lossless; one page."""
 
     name = "tiff"
     title = "TIFF"

@@ -1,4 +1,4 @@
-"""Files that are no picture that is read: what they are instead, by how they begin."""
+"""Unsupported files, identified by their first bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OTHERS = {
 
 
 def unknown_error(source: Path | bytes, head: bytes, readable: Sequence[str]) -> PictureError:
-    """Build the error for a file that no format knows.
+    """Build the error for a file that no format recognises.
 
     Args:
         source: The file, or its bytes.
@@ -40,8 +40,8 @@ def unknown_error(source: Path | bytes, head: bytes, readable: Sequence[str]) ->
     if brand:
         text = brand.decode("ascii", errors="replace")
         return PictureError(
-            f"{name} is no picture but another file of the MP4 family (brand {text!r})",
-            "`superres video` will take films",
+            f"{name} is not a picture but another file of the MP4 family (brand {text!r})",
+            "`superres video` takes videos",
         )
     words = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     first, last = ", ".join(readable[:-1]), readable[-1]
@@ -53,6 +53,6 @@ def unknown_error(source: Path | bytes, head: bytes, readable: Sequence[str]) ->
                 f"{name} is {what}; {first} and {last} are read", "save it as PNG or TIFF first"
             )
     return PictureError(
-        f"{name} is no {first} or {last} picture: it begins with {head[:8]!r}",
-        "check what it is; only its content counts, not its name",
+        f"{name} is not a {first} or {last} picture: it begins with {head[:8]!r}",
+        "check what it is; its content counts, not its name",
     )

@@ -68,7 +68,7 @@ class Webp:
                 file,
                 Q=options.quality or self.holding.quality,
                 lossless=options.lossless,
-                exact=True,  # colour under transparent pixels is ours to choose
+                exact=True,  # keeps colour under transparent pixels
                 smart_subsample=True,
                 keep=keep,
             )

@@ -100,11 +100,23 @@ def axis_weights(
     used = weights.any(axis=0)
     indices, weights = indices[:, used], weights[:, used]
     if border == "mirror":
-        folded = indices % (2 * in_length)
-        indices = np.minimum(folded, 2 * in_length - 1 - folded)
+        indices = mirrored(indices, in_length)
     else:
         indices = np.clip(indices, 0, in_length - 1)
     return indices, weights
+
+
+def mirrored(indices: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Return indices into an axis that is mirrored beyond its ends.
+
+    The edge sample is repeated: … 1 0 | 0 1 2 | 2 1 0 | 0 1 …
+
+    Args:
+        indices: Any shape and range.
+        length: Samples of the axis.
+    """
+    folded = indices % (2 * length)
+    return np.minimum(folded, 2 * length - 1 - folded)
 
 
 @dataclass(frozen=True, slots=True)

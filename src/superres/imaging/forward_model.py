@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from superres.images.kernels import mirrored
 from superres.imaging.sampler import Floats, Places, Planes, Sampler, keys
 
 Blur = Literal["bicubic"] | float  # or the sigma of a Gaussian, in small pixels
@@ -97,8 +98,7 @@ def _bands(length: int, start: float, scale: float, blur: Blur) -> list[tuple[in
     for top in range(0, outputs, _BAND):
         count = min(_BAND, outputs - top)
         reach = (top + np.arange(count))[:, None] + taps
-        folded = reach % (2 * length)  # the picture is mirrored beyond its edge
-        folded = np.minimum(folded, 2 * length - 1 - folded)
+        folded = mirrored(reach, length)
         low, high = int(folded.min()), int(folded.max()) + 1
         matrix = np.zeros((count, high - low), np.float32)
         np.add.at(matrix, (np.arange(count)[:, None], folded - low), weights.astype(np.float32))

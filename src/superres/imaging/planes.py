@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.images.kernels import mirrored
 from superres.images.resize import resize
 from superres.imaging.sampler import Plane
 
@@ -20,12 +21,12 @@ def blurred(plane: Plane, sigma: float) -> Plane:
     weights = np.exp(-0.5 * (np.arange(reach + 1) / sigma) ** 2)
     weights = (weights / (2.0 * weights.sum() - weights[0])).astype(np.float32)
     height, width = plane.shape
-    padded = plane[_mirrored(height, reach)]
+    padded = plane[_around(height, reach)]
     tall = weights[0] * plane
     for off in range(1, reach + 1):
         above, below = padded[reach - off :][:height], padded[reach + off :][:height]
         tall += weights[off] * (above + below)
-    padded = tall[:, _mirrored(width, reach)]
+    padded = tall[:, _around(width, reach)]
     result = weights[0] * tall
     for off in range(1, reach + 1):
         left, right = padded[:, reach - off :][:, :width], padded[:, reach + off :][:, :width]
@@ -53,10 +54,9 @@ def without_brightness(plane: Plane) -> Plane:
     return plane - blurred(plane, 4.0)
 
 
-def _mirrored(length: int, reach: int) -> NDArray[np.intp]:
-    """Return the indices of an axis that is mirrored for `reach` samples beyond its ends."""
-    index = np.arange(-reach, length + reach) % (2 * length)
-    return np.minimum(index, 2 * length - 1 - index)
+def _around(length: int, reach: int) -> NDArray[np.int64]:
+    """Return the indices of an axis, with `reach` mirrored samples beyond each end."""
+    return mirrored(np.arange(-reach, length + reach), length)
 
 
 def _slope(plane: Plane) -> Plane:

@@ -1,1 +1,1 @@
-"""Runs networks on pictures of any size: tiles, backends, number formats."""
+"""Engines, which run networks on inputs of any size, tile by tile."""

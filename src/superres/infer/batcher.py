@@ -1,4 +1,4 @@
-"""Runs the tiles of all pictures under way in one thread, those of several at once where it pays.
+"""Batcher: one thread for the tiles of all pictures under way, several at once where it pays.
 
 A small frame of a video keeps a GPU busy for a fraction of the time that one run takes to start.
 While one run lasts, the tiles of the next frames arrive; they are then run together. No tile
@@ -15,25 +15,23 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from superres.errors import BackendError, Cancelled, OutOfMemoryError
+from superres.frame import Unit
 from superres.infer.sanity import CheckedRun, fault
 from superres.runtimes.runtime import Runtime
-
-Unit = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class _Tiles:
-    """Tiles of one picture, (N, C, h, w), what runs them, and where their answer goes."""
+    """Tiles of one picture, (N, C, h, w), the run that they belong to, and their coming answer."""
 
     tiles: Unit
     checked: CheckedRun
     answer: Future[Unit] = field(default_factory=Future["Unit"])
 
-    def wanted(self) -> bool:
-        """Say whether these are still to be run, and count them as running if so."""
+    def claim(self) -> bool:
+        """Mark these as running; False if they are no longer needed."""
         if not self.answer.set_running_or_notify_cancel():
             return False
         try:
@@ -43,11 +41,11 @@ class _Tiles:
             return False
         return True
 
-    def told(self, line: str) -> bool:
-        """Tell their job a line; where it cannot be told, that is their answer, and False."""
+    def noted(self, line: str) -> bool:
+        """Note a line for their job; if its listener raises, that is their answer, and False."""
         try:
             self.checked.watch.note(line)
-        except Exception as error:  # a listener's; the other pictures have nothing to do with it
+        except Exception as error:  # a listener's, which must not end the other pictures
             self.answer.set_exception(error)
             return False
         return True
@@ -70,49 +68,49 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, "superres-network")
 
     def submit(self, tiles_NCHW: Unit, checked: CheckedRun) -> Future[Unit]:
-        """Return the coming answer to tiles of one picture; any thread may ask.
+        """Return the coming answer to tiles of one picture; any thread may call.
 
-        It ends with what `CheckedRun.answer` raises, or `Cancelled`. It may be cancelled, which
-        drops the tiles unless they are being run.
+        It ends with what the run or `CheckedRun.accepts` raises, or `Cancelled`. It may be
+        cancelled, which drops the tiles unless they are being run.
         """
-        asked = _Tiles(tiles_NCHW, checked)
-        self._waiting.append(asked)
+        item = _Tiles(tiles_NCHW, checked)
+        self._waiting.append(item)
         self._thread.submit(self._run_next)
-        return asked.answer
+        return item.answer
 
     def _run_next(self) -> None:
-        """Run what has waited longest, with what fits to it; nothing if an earlier call did."""
+        """Run what has waited longest, with what fits it; nothing if an earlier call did."""
         group = self._next_group()
         try:
             alone = self._run_together(group) if len(group) > 1 else group
-            for asked in alone:
-                self._run_alone(asked)
+            for item in alone:
+                self._run_alone(item)
         except BaseException as error:  # or those who wait would do so for ever
-            for asked in group:
-                if not asked.answer.done():
-                    asked.answer.set_exception(error)
+            for item in group:
+                if not item.answer.done():
+                    item.answer.set_exception(error)
 
-    def _run_alone(self, asked: _Tiles) -> None:
+    def _run_alone(self, item: _Tiles) -> None:
         try:
-            (large_NCHW,) = asked.checked.answer(
-                asked.tiles, lambda runtime: (self._run(runtime, asked.tiles),)
-            )
+            large_NCHW = self._run(item.checked.runtime, item.tiles)
+            while not item.checked.accepts(item.tiles, large_NCHW):
+                large_NCHW = self._run(item.checked.runtime, item.tiles)
         except Exception as error:
-            asked.answer.set_exception(error)
+            item.answer.set_exception(error)
         else:
-            asked.answer.set_result(large_NCHW)
+            item.answer.set_result(large_NCHW)
 
     def _next_group(self) -> list[_Tiles]:
         group: list[_Tiles] = []
         px = 0
         while self._waiting:
-            asked = self._waiting[0]
-            own_px = len(asked.tiles) * math.prod(asked.tiles.shape[2:])
-            if group and (px + own_px > self.joint_px or not _joinable(group[0], asked)):
+            item = self._waiting[0]
+            own_px = len(item.tiles) * math.prod(item.tiles.shape[2:])
+            if group and (px + own_px > self.joint_px or not _joinable(group[0], item)):
                 break
             self._waiting.popleft()
-            if asked.wanted():
-                group.append(asked)
+            if item.claim():
+                group.append(item)
                 px += own_px
         return group
 
@@ -120,23 +118,23 @@ class Batcher:
         """Answer tiles with one run, and return those which that gave no right answer to."""
         try:
             large_NCHW = self._run(
-                group[0].checked.runtime, np.concatenate([asked.tiles for asked in group])
+                group[0].checked.runtime, np.concatenate([item.tiles for item in group])
             )
         except (OutOfMemoryError, MemoryError):
             self.joint_px = 0
             line = f"out of memory with {len(group)} pictures at once: going on one by one"
-            return [asked for asked in group if asked.told(line)]
+            return [item for item in group if item.noted(line)]
         except BackendError:
-            return group  # one of them may be to blame, and will say so
+            return group  # one of them may be the cause, and then fails alone
         wrong: list[_Tiles] = []
         first = 0
-        for asked in group:
-            part = large_NCHW[first : first + len(asked.tiles)]
-            first += len(asked.tiles)
-            if fault(asked.tiles, part) is None:
-                asked.answer.set_result(part)
+        for item in group:
+            part = large_NCHW[first : first + len(item.tiles)]
+            first += len(item.tiles)
+            if fault(item.tiles, part) is None:
+                item.answer.set_result(part)
             else:
-                wrong.append(asked)
+                wrong.append(item)
         return wrong
 
 

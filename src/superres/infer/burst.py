@@ -1,13 +1,13 @@
-"""The engine for bursts: one picture of many frames, tile by tile, frame by frame."""
+"""Engine for bursts: one picture of many frames, tile by tile, frame by frame."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
+from superres.frame import Unit
 from superres.infer import tiling
 from superres.infer.burst_input import fill_reference
 from superres.infer.memory_budget import first_limit, halved_limit
@@ -18,29 +18,28 @@ from superres.modelfiles.card import Card, check_input
 from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
 
-Unit = NDArray[np.float32]
 # Gives frame t of a burst, the reference being 0, on rows and columns of the reference: (C + 3, h,
 # w) as `burst_input.frame_input` makes it.
 FrameSource = Callable[[int, slice, slice], Unit]
 
 
 class BurstEngine:
-    """One network of many frames, opened and ready for bursts of any size.
+    """One burst network, opened and ready for bursts of any size.
 
-    Memory depends on the tile and not on the number of frames: each is asked for when its turn
-    comes. An out-of-memory error halves the tile. An answer that cannot be right is asked for once
+    Memory depends on the tile and not on the number of frames: each is requested when its turn
+    comes. An out-of-memory error halves the tile. An answer that cannot be right is computed once
     more in fp32, which the rest of the burst then runs in.
 
     Args:
         card: What the network needs.
         runtime: What runs it.
         tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
-        fallback: Opens the same network in fp32; None if there is no such way.
-        watch: Told of each fallback, and asked between tiles whether the job goes on.
+        fallback: Opens the same network in fp32; None if it cannot.
+        watch: Notified of each fallback, and checked between tiles for cancellation.
 
     Raises:
         ArgumentError: `tile` is below 1.
-        ModelError: The card is of a network of another kind of input, or wants multiples of pixels.
+        ModelError: The card is of a network of another kind of input, or needs multiples of pixels.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class BurstEngine:
         """Fuse a burst, row of tiles by row of tiles.
 
         Args:
-            source: Gives parts of frames; each is asked for several times.
+            source: Gives parts of frames; each is requested several times.
             count: Frames of the burst, the reference included.
             height: Height of the reference.
             width: Its width.
@@ -96,7 +95,7 @@ class BurstEngine:
             ArgumentError: There is no frame, or no pixel.
             NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
             OutOfMemoryError: Not even the smallest tile fits.
-            BackendError: The backend failed otherwise.
+            BackendError: The runtime failed otherwise.
             Cancelled: The job was cancelled.
         """
         if min(count, height, width) < 1:
@@ -136,17 +135,15 @@ class BurstEngine:
         reference = fill_reference(
             source(0, *where), (source(index, *where) for index in range(1, count))
         )
-
-        def run(runtime: Runtime) -> tuple[Unit]:
+        while True:
             others = (source(index, *where)[None] for index in range(1, count))
-            return (_fused(self.card, runtime, reference[None], others),)
-
-        (large_NCHW,) = self._checked.answer(reference[None, : self.card.channels], run)
-        return large_NCHW[0]
+            large_NCHW = _fused(self.card, self._checked.runtime, reference[None], others)
+            if self._checked.accepts(reference[None, : self.card.channels], large_NCHW):
+                return large_NCHW[0]
 
 
 def _fused(card: Card, runtime: Runtime, reference: Unit, others: Iterable[Unit]) -> Unit:
-    """Make (N, C, s*h, s*w) of a tile of each frame; a frame is asked for when its turn comes."""
+    """Return (N, C, s*h, s*w) from a tile of each frame, requested when its turn comes."""
     count, _, height, width = reference.shape
     states = {
         port.name: np.zeros((count, port.channels, height, width), np.float32)

@@ -1,6 +1,6 @@
-"""What a network of many frames is given, made of one frame after another.
+"""Inputs of a burst network, made of one frame after another.
 
-`layers.sequences` says what it is, and `synthesis.burst_input` makes the same for training.
+`layers.sequences` defines them, and `synthesis.burst_input` makes the same for training.
 """
 
 from __future__ import annotations
@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from superres.frame import BURST_EXTRAS
-
-Unit = NDArray[np.float32]
+from superres.frame import BURST_EXTRAS, Unit
 
 
 def frame_input(frame_Chw: Unit, valid_hw: Unit | None, places_2HW: Unit) -> Unit:
-    """Bring a frame to pixels of the reference: all of them, or those of a tile.
+    """Resample a frame to pixels of the reference: all of them, or those of a tile.
 
     Args:
         frame_Chw: The frame, or the part of it that is needed, in [0, 1].
@@ -47,7 +44,7 @@ def fill_reference(reference_XHW: Unit, others: Iterable[Unit]) -> Unit:
 
     Args:
         reference_XHW: (C + 3, H, W) as `frame_input` makes it.
-        others: The other frames, likewise; they are asked for only if there is a gap.
+        others: The other frames, likewise; they are requested only if there is a gap.
 
     Returns:
         The reference, whose mask still says where the gaps are; black where no frame is valid.

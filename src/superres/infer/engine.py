@@ -1,4 +1,4 @@
-"""The engine: runs a network over a picture of any size, tile by tile, row of tiles by row."""
+"""Engine for pictures: one network on a picture of any size, one row of tiles after another."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
+from superres.frame import Unit
+from superres.images.kernels import mirrored
 from superres.infer import tiling
 from superres.infer.batcher import Batcher
 from superres.infer.ensemble import run_ensemble
@@ -27,13 +28,11 @@ from superres.modelfiles.card import Card, check_input
 from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
 
-Unit = NDArray[np.float32]
-
 _YIELD_BYTES = 8 * 2**20  # strips leave in pieces, so that they are free once these are written
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Batch:
     """A batch of tiles in one row of tiles.
 
     Attributes:
@@ -69,7 +68,7 @@ class EngineState:
     """How the pictures of a job were run, at the end.
 
     Attributes:
-        facts: Of the runtime: the one that was fallen back to, if one was.
+        facts: Of the runtime: after a fallback, those of the fp32 one.
         tile: Edge of the largest tile in input pixels, halo included; long tiles have its area.
     """
 
@@ -82,7 +81,7 @@ class Engine:
 
     Memory depends on the tile: the tile's own, two rows of tiles of output, and a row of input.
     An out-of-memory error halves the tile, for the rest of the picture and for those that begin
-    later. An answer that cannot be right is asked for once more in fp32, which the rest of the
+    later. An answer that cannot be right is computed once more in fp32, which the rest of the
     picture then runs in. Neither touches another picture that is under way: its pixels and its
     notes are those of a run by itself.
 
@@ -91,8 +90,8 @@ class Engine:
         runtime: What runs it.
         tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         ensemble: Average over the eight flips and quarter turns.
-        fallback: Opens the same network in fp32; None if there is no such way.
-        watch: Told if the tile is not the one asked for, or small for lack of memory.
+        fallback: Opens the same network in fp32; None if it cannot.
+        watch: Notified if the tile is not the requested one, or small for lack of memory.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -116,7 +115,7 @@ class Engine:
         self._limit = first_limit(card, facts, tile, watch)
         self._batch_px = batch_limit(facts)
         self._sanity = SanityCheck(card, runtime, fallback=fallback, what="picture")
-        self._lock = threading.Lock()  # over what pictures learn of memory, and what jobs ended in
+        self._lock = threading.Lock()  # over the limits that memory has set, and the states of jobs
         self._states = weakref.WeakKeyDictionary[Watch, EngineState]()
         # One thread: several pictures may be under way (colour and alpha are), one network runs.
         run, joint_px = partial(_run, card, ensemble), self._batch_px if facts.joins else 0
@@ -125,7 +124,7 @@ class Engine:
     @property
     def facts(self) -> RuntimeFacts:
         """The facts of the runtime that the next picture begins on."""
-        return self._sanity.asked.facts
+        return self._sanity.requested.facts
 
     @property
     def tile(self) -> int:
@@ -141,37 +140,37 @@ class Engine:
         """Return how many pictures of a size, at least one, keep the device busy together."""
         return max(1, self._runs.joint_px // (height * width))
 
-    def enlarge(self, frame: Unit, watch: Watch | None = None) -> Unit:
-        """Enlarge a whole picture.
+    def upscale(self, frame: Unit, watch: Watch | None = None) -> Unit:
+        """Upscale a whole picture.
 
         Args:
             frame: (H, W, C) float32 in [0, 1], C as on the card.
-            watch: Whose picture it is: told of fallbacks, and asked between tiles; None takes the
-                one it was opened for.
+            watch: Whose picture it is: notified of fallbacks, and checked between tiles; None
+                takes the one it was opened for.
 
         Returns:
             (s*H, s*W, C) float32, unclamped, which lies in memory plane by plane.
 
         Raises:
             ArgumentError, NumericalError, OutOfMemoryError, BackendError, Cancelled: See
-                `enlarge_rows`.
+                `upscale_rows`.
         """
         (height, width), scale = frame.shape[:2], self.card.scale
         size = (scale * height, scale * width)
         large = np.empty((0, 0, 0), np.float32)
         with self._picture(height, width, watch) as picture:
             channels = self.card.channels
-            window = RowBuffer((frame,), height=height, width=width, channels=channels)
-            for job, answer_NCHW in self._answers(picture, window, height, width):
+            buffer = RowBuffer((frame,), height=height, width=width, channels=channels)
+            for batch, answer_NCHW in self._answers(picture, buffer, height, width):
                 if answer_NCHW.shape[2:] == size:
                     return answer_NCHW[0].transpose(1, 2, 0)
                 if large.size == 0:
                     large = np.empty((channels, *size), np.float32).transpose(1, 2, 0)
-                rows = slice(scale * job.row.core_start, scale * job.row.core_stop)
-                _place(job, answer_NCHW, large[rows], scale)
+                rows = slice(scale * batch.row.core_start, scale * batch.row.core_stop)
+                _place(batch, answer_NCHW, large[rows], scale)
         return large
 
-    def enlarge_rows(
+    def upscale_rows(
         self,
         blocks: Iterable[Unit],
         *,
@@ -179,7 +178,7 @@ class Engine:
         width: int,
         watch: Watch | None = None,
     ) -> Iterator[Unit]:
-        """Enlarge a picture that comes in blocks of rows, with bounded memory.
+        """Upscale a picture that comes in blocks of rows, with bounded memory.
 
         The network runs in a thread, one batch of tiles ahead of the consumer; the blocks are
         pulled, and the tiles joined, in the consumer's own.
@@ -188,8 +187,8 @@ class Engine:
             blocks: (h, W, C) float32 in [0, 1] from top to bottom, any h, C as on the card.
             height: Height of the whole picture.
             width: Its width.
-            watch: Whose picture it is: told of fallbacks, and asked between tiles; None takes the
-                one it was opened for.
+            watch: Whose picture it is: notified of fallbacks, and checked between tiles; None
+                takes the one it was opened for.
 
         Yields:
             (h', s*W, C) float32 from top to bottom, unclamped.
@@ -200,28 +199,28 @@ class Engine:
             NumericalError: The network answers with NaN, Inf or a constant, also in fp32, or the
                 picture holds NaN or Inf itself.
             OutOfMemoryError: Not even the smallest tile fits.
-            BackendError: The backend failed otherwise.
+            BackendError: The runtime failed otherwise.
             Cancelled: The job, or this part of it, was cancelled.
         """
         with self._picture(height, width, watch) as picture:
-            window = RowBuffer(blocks, height=height, width=width, channels=self.card.channels)
+            buffer = RowBuffer(blocks, height=height, width=width, channels=self.card.channels)
             shape = (self.card.scale * width, self.card.channels)
             strip = np.empty((0, *shape), np.float32)
             row = None
-            for job, answer_NCHW in self._answers(picture, window, height, width):
-                if job.row is not row:
-                    row = job.row
+            for batch, answer_NCHW in self._answers(picture, buffer, height, width):
+                if batch.row is not row:
+                    row = batch.row
                     rows = self.card.scale * (row.core_stop - row.core_start)
                     strip = np.empty((rows, *shape), np.float32)
-                _place(job, answer_NCHW, strip, self.card.scale)
-                if job.columns[-1].core_stop == width:
+                _place(batch, answer_NCHW, strip, self.card.scale)
+                if batch.columns[-1].core_stop == width:
                     del answer_NCHW
                     yield from _pieces(strip)
                     strip = strip[:0].copy()  # lets the pixels go before the next strip is made
 
     @contextmanager
     def _picture(self, height: int, width: int, watch: Watch | None) -> Generator[_Picture]:
-        """Run one picture: it begins as was asked for, with what is known of memory."""
+        """Run one picture: it begins as requested, with the limits that memory has set so far."""
         if height < 1 or width < 1:
             raise ArgumentError(
                 f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
@@ -234,7 +233,7 @@ class Engine:
             raise
         except MemoryError as error:  # numpy's, for rows of input or output
             raise OutOfMemoryError(
-                f"out of memory beside the network: {error}",
+                f"out of memory in pixel buffers: {error}",
                 "close other programs, or use a smaller --tile",
             ) from error
         finally:
@@ -242,48 +241,50 @@ class Engine:
 
     def _remember(self, picture: _Picture) -> None:
         """Keep how a job's pictures are run: in fp32 if any had to be, in the smallest tile."""
-        asked, own = self._sanity.asked, picture.checked.runtime
+        requested, own = self._sanity.requested, picture.checked.runtime
         with self._lock:
-            known = self._states.get(picture.watch.job) or EngineState(asked.facts, picture.limit)
+            known = self._states.get(picture.watch.job) or EngineState(
+                requested.facts, picture.limit
+            )
             self._states[picture.watch.job] = EngineState(
-                known.facts if own is asked else own.facts, min(known.tile, picture.limit)
+                known.facts if own is requested else own.facts, min(known.tile, picture.limit)
             )
 
     def _answers(
-        self, picture: _Picture, window: RowBuffer, height: int, width: int
-    ) -> Generator[tuple[_Job, Unit]]:
+        self, picture: _Picture, buffer: RowBuffer, height: int, width: int
+    ) -> Generator[tuple[_Batch, Unit]]:
         """Run all tiles; after an out-of-memory error, their row is begun again."""
-        jobs = self._jobs(picture, window, (height, width), 0)
-        flying: list[tuple[_Job, Future[Unit]]] = []
+        batches = self._batches(picture, buffer, (height, width), 0)
+        in_flight: list[tuple[_Batch, Future[Unit]]] = []
 
         def launch() -> None:
-            job = next(jobs, None)
-            if job is not None:
-                flying.append((job, self._runs.submit(job.tiles, picture.checked)))
+            batch = next(batches, None)
+            if batch is not None:
+                in_flight.append((batch, self._runs.submit(batch.tiles, picture.checked)))
 
         try:
             launch()
-            while flying:
+            while in_flight:
                 picture.watch.check()
-                job, future = flying[0]
+                batch, future = in_flight[0]
                 try:
                     answer_NCHW = future.result()
                 except OutOfMemoryError as error:
-                    self._shrink(picture, job.tiles.shape, error)
-                    jobs = self._jobs(picture, window, (height, width), job.row.core_start)
-                    flying.clear()
+                    self._shrink(picture, batch.tiles.shape, error)
+                    batches = self._batches(picture, buffer, (height, width), batch.row.core_start)
+                    in_flight.clear()
                     launch()
                     continue
-                flying.clear()
+                in_flight.clear()
                 launch()
-                yield job, answer_NCHW
-                del job, future, answer_NCHW  # or they would live until the next answer is there
+                yield batch, answer_NCHW
+                del batch, future, answer_NCHW  # or they would live until the next answer is there
         finally:
-            wait([future for _, future in flying if not future.cancel()])
+            wait([future for _, future in in_flight if not future.cancel()])
 
-    def _jobs(
-        self, picture: _Picture, window: RowBuffer, size: tuple[int, int], done: int
-    ) -> Generator[_Job]:
+    def _batches(
+        self, picture: _Picture, buffer: RowBuffer, size: tuple[int, int], done: int
+    ) -> Generator[_Batch]:
         """Cut the tiles of all rows from `done` on."""
         height, width = size
         edges = tiling.tile_shape(height, width, self.card, picture.limit)
@@ -291,20 +292,20 @@ class Engine:
         columns = tiling.spans(width, edges[1], self.card)
         while done < height:
             row = tiling.next_span(done, height, edges[0], self.card)
-            band_CHW = window.take(row.start, row.stop).transpose(2, 0, 1)
+            band_CHW = buffer.take(row.start, row.stop).transpose(2, 0, 1)
             if padded != width:
-                band_CHW = band_CHW[:, :, tiling.mirrored(0, padded, width)]
-            for batch in tiling.batches(columns, picture.batch_px // math.prod(edges)):
-                tiles_NCHW = np.stack([band_CHW[:, :, span.start : span.stop] for span in batch])
+                band_CHW = band_CHW[:, :, mirrored(np.arange(padded), width)]
+            for group in tiling.batches(columns, picture.batch_px // math.prod(edges)):
+                tiles_NCHW = np.stack([band_CHW[:, :, span.start : span.stop] for span in group])
                 # A batch may be filled up with copies of its last tile.
-                distinct = tuple(dict.fromkeys(batch))
-                yield _Job(row, distinct, np.ascontiguousarray(tiles_NCHW))
+                distinct = tuple(dict.fromkeys(group))
+                yield _Batch(row, distinct, np.ascontiguousarray(tiles_NCHW))
             done = row.core_stop
 
     def _shrink(self, picture: _Picture, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
         """Run single tiles in place of batches, or halve the tile; raise if it is the smallest.
 
-        Pictures that begin later start so; those that are under way find out for themselves.
+        Pictures that begin later start so; those that are under way find their own limit.
         """
         count, _, height, width = shape
         if count > 1:
@@ -334,11 +335,11 @@ def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit
     return answer_NCHW
 
 
-def _place(job: _Job, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
+def _place(batch: _Batch, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
     """Copy the cores of an answer's tiles into the strip."""
-    row = job.row
+    row = batch.row
     top, bottom = scale * (row.core_start - row.start), scale * (row.core_stop - row.start)
-    for span, tile_CHW in zip(job.columns, answer_NCHW, strict=False):
+    for span, tile_CHW in zip(batch.columns, answer_NCHW, strict=False):
         left, right = scale * (span.core_start - span.start), scale * (span.core_stop - span.start)
         target = strip[:, scale * span.core_start : scale * span.core_stop]
         for channel, pixels in enumerate(tile_CHW):

@@ -1,4 +1,4 @@
-"""The geometric self-ensemble: a network's mean answer over the eight flips and quarter turns."""
+"""Geometric self-ensemble: a network's mean answer over the eight flips and quarter turns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run_ensemble(run: Callable[[Tiles], Tiles], tiles_NCHW: Tiles) -> Tiles:
         (N, C, s*h, s*w) float32.
     """
     total: Tiles | None = None
-    # Orientations of one shape follow each other, for backends that prepare for a shape.
+    # Orientations of one shape follow each other, for runtimes that prepare for a shape.
     for turns, flip in ((0, False), (0, True), (2, False), (2, True),
                         (1, False), (1, True), (3, False), (3, True)):  # fmt: skip
         answer = _restore(run(_orient(tiles_NCHW, turns, flip)), turns, flip)

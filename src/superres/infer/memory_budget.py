@@ -1,4 +1,4 @@
-"""How large tiles and their batches may be: at first, and after memory has run out."""
+"""Memory budget: the sizes of tiles and batches, at first and after memory has run out."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _FREE_SHARE = 0.5  # of the free memory; the rest is for strips, files and other
 
 
 def first_limit(card: Card, facts: RuntimeFacts, tile: int | None, watch: Watch) -> int:
-    """Return the edge of the largest tile: as asked, or as fast as the free memory allows.
+    """Return the edge of the largest tile: as requested, or as fast as the free memory allows.
 
     Args:
         card: What the network needs.
         facts: What its runtime can do.
-        tile: The edge that was asked for, halo included; None chooses.
-        watch: Told if it is not what was asked for, or small for lack of memory.
+        tile: The requested edge, halo included; None chooses.
+        watch: Notified if it is not the requested one, or small for lack of memory.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -53,7 +53,7 @@ def halved_limit(card: Card, edges: tuple[int, int], error: OutOfMemoryError, wa
         card: What the network needs.
         edges: (height, width) of that tile.
         error: What was raised.
-        watch: Told with the new limit.
+        watch: Notified of the new limit.
 
     Raises:
         OutOfMemoryError: The tile is the smallest.

@@ -1,14 +1,14 @@
-"""The rows of a streaming picture that tiles still need, and no others."""
+"""Row buffer: the rows of a streaming picture that tiles still need, and no others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from superres.errors import ArgumentError
-from superres.infer.tiling import mirrored
+from superres.frame import Unit
+from superres.images.kernels import mirrored
 
 
 class RowBuffer:
@@ -21,16 +21,14 @@ class RowBuffer:
         channels: Its channels.
     """
 
-    def __init__(
-        self, blocks: Iterable[NDArray[np.float32]], *, height: int, width: int, channels: int
-    ) -> None:
+    def __init__(self, blocks: Iterable[Unit], *, height: int, width: int, channels: int) -> None:
         self._blocks = iter(blocks)
         self._height = height
         self._shape = (width, channels)
         self._rows = np.empty((0, width, channels), np.float32)
         self._first = 0  # which row of the picture self._rows begins with
 
-    def take(self, start: int, stop: int) -> NDArray[np.float32]:
+    def take(self, start: int, stop: int) -> Unit:
         """Return rows start..stop, mirrored beyond the picture's end, and forget those above.
 
         A later call may not start above `start`.
@@ -44,7 +42,7 @@ class RowBuffer:
         self._pull(min(stop, self._height))
         if stop <= self._height:
             return self._rows[: stop - start]
-        return self._rows[mirrored(start, stop, self._height) - self._first]
+        return self._rows[mirrored(np.arange(start, stop), self._height) - self._first]
 
     def _pull(self, stop: int) -> None:
         pieces, have = [self._rows] if len(self._rows) else [], self._first + len(self._rows)
@@ -60,11 +58,11 @@ class RowBuffer:
             have += len(block)
         if have > self._first + len(self._rows):
             self._rows = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-            # Running the reader to its end lets it close its file, and complain if it must.
+            # Running the reader to its end lets it close its file, and raise if it must.
             if have == self._height and (block := next(self._blocks, None)) is not None:
                 self._check(block, have)
 
-    def _check(self, block: NDArray[np.float32], have: int) -> None:
+    def _check(self, block: Unit, have: int) -> None:
         if block.ndim != 3 or block.shape[1:] != self._shape or block.dtype != np.float32:
             raise ArgumentError(
                 f"rows must be (h, {self._shape[0]}, {self._shape[1]}) float32, "

@@ -1,26 +1,21 @@
-"""Sanity of a network's answers, judged from the numbers alone; and asking once more in fp32.
+"""Sanity check of a network's answers, from the numbers alone, with a fallback to fp32.
 
 A fallback belongs to one picture (or burst, or video): those that share the network keep the number
-format that they were asked for, so what a picture becomes never depends on its neighbours.
+format that was requested, so what a picture becomes never depends on its neighbours.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from superres.errors import NumericalError
+from superres.frame import Unit
 from superres.modelfiles.card import Card
 from superres.runtimes.runtime import Runtime
 from superres.watch import Watch
-
-Unit = NDArray[np.float32]
-# What a network made of tiles: these enlarged, and anything else it tells of them.
-Made = TypeVar("Made", bound=tuple[Unit, ...])
 
 
 class SanityCheck:
@@ -29,9 +24,9 @@ class SanityCheck:
     Args:
         card: What the network promises.
         runtime: What runs it.
-        fallback: Opens the same network in fp32, once, and tells what there is to say of that; None
-            if there is no such way.
-        what: What is enlarged in the words of notes: a picture, a video.
+        fallback: Opens the same network in fp32, once, and notes what the opening says; None if it
+            cannot.
+        what: What is upscaled, in the words of notes: a picture, a video.
     """
 
     def __init__(
@@ -43,81 +38,79 @@ class SanityCheck:
         what: str,
     ) -> None:
         self.card = card
-        self.asked = runtime
+        self.requested = runtime
         self.what = what
         self.fallback = fallback
         self._opening = threading.Lock()
         self._exact: Runtime | None = None
-        self._said_of_exact = Watch()
+        self._exact_notes = Watch()
 
     def begin(self, watch: Watch) -> CheckedRun:
-        """Return what runs one picture, beginning in the number format that was asked for."""
+        """Return the run of one picture, which begins in the number format that was requested."""
         return CheckedRun(self, watch)
 
     def exact(self, fallback: Callable[[Watch], Runtime], watch: Watch) -> Runtime:
         """Return the network in fp32, opened at the first use."""
         with self._opening:
             if self._exact is None:
-                self._exact = fallback(self._said_of_exact)
-        self._said_of_exact.tell(watch)
+                self._exact = fallback(self._exact_notes)
+        self._exact_notes.tell(watch)
         return self._exact
 
 
 class CheckedRun:
-    """One picture's answers; one that cannot be right is asked for once more in fp32.
-
-    All that follows of this picture is then asked for in fp32 too, and nothing else.
+    """The run of one picture, which goes on in fp32 once an answer cannot be right.
 
     Attributes:
-        watch: Whose picture it is; told when fp32 is used.
+        watch: Whose picture it is; notified when fp32 is used.
     """
 
     def __init__(self, check: SanityCheck, watch: Watch) -> None:
         self._check = check
-        self._runtime = check.asked
+        self._runtime = check.requested
         self.watch = watch
 
     @property
     def runtime(self) -> Runtime:
-        """What runs next."""
+        """The runtime of the next tiles."""
         return self._runtime
 
-    def answer(self, tiles_NCHW: Unit, run: Callable[[Runtime], Made]) -> Made:
-        """Return what the network makes of tiles.
+    def accepts(self, tiles_NCHW: Unit, answers_NCHW: Unit) -> bool:
+        """Say whether answers can be right; if not, these tiles are to be run on `runtime` again.
+
+        That runtime is then another one, in fp32, which the rest of the picture runs on too.
 
         Args:
-            tiles_NCHW: The pictures that the network sees.
-            run: Runs it on a runtime; the first of what it returns are these pictures enlarged.
+            tiles_NCHW: The pictures that the network was given, (N, C, h, w).
+            answers_NCHW: The same pictures upscaled, by `runtime`.
 
         Raises:
-            NumericalError: They are NaN, Inf or constant, also in fp32.
-            BackendError: What `run` raises.
+            NumericalError: The answers are NaN, Inf or constant, and there is nothing left to try.
         """
-        made = run(self._runtime)
-        wrong = fault(tiles_NCHW, made[0])
+        wrong = fault(tiles_NCHW, answers_NCHW)
         if wrong is None:
-            return made
-        name, what, facts = self._check.card.name, self._check.what, self._runtime.facts
+            return True
+        check, facts = self._check, self._runtime.facts
         if not np.isfinite(tiles_NCHW).all():
             raise NumericalError(
-                f"model {name} answered {wrong}: the {what} itself holds NaN or Inf",
-                f"replace missing values in the {what} before it is enlarged",
+                f"model {check.card.name} answered {wrong}: the {check.what} itself holds NaN or "
+                "Inf",
+                f"replace missing values in the {check.what} before it is upscaled",
             )
-        fallback = self._check.fallback
-        if facts.precision != "fp32" and fallback is not None:
-            self.watch.note(
-                f"model {name} answered {wrong} in {facts.precision} on {facts.device}; "
-                f"the rest of the {what} runs in fp32"
+        is_first = self._runtime is check.requested
+        if facts.precision == "fp32" or check.fallback is None or not is_first:
+            raise NumericalError(
+                f"model {check.card.name} answered {wrong} in {facts.precision} on {facts.device} "
+                f"({facts.name})",
+                "try another --backend or --device, or --precision fp32; the weights may be "
+                "damaged",
             )
-            exact = self._runtime = self._check.exact(fallback, self.watch)
-            made = run(exact)
-            wrong, facts = fault(tiles_NCHW, made[0]), exact.facts
-            if wrong is None:
-                return made
-        raise NumericalError(
-            f"model {name} answered {wrong} in {facts.precision} on {facts.device} ({facts.name})",
-            "try another --backend or --device, or --precision fp32; the weights may be damaged",
+        self.watch.note(
+            f"model {check.card.name} answered {wrong} in {facts.precision} on {facts.device}; "
+            f"the rest of the {check.what} runs in fp32"
         )
+        self._runtime = check.exact(check.fallback, self.watch)
+        return False
 
 
 def fault(tiles_NCHW: Unit, answers_NCHW: Unit) -> str | None:

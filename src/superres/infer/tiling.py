@@ -1,10 +1,10 @@
-"""Where the tiles of a picture lie, planned from nothing but the card and a limit.
+"""Tile planner: the places of a picture's tiles, from the card and a limit alone.
 
 The plan is made for the padded picture: its sizes raised to the card's minimum and multiple by
 mirroring at the bottom and the right. Along each axis the tiles are of one length, begin at
 multiples of `multiple_of` and overlap; the last is shifted inwards until it ends with the picture.
-Each answers for its core: what lies at least a halo from those of its ends that are no picture's
-edge. Cores follow one another without gap or overlap.
+Each answers for its core: what lies at least a halo from those of its ends that are not an edge
+of the picture. Cores follow one another without gap or overlap.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from superres.modelfiles.card import Card
 
 # The output of one row of tiles is held whole, and a second one while the first is written. At
 # 20 000 output pixels in a row this leaves rows of tiles of 279 input pixels at scale 4.
-_ALIGNED = 16  # widths that vector units take without a rest: a tenth faster, measured
+_ALIGNED = 16  # widths that fill vector units: a tenth faster, measured
 STRIP_BYTES = 256 * 2**20
 _LEAST_CORE = 16  # smaller cores spend nearly all their time on halo
 
@@ -44,15 +41,6 @@ class Span:
 def padded_length(length: int, card: Card) -> int:
     """Return a picture's length along one axis, raised to what the network takes."""
     return _round_up(max(length, card.minimum), card.multiple_of)
-
-
-def mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Return which pixels stand at start..stop of a picture mirrored beyond its end.
-
-    The edge pixel is repeated (… 1 0 | 0 1 2 | 2 1 0 | 0 1 …), as in the house's resize.
-    """
-    place = np.arange(start, stop) % (2 * length)
-    return np.minimum(place, 2 * length - 1 - place)
 
 
 def least_tile(card: Card) -> int:
@@ -117,7 +105,7 @@ def batches(columns: tuple[Span, ...], largest: int) -> tuple[tuple[Span, ...], 
 
 
 def _equal_edge(padded: int, limit: int, card: Card, multiple: int) -> int:
-    """Return the length that as many tiles as the limit asks for all have, or the whole one."""
+    """Return the length that as many tiles as the limit requires all have, or the whole one."""
     margin = 2 * _halo(card)
     if _round_down(limit, multiple) < least_tile(card):
         multiple = card.multiple_of  # too small to be aligned as well

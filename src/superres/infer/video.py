@@ -1,4 +1,4 @@
-"""The engine for videos: each frame larger, by means of those before it, tile by tile."""
+"""Engine for videos: each frame upscaled by means of those before it, tile by tile."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
-from superres.frame import VIDEO_MULTIPLE
+from superres.frame import VIDEO_MULTIPLE, Unit
 from superres.infer import tiling
 from superres.infer.memory_budget import first_limit, halved_limit
 from superres.infer.sanity import SanityCheck
@@ -30,8 +29,6 @@ from superres.modelfiles.card import Card, check_input
 from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
 
-Unit = NDArray[np.float32]
-
 
 @dataclass(frozen=True, slots=True)
 class _History:
@@ -43,22 +40,22 @@ class _History:
 
 
 class VideoEngine:
-    """One network of videos, opened and ready for the frames of one video, in order.
+    """One video network, opened and ready for the frames of one video, in order.
 
     What is known of earlier frames is as large as a frame and is brought along as a whole; the
     network itself runs tile by tile. An out-of-memory error halves the tile. An answer that cannot
-    be right is asked for once more in fp32, which the rest of the video then runs in.
+    be right is computed once more in fp32, which the rest of the video then runs in.
 
     Args:
         card: What the network needs.
         runtime: What runs it.
         tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
-        fallback: Opens the same network in fp32; None if there is no such way.
-        watch: Told of each fallback, and asked between tiles whether the job goes on.
+        fallback: Opens the same network in fp32; None if it cannot.
+        watch: Notified of each fallback, and checked between tiles for cancellation.
 
     Raises:
         ArgumentError: `tile` is below 1.
-        ModelError: The card is of a network of another kind, or wants multiples of pixels.
+        ModelError: The card is of a network of another kind, or needs multiples of pixels.
     """
 
     def __init__(
@@ -98,8 +95,8 @@ class VideoEngine:
         """Forget the frames so far: the next one begins a scene."""
         self._history = None
 
-    def enlarge(self, frame: Unit) -> Unit:
-        """Enlarge the next frame.
+    def upscale(self, frame: Unit) -> Unit:
+        """Upscale the next frame.
 
         Args:
             frame: (H, W, C) float32 in [0, 1], C as on the card, of the size of the one before.
@@ -111,7 +108,7 @@ class VideoEngine:
             ArgumentError: The frame has no pixel, or other channels.
             NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
             OutOfMemoryError: Not even the smallest tile fits, or what is known of a frame does not.
-            BackendError: The backend failed otherwise.
+            BackendError: The runtime failed otherwise.
             Cancelled: The job was cancelled.
         """
         if frame.ndim != 3 or frame.shape[2] != self.card.channels or frame.size == 0:
@@ -172,13 +169,10 @@ class VideoEngine:
         return whole
 
     def _restored_tile(self, tile: Unit) -> tuple[Unit, Unit]:
-        colours = tile[:, : self.card.channels]
-
-        def run(runtime: Runtime) -> tuple[Unit, Unit]:
-            made = runtime.run(RESTORE, {INPUT: tile})
-            return made[OUTPUT], made[MEMORY + NEXT]
-
-        return self._checked.answer(colours, run)
+        while True:
+            made = self._checked.runtime.run(RESTORE, {INPUT: tile})
+            if self._checked.accepts(tile[:, : self.card.channels], made[OUTPUT]):
+                return made[OUTPUT], made[MEMORY + NEXT]
 
 
 def _whole(frame: Unit) -> Unit:

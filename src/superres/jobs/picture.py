@@ -1,10 +1,11 @@
-"""One picture file in, one larger file out, and a report: the main path, on one screen."""
+"""Picture jobs: one file upscaled, from the input to the report; the main path."""
 
 from __future__ import annotations
 
 import time
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,18 @@ def upscale_picture(
     """Upscale one picture file.
 
     Args:
-        job: What to make of which picture.
+        job: The picture, its target and the options.
         models: The loaded models, which jobs share.
-        watch: Told of each choice and fallback, and of the rows written and all rows.
+        watch: Notified of each choice and fallback, and of the rows written out of all rows.
         pipes: The streams of a job that names `-`.
 
     Returns:
         What was done.
 
     Raises:
-        PictureError: The input is no picture, damaged, too large or of several pages.
+        PictureError: The input is not a picture, is damaged, too large or of several pages.
         OutputError: The target is the input, exists, or cannot be written.
-        ArgumentError: Scale, size or format cannot be.
+        ArgumentError: The scale, size or format is not possible.
         BackendError: The network failed, also in fp32; nothing is written.
         Cancelled: The watch was cancelled; nothing is written.
     """
@@ -154,7 +155,7 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
         raise OutputError(
             f"the result would be {width}x{height}, {height * width:,} pixels, "
             f"the cap is {max_pixels:,}",
-            "ask for a smaller scale, or raise --max-pixels",
+            "choose a smaller scale, or raise --max-pixels",
         )
     return route
 
@@ -165,11 +166,10 @@ def _rows(
     """Read, run and round in two threads; the caller's thread encodes and writes."""
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values
-    small = prefetch((to_unit(block, values) for block in picture.rows()), depth=_QUEUE_BLOCKS)
+    small = prefetch(picture.rows(), depth=_QUEUE_BLOCKS, convert=partial(to_unit, values=values))
     large = upscaler.rows(small, size, bands, route, part, gaps=values.nodata is not None)
-    rounded = (from_unit(block, values) for block in large)
-    done = 0
-    for block in prefetch(rounded, depth=_QUEUE_BLOCKS, part=part):
+    rounding, done = partial(from_unit, values=values), 0
+    for block in prefetch(large, depth=_QUEUE_BLOCKS, convert=rounding, part=part):
         yield block
         done += len(block)
         watch.check()

@@ -1,8 +1,8 @@
-"""EXIF blocks: kept byte for byte but for the tags that enlarging would turn into lies.
+"""EXIF blocks: kept byte for byte, except for the tags that upscaling would make untrue.
 
 Orientation (it is applied to the pixels), the thumbnail, the picture's size and its resolution.
 Everything is changed in place, so makers' notes stay readable. A block here begins with TIFF's
-II or MM; the "Exif" mark that JPEG and WebP put in front of it is taken off at the door.
+II or MM; the "Exif" mark that JPEG and WebP put in front of it is removed on reading.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def settle_exif(exif: bytes) -> bytes:
         exif: A block as a file holds it, with or without the "Exif" mark.
 
     Raises:
-        TagError: It is no EXIF block, or its first directory is damaged.
+        TagError: It is not an EXIF block, or its first directory is damaged.
     """
     block = bytearray(exif.removeprefix(_MARK))
     stream = io.BytesIO(block)
@@ -64,7 +64,7 @@ def settle_exif(exif: bytes) -> bytes:
 
 
 def fit_exif(exif: bytes, *, height: int, width: int, dpi: tuple[float, float] | None) -> bytes:
-    """Return the block with the size and resolution of the picture that it will stand in.
+    """Return the block with the size and resolution of the picture that it will be part of.
 
     Sizes are changed where the block has them; a resolution is added if it has none.
 
@@ -106,7 +106,7 @@ def exif_dpi(exif: bytes) -> tuple[float, float] | None:
     """Return the horizontal and vertical pixels per inch that a block states, or None.
 
     Raises:
-        TagError: It is no EXIF block, or its first directory is damaged.
+        TagError: It is not an EXIF block, or its first directory is damaged.
     """
     stream = io.BytesIO(exif.removeprefix(_MARK))
     header = read_header(stream)
@@ -151,7 +151,7 @@ def resolution_fields(header: Header, dpi: tuple[float, float]) -> dict[int, Fie
 def _with_resolution(
     block: bytearray, header: Header, slots: dict[int, Slot], dpi: tuple[float, float]
 ) -> bytes:
-    """Overwrite the tags of the resolution if all stand there; else add them."""
+    """Overwrite the tags of the resolution if all are present; else add them."""
     fields = resolution_fields(header, dpi)
     there = {tag: slots[tag] for tag in fields if tag in slots}
     if len(there) == len(fields) and all(

@@ -1,6 +1,6 @@
-"""EXIF and IPTC in TIFF files, as tags among the picture's own: out and in.
+"""EXIF and IPTC in TIFF files, stored as tags among the picture's own.
 
-libvips passes over EXIF tags and writes a quarter of IPTC, so both are read from the file and
+libvips ignores EXIF tags and writes a quarter of IPTC, so both are read from the file and
 added to the finished one here.
 """
 
@@ -114,7 +114,7 @@ def add_to_tiff(stream: BinaryIO, *, exif: bytes | None, iptc: bytes | None) -> 
 
 
 def forget_tiff_resolution(stream: BinaryIO) -> None:
-    """Take the unit from the resolution that libvips makes up, so that it says 1:1 and no more.
+    """Remove the unit of the resolution that libvips makes up, which leaves a ratio of 1:1.
 
     Args:
         stream: The file, open for reading and writing.

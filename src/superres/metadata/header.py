@@ -1,4 +1,4 @@
-"""What a picture file carries besides pixels, and which of it stays true at another size."""
+"""Metadata of a picture file: what it carries besides pixels, made true of another size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture file opened for reading, and what is announced of one to be written."""
+"""Picture files opened for reading, with the headers of those to be written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Decode = Callable[[int, int], Iterator[NDArray[Any]]]
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """What is taken on of a file, and in which form.
+    """Limits of what is read from a file, and the form of its colours.
 
     Attributes:
         max_pixels: Largest number of pixels in a plane, by the file's header.
@@ -38,7 +38,7 @@ class ReadLimits:
     profile: Profile = "keep"
 
     def check_size(self, name: str, height: int, width: int) -> None:
-        """Refuse a picture of too many pixels.
+        """Raise if a picture has too many pixels.
 
         Raises:
             PictureError: It has more than `max_pixels`.
@@ -54,7 +54,7 @@ class ReadLimits:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture file whose header was read; its pixels are decoded on demand, as often as asked.
+    """A picture file whose header was read; its pixels are decoded on demand, any number of times.
 
     Attributes:
         height: Pixels, of the upright picture.
@@ -67,7 +67,7 @@ class Picture:
         notes: What was converted or cannot be kept, in words.
         planes: Pictures of this size and kind in the file: pages, slices or frames.
         coded_quality: About the quality of libjpeg or libwebp that it was coded with, 0 to 100;
-            None if it lost nothing, or does not tell.
+            None if it is lossless or unknown.
     """
 
     height: int
@@ -97,7 +97,7 @@ class Picture:
             ArgumentError: There is no such plane, or `block` is below 1.
         """
         if block < 1:
-            raise ArgumentError(f"rows come in blocks of at least 1, got {block}", "ask for 64")
+            raise ArgumentError(f"rows come in blocks of at least 1, got {block}", "pass 64")
         if not 0 <= plane < self.planes:
             raise ArgumentError(
                 f"plane {plane} was requested, the picture has {self.planes}", "planes count from 0"
@@ -107,7 +107,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is announced of a picture to be written.
+    """Description of a picture to be written.
 
     Attributes:
         height: Rows of a plane.
@@ -180,7 +180,7 @@ def stream_of(source: Path | bytes) -> BinaryIO:
     """Open a source for reading.
 
     Raises:
-        PictureError: The file is missing or closed to us.
+        PictureError: The file is missing or not readable.
     """
     if not isinstance(source, Path):
         return io.BytesIO(source)
@@ -191,7 +191,7 @@ def stream_of(source: Path | bytes) -> BinaryIO:
 
 
 def unopened(source: Path | bytes, error: OSError) -> PictureError:
-    """Build the error for a source that the system does not let us read."""
+    """Build the error for a source that cannot be opened."""
     return PictureError(
         f"{name_of(source)} cannot be read: {error.strerror or error}",
         "check the path and its permissions",
@@ -199,29 +199,29 @@ def unopened(source: Path | bytes, error: OSError) -> PictureError:
 
 
 def unreadable(source: Path | bytes, title: str, reason: str, hint: str = "") -> PictureError:
-    """Build the error for a file that its format's reader cannot make sense of.
+    """Build the error for a file that its format's reader cannot read.
 
     Args:
         source: The file, or its bytes.
         title: What its format is called.
         reason: What was found.
-        hint: What to do; "" says that the file is damaged.
+        hint: What to do; "" for a damaged file.
     """
     damaged = "the file is damaged or cut off: get another copy, or repair it"
     return PictureError(f"{name_of(source)} cannot be read as {title}: {reason}", hint or damaged)
 
 
 def animation_error(source: Path | bytes, what: str) -> PictureError:
-    """Build the error for an input that moves."""
+    """Build the error for an animation."""
     return PictureError(
-        f"{name_of(source)} is {what}; one still picture is asked",
-        "`superres video` will take animations; save one frame as a still picture meanwhile",
+        f"{name_of(source)} is {what}; expected one still picture",
+        "save one frame as a still picture; `superres video` takes GIF, animated PNG and videos",
     )
 
 
 def pages_error(source: Path | bytes, pages: int) -> PictureError:
     """Build the error for an input of several pages."""
     return PictureError(
-        f"{name_of(source)} holds {pages} pictures (pages); one is asked",
-        "`superres burst` will take many frames of one scene; save one page as its own file",
+        f"{name_of(source)} holds {pages} pictures (pages); expected one",
+        "save one page as its own file; `superres burst` fuses frames of one scene",
     )

@@ -1,4 +1,4 @@
-"""What a PNG's chunks tell that libvips passes over: animation, resolution, gamma, text."""
+"""PNG chunks that libvips ignores: animation, resolution, gamma, text."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _MAX_TEXT_BYTES = 16 * 2**20
 _INCH_M = 0.0254
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _USUAL_GAMMA = range(45000, 46000)  # 1 / 2.2, in units of 1e-5
-# Keywords that programs write into every file, and that say nothing of the picture.
+# Keywords that programs write into every file, and that do not describe the picture.
 _IDLE_KEYWORDS = ("Software", "date:create", "date:modify", "date:timestamp", "signature")
 
 
 @dataclass(frozen=True, slots=True)
 class PngFacts:
-    """What the chunks of a PNG tell.
+    """Content of the chunks of a PNG.
 
     Attributes:
         animated: Whether it is an APNG.
-        dpi: Horizontal and vertical pixels per inch, None if it does not say.
+        dpi: Horizontal and vertical pixels per inch, None if not stated.
         exif: The EXIF block, None if there is none.
         xmp: The XMP packet, None if there is none.
         profile: Whether it has an ICC profile.
@@ -39,7 +39,7 @@ class PngFacts:
 
 
 def read_png_facts(stream: BinaryIO) -> PngFacts:
-    """Walk a PNG's chunks without touching its pixels; stop without complaint where it ends."""
+    """Walk a PNG's chunks without touching its pixels; stop silently where it ends."""
     found: dict[bytes, bytes] = {}
     keywords: list[str] = []
     xmp: bytes | None = None
@@ -103,8 +103,8 @@ def _international_text(body: bytes) -> bytes | None:
 
 
 def _text_notes(keywords: list[str]) -> tuple[str, ...]:
-    told = sorted({word for word in keywords if word not in _IDLE_KEYWORDS})
-    return (f"PNG text is not kept: {', '.join(told)}",) if told else ()
+    lost = sorted({word for word in keywords if word not in _IDLE_KEYWORDS})
+    return (f"PNG text is not kept: {', '.join(lost)}",) if lost else ()
 
 
 def _colour_notes(found: dict[bytes, bytes]) -> tuple[str, ...]:

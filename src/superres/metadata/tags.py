@@ -1,4 +1,4 @@
-"""TIFF directories, the tables of tags in TIFF files and EXIF blocks: walk them and add to them.
+"""TIFF directories: reading and extending the tables of tags in TIFF files and EXIF blocks.
 
 An EXIF block is a small classic TIFF without pixels, so one set of functions serves both. Nothing
 is ever moved: changed directories are appended and the header is pointed at them, because camera
@@ -23,7 +23,7 @@ ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 2, 3, 4, 5, 7, 16
 
 
 class TagError(ValueError):
-    """A directory is damaged: it points outside the file, or claims what cannot be."""
+    """A directory is damaged: it points outside the file, or states what is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Header:
         order: `struct`'s sign for the byte order.
         big: Whether offsets have 64 bits (BigTIFF).
         first: Offset of the first directory.
-        first_at: Where that offset stands.
+        first_at: Offset of that field.
     """
 
     order: Literal["<", ">"]
@@ -96,7 +96,7 @@ class Directory:
     Attributes:
         slots: Where each tag is stored; of doubled tags the first counts.
         next: Offset of the next directory, 0 for none.
-        next_at: Where that offset stands.
+        next_at: Offset of that field.
     """
 
     slots: dict[int, Slot]
@@ -108,7 +108,7 @@ def read_header(stream: BinaryIO) -> Header:
     """Read the first bytes of a TIFF or EXIF block.
 
     Raises:
-        TagError: They are no TIFF's.
+        TagError: They are not those of a TIFF.
     """
     stream.seek(0)
     start = stream.read(16)
@@ -188,7 +188,7 @@ def read_numbers(stream: BinaryIO, header: Header, slot: Slot | None) -> tuple[f
 def read_field(stream: BinaryIO, header: Header, slot: Slot, order: str) -> Field:
     """Read a tag's values for another file, turned into that file's byte order.
 
-    A text that lacks its closing zero, as some cameras leave it, is given one: TIFF asks for it.
+    A text that lacks its closing zero, as some cameras leave it, is given one: TIFF requires it.
 
     Raises:
         TagError: See `read_value`.
@@ -246,7 +246,7 @@ def point_header(stream: BinaryIO, header: Header, first: int) -> None:
 def add_to_first_directory(stream: BinaryIO, header: Header, extra: Mapping[int, Field]) -> None:
     """Give the first directory more tags (or other values for tags that it has), in place.
 
-    The longer table is appended; all values that stand already keep their place.
+    The longer table is appended; all existing values keep their place.
 
     Raises:
         TagError: The directory is damaged, or the block would grow too large.
@@ -274,7 +274,7 @@ def overwrite_field(stream: BinaryIO, header: Header, tag: int, field: Field) ->
 
 
 def _append(stream: BinaryIO, data: bytes) -> int:
-    """Write at the end, at an even offset as TIFF asks, and return that offset."""
+    """Write at the end, at an even offset as TIFF requires, and return that offset."""
     at = stream.seek(0, 2)
     if at % 2:
         stream.write(b"\0")

@@ -1,4 +1,4 @@
-"""What a TIFF's tags tell that libvips passes over: pages, what extra channels mean, EXIF."""
+"""TIFF tags that libvips ignores: pages, the meaning of extra channels, EXIF."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _GEOGRAPHIC = {0x830E, 0x8482, 0x85D8, 0x87AF, 0xA480, 0xA481}
 
 @dataclass(frozen=True, slots=True)
 class TiffFacts:
-    """What the tags of a TIFF tell.
+    """Content of the tags of a TIFF.
 
     Attributes:
         pages: Number of pictures, without reduced copies and masks.
@@ -83,7 +83,7 @@ def _count_pages(stream: BinaryIO, header: Header, first: Directory) -> tuple[in
 
 
 def _alpha(stream: BinaryIO, header: Header, first: Directory) -> Alpha:
-    """Tell what the first channel after the colours is."""
+    """Return what the first channel after the colours is."""
     photometric = read_numbers(stream, header, first.slots.get(_PHOTOMETRIC))
     samples = read_numbers(stream, header, first.slots.get(_SAMPLES)) or (1,)
     colours = _COLOURS.get(int(photometric[0]), 1) if photometric else 1

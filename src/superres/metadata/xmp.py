@@ -1,4 +1,4 @@
-"""XMP packets: in the one encoding that every format takes, and true at another size."""
+"""XMP packets in UTF-8, which every format takes, made true of another size."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def settle_xmp(xmp: bytes) -> bytes | None:
 
 
 def fit_xmp(xmp: bytes, *, height: int, width: int) -> bytes:
-    """Return the packet with the size of the picture it will stand in, where it states one."""
+    """Return the packet with the size of the picture it will be part of, where it states one."""
     return _set_numbers(_set_numbers(xmp, _WIDTH_NAMES, width), _HEIGHT_NAMES, height)
 
 

@@ -178,7 +178,7 @@ def enlarge_in_order(
                 for engine in engines:
                     engine.restart()
             for engine in engines:
-                frame = engine.enlarge(frame)
+                frame = engine.upscale(frame)
             if frame.shape[:2] != route.target:
                 frame = resize(frame, size=route.target).astype(np.float32)
             return frame

@@ -1,7 +1,7 @@
-"""The bridge by which rows made here reach libvips, which pulls where we push.
+"""Carrier of rows to libvips, which pulls them where we push.
 
-libvips has no open door for pixels that come bit by bit, but it reads TIFF from any source, row
-by row. So the rows travel as an uncompressed BigTIFF that never exists as a whole: its header is
+libvips has no input for pixels that arrive in blocks, but it reads TIFF from any source, row by
+row. So the rows travel as an uncompressed BigTIFF that never exists as a whole: its header is
 made up front, and libvips reads the strips as they are pushed. Nothing is copied to disk, and a
 few blocks at most wait in memory.
 """
@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 _STRIP_BYTES = 2**20
 _WAITING_BLOCKS = 3
-_PATIENCE_S = 0.5  # waits are cut into pieces, or Windows would not hear Ctrl-C in them
+_WAIT_S = 0.5  # waits are kept short, or Windows would ignore Ctrl-C in them
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 _TYPE_CODES = {_SHORT: "H", _LONG: "I", _LONG8: "Q"}
 
 
 class CarrierError(Exception):
-    """The reader has gone away, so pushing more is of no use; its own error says why."""
+    """The reader has ended, so nothing more can be pushed; its own error says why."""
 
 
 class Carrier:
@@ -47,8 +47,8 @@ class Carrier:
         self._source = pyvips.SourceCustom()
         self._state = threading.Condition()
         self._blocks: deque[memoryview] = deque()
-        self._broken = False  # the writer gave up: what is read now would be a lie
-        self._deserted = False  # the reader has ended
+        self._broken = False  # the writer has stopped: what is read now would be wrong
+        self._released = False  # the reader has ended
         self._at = 0  # where libvips reads next
         self._delivered = len(self._header)  # where the next pushed byte belongs
 
@@ -63,24 +63,24 @@ class Carrier:
         """
         block = np.ascontiguousarray(rows).data.cast("B")
         with self._state:
-            while len(self._blocks) >= _WAITING_BLOCKS and not self._deserted:
-                self._state.wait(_PATIENCE_S)
-            if self._deserted:
+            while len(self._blocks) >= _WAITING_BLOCKS and not self._released:
+                self._state.wait(_WAIT_S)
+            if self._released:
                 raise CarrierError
             self._blocks.append(block)
             self._state.notify_all()
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Make the reader fail: the rows that it waits for will never come."""
         with self._state:
             self._broken = True
             self._blocks.clear()
             self._state.notify_all()
 
-    def desert(self) -> None:
-        """Let the writer go: nobody reads any more."""
+    def release(self) -> None:
+        """Release the writer: the reader has ended."""
         with self._state:
-            self._deserted = True
+            self._released = True
             self._blocks.clear()
             self._state.notify_all()
 
@@ -107,7 +107,7 @@ class Carrier:
     def _next_bytes(self, size: int) -> bytes:
         with self._state:
             while not self._blocks and not self._broken and self._at < self._total:
-                self._state.wait(_PATIENCE_S)
+                self._state.wait(_WAIT_S)
             if not self._blocks:
                 return b""
             first = self._blocks[0]
@@ -125,7 +125,7 @@ class Carrier:
 
 
 def _tiff_header(height: int, width: int, channels: int, dtype: np.dtype[np.generic]) -> bytes:
-    """Return everything of an uncompressed BigTIFF that stands before its pixels."""
+    """Return everything in an uncompressed BigTIFF before its pixels."""
     row_bytes = width * channels * dtype.itemsize
     strip_rows = max(1, min(height, _STRIP_BYTES // row_bytes))
     strips = math.ceil(height / strip_rows)

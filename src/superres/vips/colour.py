@@ -1,4 +1,4 @@
-"""How a file's channels become grey or RGB: their meaning, depth and conversion."""
+"""Conversion of a file's channels to grey or RGB: their meaning and depth."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def plan_colour(
         image: The opened file.
         name: What to call it in errors.
         icc: Its ICC profile.
-        alpha: What its extra channels are; None where the format cannot be in doubt.
+        alpha: What its extra channels are; None where the format leaves no doubt.
         profile: Keep the profile, or convert to sRGB.
 
     Raises:
@@ -128,7 +128,7 @@ def _layout(image: pyvips.Image, name: str, space: str, alpha: Alpha | None) -> 
         raise PictureError(
             f"{name} has {image.bands} channels ({space}); "
             "grey, RGB or CMYK, with or without alpha, is read",
-            "save the bands to enlarge as grey or RGB pictures, one at a time",
+            "save the bands to upscale as grey or RGB pictures, one at a time",
         )
     if extra == 1 and alpha == "unlabelled":
         raise PictureError(

@@ -1,4 +1,4 @@
-"""Reading through libvips: the header at once, rows on demand, upright and in known channels."""
+"""Reading through libvips: the header first, rows on demand, upright and in known channels."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Loader:
         name: Of the format.
         title: Its name in words.
         load: libvips' loader, from a source.
-        many: Builds the error for a file of so many pages; None if libvips need not be asked.
-        orientation: Where it is told how the picture stands: in EXIF, in a tag that libvips reads,
-            or nowhere, as the decoder turns it.
+        many: Builds the error for a file of so many pages; None if it cannot have several.
+        orientation: Where the orientation is stored: in EXIF, in a tag that libvips reads, or
+            nowhere, as the decoder turns the picture.
         own_exif: Whether EXIF comes from `Found` alone, as libvips does not see it.
         spare_bits: Whether samples of 10 or 12 bits come shifted to the top of 16.
-        damaged_hint: What to do about a file that fails; "" says that it is damaged.
+        damaged_hint: What to do about a file that fails; "" for a damaged one.
     """
 
     name: str
@@ -88,7 +88,7 @@ def open_image(
     Args:
         source: A file, or the bytes of one.
         loader: How its format is read.
-        limits: What is taken on.
+        limits: What is accepted.
         found: What the format's own reader found.
 
     Raises:
@@ -171,8 +171,8 @@ def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None) -> int
     """Return how the picture must be turned, 1 to 8 as EXIF numbers it."""
     if loader.orientation == "turned":
         return 1
-    told = loader.orientation == "tag"
-    found = _number(image, "orientation") if told else exif_orientation(exif)
+    in_tag = loader.orientation == "tag"
+    found = _number(image, "orientation") if in_tag else exif_orientation(exif)
     return found if 1 <= found <= 8 else 1
 
 
@@ -181,7 +181,7 @@ def _load(
 ) -> pyvips.Image:
     """Open a file with the one loader of its format; the slightest damage is an error."""
     if isinstance(source, Path):
-        # pyvips passes bytes on untouched, and names that are no UTF-8 have no other form.
+        # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
         place = pyvips.Source.new_from_file(cast("str", os.fsencode(source)))
     else:
         place = pyvips.Source.new_from_memory(source)

@@ -1,4 +1,4 @@
-"""Values put right that libvips shifts or rounds down, so that white stays white."""
+"""Correction of values that libvips shifts or rounds down, so that white stays white."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def nearest_straight(pixels: NDArray[Any]) -> NDArray[Any]:
     colour, alpha = pixels[..., :-1].astype(np.uint64), pixels[..., -1:].astype(np.uint64)
     product = (colour * alpha + (white - 1)) // white
     straight = (product * (2 * white) + alpha) // np.maximum(alpha * 2, 1)
-    mended = pixels.copy()
-    mended[..., :-1] = np.where(alpha > 0, np.minimum(straight, white), colour)
-    return mended
+    corrected = pixels.copy()
+    corrected[..., :-1] = np.where(alpha > 0, np.minimum(straight, white), colour)
+    return corrected

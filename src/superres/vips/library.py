@@ -1,4 +1,4 @@
-"""How libvips is set up, and how its errors become one line of words."""
+"""Setup of libvips, with its errors reduced to one line."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def prepare_library() -> None:
     """Set libvips up for the whole process; once.
 
     It gets no loaders that it does not trust itself, keeps no finished operations (a cached one
-    would hand out yesterday's pixels for a file that changed since), and says nothing: the loaders
-    are asked to make an error of what they would warn of.
+    would hand out yesterday's pixels for a file that changed since), and prints nothing: the
+    loaders raise an error where they would warn.
 
     Warns:
         RuntimeWarning: This pyvips has no way to silence libvips.
@@ -94,6 +94,6 @@ def _silence_log() -> None:
 
 
 def _any_text(message: object) -> str:
-    """Return a C string as text; what is no UTF-8 becomes a placeholder."""
+    """Return a C string as text; what is not UTF-8 becomes a placeholder."""
     raw: object = pyvips.ffi.string(message) if message else b""  # a null pointer is falsy
     return raw.decode("utf-8", errors="replace") if isinstance(raw, bytes) else str(raw)

@@ -1,4 +1,4 @@
-"""ICC profiles in the form in which an encoder takes them."""
+"""ICC profiles in the form that an encoder accepts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ID_AT, _ID_BYTES = 84, 16  # the profile's own MD5; zeros where it was not comp
 def fit_profile(icc: bytes, *, whole_words: bool, grey: bool) -> bytes | None:
     """Return a profile that libvips and its encoder are known to write.
 
-    libvips leaves out profiles that it cannot open, without a word, and PNG's encoder fails at
+    libvips silently leaves out profiles that it cannot open, and PNG's encoder fails at
     those that it finds invalid. So one pixel is written with the profile first.
 
     Args:
@@ -41,7 +41,7 @@ def fit_profile(icc: bytes, *, whole_words: bool, grey: bool) -> bytes | None:
 
 
 def _padded(icc: bytes) -> bytes:
-    """Add zeros up to a multiple of four bytes, as ICC.1 asks since version 4."""
+    """Add zeros up to a multiple of four bytes, as ICC.1 requires since version 4."""
     padded = bytearray(icc + bytes(-len(icc) % _WORD_BYTES))
     padded[:4] = len(padded).to_bytes(4, "big")
     padded[_ID_AT : _ID_AT + _ID_BYTES] = bytes(_ID_BYTES)

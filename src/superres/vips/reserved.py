@@ -1,9 +1,9 @@
-"""Room in a file for bytes that libvips would spoil: reserved while it writes, filled afterwards.
+"""Reserved room in a file for bytes that libvips would change, filled after it has written.
 
 libvips passes EXIF through a library that drops private tags and breaks makers' notes, and writes
-XMP into PNG as a kind of text that others do not look for. So it is given a stand-in of the right
-length, and the stand-in is overwritten in the finished file. That works alike in JPEG, PNG, WebP
-and AVIF, whose other bytes do not depend on what an EXIF block says.
+XMP into PNG as a kind of text that other programs do not read. So it is given a placeholder of the
+right length, which is overwritten in the finished file. That works in JPEG, PNG, WebP and AVIF,
+whose other bytes do not depend on the content of an EXIF block.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def fill_png(path: Path, exif: bytes | None, xmp: bytes | None) -> bool:
         spare = end - start - len(_chunks(exif, xmp))
         if spare < 0 or data.find(_mark(), start, end) < 0:
             return False
-        # Neither minds some room at its end: zeros behind EXIF, blanks behind XMP.
+        # Both may be padded: EXIF with zeros, XMP with blanks.
         filled = _chunks(exif + bytes(spare), xmp) if exif else _chunks(None, _padded(xmp, spare))
         data[start:end] = filled
     return True
@@ -76,7 +76,7 @@ def append_png_xmp(path: Path, xmp: bytes) -> None:
 
 
 def forget_png_resolution(path: Path) -> None:
-    """Take the unit from the resolution that libvips makes up, so that it says 1:1 and no more."""
+    """Remove the unit of the resolution that libvips makes up, which leaves a ratio of 1:1."""
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
         start, end = _png_chunk(data, b"pHYs")
         if start < end:
@@ -115,7 +115,7 @@ def _find(data: mmap.mmap) -> tuple[int, int]:
     start = data.rfind(b"II*\0", 0, mark) if mark >= 0 else -1
     if start < 0:
         return 0, 0
-    # The comment comes last in the block, and says its own length behind the mark.
+    # The comment comes last in the block; its length follows the mark.
     comment = int.from_bytes(data[mark + _MARK_BYTES : mark + _MARK_BYTES + 4], "little")
     return start, mark - start + comment
 

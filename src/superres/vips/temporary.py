@@ -1,4 +1,4 @@
-"""Where a picture is written until it is whole: beside its path, or aside for a stream."""
+"""Temporary files of pictures being written: beside the path, or elsewhere for a stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from superres.errors import OutputError
 
 
 @contextmanager
-def appearing_whole(target: Path | BinaryIO) -> Generator[Path]:
+def atomic_output(target: Path | BinaryIO) -> Generator[Path]:
     """Lend a temporary path; hand its content to the target if the block ends well.
 
     A path is replaced in one step after the data has reached the disk; a stream gets the finished
@@ -29,7 +29,7 @@ def appearing_whole(target: Path | BinaryIO) -> Generator[Path]:
         The path to write to: an empty file, hidden and marked as unfinished.
 
     Raises:
-        OutputError: The folder is missing or closed, or the target is no file.
+        OutputError: The folder is missing or not writable, or the target is not a file.
     """
     if isinstance(target, Path):
         with atomic_write(target) as path:
@@ -55,6 +55,6 @@ def _pour(finished: BinaryIO, target: BinaryIO) -> None:
         shutil.copyfileobj(finished, target, 2**20)
         target.flush()
     except BrokenPipeError:
-        raise  # the reader has left, which its shell knows how to tell
+        raise  # the reader has closed the pipe, which the shell reports
     except OSError as error:
         raise unwritable(target, error.strerror or str(error)) from error
