@@ -40,6 +40,7 @@ from superres.train.loop import TrainingOptions, train
 from superres.train.recipe_file import built_in_recipes, load_recipe
 from superres.train.start import misfits
 from superres.upscaler import load
+from superres.watch import Watch
 
 RESULTS = Path(__file__).parent / "results" / "quality.json"
 _HEAD = """# Every network, measured
@@ -234,7 +235,7 @@ def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
             validate_every_s=arguments.minutes * 60 / 6,
             resume=folder.exists(),
         ),
-        notice=lambda line: print(line, file=sys.stderr),
+        watch=Watch(on_note=lambda line: print(line, file=sys.stderr)),
     )
     row = measure(name, str(report.model), arguments.scale, arguments.sets, timed=arguments.timed)
     if start:

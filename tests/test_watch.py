@@ -74,3 +74,11 @@ def test_a_part_stops_with_its_job_and_by_itself_and_speaks_for_the_job():
     with pytest.raises(Cancelled):
         other.check()
     assert one.job is other.part().job is job
+
+
+def test_a_status_is_heard_each_time_and_kept_by_nobody():
+    heard: list[str] = []
+    job = Watch(on_status=heard.append)
+    job.status("step 1")
+    job.part().status("step 1")
+    assert (heard, job.notes) == (["step 1", "step 1"], ())

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from superres.jobs.plan import find_sources
 from superres.data.folders import find_pictures
 from superres.errors import OutputError, UnknownNameError
+from superres.jobs.plan import find_sources
 from superres.media import FORMATS, format_for
 
 

@@ -17,6 +17,7 @@ from superres.modelfiles.files import open_model_file
 from superres.networks.catalog import network_config
 from superres.train.recipe import NetworkSection
 from superres.train.start import start_weights
+from superres.watch import Watch
 
 PLAIN = published.rrdb_weights()
 SPAN = published.span_weights()
@@ -277,7 +278,7 @@ def test_training_starts_from_a_checkpoint(saved):
     network = network_config("rrdb", {**card.config, "scale": 1}).build()  # which folds its input
     section = NetworkSection(architecture="rrdb", start_from=str(path), fresh=("conv_first",))
     lines: list[str] = []
-    assert start_weights(network, section, lines.append) == f"Net {card.weights_sha256[:12]}"
+    assert start_weights(network, section, Watch(lines.append)) == f"Net {card.weights_sha256[:12]}"
     assert torch.equal(network.get_parameter("conv_hr.weight"), weights["conv_hr.weight"])
     assert any("start from Net" in line for line in lines)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -23,6 +23,7 @@ from superres.data.resident import ResidentPairs, decode, stack_resident
 from superres.errors import DataError
 from superres.images.resize import resize
 from superres.media import Picture, open_picture
+from superres.watch import Watch
 
 LARGEST_SHIFT_PX = 0.5  # of the small picture; a wrong resize (every 4th pixel) shifts by 0.375
 # Agreement of pictures of 76 px: of unrelated ones up to 0.30; of the same one 0.32 after a blur of
@@ -126,7 +127,7 @@ def load_resident_pairs(
     channels: int,
     smallest: int,
     device: torch.device,
-    notice: Callable[[str], None],
+    watch: Watch,
 ) -> ResidentPairs:
     """Match and check the pictures of two folders, decode them, and put them on the device.
 
@@ -138,7 +139,7 @@ def load_resident_pairs(
         channels: 3 for RGB (grey pictures are repeated), 1 for grey (RGB ones are averaged).
         smallest: Small pictures with a shorter edge are left out, and said so.
         device: Where the pixels shall lie.
-        notice: Called with one line for each pair that is left out.
+        watch: Told of each pair that is left out.
 
     Raises:
         DataError: See `find_pairs` and `check_pairs`; or no pair is large enough.
@@ -152,7 +153,7 @@ def load_resident_pairs(
         scale=scale,
         smallest=smallest,
         device=device,
-        notice=notice,
+        watch=watch,
     )
 
 

@@ -19,9 +19,10 @@ from superres.images.resize import resize
 from superres.media import is_picture, open_picture, read_pixels
 from superres.metrics import Protocol, psnr, ssim
 from superres.metrics.cpsnr import RegisteredProtocol, cpsnr
+from superres.watch import Watch
 
 Enlarger = Callable[[NDArray[np.generic]], NDArray[np.generic]]  # (H, W, C), dtype kept
-Watcher = Callable[[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]], None]
+PixelListener = Callable[[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]], None]
 SmallOrigin = Literal["published", "made"]
 AnyProtocol = Protocol | RegisteredProtocol
 
@@ -83,8 +84,8 @@ def evaluate(
     *,
     scale: int,
     protocol: AnyProtocol,
-    progress: Callable[[PictureScore], None] | None = None,
-    watch: Watcher | None = None,
+    watch: Watch | None = None,
+    on_pixels: PixelListener | None = None,
 ) -> SetResult:
     """Enlarge the small pictures of a set and compare them with the truth.
 
@@ -98,18 +99,21 @@ def evaluate(
         folder: The set.
         scale: Large size over small size.
         protocol: How scores are taken; the literature's border is the scale.
-        progress: Called after each picture with its score.
-        watch: Called after each picture with its small, restored and true pixels.
+        watch: Told how many of the set's pictures are done.
+        on_pixels: Called after each picture with its small, restored and true pixels.
 
     Raises:
         DataError: There are no pictures, a small one is missing, or a pair's sizes do not fit.
         PictureError: A picture cannot be read.
+        Cancelled: The watch was cancelled.
     """
     if scale < 1:
         raise ArgumentError(f"the scale must be at least 1, got {scale}", "try 2, 3 or 4")
+    watch = watch or Watch()
     truths, smalls = _pairs(folder, scale)
     scores: list[PictureScore] = []
     for index, path in enumerate(truths):
+        watch.check()
         truth = _read(path)
         if smalls:
             small = _read(smalls[index])
@@ -120,10 +124,9 @@ def evaluate(
         clear = _clear(folder, path, truth) if isinstance(protocol, RegisteredProtocol) else None
         score, restored = _score(enlarger, small, truth, clear, protocol, path.stem)
         scores.append(score)
-        if watch:
-            watch(small, restored, truth)
-        if progress:
-            progress(scores[-1])
+        if on_pixels:
+            on_pixels(small, restored, truth)
+        watch.progress(len(scores), len(truths))
     origin: SmallOrigin = "published" if smalls else "made"
     return SetResult(folder.resolve().name, scale, protocol, origin, tuple(scores))
 

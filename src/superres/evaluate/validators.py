@@ -42,7 +42,7 @@ class Watched:
         )
 
 
-def watch(
+def validate(
     validators: Sequence[AnyValidator],
     network: nn.Module,
     *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -13,6 +12,7 @@ from lightning_fabric.plugins import MixedPrecision  # pyright: ignore[reportMis
 from superres.errors import ArgumentError, BackendError, unknown_name
 from superres.runtimes.precision import native_bf16
 from superres.train.recipe import Recipe
+from superres.watch import Watch
 
 _Data = TypeVar("_Data")
 
@@ -46,8 +46,10 @@ class _WholePictures(MixedPrecision):
         return data
 
 
-def open_fabric(devices: Devices, recipe: Recipe, notice: Callable[[str], None]) -> Fabric:
+def open_fabric(devices: Devices, recipe: Recipe, watch: Watch) -> Fabric:
     """Open the devices in the recipe's precision and start the other processes.
+
+    The watch is told what they are, in the first process.
 
     Raises:
         UnknownNameError: There is no such kind of device.
@@ -87,7 +89,7 @@ def open_fabric(devices: Devices, recipe: Recipe, notice: Callable[[str], None])
     fabric.launch()
     share = f" in {fabric.world_size} processes" if fabric.world_size > 1 else ""
     if fabric.global_rank == 0:
-        notice(f"training on {kind} in {precision}{share}")
+        watch.note(f"training on {kind} in {precision}{share}")
     return fabric
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,17 +20,14 @@ class Objective:
     Args:
         section: The recipe's section.
         device: Where those networks shall lie.
-        notice: Called with one line for each of them.
+        watch: Told of each of them that is fetched.
 
     Raises:
         ModelError: Feature weights or the teacher cannot be used.
     """
 
-    def __init__(
-        self, section: LossSection, *, device: torch.device, notice: Callable[[str], None]
-    ) -> None:
+    def __init__(self, section: LossSection, *, device: torch.device, watch: Watch) -> None:
         self._weights = section.weights
-        watch = Watch(on_note=notice)
         self._losses = {
             name: LOSS_TERMS[name].open(section, device, watch) for name in self._weights
         }

@@ -22,6 +22,7 @@ from superres.synthesis.burst_config import BurstConfig
 from superres.synthesis.clip_config import ClipConfig
 from superres.train.recipe import Recipe
 from superres.train.sample_maker import SampleMaker, burst_sample_maker, clip_sample_maker
+from superres.watch import Watch
 
 _CLEAN = "bicubic"
 
@@ -88,7 +89,7 @@ def load_patches(
     pairs: tuple[Path, Path] | None,
     share: tuple[int, int],
     device: torch.device,
-    notice: Callable[[str], None],
+    watch: Watch,
 ) -> Patches:
     """Read a run's pictures into the device's memory.
 
@@ -99,7 +100,7 @@ def load_patches(
         pairs: A folder of small and one of large pictures instead.
         share: Which process this is, of how many.
         device: Where the pixels shall lie.
-        notice: Called with one line for each picture that is left out.
+        watch: Told of each picture that is left out.
 
     Raises:
         DataError: No usable pictures, or pairs that do not fit together.
@@ -125,7 +126,7 @@ def load_patches(
         channels=config.channels,
         smallest=max(sample_maker.edge, config.minimum),
         device=device,
-        notice=notice,
+        watch=watch,
     )
     drawn_from = emphasised(resident, recipe.data.emphasis)
     return Patches(drawn_from, sample_maker, recipe, share=share)

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
 from superres.errors import ModelError, RecipeError
 from superres.modelfiles.checkpoint import load_network
 from superres.train.recipe import NetworkSection
+from superres.watch import Watch
 from superres.zoo import resolve
 
 _LISTED = 4
 
 
-def start_weights(
-    network: nn.Module, section: NetworkSection, notice: Callable[[str], None]
-) -> str:
+def start_weights(network: nn.Module, section: NetworkSection, watch: Watch) -> str:
     """Put the weights that a recipe starts from into a network.
 
     Args:
         network: The network with fresh weights; changed in place.
         section: The recipe's network section.
-        notice: Called with lines that name what was taken, what stays fresh, and what is unused.
+        watch: Told what was taken, what stays fresh, and what is unused.
 
     Returns:
         The name and hash of the model started from; "" for a fresh start.
@@ -50,13 +49,13 @@ def start_weights(
             f"list what shall start afresh in network.fresh, such as {unfit[0].split('.')[0]}.",
         )
     network.load_state_dict({**ours, **{name: theirs[name] for name in wanted}})
-    notice(f"{len(wanted)} of {len(ours)} weights start from {card.name}, the others afresh")
+    watch.note(f"{len(wanted)} of {len(ours)} weights start from {card.name}, the others afresh")
     for words, names in (
         ("start afresh", fresh),
         (f"of {card.name} are not used", [name for name in theirs if name not in wanted]),
     ):
         if names:
-            notice(f"{len(names)} weights {words}: {_listed(names)}")
+            watch.note(f"{len(names)} weights {words}: {_listed(names)}")
     return f"{card.name} {card.weights_sha256[:12]}"
 
 
