@@ -250,7 +250,7 @@ def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 def _from_x4(name: str) -> tuple[str, ...]:
     """Return what to replace in a recipe so that it starts from its family's x4 weights.
 
-    The rates are halved, as little is fresh.
+    The rates are halved, as few weights are new.
     """
     family = name.rpartition("-x")[0]
     weights = zoo.resolve(f"{family}-x4").weights
@@ -260,10 +260,10 @@ def _from_x4(name: str) -> tuple[str, ...]:
     config = network_config(recipe.network.architecture, recipe.network.config)
     ours = config.build().state_dict()
     return (
-        f"network.start_from={family}-x4",
-        f"network.fresh={json.dumps(misfits(theirs, ours))}",
+        f"network.pretrained={family}-x4",
+        f"network.reinitialise={json.dumps(misfits(theirs, ours))}",
         f"optimizer.rate={recipe.optimizer.rate / 2}",
-        f"optimizer.matrix_rate={recipe.optimizer.matrix_rate / 2}",
+        f"optimizer.matrix_lr={recipe.optimizer.matrix_lr / 2}",
     )
 
 

@@ -276,11 +276,13 @@ def test_training_starts_from_a_checkpoint(saved):
     path = saved(PLAIN)
     card, weights = read_foreign(path)
     network = network_config("rrdb", {**card.config, "scale": 1}).build()  # which folds its input
-    section = NetworkSection(architecture="rrdb", start_from=str(path), fresh=("conv_first",))
+    section = NetworkSection(
+        architecture="rrdb", pretrained=str(path), reinitialise=("conv_first",)
+    )
     lines: list[str] = []
     assert start_weights(network, section, Watch(lines.append)) == f"Net {card.weights_sha256[:12]}"
     assert torch.equal(network.get_parameter("conv_hr.weight"), weights["conv_hr.weight"])
-    assert any("start from Net" in line for line in lines)
+    assert any("taken from Net" in line for line in lines)
 
 
 def test_without_torch_the_hint_says_how_to_go_on(saved, monkeypatch):

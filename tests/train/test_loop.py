@@ -118,8 +118,8 @@ def test_a_run_starts_from_the_body_of_another_model(tmp_path, pictures, recipe)
     network = recipe.network.model_copy(
         update={
             "config": {**recipe.network.config, "scale": 3},
-            "start_from": str(first.model),
-            "fresh": ("tail.",),
+            "pretrained": str(first.model),
+            "reinitialise": ("tail.",),
         }
     )
     said: list[str] = []
@@ -128,11 +128,11 @@ def test_a_run_starts_from_the_body_of_another_model(tmp_path, pictures, recipe)
         options(pictures, tmp_path / "b", steps=1),
         watch=Watch(said.append),
     )
-    assert "10 of 12 weights start from tiny" in " ".join(said)
-    assert "2 weights start afresh: tail.weight, tail.bias" in said
-    assert "2 weights of tiny are not used: tail.weight, tail.bias" in said
+    assert "10 of 12 weights were taken from tiny" in " ".join(said)
+    assert "2 weights were initialised anew: tail.weight, tail.bias" in said
+    assert "2 weights of tiny were not used: tail.weight, tail.bias" in said
     assert second.card.training.started_from.startswith("tiny ")
-    without = network.model_copy(update={"fresh": ()})
+    without = network.model_copy(update={"reinitialise": ()})
     with pytest.raises(
         ModelError, match=r"the first is tail\.weight: 12x8x3x3 there, 27x8x3x3 here"
     ):
@@ -145,7 +145,7 @@ def test_a_run_starts_from_the_body_of_another_model(tmp_path, pictures, recipe)
 
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path, pictures, recipe):
     train(recipe, options(pictures, tmp_path / "run", steps=1), watch=Watch())
-    with pytest.raises(ArgumentError, match="holds a run already"):
+    with pytest.raises(ArgumentError, match="already holds a run"):
         train(recipe, options(pictures, tmp_path / "run", steps=1), watch=Watch())
     other = recipe.model_copy(update={"seed": 5})
     with pytest.raises(ArgumentError, match="of another recipe"):
@@ -168,7 +168,7 @@ def test_a_damaged_checkpoint_says_so(tmp_path, pictures, recipe):
 
 @pytest.mark.parametrize("name", ["muon", "soap"])
 def test_a_loss_that_becomes_nan_is_named_with_its_step(tmp_path, pictures, recipe, name):
-    wild = changed(recipe, optimizer={"name": name, "rate": 1e30, "matrix_rate": 1e30})
+    wild = changed(recipe, optimizer={"name": name, "rate": 1e30, "matrix_lr": 1e30})
     once = options(pictures, tmp_path / "run", log_every=6)
     with pytest.raises(BackendError, match=r"the loss l1 became (nan|inf) at step [1-3]\b"):
         train(wild, once, watch=Watch())
@@ -181,7 +181,7 @@ def test_a_device_that_is_not_there_is_named_before_any_work(tmp_path, pictures,
         train(recipe, run, watch=Watch())
     if not torch.cuda.is_available():
         run = options(pictures, tmp_path / "run2", devices=Devices("cuda"))
-        with pytest.raises(BackendError, match="finds no device cuda"):
+        with pytest.raises(BackendError, match="finds no cuda device"):
             train(recipe, run, watch=Watch())
 
 
@@ -292,7 +292,7 @@ def test_a_killed_adversarial_run_goes_on_as_if_unbroken(tmp_path, pictures, rec
     lines = losses_of(tmp_path / "a")
     assert losses_of(tmp_path / "b") == lines
     assert "adversarial" not in lines[0]
-    assert {"adversarial", "discriminator", "verdict_true"} <= set(lines[-1])
+    assert {"adversarial", "discriminator", "discriminator_score_true"} <= set(lines[-1])
 
 
 def test_a_discriminator_learns_to_tell_true_pictures_from_flat_ones():
@@ -304,7 +304,7 @@ def test_a_discriminator_learns_to_tell_true_pictures_from_flat_ones():
     before = adversary.verdict(flat, truth)
     for _ in range(40):
         told = adversary.learn([(flat, truth)], 1.0)
-    assert told["verdict_true"] > told["verdict_restored"] + 1
+    assert told["discriminator_score_true"] > told["discriminator_score_restored"] + 1
     assert adversary.verdict(flat, truth) > before
 
 
@@ -328,7 +328,7 @@ def test_a_network_learns_from_a_teacher(tmp_path, pictures, recipe):
 def test_a_degraded_run_sees_worse_pictures_than_a_clean_one(tmp_path, pictures, recipe):
     wide = changed(recipe, data={"patch": 16})
     train(wide, options(pictures, tmp_path / "clean", 1), watch=Watch())
-    real = changed(wide, degradation={"chain": "real"})
+    real = changed(wide, degradation={"name": "real"})
     report = train(real, options(pictures, tmp_path / "real", 1), watch=Watch())
     clean, damaged = (read_log(tmp_path / name)[0]["l1"] for name in ("clean", "real"))
     assert damaged > clean
@@ -349,7 +349,7 @@ def test_paired_folders_are_trained_on_without_a_degradation(tmp_path, pictures,
     assert report.card.training.degradation.startswith("unknown")
     with pytest.raises(ArgumentError, match="the degradation real are both asked for"):
         train(
-            changed(recipe, degradation={"chain": "real"}),
+            changed(recipe, degradation={"name": "real"}),
             dataclasses.replace(given, folder=tmp_path / "real"),
             watch=Watch(),
         )
@@ -374,3 +374,18 @@ def test_a_cancelled_run_ends_at_its_next_step_and_can_be_resumed(tmp_path, pict
     assert read_log(tmp_path / "b")[-1]["step"] == 3
     resumed = train(recipe, options(pictures, tmp_path / "b", 6, resume=True), watch=Watch())
     assert resumed.card.weights_sha256 == unbroken.card.weights_sha256
+
+
+def test_a_run_whose_recipe_has_the_old_names_is_resumed(tmp_path, pictures, recipe):
+    unbroken = train(recipe, options(pictures, tmp_path / "a", 6), watch=Watch())
+    watch = Watch(on_status=lambda line: watch.cancel() if line.startswith("step 3 ") else None)
+    with pytest.raises(Cancelled):
+        train(recipe, options(pictures, tmp_path / "b", 6, save_every_s=0.0), watch=watch)
+    written = tmp_path / "b" / "recipe.toml"
+    old = written.read_text().replace("matrix_lr =", "matrix_rate =")
+    assert "matrix_rate =" in old
+    written.write_text(old)
+    again = load_recipe(str(written))
+    resumed = train(again, options(pictures, tmp_path / "b", 6, resume=True), watch=Watch())
+    assert resumed.card.weights_sha256 == unbroken.card.weights_sha256
+    assert written.read_text() == to_toml(recipe)

@@ -116,10 +116,10 @@ def test_numbers_of_frames_come_evenly_from_one_to_the_most():
 
 
 def test_what_bursts_and_single_pictures_do_not_share_is_refused(tmp_path, pictures, recipe):
-    chain = recipe.degradation.model_copy(update={"chain": "real"})
+    degradation = recipe.degradation.model_copy(update={"name": "real"})
     with pytest.raises(ArgumentError, match="takes bursts, which the degradation real cannot"):
         train(
-            recipe.model_copy(update={"degradation": chain}),
+            recipe.model_copy(update={"degradation": degradation}),
             options(pictures, tmp_path / "a"),
             watch=Watch(),
         )

@@ -44,7 +44,7 @@ def test_frozen_parameters_end_as_they_began_and_others_do_not(tmp_path):
 
 
 def test_a_name_that_fits_no_parameter_is_an_error_that_lists_them():
-    with pytest.raises(RecipeError, match=r"'neck\.', no parameter of lean begins so"):
+    with pytest.raises(RecipeError, match=r"'neck\.', but no parameter of lean starts with it"):
         freeze(build(), section("head.", "neck."))
 
 

@@ -78,7 +78,7 @@ def _through_h264(picture: _Picture, codec: str, quality: int) -> _Picture:
     except ModuleNotFoundError as error:
         raise BackendError(
             f"{codec} needs the package av, which is not installed",
-            "pip install 'superres[video]', or leave h264 out of the chain",
+            "pip install 'superres[video]', or leave h264 out of the degradation",
         ) from error
     height, width = picture.shape[:2]
     rgb = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
@@ -99,6 +99,6 @@ def _through_h264(picture: _Picture, codec: str, quality: int) -> _Picture:
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         raise BackendError(
             f"the installed av cannot code a picture of {height} x {width} as H.264: {error}",
-            "leave h264 out of the chain, or install an av whose FFmpeg has libx264",
+            "leave h264 out of the degradation, or install an av whose FFmpeg has libx264",
         ) from error
     return decoded[:height, :width]

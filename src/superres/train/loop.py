@@ -1,4 +1,4 @@
-"""The training loop: from a recipe and pictures to a model file, through several lives."""
+"""Training loop: from a recipe and pictures to a model file, resumed where it was stopped."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def train(recipe: Recipe, options: TrainingOptions, *, watch: Watch) -> TrainRep
     state_path = options.folder / STATE_NAME
     if options.resume and state_path.exists():
         at = _resumed(run, state_path)
-        watch.note(f"going on from step {at.step}, {at.elapsed_s / 60:.1f} min")
+        watch.note(f"resuming from step {at.step}, {at.elapsed_s / 60:.1f} min")
     journal = Journal(options.folder, at.step) if leads else None
     try:
         at, data_s, watched = _follow(run, at, journal, watch)
@@ -181,7 +181,7 @@ def _assemble(
         config,
         data=options.data,
         pairs=options.pairs,
-        share=(fabric.global_rank, fabric.world_size),
+        shard=(fabric.global_rank, fabric.world_size),
         device=fabric.device,
         watch=watch,
     )
@@ -300,48 +300,48 @@ def _done(run: _Run, step: int, clock: _Clock) -> float:
 
 
 def _take_step(run: _Run, step: int, done: float, clock: _Clock) -> dict[str, Tensor]:
-    """Move the network, and the discriminator if there is one; return what the log may tell."""
-    wanted, pieces = run.recipe.optimizer, run.recipe.optimizer.accumulate
+    """Move the network, and the discriminator if there is one; return what to log."""
+    wanted, count = run.recipe.optimizer, run.recipe.optimizer.accumulate
     factor = rate_factor(done, step, wanted.warm_up_steps)
     for group in run.optimizer.param_groups:
-        group["lr"] = factor * (wanted.matrix_rate if group["matrices"] else wanted.rate)
-    told: dict[str, Tensor] = {}
+        group["lr"] = factor * (wanted.matrix_lr if group["matrices"] else wanted.rate)
+    logged: dict[str, Tensor] = {}
     shown: list[tuple[Tensor, Tensor]] = []
-    for piece in range(pieces):
+    for micro_batch in range(count):
         before = time.monotonic()
-        small, large = run.patches.draw(step, piece)
+        small, large = run.patches.draw(step, micro_batch)
         clock.data_s += time.monotonic() - before
-        # Processes exchange gradients once a step, with the last piece.
-        with run.fabric.no_backward_sync(run.forward, enabled=piece + 1 < pieces):
+        # Processes exchange gradients once a step, with the last micro-batch.
+        with run.fabric.no_backward_sync(run.forward, enabled=micro_batch + 1 < count):
             outputs = run.restore(small)
             terms = run.objective.terms(small, outputs, large, done)
             weight = run.recipe.adversarial.weight.at(done)
             if run.adversary and weight > 0:
-                terms["adversarial"] = weight * run.adversary.verdict(outputs[-1], large)
+                terms["adversarial"] = weight * run.adversary.loss(outputs[-1], large)
                 shown.append((outputs[-1].detach(), large))
-            run.fabric.backward(torch.stack(list(terms.values())).sum() / pieces)
+            run.fabric.backward(torch.stack(list(terms.values())).sum() / count)
         for name, value in terms.items():
-            part = value.detach() / pieces
-            told[name] = told[name] + part if name in told else part
+            mean = value.detach() / count
+            logged[name] = logged[name] + mean if name in logged else mean
     norm = run.fabric.clip_gradients(
         run.forward, run.stepper, max_norm=wanted.clip, error_if_nonfinite=False
     )
-    told["gradient_norm"] = cast("Tensor", norm).detach()  # None for clipped values, not norms
+    logged["gradient_norm"] = cast("Tensor", norm).detach()  # None for clipped values, not norms
     run.stepper.step()
     run.stepper.zero_grad()
     run.average.update(run.network, step)
     if run.adversary and shown:
-        told |= run.adversary.learn(shown, factor)
-    told["rate"] = torch.tensor(factor * wanted.rate)
-    return told
+        logged |= run.adversary.learn(shown, factor)
+    logged["rate"] = torch.tensor(factor * wanted.rate)
+    return logged
 
 
 def _means(window: list[dict[str, Tensor]], fabric: Fabric) -> dict[str, float]:
     """Return the mean of each value over the steps that have it, and over all processes."""
-    names = dict.fromkeys(name for told in window for name in told)
+    names = dict.fromkeys(name for logged in window for name in logged)
     means: dict[str, float] = {}
     for name in names:
-        mean = torch.stack([told[name].float() for told in window if name in told]).mean()
+        mean = torch.stack([logged[name].float() for logged in window if name in logged]).mean()
         if fabric.world_size > 1:
             mean = cast("Tensor", fabric.all_reduce(mean, reduce_op="mean"))
         means[name] = float(mean)

@@ -28,8 +28,8 @@ class LossTerm:
 
     Attributes:
         open: Opens the loss for a recipe's section on a device; may raise ModelError.
-        every_output: Whether it is taken at every output that a network supervises, the truth made
-            as small as that; else at the final one alone.
+        every_output: Whether it is taken at every supervised output, the truth downscaled to that
+            size; else at the final one alone.
     """
 
     open: Opener

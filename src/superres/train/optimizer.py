@@ -22,7 +22,7 @@ def optimizer_for(network: nn.Module, section: OptimizerSection) -> Optimizer:
     return kind(
         matrices,
         others,
-        rate=section.matrix_rate,
+        rate=section.matrix_lr,
         other_rate=section.rate,
         decay=section.matrix_decay,
     )

@@ -50,7 +50,7 @@ def train(
         int | None, typer.Option(min=1, help="Step budget instead. [the recipe's]")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the folder.")
+        bool, typer.Option("--resume", help="Continue the run in the folder.")
     ] = False,
     validate: Annotated[
         list[Path] | None,
@@ -86,8 +86,9 @@ def train(
         os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it as it is imported, below
 
     from superres.train.recipe_file import load_recipe, to_toml
+    from superres.watch import Watch
 
-    resolved = load_recipe(recipe, replace or ())
+    resolved = load_recipe(recipe, replace or (), Watch(print_status))
     if show_recipe:
         print_result(to_toml(resolved).rstrip())
         return
@@ -99,7 +100,6 @@ def train(
 
     from superres.cli.needs import needs
     from superres.cli.progress import BatchProgress
-    from superres.watch import Watch
 
     with needs("train", "train"):
         from superres.optim.schedule import Budget

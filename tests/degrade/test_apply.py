@@ -7,7 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from superres.degrade.chain import degrade_batch
+from superres.degrade.apply import degrade_batch
 from superres.degrade.config import DegradationConfig
 from superres.degrade.downscale import downscale_uint8, resize_batch
 from superres.degrade.load import built_in_degradations, load_degradation
