@@ -1,4 +1,4 @@
-"""How well every network restores, trained by its recipe under one budget, as docs/results.md.
+"""Quality of every network, trained by its recipe under one budget, as docs/results.md.
 
     python benchmarks/quality.py --data DIR --set DIR/Set5 --set DIR/Set14 --scale 4 --minutes 10
     python benchmarks/quality.py --only espcn --only fsrcnn ...    # some networks

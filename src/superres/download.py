@@ -1,4 +1,4 @@
-"""How a file of known size and hash comes from a web server: whole and as announced, or not at all.
+"""Download of a file of known size and hash: complete and verified, or not at all.
 
 Only http and https, no proxies, no cookies, no names or passwords: the hash vouches for the bytes.
 """

@@ -1,4 +1,4 @@
-"""Where files lie that are not inside the package: in the cache, fetched there when asked for."""
+"""Cache of downloadable files: models and networks that are not inside the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a name to its files: inside the package, fetched from the hub, or anywhere on disk."""
+"""Model lookup by name: inside the package, in the hub, or on disk."""
 
 from __future__ import annotations
 

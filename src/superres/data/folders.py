@@ -1,4 +1,4 @@
-"""Which pictures lie in the folders and packs that the user named."""
+"""Pictures of folders and packs that the user names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What real encoders do to a batch: JPEG, WebP, AVIF and H.264, there and back on the CPU."""
+"""Compression of a batch by real encoders on the CPU: JPEG, WebP, AVIF and H.264."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a batch of pictures is resized on any device: MATLAB's imresize, for tensors."""
+"""MATLAB's imresize for batches of tensors, on any device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a camera's sensor does to a batch: one colour a pixel, noise, and the colours guessed back.
+"""Sensor simulation on a batch: colour mosaic, noise, and demosaicing.
 
 Bayer's mosaic and bilinear demosaicking. In place of the camera pipelines of BSRGAN
 (arXiv:2103.14006) stands a gamma of 2: near sRGB's, and a square and a root are cheap. The noise

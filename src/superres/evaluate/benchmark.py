@@ -1,4 +1,4 @@
-"""How well an enlarger restores a set of pictures whose truth is known."""
+"""Benchmark of an upscaler on a set of pictures with known truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a network is during its run: scores on a benchmark folder, and a picture to look at."""
+"""Validation of a network during its run: scores on a folder, and a picture to look at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a network of many frames is during its run: scores on bursts that stay the same."""
+"""Validation of a burst network during its run, on fixed bursts."""
 
 from __future__ import annotations
 

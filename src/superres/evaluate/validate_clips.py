@@ -1,4 +1,4 @@
-"""How good a network of videos is during its run: scores on clips that stay the same."""
+"""Validation of a video network during its run, on fixed clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which network a dictionary of weights is: one explicit list of published layouts, in order.
+"""Published weight layouts, in order of detection.
 
 The names are those of the networks' own releases and of BasicSR, which most of the community
 trains with. Hyper-parameters are read from shapes; what no shape tells is said where it is assumed.

@@ -1,4 +1,4 @@
-"""What an ncnn model holds: the layers of its .param file, with their weights from the .bin.
+"""Reader of ncnn models: layers of the .param file, with their weights from the .bin.
 
 Format: ncnn's developer guide, "param and model file structure". Only layers without weights and
 the three kinds of weights that enlarging networks have are read; an unknown layer makes the rest of

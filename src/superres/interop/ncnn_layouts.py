@@ -1,4 +1,4 @@
-"""Which network an ncnn graph is: its layers' order, and the names their weights have in training.
+"""Recognition of ncnn graphs: the layers' order, and their weights' names in training.
 
 The converters number the layers or keep long paths, so names tell nothing; the order of the
 operations does. Each family is one pattern of letters over that order.

@@ -1,4 +1,4 @@
-"""A card for weights that carry none: what network they are of, told from the weights themselves.
+"""Recognition of weights without a card: a card, derived from the weights alone.
 
 `foreign_files` and `ncnn_files` read, `foreign_layouts` and `ncnn_layouts` recognise. A network is
 built in memory only after all names and shapes were compared with what it has.

@@ -1,4 +1,4 @@
-"""The tensors of a weight file that carries no card: read as data, never as code.
+"""Reader of weight files without a card: as data, never as code.
 
 Pickles go through `torch.load(weights_only=True)` and nothing else, and only through a torch that
 keeps that promise: before 2.10 a crafted file could make it run code.

@@ -1,4 +1,4 @@
-"""How a dictionary of weights is asked what a network's size is, and how it is renamed."""
+"""Queries and renaming of weights by name."""
 
 from __future__ import annotations
 

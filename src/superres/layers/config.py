@@ -1,4 +1,4 @@
-"""What every network's config has: scale and channels, and the needs that its card will state."""
+"""Base of network configs: scale, channels, and the needs that a card states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network offers whose intermediate answers are trained too."""
+"""Protocol of networks whose intermediate outputs are supervised too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a restored picture is from a truth that may be shifted or of another brightness: cPSNR.
+"""cPSNR: PSNR after registration and removal of a brightness offset.
 
 M. Märtens, D. Izzo, A. Krzic, D. Cox, "Super-resolution of PROBA-V images using convolutional
 neural networks", 2019, arXiv:1907.01821: a border of 3 px of the restored picture is cut off, what

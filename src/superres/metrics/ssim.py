@@ -1,4 +1,4 @@
-"""How alike the local structure of two pictures is: the structural similarity index.
+"""Structural similarity index (SSIM).
 
 Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from error
 visibility to structural similarity", 2004, with the constants and the window of that paper.

@@ -1,4 +1,4 @@
-"""The card: what a model file says of itself. Planner, exporter and service read nothing else."""
+"""Model card: the one thing that planner, exporter and service read of a model."""
 
 from __future__ import annotations
 

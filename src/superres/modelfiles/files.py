@@ -1,4 +1,4 @@
-"""Where a model's card is found in its files, read without torch, onnx or any runtime.
+"""Model files and their cards, read without torch, onnx or any runtime.
 
 Only weights that were made elsewhere need torch, which tells their card from their shapes.
 """

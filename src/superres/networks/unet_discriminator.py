@@ -1,4 +1,4 @@
-"""A discriminator that judges each pixel: a U-Net with spectral norms.
+"""U-Net discriminator with spectral norms: a score for each pixel.
 
 Wang et al., ICCV Workshops 2021, arXiv:2107.10833 (Real-ESRGAN). Departs from its release: sizes
 that are no multiple of 8 are enlarged to the size of what they are added to.

@@ -1,4 +1,4 @@
-"""A discriminator that judges the whole picture: halved again and again, then two dense layers.
+"""VGG-style discriminator: strided convolutions, two dense layers, a score for each picture.
 
 Ledig et al., CVPR 2017, arXiv:1609.04802 (SRGAN); Wang et al., ECCV Workshops 2018,
 arXiv:1809.00219 (ESRGAN), from which come the kernel of 4 that halves, the dense layer of 100 and

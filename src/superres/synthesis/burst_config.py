@@ -1,4 +1,4 @@
-"""How the frames of a training burst differ: the ranges that they are drawn from."""
+"""Burst settings: the ranges from which a training burst's frames are drawn."""
 
 from __future__ import annotations
 

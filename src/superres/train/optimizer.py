@@ -1,4 +1,4 @@
-"""Which optimiser moves a network, and which of its parameters move as matrices."""
+"""Optimiser of a run, and the split of parameters into matrices and others."""
 
 from __future__ import annotations
 

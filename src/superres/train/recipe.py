@@ -1,4 +1,4 @@
-"""The recipe: everything a training run needs, as checked values."""
+"""Training recipe: everything a run needs, as checked values."""
 
 from __future__ import annotations
 

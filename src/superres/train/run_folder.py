@@ -1,4 +1,4 @@
-"""A run's folder: who may write into it."""
+"""Ownership of a run's folder."""
 
 from __future__ import annotations
 
