@@ -98,8 +98,8 @@ def resolve(name: str, *, scale: int | None = None, watch: Watch | None = None) 
         model = open_embedded(full) if embedded else open_model_file(download(full, watch=watch)[0])
     if scale is not None and model.card.scale != scale:
         raise ArgumentError(
-            f"model {name} enlarges by {model.card.scale}, asked was {scale}",
-            f"ask for a scale of {model.card.scale}, or for another model (superres models list)",
+            f"model {name} upscales by {model.card.scale}, {scale} was requested",
+            f"request a scale of {model.card.scale}, or another model (superres models list)",
         )
     return model
 
@@ -202,7 +202,7 @@ def _full_name(name: str, scale: int | None) -> str:
         return name
     if name == AUTO:
         raise ArgumentError(
-            f"{AUTO} is no model: it looks at one picture file and chooses a model for it",
+            f"{AUTO} is not a model: it chooses a model for each picture file",
             f"name a model here, such as {DEFAULT}",
         )
     families = _families(names)
@@ -243,6 +243,6 @@ def check_hash(path: Path, expected: str) -> None:
         ) from error
     if found != expected:
         raise ModelError(
-            f"{path.name} has the hash {found[:12]}..., expected was {expected[:12]}...",
+            f"{path.name} has the hash {found[:12]}..., expected {expected[:12]}...",
             "the file was changed or damaged; install superres again",
         )

@@ -221,9 +221,9 @@ def test_weights_of_no_known_network_are_described(saved):
     [
         (lambda w: w.pop("conv_hr.bias"), r"conv_hr\.bias is missing"),
         (lambda w: w.pop("conv_last.weight"), r"conv_last\.weight is missing"),
-        (lambda w: w.update(extra=torch.zeros(1)), r"extra is \(1,\), expected was nothing"),
+        (lambda w: w.update(extra=torch.zeros(1)), r"extra is \(1,\), expected nothing"),
         (lambda w: w.update({"conv_first.weight": torch.zeros(8)}), r"has the shape \(8,\)"),
-        (lambda w: w.update({"conv_first.weight": torch.zeros(8, 7, 3, 3)}), "no square number"),
+        (lambda w: w.update({"conv_first.weight": torch.zeros(8, 7, 3, 3)}), "not a square number"),
         (lambda w: w.update({"conv_hr.weight": torch.zeros(4, 8, 3, 3)}), r"\(4, 8, 3, 3\)"),
         (lambda w: w.update({"body.0.rdb1.conv1x1.weight": torch.zeros(1)}), "conv1x1"),
     ],
@@ -245,7 +245,7 @@ def test_a_small_file_cannot_ask_for_a_huge_network(saved):
 def test_another_mean_colour_is_refused(saved):
     weights = published.edsr_in_its_authors_names(EDSR)
     weights["sub_mean.bias"] = weights["sub_mean.bias"] / 255.0
-    with pytest.raises(ModelError, match=r"takes off \(0\.0018"):
+    with pytest.raises(ModelError, match=r"subtracts \(0\.0018"):
         read_foreign(saved(weights))
 
 

@@ -87,7 +87,7 @@ def _members(path: Path) -> Iterator[PictureSource]:
         with zipfile.ZipFile(path) as pack:
             names = sorted(pack.namelist())
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{path} is no readable pack: {error}", "pack it again") from error
+        raise DataError(f"{path} is not a readable pack: {error}", "pack it again") from error
     for name in names:
         if is_picture(name):
             yield PictureSource(path, name)

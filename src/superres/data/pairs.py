@@ -210,7 +210,7 @@ def _check_sizes(pair: Pair, small: Picture, large: Picture, scale: int) -> None
         f"at ×{scale}",
         f"the scale of this pair is {found}: train a network of that scale"
         if fits
-        else f"large pictures may have up to {scale - 1} px more at the right and below, no less",
+        else f"large pictures may have up to {scale - 1} px more at the right and below, not fewer",
     )
 
 
@@ -221,9 +221,9 @@ def _check_alignment(pair: Pair, scale: int) -> None:
     found = measure_alignment(small, made)
     if found.agreement < LEAST_AGREEMENT:
         raise DataError(
-            f"{pair} show different pictures: they agree by {found.agreement:.2f}, "
-            f"and {LEAST_AGREEMENT} is the least",
-            "check that both folders name the same pictures alike",
+            f"{pair} show different pictures: their agreement is {found.agreement:.2f}, "
+            f"at least {LEAST_AGREEMENT} is needed",
+            "check that the pictures of a pair have the same name in both folders",
         )
     # Where a picture is smooth, flaws move its broad peak far without making it much higher.
     beyond_doubt = found.agreement_unmoved < _DROP * found.agreement
@@ -232,7 +232,7 @@ def _check_alignment(pair: Pair, scale: int) -> None:
             f"{pair} are not aligned: the small picture lies "
             f"{abs(found.down):.2f} px {'lower' if found.down > 0 else 'higher'} and "
             f"{abs(found.right):.2f} px further {'right' if found.right > 0 else 'left'}",
-            f"align them to within {LARGEST_SHIFT_PX} px of the small one, or take them out",
+            f"align them to within {LARGEST_SHIFT_PX} px of the small one, or remove them",
         )
 
 

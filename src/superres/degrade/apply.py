@@ -201,6 +201,6 @@ def _check_batch(large_BCHW: Tensor, scale: int) -> None:
         )
     if scale < 1 or min(shape) < 1 or shape[2] % scale or shape[3] % scale:
         raise ArgumentError(
-            f"pictures of {shape[2]}×{shape[3]} are no multiple of the scale {scale}",
+            f"pictures of {shape[2]}×{shape[3]} are not a multiple of the scale {scale}",
             "crop them to a multiple first, from the top left",
         )

@@ -98,7 +98,7 @@ def _through_h264(picture: _Picture, codec: str, quality: int) -> _Picture:
         decoded: _Picture = frames[0].to_ndarray(format="rgb24")
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         raise BackendError(
-            f"the installed av cannot code a picture of {height} x {width} as H.264: {error}",
+            f"the installed av cannot encode a picture of {height} x {width} as H.264: {error}",
             "leave h264 out of the degradation, or install an av whose FFmpeg has libx264",
         ) from error
     return decoded[:height, :width]

@@ -292,7 +292,7 @@ class DegradationConfig(Part):
             raise ValueError("a degradation has one step of the kind small, and no resize after it")
         shuffled = [name for run in self.shuffle for name in run]
         if unknown := [name for name in shuffled if name not in self.steps]:
-            raise ValueError(f"shuffle names {unknown[0]!r}, which is no step")
+            raise ValueError(f"shuffle names {unknown[0]!r}, which is not a step")
         if len(shuffled) != len(set(shuffled)) or not all(self.shuffle):
             raise ValueError("shuffle names each step once, and has no empty runs")
         return self

@@ -137,7 +137,7 @@ def downscale_uint8(large_HWC: Tensor, scale: int) -> Tensor:
     height, width = large_HWC.shape[:2]
     if scale < 1 or min(height, width) < 1 or height % scale or width % scale:
         raise ArgumentError(
-            f"a picture of {height}×{width} is no multiple of the scale {scale}",
+            f"a picture of {height}×{width} is not a multiple of the scale {scale}",
             "crop it to a multiple first, from the top left",
         )
     # Whole values, not unit ones: where a result lies between two levels exactly, it stays so.

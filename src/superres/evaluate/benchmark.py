@@ -174,7 +174,7 @@ def _pairs(folder: Path, scale: int) -> tuple[list[Path], list[Path]]:
         if small is None:
             raise DataError(
                 f"{published} holds {len(by_stem)} small pictures, but none for {path.name}",
-                "complete the folder, or move it away to have small pictures made",
+                "complete the folder, or move it away, and small pictures are made by bicubic",
             )
         smalls.append(small)
     return truths, smalls
@@ -203,7 +203,7 @@ def _cropped(truth: NDArray[np.generic], scale: int, path: Path) -> NDArray[np.g
     height, width = truth.shape[0] // scale * scale, truth.shape[1] // scale * scale
     if min(height, width) == 0:
         raise DataError(
-            f"{path} of {truth.shape[0]}×{truth.shape[1]} cannot be made {scale} times smaller",
+            f"{path} of {truth.shape[0]}×{truth.shape[1]} cannot be downscaled by {scale}",
             "leave it out of the set",
         )
     return truth[:height, :width]

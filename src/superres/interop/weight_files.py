@@ -121,7 +121,7 @@ def _unreadable(path: Path, error: Exception) -> ModelError:
     if asked is None:
         return _damaged(path, (str(error).strip() or type(error).__name__).splitlines()[0][:200])
     return ModelError(
-        f"{path} holds more than tensors: it asks for {asked[1]}",
+        f"{path} holds more than tensors: it needs {asked[1]}",
         "only plain tensors are read; save the network's state_dict() where you trust the file",
     )
 
@@ -180,9 +180,9 @@ def _plain(path: Path, found: object) -> Weights:
 def _too_large(path: Path, size: int) -> ModelError:
     return ModelError(
         f"{path} holds {size / 2**20:.0f} MiB, at most {_MAX_BYTES / 2**20:.0f} are read",
-        "it is no enlarging network of a known kind",
+        "it is not an upscaling network of a known kind",
     )
 
 
 def _damaged(path: Path, what: str) -> ModelError:
-    return ModelError(f"{path} is damaged: {what}", "fetch the file again")
+    return ModelError(f"{path} is damaged: {what}", "download the file again")

@@ -75,7 +75,8 @@ def edge(many: int, few: int, name: str) -> int:
     found = math.isqrt(many // few)
     if found**2 * few != many:
         raise ModelError(
-            f"the weight {name} has {many} channels, which is no square number times {few}", _HINT
+            f"the weight {name} has {many} channels, which is not a square number times {few}",
+            _HINT,
         )
     return found
 
@@ -95,7 +96,7 @@ def _shape(weights: Mapping[str, Tensor], name: str, axes: int) -> tuple[int, ..
         raise ModelError(f"the weight {name} is missing", _HINT)
     if value.ndim != axes or not value.numel():
         raise ModelError(
-            f"the weight {name} has the shape {tuple(value.shape)}, expected were {axes} axes",
+            f"the weight {name} has the shape {tuple(value.shape)}, expected {axes} axes",
             _HINT,
         )
     return tuple(value.shape)

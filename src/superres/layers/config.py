@@ -25,7 +25,7 @@ class NetworkConfig(BaseModel):
     @property
     def halo(self) -> int:
         """Input pixels that one output pixel sees beyond its own on each side."""
-        raise AssertionError(f"{type(self).__name__} must say its halo")
+        raise AssertionError(f"{type(self).__name__} must state its halo")
 
     @property
     def multiple_of(self) -> int:

@@ -140,5 +140,5 @@ def parse_card(text: str, origin: str) -> Card:
     except ValidationError as error:
         raise ModelError(
             f"{origin} carries a card that cannot be used: {first_fault(error)}",
-            "the file is damaged or of a newer superres; fetch it again or upgrade superres",
+            "the file is damaged or of a newer superres; download it again or upgrade superres",
         ) from error

@@ -54,7 +54,7 @@ def read_card(path: Path) -> Card:
     """
     if path.suffix not in SUFFIXES:
         raise ModelError(
-            f"{path} is no model file: its name ends in {path.suffix or 'nothing'!r}",
+            f"{path} is not a model file: its name ends in {path.suffix or 'nothing'!r}",
             "model files end in .safetensors or .onnx; pickles (.pth, .pt) are not read here",
         )
     text = _card_text(path)
@@ -221,4 +221,4 @@ def read_varint(file: BinaryIO) -> int | None:
 
 def damaged(path: Path, what: str) -> ModelError:
     """Build the error for a file that is not what it should be."""
-    return ModelError(f"{path} is damaged: {what}", "fetch or export the file again")
+    return ModelError(f"{path} is damaged: {what}", "download or export the file again")

@@ -123,7 +123,8 @@ def _frozen(name: str) -> nn.Module:
     file = resolve(name)
     if file.weights is None:
         raise ModelError(
-            f"the teacher {name} has no file of weights", "name a model that training wrote"
+            f"the teacher {name} has no weights for torch",
+            "name a .safetensors model, such as training writes",
         )
     network, _ = load_network(file.weights)
     return network.requires_grad_(False)

@@ -80,5 +80,5 @@ def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
                 raise BackendError(
                     f"the loss {name} became {float(value)} at step {step - len(window) + index}",
                     "lower optimizer.rate and optimizer.matrix_lr, or set precision to fp32; "
-                    "--resume goes on from the last checkpoint",
+                    "--resume continues from the last checkpoint",
                 )

@@ -83,7 +83,7 @@ def freeze(network: nn.Module, section: NetworkSection) -> None:
     if not any(parameter.requires_grad for parameter in parameters.values()):
         raise RecipeError(
             f"network.frozen leaves no parameter of {section.architecture} to train",
-            "name fewer of them",
+            "freeze fewer of them",
         )
 
 
