@@ -49,10 +49,10 @@ Written by `python benchmarks/quality.py` from what it trained and measured. Eac
 trained by its built-in recipe, on the photographs of the embedded models (CLIC and CID22), under
 the budget in the last column: far below the papers' days on GPUs, so the papers' figures stand
 beside ours. Minutes are of two cores, or of one of them, which other runs shared at times, with and
-without units for bf16; steps say more. Where `×4 +` stands before them, the run started from the
+without units for bf16; steps say more. Where `×4 +` precedes them, the run started from the
 network's ×4 weights, all but the layers whose shape depends on the scale, at half the recipe's
 rates (SPAN, EDSR and VDSR at ×2: the whole). `superres models` has the weights of most ×4 rows, in
-fp16. Networks that are not here have recipes, and need a GPU for a score that says anything. FSRCNN
+fp16. Networks that are not here have recipes, and need a GPU for a meaningful score. FSRCNN
 ended in larger patches than its recipe has and by SOAP, and at ×4 SRCNN, ESPCN and FSRCNN learnt,
 all or the last steps, from the answers of `default-x4` ([training.md](training.md)). Where no
 budget stands, the weights were taken as they are: the embedded models, and the published ones of

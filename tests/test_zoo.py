@@ -42,7 +42,7 @@ def test_every_embedded_model_opens_from_one_file_no_larger_than_is_allowed():
     for model in models:
         assert (model.safetensors, model.weights) == (None, model.onnx)
         assert model.onnx is not None
-        assert model.onnx.stat().st_size < MOST_BYTES[model.card.frames]
+        assert model.onnx.stat().st_size < MOST_BYTES[model.card.input]
 
 
 def test_the_package_carries_each_model_once_and_nothing_else_of_size():
@@ -66,7 +66,7 @@ def test_embedded_cards_say_where_the_weights_come_from():
         assert model.card.licence
         assert model.card.training.data
         # Sets of single pictures say nothing of other models; docs/burst.md and video.md do.
-        assert model.card.scores or model.card.frames != "one"
+        assert model.card.scores or model.card.input != "image"
 
 
 def test_the_scales_inside_the_package_are_told_without_opening_a_model(monkeypatch):

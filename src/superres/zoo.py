@@ -52,7 +52,7 @@ def embedded_models() -> list[ModelFile]:
 
 
 def on_hub() -> list[Card]:
-    """Return the cards of the models that are fetched when they are first asked for, by name.
+    """Return the cards of the models that are downloaded at their first use, by name.
 
     Raises:
         ModelError: The package is damaged.

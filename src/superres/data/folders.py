@@ -50,7 +50,7 @@ def find_pictures(places: Sequence[Path]) -> list[PictureSource]:
     """Return the pictures in folders (with their subfolders), packs and single files, sorted.
 
     Raises:
-        DataError: A place does not exist, is no pack or picture, or there is none at all.
+        DataError: A place does not exist, is not a pack or picture, or there is none at all.
     """
     found = [source for place in places for source in _pictures_at(place)]
     if not found:

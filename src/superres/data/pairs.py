@@ -49,7 +49,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How a small picture lies on the large one made small.
+    """How a small picture lies on the large one downscaled.
 
     Attributes:
         down: Pixels of the small picture that it lies lower.

@@ -58,7 +58,7 @@ def degrade_batch(
         The same arguments give the same result on one kind of device; on another, noise differs.
 
     Raises:
-        ArgumentError: The batch is not of this kind, or its size is no multiple of `scale`.
+        ArgumentError: The batch is not of this kind, or its size is not a multiple of `scale`.
         BackendError: The degradation compresses with H.264, and the package `av` is not installed.
     """
     _check_batch(large_BCHW, scale)

@@ -35,7 +35,7 @@ def code_batch(x_BCHW: Tensor, codec: Codec, qualities: Sequence[int]) -> Tensor
 
     Raises:
         ArgumentError: There are not 1 or 3 channels, or not one quality for each sample.
-        BackendError: H.264 is asked, and the package `av` is not installed or has no encoder.
+        BackendError: H.264 was requested, and the package `av` is not installed or has no encoder.
     """
     batch, channels = x_BCHW.shape[:2]
     if channels not in (1, 3) or len(qualities) != batch:

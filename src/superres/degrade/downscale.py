@@ -126,7 +126,7 @@ def downscale_uint8(large_HWC: Tensor, scale: int) -> Tensor:
         (H / scale, W / scale, C) uint8 on the same device.
 
     Raises:
-        ArgumentError: The picture is not (H, W, C) uint8, or its size is no multiple of `scale`.
+        ArgumentError: The picture is not (H, W, C) uint8, or its size is not a multiple of `scale`.
     """
     if large_HWC.ndim != 3 or large_HWC.dtype != torch.uint8:
         raise ArgumentError(

@@ -153,7 +153,7 @@ def truth_paths(folder: Path) -> list[Path]:
     """Return the paths of a set's truths, by name.
 
     Raises:
-        DataError: It is no folder, or there are none.
+        DataError: It is not a folder, or there are none.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder", "name the folder of a set, such as Set5")

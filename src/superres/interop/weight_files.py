@@ -98,7 +98,7 @@ def _check_archive(path: Path) -> None:
     """Refuse an archive that grows beyond the limit when it is unpacked, or that holds a program.
 
     Raises:
-        ModelError: It does, or it is no archive.
+        ModelError: It does, or it is not an archive.
     """
     try:
         with zipfile.ZipFile(path) as archive:

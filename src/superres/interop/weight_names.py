@@ -50,7 +50,7 @@ def convolution(weights: Mapping[str, Tensor], name: str) -> tuple[int, int]:
     """Return the outputs and inputs of a convolution's weight.
 
     Raises:
-        ModelError: It is missing, or is no convolution's.
+        ModelError: It is missing, or is not a convolution's.
     """
     out, seen, _, _ = _shape(weights, name, 4)
     return out, seen
@@ -85,7 +85,7 @@ def shuffled_scale(weights: Mapping[str, Tensor], names: Sequence[str]) -> int:
     """Return the product of the factors of the pixel shuffles behind these convolutions.
 
     Raises:
-        ModelError: One is missing, is no convolution's, or is not one before a pixel shuffle.
+        ModelError: One is missing, is not a convolution's, or is not one before a pixel shuffle.
     """
     return math.prod(edge(*convolution(weights, name), name) for name in names)
 

@@ -57,7 +57,7 @@ class NetworkConfig(BaseModel):
         return image_graphs(self.channels, self.scale)
 
     def build(self) -> nn.Module:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         raise AssertionError(f"{type(self).__name__} must build its network")
 
 

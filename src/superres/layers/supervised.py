@@ -15,6 +15,6 @@ class Supervised(Protocol):
         """Return all outputs from first to last, (B, C, k*H, k*W) with k at most the scale.
 
         Sizes never fall from one output to the next, and the last is `forward`'s. Where an output
-        is smaller, its truth is the truth made small.
+        is smaller, its truth is the truth downscaled.
         """
         ...

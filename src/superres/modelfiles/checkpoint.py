@@ -44,7 +44,7 @@ def save_network(network: nn.Module, card: Card, path: Path, *, half: bool = Fal
     """
     dtype = torch.float16 if half else torch.float32
     weights = {
-        # Counters, which batch normalisation has, are no weights.
+        # Counters, which batch normalisation has, are not weights.
         name: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in network.state_dict().items()
     }

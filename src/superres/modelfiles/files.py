@@ -122,7 +122,7 @@ def _recognised_card(path: Path) -> Card:
 def _is_twin(card: Card, path: Path) -> bool:
     """Say whether a file beside a model holds the same weights; a stale export does not.
 
-    A file that is no model of ours was not asked for, so it is no error here.
+    A file that is not a model of ours was not requested, so it is not an error here.
     """
     try:
         other = read_card(path)

@@ -68,7 +68,7 @@ class FeatureNetwork(nn.Module):
 
     Raises:
         UnknownNameError: The trunk has no layer of such a name.
-        ArgumentError: No layer is asked for.
+        ArgumentError: No layer was requested.
     """
 
     mean: Tensor
@@ -95,7 +95,7 @@ class FeatureNetwork(nn.Module):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x_BCHW: Tensor) -> dict[str, Tensor]:
-        """Return the answers of the layers that were asked for, by name, shallow ones first.
+        """Return the answers of the requested layers, by name, shallow ones first.
 
         Args:
             x_BCHW: (B, 3, H, W) in [0, 1]; (B, 1, H, W) stands for three equal channels.

@@ -79,7 +79,7 @@ class SwinirConfig(NetworkConfig):
         return self.window
 
     def build(self) -> Swinir:
-        """Return the network with fresh weights.
+        """Return the network with initial weights.
 
         Raises:
             ArgumentError: The heads do not share the features out evenly, or pixels cannot be

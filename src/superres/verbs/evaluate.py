@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from superres.upscaler import RunOptions
     from superres.watch import ProgressListener, Watch
 
-BICUBIC = "bicubic"  # what every network has to beat is asked for like one
+BICUBIC = "bicubic"  # the baseline is named like a model
 
 
 def evaluate(
