@@ -30,8 +30,8 @@ EMBEDDED = {
     *(f"{family}-x{scale}" for family in ("srcnn", "fsrcnn", "espcn") for scale in (2, 3, 4)),
 }
 MOST_BYTES = {
-    "one": 3 * 2**20,
-    "many": 6 * 2**20,
+    "image": 3 * 2**20,
+    "burst": 6 * 2**20,
     "video": 3 * 2**20,
 }  # by the frames that a model takes
 
