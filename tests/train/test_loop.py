@@ -241,9 +241,11 @@ def test_pieces_of_a_batch_give_the_gradient_of_the_whole(tmp_path, pictures, re
     np.testing.assert_allclose(one, two, rtol=1e-3)  # sums in another order, then Newton-Schulz
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, pictures, recipe):
+def test_a_batch_that_cannot_be_divided_is_refused(tmp_path, pictures, recipe):
     odd = changed(recipe, optimizer={"accumulate": 3})
-    with pytest.raises(ArgumentError, match=r"batch of 2 cannot be shared .* in 3 pieces"):
+    with pytest.raises(
+        ArgumentError, match=r"batch of 2 cannot be divided .* with 3 micro-batches"
+    ):
         train(odd, options(pictures, tmp_path / "run"), watch=Watch())
 
 
@@ -301,11 +303,11 @@ def test_a_discriminator_learns_to_tell_true_pictures_from_flat_ones():
     section = AdversarialSection(loss="original", config={"features": 4}, rate=1e-3)
     adversary = Adversary(section, edge=16, channels=3, fabric=fabric)
     truth, flat = torch.rand(8, 3, 16, 16), torch.full((8, 3, 16, 16), 0.5)
-    before = adversary.verdict(flat, truth)
+    before = adversary.loss(flat, truth)
     for _ in range(40):
         told = adversary.learn([(flat, truth)], 1.0)
     assert told["discriminator_score_true"] > told["discriminator_score_restored"] + 1
-    assert adversary.verdict(flat, truth) > before
+    assert adversary.loss(flat, truth) > before
 
 
 def test_a_weight_can_go_from_one_value_to_another(tmp_path, pictures, recipe):
@@ -347,7 +349,7 @@ def test_paired_folders_are_trained_on_without_a_degradation(tmp_path, pictures,
     report = train(recipe, given, watch=Watch())
     assert report.card.weights_sha256 == made.card.weights_sha256
     assert report.card.training.degradation.startswith("unknown")
-    with pytest.raises(ArgumentError, match="the degradation real are both asked for"):
+    with pytest.raises(ArgumentError, match="the degradation real are both requested"):
         train(
             changed(recipe, degradation={"name": "real"}),
             dataclasses.replace(given, folder=tmp_path / "real"),

@@ -105,7 +105,7 @@ def test_pictures_too_small_for_a_validation_burst_are_told_of(tmp_path, picture
     pyvips.Image.new_from_file(str(pictures / "0.png")).resize(0.5).write_to_file(
         str(folder / "0.png")
     )
-    with pytest.raises(DataError, match="holds no picture that a burst"):
+    with pytest.raises(DataError, match="holds no picture large enough for a burst"):
         train(recipe, options(pictures, tmp_path / "run", validation=(folder,)), watch=Watch())
 
 
