@@ -1,4 +1,4 @@
-"""How well every network restores, trained by its recipe under one budget, as docs/results.md.
+"""Quality of every network, trained by its recipe under one budget, as docs/results.md.
 
     python benchmarks/quality.py --data DIR --set DIR/Set5 --set DIR/Set14 --scale 4 --minutes 10
     python benchmarks/quality.py --only espcn --only fsrcnn ...    # some networks
@@ -40,6 +40,7 @@ from superres.train.loop import TrainingOptions, train
 from superres.train.recipe_file import built_in_recipes, load_recipe
 from superres.train.start import misfits
 from superres.upscaler import load
+from superres.watch import Watch
 
 RESULTS = Path(__file__).parent / "results" / "quality.json"
 _HEAD = """# Every network, measured
@@ -48,10 +49,10 @@ Written by `python benchmarks/quality.py` from what it trained and measured. Eac
 trained by its built-in recipe, on the photographs of the embedded models (CLIC and CID22), under
 the budget in the last column: far below the papers' days on GPUs, so the papers' figures stand
 beside ours. Minutes are of two cores, or of one of them, which other runs shared at times, with and
-without units for bf16; steps say more. Where `×4 +` stands before them, the run started from the
+without units for bf16; steps say more. Where `×4 +` precedes them, the run started from the
 network's ×4 weights, all but the layers whose shape depends on the scale, at half the recipe's
 rates (SPAN, EDSR and VDSR at ×2: the whole). `superres models` has the weights of most ×4 rows, in
-fp16. Networks that are not here have recipes, and need a GPU for a score that says anything. FSRCNN
+fp16. Networks that are not here have recipes, and need a GPU for a meaningful score. FSRCNN
 ended in larger patches than its recipe has and by SOAP, and at ×4 SRCNN, ESPCN and FSRCNN learnt,
 all or the last steps, from the answers of `default-x4` ([training.md](training.md)). Where no
 budget stands, the weights were taken as they are: the embedded models, and the published ones of
@@ -234,7 +235,7 @@ def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
             validate_every_s=arguments.minutes * 60 / 6,
             resume=folder.exists(),
         ),
-        notice=lambda line: print(line, file=sys.stderr),
+        watch=Watch(on_note=lambda line: print(line, file=sys.stderr)),
     )
     row = measure(name, str(report.model), arguments.scale, arguments.sets, timed=arguments.timed)
     if start:
@@ -249,7 +250,7 @@ def _trained(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 def _from_x4(name: str) -> tuple[str, ...]:
     """Return what to replace in a recipe so that it starts from its family's x4 weights.
 
-    The rates are halved, as little is fresh.
+    The rates are halved, as few weights are new.
     """
     family = name.rpartition("-x")[0]
     weights = zoo.resolve(f"{family}-x4").weights
@@ -259,10 +260,10 @@ def _from_x4(name: str) -> tuple[str, ...]:
     config = network_config(recipe.network.architecture, recipe.network.config)
     ours = config.build().state_dict()
     return (
-        f"network.start_from={family}-x4",
-        f"network.fresh={json.dumps(misfits(theirs, ours))}",
+        f"network.pretrained={family}-x4",
+        f"network.reinitialise={json.dumps(misfits(theirs, ours))}",
         f"optimizer.rate={recipe.optimizer.rate / 2}",
-        f"optimizer.matrix_rate={recipe.optimizer.matrix_rate / 2}",
+        f"optimizer.matrix_lr={recipe.optimizer.matrix_lr / 2}",
     )
 
 

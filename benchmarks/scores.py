@@ -25,12 +25,12 @@ def scorer() -> Callable[[Enlarger, Path, int], dict[str, float]]:
     def score(enlarge: Enlarger, folder: Path, scale: int) -> dict[str, float]:
         distances: list[float] = []
 
-        def watch(_: np.ndarray, restored: np.ndarray, truth: np.ndarray) -> None:
+        def compare(_: np.ndarray, restored: np.ndarray, truth: np.ndarray) -> None:
             with torch.inference_mode():
                 distances.append(float(lpips(_planes(restored), _planes(truth))))
 
         protocol = Protocol(channels="luma", border=scale)
-        result = evaluate(enlarge, folder, scale=scale, protocol=protocol, watch=watch)
+        result = evaluate(enlarge, folder, scale=scale, protocol=protocol, on_pixels=compare)
         return {
             "psnr_db": round(result.psnr_db, 3),
             "ssim": round(result.ssim, 4),

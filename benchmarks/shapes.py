@@ -20,6 +20,7 @@ from superres.runs.log import read_log
 from superres.train.loop import TrainingOptions, train
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import load_recipe
+from superres.watch import Watch
 
 # What differs from the recipe default-x4. Steps are scaled so that all see as many pixels.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -65,7 +66,7 @@ def main() -> None:
                 validation=tuple(arguments.sets),
                 validate_every_s=1e9,
             )
-            report = train(recipe, options, notice=lambda line: print(line, file=sys.stderr))
+            report = train(recipe, options, watch=Watch(lambda line: print(line, file=sys.stderr)))
             scores = {k: v for k, v in read_log(Path(folder))[-1].items() if k.startswith("psnr")}
         seconds = 60 * report.minutes / report.steps
         rows.append({"what": name, "parameters": report.card.parameters, "steps": steps,

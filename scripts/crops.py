@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 import superres
-from superres.degrade.chain import degrade_batch
+from superres.degrade.apply import degrade_batch
 from superres.degrade.config import DegradationConfig
 from superres.degrade.load import load_degradation
 from superres.frame import UINT8, Bands, from_unit, to_unit

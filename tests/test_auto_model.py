@@ -113,6 +113,6 @@ def test_without_a_scale_both_choices_enlarge_alike(monkeypatch):
 
 @pytest.mark.parametrize("use", [zoo.resolve, zoo.scales, load])
 def test_where_there_is_no_picture_to_look_at_auto_is_refused(use):
-    with pytest.raises(ArgumentError, match="auto is no model: it looks at one picture") as caught:
+    with pytest.raises(ArgumentError, match="auto is not a model: it chooses a model") as caught:
         use("auto")
     assert "such as default" in caught.value.hint

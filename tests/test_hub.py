@@ -58,7 +58,7 @@ def test_a_file_is_fetched_once_and_announced(folder, monkeypatch):
     assert path == again == folder / "small.safetensors"
     assert path.read_bytes() == DATA
     assert asked == ["/weights/small.safetensors"]
-    assert told == [f"fetching small.safetensors, 0.0 MiB, from {url}/weights/"]
+    assert told == [f"downloading small.safetensors, 0.0 MiB, from {url}/weights/"]
 
 
 @pytest.mark.parametrize("offline", ["", "1"])
@@ -94,7 +94,7 @@ def test_another_file_in_its_place_is_neither_used_nor_replaced(folder):
     (folder / FILE.file).write_bytes(b"another")
     with pytest.raises(ModelError, match="has the hash"):
         cached(FILE)
-    with pytest.raises(ModelError, match="remove it, and it will be fetched again"):
+    with pytest.raises(ModelError, match="remove it, and it will be downloaded again"):
         fetch(FILE, Watch(on_note=unheard))
     assert (folder / FILE.file).read_bytes() == b"another"
 

@@ -76,35 +76,9 @@ def test_a_part_stops_with_its_job_and_by_itself_and_speaks_for_the_job():
     assert one.job is other.part().job is job
 
 
-def test_what_was_told_is_told_to_another_once_and_in_order():
-    first, other = Watch(), Watch()
+def test_a_status_is_heard_each_time_and_kept_by_nobody():
     heard: list[str] = []
-    listening = Watch(heard.append)
-    for line in ("one", "two", "one", "three"):
-        first.note(line)
-    other.note("two")
-    for _ in range(2):
-        first.tell(other)
-        first.tell(listening)
-    assert other.notes == ("two", "one", "three")
-    assert heard == ["one", "two", "three"]
-    assert first.notes == ("one", "two", "three")
-
-
-def test_what_is_told_to_a_part_is_in_its_jobs_report():
-    opened, job = Watch(), Watch()
-    opened.note("running on a fake")
-    opened.tell(job.part())
-    assert job.notes == ("running on a fake",)
-
-
-def test_a_part_of_a_part_is_a_part_of_the_job_and_stops_no_other():
-    job = Watch()
-    part = job.part()
-    inner = part.part()
-    part.cancel()
-    inner.check()
-    assert not job.cancelled
-    with pytest.raises(Cancelled):
-        part.check()
-    assert inner.job is job
+    job = Watch(on_status=heard.append)
+    job.status("step 1")
+    job.part().status("step 1")
+    assert (heard, job.notes) == (["step 1", "step 1"], ())

@@ -84,7 +84,7 @@ def test_a_family_is_completed_by_the_scale():
 
 
 def test_a_model_of_another_scale_is_refused():
-    with pytest.raises(ArgumentError, match="enlarges by 4, asked was 2"):
+    with pytest.raises(ArgumentError, match="upscales by 4, 2 was requested"):
         zoo.resolve("default-x4", scale=2)
 
 

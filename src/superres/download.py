@@ -1,4 +1,4 @@
-"""How a file of known size and hash comes from a web server: whole and as announced, or not at all.
+"""Download of a file of known size and hash: complete and verified, or not at all.
 
 Only http and https, no proxies, no cookies, no names or passwords: the hash vouches for the bytes.
 """
@@ -53,7 +53,7 @@ def download(wanted: Wanted, watch: Watch) -> None:
     """
     if not wanted.url.lower().startswith(("http://", "https://")):
         raise ArgumentError(
-            f"{wanted.url} cannot be fetched: only http and https are",
+            f"{wanted.url} cannot be downloaded: only http and https are supported",
             "SUPERRES_HUB is the address of a folder on a web server",
         )
     with os_errors_as(wanted.target):
@@ -78,8 +78,8 @@ def by_hand(wanted: Wanted, reason: str) -> ModelError:
     """Build the error for a file that could not be fetched: which one, and where to put it."""
     return ModelError(
         f"{wanted.target.name} ({wanted.size_bytes:,} bytes, SHA-256 {wanted.sha256}) "
-        f"could not be fetched from {wanted.url}: {reason}",
-        f"try again, or fetch it elsewhere and put it at {wanted.target}",
+        f"could not be downloaded from {wanted.url}: {reason}",
+        f"try again, or download it elsewhere and put it at {wanted.target}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Where files lie that are not inside the package: in the cache, fetched there when asked for."""
+"""Cache of downloadable files: models and networks that are not inside the package."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def cached(file: HubFile) -> Path | None:
         ) from error
     if found != file.sha256:
         raise ModelError(
-            f"{path} has the hash {found[:12]}..., expected was {file.sha256[:12]}...",
-            "the file is damaged or another one; remove it, and it will be fetched again",
+            f"{path} has the hash {found[:12]}..., expected {file.sha256[:12]}...",
+            "the file is damaged or another one; remove it, and it will be downloaded again",
         )
     return path
 
@@ -127,7 +127,7 @@ def fetch(file: HubFile, watch: Watch) -> Path:
     )
     if os.environ.get("SUPERRES_OFFLINE", "0") not in ("", "0"):
         raise by_hand(wanted, "SUPERRES_OFFLINE is set")
-    watch.note(f"fetching {file.file}, {file.bytes / 2**20:.1f} MiB, from {base}")
+    watch.note(f"downloading {file.file}, {file.bytes / 2**20:.1f} MiB, from {base}")
     download(wanted, watch)
     return wanted.target
 

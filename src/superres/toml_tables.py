@@ -1,4 +1,4 @@
-"""Tables of TOML, before they become checked values: read, laid over each other, keys checked."""
+"""TOML tables: read, merged, and their keys checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_table(path: Path) -> Table:
     """Read a TOML file.
 
     Raises:
-        RecipeError: The file is missing, larger than 1 MiB, or no TOML.
+        RecipeError: The file is missing, larger than 1 MiB, or not TOML.
     """
     try:
         if path.stat().st_size > _MAX_BYTES:

@@ -14,6 +14,7 @@ from typing import Final
 from superres.errors import Cancelled
 
 NoteListener = Callable[[str], None]
+StatusListener = Callable[[str], None]
 ProgressListener = Callable[[float, float | None], None]
 
 
@@ -24,13 +25,18 @@ class Watch:
         on_note: Called with each new note, in the thread that wrote it.
         on_progress: Called with what is done and all there is (None if unknown), in the job's own
             unit: rows of a picture, frames of a video, steps of a burst, bytes of a download.
+        on_status: Called with what a long job is at, such as a training run's losses.
     """
 
     def __init__(
-        self, on_note: NoteListener | None = None, on_progress: ProgressListener | None = None
+        self,
+        on_note: NoteListener | None = None,
+        on_progress: ProgressListener | None = None,
+        on_status: StatusListener | None = None,
     ) -> None:
         self._on_note: Final = on_note
         self._on_progress: Final = on_progress
+        self._on_status: Final = on_status
         self._lock = threading.Lock()
         self._notes: list[str] = []
         self._cancelled = threading.Event()
@@ -82,6 +88,11 @@ class Watch:
         if self._on_progress:
             self._on_progress(done, total)
 
+    def status(self, line: str) -> None:
+        """Say what the job is at; the next line replaces it, and no report keeps it."""
+        if self._on_status:
+            self._on_status(line)
+
     def cancel(self) -> None:
         """Tell the job to stop at its next `check`; it leaves nothing half-written."""
         self._cancelled.set()
@@ -116,3 +127,6 @@ class _Part(Watch):
 
     def progress(self, done: float, total: float | None) -> None:
         self._whole.progress(done, total)
+
+    def status(self, line: str) -> None:
+        self._whole.status(line)

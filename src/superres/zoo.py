@@ -1,4 +1,4 @@
-"""From a name to its files: inside the package, fetched from the hub, or anywhere on disk."""
+"""Model lookup by name: inside the package, in the hub, or on disk."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def embedded_models() -> list[ModelFile]:
 
 
 def on_hub() -> list[Card]:
-    """Return the cards of the models that are fetched when they are first asked for, by name.
+    """Return the cards of the models that are downloaded at their first use, by name.
 
     Raises:
         ModelError: The package is damaged.
@@ -98,8 +98,8 @@ def resolve(name: str, *, scale: int | None = None, watch: Watch | None = None) 
         model = open_embedded(full) if embedded else open_model_file(download(full, watch=watch)[0])
     if scale is not None and model.card.scale != scale:
         raise ArgumentError(
-            f"model {name} enlarges by {model.card.scale}, asked was {scale}",
-            f"ask for a scale of {model.card.scale}, or for another model (superres models list)",
+            f"model {name} upscales by {model.card.scale}, {scale} was requested",
+            f"request a scale of {model.card.scale}, or another model (superres models list)",
         )
     return model
 
@@ -202,7 +202,7 @@ def _full_name(name: str, scale: int | None) -> str:
         return name
     if name == AUTO:
         raise ArgumentError(
-            f"{AUTO} is no model: it looks at one picture file and chooses a model for it",
+            f"{AUTO} is not a model: it chooses a model for each picture file",
             f"name a model here, such as {DEFAULT}",
         )
     families = _families(names)
@@ -243,6 +243,6 @@ def check_hash(path: Path, expected: str) -> None:
         ) from error
     if found != expected:
         raise ModelError(
-            f"{path.name} has the hash {found[:12]}..., expected was {expected[:12]}...",
+            f"{path.name} has the hash {found[:12]}..., expected {expected[:12]}...",
             "the file was changed or damaged; install superres again",
         )

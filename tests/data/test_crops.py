@@ -90,11 +90,11 @@ def test_patches_lie_channels_last_for_the_convolutions():
     assert large.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_shares_of_a_batch_are_together_what_one_process_draws():
+def test_shards_of_a_batch_are_together_what_one_process_draws():
     pairs = numbered_pairs()
     whole = draw_patches(pairs, patch=5, batch=8, seed=7, step=3)
     shares = [
-        draw_patches(pairs, patch=5, batch=8, seed=7, step=3, share=(part, 4)) for part in range(4)
+        draw_patches(pairs, patch=5, batch=8, seed=7, step=3, shard=(part, 4)) for part in range(4)
     ]
     for one, parts in zip(whole, zip(*shares, strict=True), strict=True):
         assert torch.equal(one, torch.cat(parts))

@@ -39,7 +39,7 @@ def test_a_place_that_is_no_data_is_named(tmp_path, name, found):
 
 def test_a_damaged_pack_is_named(tmp_path):
     (tmp_path / "bad.zip").write_bytes(b"PK no zip")
-    with pytest.raises(DataError, match=r"bad\.zip is no readable pack"):
+    with pytest.raises(DataError, match=r"bad\.zip is not a readable pack"):
         find_pictures([tmp_path])
 
 

@@ -9,8 +9,9 @@ import pyvips
 
 from superres.data.folders import find_pictures
 from superres.data.pack import PackOptions, pack
-from superres.errors import ArgumentError, DataError
+from superres.errors import ArgumentError, Cancelled, DataError
 from superres.media import open_picture, read_pixels
+from superres.watch import Watch
 
 
 @pytest.fixture
@@ -27,12 +28,8 @@ def pictures(tmp_path):
 LOSSLESS = PackOptions(crop=40, smallest=10, format="png")
 
 
-def quiet(_: str) -> None:
-    pass
-
-
 def test_crops_come_back_as_they_went_in(tmp_path, pictures):
-    report = pack([pictures], tmp_path / "p.zip", LOSSLESS, notice=quiet)
+    report = pack([pictures], tmp_path / "p.zip", LOSSLESS, watch=Watch())
     assert (report.pictures, report.crops) == (3, 18)
     first, second, *_ = find_pictures(report.packs)
     whole = read_pixels(open_picture(pictures / "0.png"))
@@ -41,7 +38,7 @@ def test_crops_come_back_as_they_went_in(tmp_path, pictures):
 
 
 def test_the_manifest_names_each_crops_origin(tmp_path, pictures):
-    pack([pictures], tmp_path / "p.zip", LOSSLESS, notice=quiet)
+    pack([pictures], tmp_path / "p.zip", LOSSLESS, watch=Watch())
     with zipfile.ZipFile(tmp_path / "p.zip") as archive:
         manifest = json.loads(archive.read("manifest.json"))
     assert manifest["000001.png"].endswith("0.png +40+0")
@@ -49,7 +46,7 @@ def test_the_manifest_names_each_crops_origin(tmp_path, pictures):
 
 def test_packs_stay_under_their_size_and_are_numbered(tmp_path, pictures):
     small = PackOptions(crop=90, smallest=10, format="png", max_bytes=2**16)
-    pack([pictures] * 8, tmp_path / "p.zip", small, notice=quiet)
+    pack([pictures] * 8, tmp_path / "p.zip", small, watch=Watch())
     packs = sorted(tmp_path.glob("p*.zip"))
     assert len(packs) > 1
     assert all(path.stat().st_size <= 2**16 for path in packs)
@@ -58,23 +55,30 @@ def test_packs_stay_under_their_size_and_are_numbered(tmp_path, pictures):
 
 def test_the_same_pictures_give_the_same_bytes(tmp_path, pictures):
     for name in ("a", "b"):
-        pack([pictures], tmp_path / f"{name}.zip", LOSSLESS, notice=quiet)
+        pack([pictures], tmp_path / f"{name}.zip", LOSSLESS, watch=Watch())
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
 def test_a_damaged_picture_is_left_out_and_named(tmp_path, pictures):
     (pictures / "bad.png").write_bytes(b"no")
     said: list[str] = []
-    assert pack([pictures], tmp_path / "p.zip", LOSSLESS, notice=said.append).pictures == 3
+    assert pack([pictures], tmp_path / "p.zip", LOSSLESS, watch=Watch(said.append)).pictures == 3
     assert any("bad.png" in line for line in said)
 
 
 def test_pictures_that_are_all_too_small_are_an_error(tmp_path, pictures):
     with pytest.raises(DataError, match="none of 3"):
-        pack([pictures], tmp_path / "p.zip", PackOptions(), notice=quiet)
+        pack([pictures], tmp_path / "p.zip", PackOptions(), watch=Watch())
     assert not (tmp_path / "p.zip").exists()
 
 
 def test_impossible_options_are_refused():
     with pytest.raises(ArgumentError):
         PackOptions(max_bytes=10)
+
+
+def test_a_cancelled_pack_leaves_nothing_behind(tmp_path, pictures):
+    watch = Watch(on_progress=lambda done, total: watch.cancel())
+    with pytest.raises(Cancelled):
+        pack([pictures], tmp_path / "p.zip", LOSSLESS, watch=watch)
+    assert [path for path in tmp_path.iterdir() if path != pictures] == []

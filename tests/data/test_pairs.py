@@ -14,6 +14,7 @@ from superres.data.pairs import (
 )
 from superres.errors import DataError, PictureError
 from superres.images.resize import resize
+from superres.watch import Watch
 
 SCALE = 2
 
@@ -51,7 +52,7 @@ def folders(tmp_path):
 
 
 def load(small, large, **more):
-    values = {"scale": SCALE, "channels": 3, "smallest": 8, "notice": print, **more}
+    values = {"scale": SCALE, "channels": 3, "smallest": 8, "watch": Watch(print), **more}
     return load_resident_pairs(small, large, device=torch.device("cpu"), **values)
 
 
@@ -207,6 +208,6 @@ def test_pairs_smaller_than_a_patch_are_left_out_by_name(folders):
     save(large / "1.png", scene(1, (40, 40)))
     save(small / "1.png", made_small(scene(1, (40, 40))))
     said: list[str] = []
-    pairs = load(small, large, smallest=21, notice=said.append)
+    pairs = load(small, large, smallest=21, watch=Watch(said.append))
     assert len(pairs.sizes) == 2
     assert any("1.png" in line and "too small" in line for line in said)

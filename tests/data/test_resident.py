@@ -8,6 +8,7 @@ import torch
 from superres.data.folders import find_pictures
 from superres.data.resident import load_resident
 from superres.images.resize import resize
+from superres.watch import Watch
 
 
 def save(path, pixels):
@@ -21,7 +22,7 @@ def load(folder, *, scale=2, channels=3, smallest=4):
         channels=channels,
         smallest=smallest,
         device=torch.device("cpu"),
-        notice=print,
+        watch=Watch(print),
     )
 
 

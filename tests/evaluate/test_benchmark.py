@@ -14,6 +14,7 @@ from superres.evaluate.benchmark import bicubic, count_pictures, evaluate
 from superres.images.resize import resize
 from superres.metrics import Protocol, psnr, ssim
 from superres.metrics.cpsnr import RegisteredProtocol
+from superres.watch import Watch
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "shared" / "data" / "benchmarks"
 LUMA = Protocol(border=2)
@@ -74,11 +75,11 @@ def test_small_pictures_may_carry_the_scale_in_their_name(tmp_path: Path):
 def test_a_set_scores_the_mean_of_its_pictures_in_the_order_of_names(tmp_path: Path):
     for index, name in enumerate(("c", "a", "b")):
         save(picture(32, 40, seed=index), tmp_path / f"{name}.png")
-    told: list[str] = []
-    result = evaluate(
-        bicubic(2), tmp_path, scale=2, protocol=LUMA, progress=lambda score: told.append(score.name)
-    )
-    assert told == [score.name for score in result.pictures] == ["a", "b", "c"]
+    seen: list[tuple[float, float | None]] = []
+    watch = Watch(on_progress=lambda done, total: seen.append((done, total)))
+    result = evaluate(bicubic(2), tmp_path, scale=2, protocol=LUMA, watch=watch)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert [score.name for score in result.pictures] == ["a", "b", "c"]
     assert count_pictures(tmp_path) == 3
     assert result.psnr_db == pytest.approx(np.mean([s.psnr_db for s in result.pictures]))
     assert result.seconds == pytest.approx(sum(s.seconds for s in result.pictures))

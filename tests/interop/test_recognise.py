@@ -17,6 +17,7 @@ from superres.modelfiles.files import open_model_file
 from superres.networks.catalog import network_config
 from superres.train.recipe import NetworkSection
 from superres.train.start import start_weights
+from superres.watch import Watch
 
 PLAIN = published.rrdb_weights()
 SPAN = published.span_weights()
@@ -227,9 +228,9 @@ def test_weights_of_no_known_network_are_described(saved):
     [
         (lambda w: w.pop("conv_hr.bias"), r"conv_hr\.bias is missing"),
         (lambda w: w.pop("conv_last.weight"), r"conv_last\.weight is missing"),
-        (lambda w: w.update(extra=torch.zeros(1)), r"extra is \(1,\), expected was nothing"),
+        (lambda w: w.update(extra=torch.zeros(1)), r"extra is \(1,\), expected nothing"),
         (lambda w: w.update({"conv_first.weight": torch.zeros(8)}), r"has the shape \(8,\)"),
-        (lambda w: w.update({"conv_first.weight": torch.zeros(8, 7, 3, 3)}), "no square number"),
+        (lambda w: w.update({"conv_first.weight": torch.zeros(8, 7, 3, 3)}), "not a square number"),
         (lambda w: w.update({"conv_hr.weight": torch.zeros(4, 8, 3, 3)}), r"\(4, 8, 3, 3\)"),
         (lambda w: w.update({"body.0.rdb1.conv1x1.weight": torch.zeros(1)}), "conv1x1"),
     ],
@@ -251,7 +252,7 @@ def test_a_small_file_cannot_ask_for_a_huge_network(saved):
 def test_another_mean_colour_is_refused(saved):
     weights = published.edsr_in_its_authors_names(EDSR)
     weights["sub_mean.bias"] = weights["sub_mean.bias"] / 255.0
-    with pytest.raises(ModelError, match=r"takes off \(0\.0018"):
+    with pytest.raises(ModelError, match=r"subtracts \(0\.0018"):
         read_foreign(saved(weights))
 
 
@@ -282,11 +283,13 @@ def test_training_starts_from_a_checkpoint(saved):
     path = saved(PLAIN)
     card, weights = read_foreign(path)
     network = network_config("rrdb", {**card.config, "scale": 1}).build()  # which folds its input
-    section = NetworkSection(architecture="rrdb", start_from=str(path), fresh=("conv_first",))
+    section = NetworkSection(
+        architecture="rrdb", pretrained=str(path), reinitialise=("conv_first",)
+    )
     lines: list[str] = []
-    assert start_weights(network, section, lines.append) == f"Net {card.weights_sha256[:12]}"
+    assert start_weights(network, section, Watch(lines.append)) == f"Net {card.weights_sha256[:12]}"
     assert torch.equal(network.get_parameter("conv_hr.weight"), weights["conv_hr.weight"])
-    assert any("start from Net" in line for line in lines)
+    assert any("taken from Net" in line for line in lines)
 
 
 def test_without_torch_the_hint_says_how_to_go_on(saved, monkeypatch):

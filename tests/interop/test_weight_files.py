@@ -30,7 +30,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_named(tmp_path):
     mark = tmp_path / "mark"
     for name, legacy in (("new.pth", False), ("old.pth", True)):
         torch.save({"w": Attack(mark)}, tmp_path / name, _use_new_zipfile_serialization=not legacy)
-        with pytest.raises(ModelError, match=r"holds more than tensors: it asks for \w+\.mkdir"):
+        with pytest.raises(ModelError, match=r"holds more than tensors: it needs \w+\.mkdir"):
             read_tensors(tmp_path / name)
     (tmp_path / "bare.pth").write_bytes(pickle.dumps(Attack(mark)))
     with pytest.raises(ModelError):
@@ -40,7 +40,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_named(tmp_path):
 
 def test_a_whole_pickled_network_is_refused_and_named(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "net.pth")
-    with pytest.raises(ModelError, match=r"asks for torch\.nn\.modules\.linear\.Linear"):
+    with pytest.raises(ModelError, match=r"needs torch\.nn\.modules\.linear\.Linear"):
         read_tensors(tmp_path / "net.pth")
 
 

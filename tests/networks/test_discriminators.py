@@ -66,7 +66,7 @@ def test_no_normalised_convolution_amplifies(name):
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
-def test_a_verdict_does_not_depend_on_the_rest_of_the_batch(name):
+def test_a_score_does_not_depend_on_the_rest_of_the_batch(name):
     network = build(name).eval()
     a, b = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     together = network(torch.cat((a, b)))

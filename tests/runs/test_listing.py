@@ -173,3 +173,14 @@ def test_runs_are_read_without_torch():
     code = "import sys, superres.runs.listing, superres.runs.page; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout == "False\n"
+
+
+def test_runs_of_earlier_versions_are_listed_by_todays_names(tmp_path):
+    old_recipe = RECIPE + "[optimizer]\nmatrix_rate = 1e-3\n"
+    new_recipe = RECIPE + "[optimizer]\nmatrix_lr = 1e-3\n"
+    log = ({"step": 50, "verdict_true": 0.5}, {"step": 100, "discriminator_score_true": 0.75})
+    old = read_run(make_run(tmp_path / "old", old_recipe, log))
+    new = read_run(make_run(tmp_path / "new", new_recipe, log[1:]))
+    assert old.curve("discriminator_score_true") == [(50, 0.5), (100, 0.75)]
+    assert kind_of("discriminator_score_true") == "course"
+    assert differences([old, new]) == {}

@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from small_runs import options, write_pictures
 
-from superres.errors import ArgumentError, BackendError, DataError, ModelError
+from superres.errors import ArgumentError, BackendError, Cancelled, DataError, ModelError
 from superres.evaluate.benchmark import bicubic, evaluate
 from superres.images.resize import resize
 from superres.metrics.protocol import Protocol
@@ -23,6 +23,7 @@ from superres.train.devices import Devices
 from superres.train.loop import train
 from superres.train.recipe import AdversarialSection, Recipe
 from superres.train.recipe_file import load_recipe, to_toml
+from superres.watch import Watch
 
 RECIPE = """
 name = "tiny"
@@ -65,12 +66,8 @@ def losses_of(folder) -> list[dict[str, float]]:
     return [{k: v for k, v in line.items() if k != "samples_per_s"} for line in read_log(folder)]
 
 
-def quiet(_: str) -> None:
-    pass
-
-
 def test_a_run_leaves_a_model_a_recipe_and_a_log(tmp_path, pictures, recipe):
-    report = train(recipe, options(pictures, tmp_path / "run"), notice=quiet)
+    report = train(recipe, options(pictures, tmp_path / "run"), watch=Watch())
     network, card = load_network(report.model)
     assert card.training.steps == report.steps == 12
     assert card.halo == 6
@@ -80,7 +77,7 @@ def test_a_run_leaves_a_model_a_recipe_and_a_log(tmp_path, pictures, recipe):
 
 
 def test_training_lowers_the_loss(tmp_path, pictures, recipe):
-    train(recipe, options(pictures, tmp_path / "run", steps=60), notice=quiet)
+    train(recipe, options(pictures, tmp_path / "run", steps=60), watch=Watch())
     losses = [line["l1"] for line in read_log(tmp_path / "run")]
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
 
@@ -90,122 +87,122 @@ def test_a_run_killed_and_resumed_has_the_losses_and_weights_of_an_unbroken_one(
     tmp_path, pictures, recipe, name
 ):
     recipe = changed(recipe, optimizer={"name": name})
-    unbroken = train(recipe, options(pictures, tmp_path / "a"), notice=quiet)
+    unbroken = train(recipe, options(pictures, tmp_path / "a"), watch=Watch())
 
     class Killed(BaseException):
         pass
 
-    def kill_at_seven(done: float, words: str) -> None:
+    def kill_at_seven(words: str) -> None:
         if words.startswith("step 7 "):
             raise Killed
 
     # A checkpoint after each step; that of step 7 is not yet written when the kill comes.
     often = options(pictures, tmp_path / "b", save_every_s=0.0)
     with pytest.raises(Killed):
-        train(recipe, often, notice=quiet, progress=kill_at_seven)
+        train(recipe, often, watch=Watch(on_status=kill_at_seven))
     with (tmp_path / "b" / "log.jsonl").open("a") as file:
         file.write('{"step": 8, "l1"')  # the kill cut a line short
-    resumed = train(recipe, options(pictures, tmp_path / "b", resume=True), notice=quiet)
+    resumed = train(recipe, options(pictures, tmp_path / "b", resume=True), watch=Watch())
     assert losses_of(tmp_path / "b") == losses_of(tmp_path / "a")
     assert resumed.card.weights_sha256 == unbroken.card.weights_sha256
 
 
 def test_two_runs_of_one_seed_end_with_the_same_weights(tmp_path, pictures, recipe):
-    one = train(recipe, options(pictures, tmp_path / "a", steps=3), notice=quiet)
-    two = train(recipe, options(pictures, tmp_path / "b", steps=3), notice=quiet)
+    one = train(recipe, options(pictures, tmp_path / "a", steps=3), watch=Watch())
+    two = train(recipe, options(pictures, tmp_path / "b", steps=3), watch=Watch())
     assert one.card.weights_sha256 == two.card.weights_sha256
 
 
 def test_a_run_starts_from_the_body_of_another_model(tmp_path, pictures, recipe):
-    first = train(recipe, options(pictures, tmp_path / "a", steps=3), notice=quiet)
+    first = train(recipe, options(pictures, tmp_path / "a", steps=3), watch=Watch())
     network = recipe.network.model_copy(
         update={
             "config": {**recipe.network.config, "scale": 3},
-            "start_from": str(first.model),
-            "fresh": ("tail.",),
+            "pretrained": str(first.model),
+            "reinitialise": ("tail.",),
         }
     )
     said: list[str] = []
     second = train(
         recipe.model_copy(update={"network": network}),
         options(pictures, tmp_path / "b", steps=1),
-        notice=said.append,
+        watch=Watch(said.append),
     )
-    assert "10 of 12 weights start from tiny" in " ".join(said)
-    assert "2 weights start afresh: tail.weight, tail.bias" in said
-    assert "2 weights of tiny are not used: tail.weight, tail.bias" in said
+    assert "10 of 12 weights were taken from tiny" in " ".join(said)
+    assert "2 weights were initialised anew: tail.weight, tail.bias" in said
+    assert "2 weights of tiny were not used: tail.weight, tail.bias" in said
     assert second.card.training.started_from.startswith("tiny ")
-    without = network.model_copy(update={"fresh": ()})
+    without = network.model_copy(update={"reinitialise": ()})
     with pytest.raises(
         ModelError, match=r"the first is tail\.weight: 12x8x3x3 there, 27x8x3x3 here"
     ):
         train(
             recipe.model_copy(update={"network": without}),
             options(pictures, tmp_path / "c", steps=1),
-            notice=quiet,
+            watch=Watch(),
         )
 
 
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path, pictures, recipe):
-    train(recipe, options(pictures, tmp_path / "run", steps=1), notice=quiet)
-    with pytest.raises(ArgumentError, match="holds a run already"):
-        train(recipe, options(pictures, tmp_path / "run", steps=1), notice=quiet)
+    train(recipe, options(pictures, tmp_path / "run", steps=1), watch=Watch())
+    with pytest.raises(ArgumentError, match="already holds a run"):
+        train(recipe, options(pictures, tmp_path / "run", steps=1), watch=Watch())
     other = recipe.model_copy(update={"seed": 5})
     with pytest.raises(ArgumentError, match="of another recipe"):
-        train(other, options(pictures, tmp_path / "run", steps=1, resume=True), notice=quiet)
+        train(other, options(pictures, tmp_path / "run", steps=1, resume=True), watch=Watch())
 
 
 def test_a_run_that_failed_before_its_first_step_can_be_begun_again(tmp_path, pictures, recipe):
     with pytest.raises(DataError):
-        train(recipe, options(tmp_path / "none", tmp_path / "run", steps=1), notice=quiet)
+        train(recipe, options(tmp_path / "none", tmp_path / "run", steps=1), watch=Watch())
     other = recipe.model_copy(update={"seed": 5})
-    assert train(other, options(pictures, tmp_path / "run", steps=1), notice=quiet).steps == 1
+    assert train(other, options(pictures, tmp_path / "run", steps=1), watch=Watch()).steps == 1
 
 
 def test_a_damaged_checkpoint_says_so(tmp_path, pictures, recipe):
-    train(recipe, options(pictures, tmp_path / "run", steps=2), notice=quiet)
+    train(recipe, options(pictures, tmp_path / "run", steps=2), watch=Watch())
     (tmp_path / "run" / "state.safetensors").write_bytes(b"junk")
     with pytest.raises(ModelError, match="cannot be resumed"):
-        train(recipe, options(pictures, tmp_path / "run", steps=2, resume=True), notice=quiet)
+        train(recipe, options(pictures, tmp_path / "run", steps=2, resume=True), watch=Watch())
 
 
 @pytest.mark.parametrize("name", ["muon", "soap"])
 def test_a_loss_that_becomes_nan_is_named_with_its_step(tmp_path, pictures, recipe, name):
-    wild = changed(recipe, optimizer={"name": name, "rate": 1e30, "matrix_rate": 1e30})
+    wild = changed(recipe, optimizer={"name": name, "rate": 1e30, "matrix_lr": 1e30})
     once = options(pictures, tmp_path / "run", log_every=6)
     with pytest.raises(BackendError, match=r"the loss l1 became (nan|inf) at step [1-3]\b"):
-        train(wild, once, notice=quiet)
+        train(wild, once, watch=Watch())
     assert read_log(tmp_path / "run") == []
 
 
 def test_a_device_that_is_not_there_is_named_before_any_work(tmp_path, pictures, recipe):
     run = options(pictures, tmp_path / "run", devices=Devices("gpu"))
     with pytest.raises(ArgumentError, match="no device to train on named 'gpu'"):
-        train(recipe, run, notice=quiet)
+        train(recipe, run, watch=Watch())
     if not torch.cuda.is_available():
         run = options(pictures, tmp_path / "run2", devices=Devices("cuda"))
-        with pytest.raises(BackendError, match="finds no device cuda"):
-            train(recipe, run, notice=quiet)
+        with pytest.raises(BackendError, match="finds no cuda device"):
+            train(recipe, run, watch=Watch())
 
 
 def test_pictures_smaller_than_a_patch_are_left_out_and_said_so(tmp_path, pictures, recipe):
     large_patch = recipe.model_copy(update={"data": recipe.data.model_copy(update={"patch": 25})})
     said: list[str] = []
     with pytest.raises(DataError, match="none of 3 pictures"):
-        train(large_patch, options(pictures, tmp_path / "run"), notice=said.append)
+        train(large_patch, options(pictures, tmp_path / "run"), watch=Watch(said.append))
     assert sum("too small" in line for line in said) == 3
 
 
 def test_one_damaged_picture_does_not_stop_the_run(tmp_path, pictures, recipe):
     (pictures / "broken.png").write_bytes(b"no picture")
     said: list[str] = []
-    train(recipe, options(pictures, tmp_path / "run", steps=1), notice=said.append)
+    train(recipe, options(pictures, tmp_path / "run", steps=1), watch=Watch(said.append))
     assert any("left out" in line and "broken.png" in line for line in said)
 
 
 def test_validation_scores_are_logged(tmp_path, pictures, recipe):
     one = options(pictures, tmp_path / "run", steps=2, validation=(pictures,))
-    train(recipe, one, notice=quiet)
+    train(recipe, one, watch=Watch())
     last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert 5 < last["psnr_pictures"] < 60
     assert 0 < last["ssim_pictures"] < 1
@@ -216,7 +213,7 @@ def test_a_run_ends_by_telling_what_bicubic_scores_on_the_sets_it_watched(
 ):
     told: list[str] = []
     one = options(pictures, tmp_path / "run", steps=2, validation=(pictures,))
-    report = train(recipe, one, notice=quiet, progress=lambda _, words: told.append(words))
+    report = train(recipe, one, watch=Watch(on_status=told.append))
     scale = int(recipe.network.config["scale"])
     protocol = Protocol(channels="luma", border=scale)
     other = evaluate(bicubic(scale), pictures, scale=scale, protocol=protocol)
@@ -231,23 +228,25 @@ def test_a_run_ends_by_telling_what_bicubic_scores_on_the_sets_it_watched(
 
 def test_a_grey_network_is_validated_on_colour_pictures(tmp_path, pictures, recipe):
     grey = changed(recipe, network={"config": {**recipe.network.config, "channels": 1}})
-    train(grey, options(pictures, tmp_path / "run", 2, validation=(pictures,)), notice=quiet)
+    train(grey, options(pictures, tmp_path / "run", 2, validation=(pictures,)), watch=Watch())
     assert 5 < read_log(tmp_path / "run")[-1]["psnr_pictures"] < 60
 
 
 def test_pieces_of_a_batch_give_the_gradient_of_the_whole(tmp_path, pictures, recipe):
     whole = changed(recipe, data={"batch": 4})
-    train(whole, options(pictures, tmp_path / "a", 4), notice=quiet)
+    train(whole, options(pictures, tmp_path / "a", 4), watch=Watch())
     pieces = changed(whole, optimizer={"accumulate": 2})
-    train(pieces, options(pictures, tmp_path / "b", 4), notice=quiet)
+    train(pieces, options(pictures, tmp_path / "b", 4), watch=Watch())
     one, two = ([line["l1"] for line in read_log(tmp_path / name)] for name in "ab")
     np.testing.assert_allclose(one, two, rtol=1e-3)  # sums in another order, then Newton-Schulz
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, pictures, recipe):
+def test_a_batch_that_cannot_be_divided_is_refused(tmp_path, pictures, recipe):
     odd = changed(recipe, optimizer={"accumulate": 3})
-    with pytest.raises(ArgumentError, match=r"batch of 2 cannot be shared .* in 3 pieces"):
-        train(odd, options(pictures, tmp_path / "run"), notice=quiet)
+    with pytest.raises(
+        ArgumentError, match=r"batch of 2 cannot be divided .* with 3 micro-batches"
+    ):
+        train(odd, options(pictures, tmp_path / "run"), watch=Watch())
 
 
 def test_two_processes_lose_what_one_does_with_their_batches_together(tmp_path, pictures, recipe):
@@ -279,23 +278,23 @@ def test_a_killed_adversarial_run_goes_on_as_if_unbroken(tmp_path, pictures, rec
             "config": {"features": 4},
         },
     )
-    train(versus, options(pictures, tmp_path / "a", 10), notice=quiet)
+    train(versus, options(pictures, tmp_path / "a", 10), watch=Watch())
 
     class Killed(BaseException):
         pass
 
-    def kill_at_seven(done: float, words: str) -> None:
+    def kill_at_seven(words: str) -> None:
         if words.startswith("step 7 "):
             raise Killed
 
     often = options(pictures, tmp_path / "b", 10, save_every_s=0.0)
     with pytest.raises(Killed):
-        train(versus, often, notice=quiet, progress=kill_at_seven)
-    train(versus, options(pictures, tmp_path / "b", 10, resume=True), notice=quiet)
+        train(versus, often, watch=Watch(on_status=kill_at_seven))
+    train(versus, options(pictures, tmp_path / "b", 10, resume=True), watch=Watch())
     lines = losses_of(tmp_path / "a")
     assert losses_of(tmp_path / "b") == lines
     assert "adversarial" not in lines[0]
-    assert {"adversarial", "discriminator", "verdict_true"} <= set(lines[-1])
+    assert {"adversarial", "discriminator", "discriminator_score_true"} <= set(lines[-1])
 
 
 def test_a_discriminator_learns_to_tell_true_pictures_from_flat_ones():
@@ -304,35 +303,35 @@ def test_a_discriminator_learns_to_tell_true_pictures_from_flat_ones():
     section = AdversarialSection(loss="original", config={"features": 4}, rate=1e-3)
     adversary = Adversary(section, edge=16, channels=3, fabric=fabric)
     truth, flat = torch.rand(8, 3, 16, 16), torch.full((8, 3, 16, 16), 0.5)
-    before = adversary.verdict(flat, truth)
+    before = adversary.loss(flat, truth)
     for _ in range(40):
         told = adversary.learn([(flat, truth)], 1.0)
-    assert told["verdict_true"] > told["verdict_restored"] + 1
-    assert adversary.verdict(flat, truth) > before
+    assert told["discriminator_score_true"] > told["discriminator_score_restored"] + 1
+    assert adversary.loss(flat, truth) > before
 
 
 def test_a_weight_can_go_from_one_value_to_another(tmp_path, pictures, recipe):
     ramp = {"start": 0.0, "end": 2.0, "after": 0.25, "until": 0.75}
     both = changed(recipe, loss={"l1": 0.0, "l2": 1.0, "charbonnier": ramp})
-    train(both, options(pictures, tmp_path / "run", 8), notice=quiet)
+    train(both, options(pictures, tmp_path / "run", 8), watch=Watch())
     lines = read_log(tmp_path / "run")
     assert ["charbonnier" in line for line in lines] == [False] * 3 + [True] * 5
     assert all("l1" not in line and line["l2"] > 0 for line in lines)
 
 
 def test_a_network_learns_from_a_teacher(tmp_path, pictures, recipe):
-    teacher = train(recipe, options(pictures, tmp_path / "teacher", 3), notice=quiet).model
+    teacher = train(recipe, options(pictures, tmp_path / "teacher", 3), watch=Watch()).model
     pupil = changed(recipe, loss={"l1": 0.0, "distillation": 1.0, "teacher": str(teacher)})
-    train(pupil, options(pictures, tmp_path / "run", 60), notice=quiet)
+    train(pupil, options(pictures, tmp_path / "run", 60), watch=Watch())
     losses = [line["distillation"] for line in read_log(tmp_path / "run")]
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
 
 
 def test_a_degraded_run_sees_worse_pictures_than_a_clean_one(tmp_path, pictures, recipe):
     wide = changed(recipe, data={"patch": 16})
-    train(wide, options(pictures, tmp_path / "clean", 1), notice=quiet)
-    real = changed(wide, degradation={"chain": "real"})
-    report = train(real, options(pictures, tmp_path / "real", 1), notice=quiet)
+    train(wide, options(pictures, tmp_path / "clean", 1), watch=Watch())
+    real = changed(wide, degradation={"name": "real"})
+    report = train(real, options(pictures, tmp_path / "real", 1), watch=Watch())
     clean, damaged = (read_log(tmp_path / name)[0]["l1"] for name in ("clean", "real"))
     assert damaged > clean
     assert "real" in report.card.training.degradation
@@ -345,16 +344,16 @@ def test_paired_folders_are_trained_on_without_a_degradation(tmp_path, pictures,
         large = pyvips.Image.new_from_file(str(path)).numpy()
         half = np.floor(resize(large, scale=0.5).clip(0, 255) + 0.5).astype(np.uint8)
         pyvips.Image.new_from_array(half).write_to_file(str(small / path.name))
-    made = train(recipe, options(pictures, tmp_path / "made", 3), notice=quiet)
+    made = train(recipe, options(pictures, tmp_path / "made", 3), watch=Watch())
     given = options(pictures, tmp_path / "given", 3, data=(), pairs=(small, pictures))
-    report = train(recipe, given, notice=quiet)
+    report = train(recipe, given, watch=Watch())
     assert report.card.weights_sha256 == made.card.weights_sha256
     assert report.card.training.degradation.startswith("unknown")
-    with pytest.raises(ArgumentError, match="the degradation real are both asked for"):
+    with pytest.raises(ArgumentError, match="the degradation real are both requested"):
         train(
-            changed(recipe, degradation={"chain": "real"}),
+            changed(recipe, degradation={"name": "real"}),
             dataclasses.replace(given, folder=tmp_path / "real"),
-            notice=quiet,
+            watch=Watch(),
         )
 
 
@@ -365,5 +364,30 @@ def test_networks_with_several_outputs_are_supervised_at_each(
     config = {"lapsrn": {"scale": 4}, "drcn": {"scale": 2}}[architecture]
     network = {"architecture": architecture, "config": {**config, **SMALL[architecture]}}
     several = changed(recipe, network=network)
-    train(several, options(pictures, tmp_path / "run", 2), notice=quiet)
+    train(several, options(pictures, tmp_path / "run", 2), watch=Watch())
     assert read_log(tmp_path / "run")[-1]["l1"] > 0
+
+
+def test_a_cancelled_run_ends_at_its_next_step_and_can_be_resumed(tmp_path, pictures, recipe):
+    unbroken = train(recipe, options(pictures, tmp_path / "a", 6), watch=Watch())
+    watch = Watch(on_status=lambda line: watch.cancel() if line.startswith("step 3 ") else None)
+    with pytest.raises(Cancelled):
+        train(recipe, options(pictures, tmp_path / "b", 6, save_every_s=0.0), watch=watch)
+    assert read_log(tmp_path / "b")[-1]["step"] == 3
+    resumed = train(recipe, options(pictures, tmp_path / "b", 6, resume=True), watch=Watch())
+    assert resumed.card.weights_sha256 == unbroken.card.weights_sha256
+
+
+def test_a_run_whose_recipe_has_the_old_names_is_resumed(tmp_path, pictures, recipe):
+    unbroken = train(recipe, options(pictures, tmp_path / "a", 6), watch=Watch())
+    watch = Watch(on_status=lambda line: watch.cancel() if line.startswith("step 3 ") else None)
+    with pytest.raises(Cancelled):
+        train(recipe, options(pictures, tmp_path / "b", 6, save_every_s=0.0), watch=watch)
+    written = tmp_path / "b" / "recipe.toml"
+    old = written.read_text().replace("matrix_lr =", "matrix_rate =")
+    assert "matrix_rate =" in old
+    written.write_text(old)
+    again = load_recipe(str(written))
+    resumed = train(again, options(pictures, tmp_path / "b", 6, resume=True), watch=Watch())
+    assert resumed.card.weights_sha256 == unbroken.card.weights_sha256
+    assert written.read_text() == to_toml(recipe)

@@ -6,6 +6,7 @@ from superres.errors import RecipeError, UnknownNameError
 from superres.networks.catalog import network_config
 from superres.train.recipe import Ramp
 from superres.train.recipe_file import built_in_recipes, load_recipe, to_toml
+from superres.watch import Watch
 
 
 @pytest.mark.parametrize("name", sorted(built_in_recipes()))
@@ -118,7 +119,7 @@ def test_values_can_be_replaced_by_their_path():
     ("word", "message"),
     [
         ("data.patch", "replaces nothing"),
-        ("name.first=a", "name is no table"),
+        ("name.first=a", "name is not a table"),
         ("data.patch=huge", r"data\.patch"),
         ("loss.l1=-1", r"loss\.l1"),
     ],
@@ -137,7 +138,7 @@ def test_another_architecture_takes_over_nothing_of_the_one_it_replaces(tmp_path
     path = tmp_path / "other.toml"
     path.write_text("extends = 'default-x2'\n[network]\narchitecture = 'espcn'")
     network = load_recipe(str(path)).network
-    assert (network.config, network.start_from) == ({}, "")
+    assert (network.config, network.pretrained) == ({}, "")
 
 
 def test_a_ramp_goes_from_its_start_to_its_end_and_stays():
@@ -179,3 +180,58 @@ def test_a_ramp_of_a_table_s_term_is_written_and_read_back(tmp_path):
     path.write_text(to_toml(recipe))
     assert load_recipe(str(path)) == recipe
     assert recipe.loss.weights["lpips"] == Ramp(start=0.1, end=1.0, until=0.5)
+
+
+OLD_AND_NEW = {
+    "network": {"start_from": "pretrained", "fresh": "reinitialise"},
+    "optimizer": {"matrix_rate": "matrix_lr"},
+    "degradation": {"chain": "name"},
+}
+
+
+def old_text(recipe) -> str:
+    """Return a recipe as earlier versions wrote it."""
+    text = to_toml(recipe)
+    for section, names in OLD_AND_NEW.items():
+        head, mark, body = text.partition(f"[{section}]\n")
+        for old, new in names.items():
+            assert f"\n{new} = " in f"\n{body}"
+            body = f"\n{body}".replace(f"\n{new} = ", f"\n{old} = ", 1)[1:]
+        text = head + mark + body
+    return text
+
+
+def test_a_recipe_of_an_earlier_version_reads_as_todays_and_says_what_was_renamed(tmp_path):
+    recipe = load_recipe("real-x4", ['network.reinitialise=["tail."]'])
+    path = tmp_path / "old.toml"
+    path.write_text(old_text(recipe), encoding="utf-8")
+    watch = Watch()
+    assert load_recipe(str(path), watch=watch) == recipe
+    assert watch.notes == (
+        f"recipe {path}: network.start_from is now called network.pretrained",
+        f"recipe {path}: network.fresh is now called network.reinitialise",
+        f"recipe {path}: degradation.chain is now called degradation.name",
+        f"recipe {path}: optimizer.matrix_rate is now called optimizer.matrix_lr",
+    )
+
+
+def test_an_old_recipe_may_extend_a_new_one_and_replaces_its_values(tmp_path):
+    path = tmp_path / "old.toml"
+    path.write_text('extends = "real-x4"\n[network]\nstart_from = "mine"\n')
+    assert load_recipe(str(path)).network.pretrained == "mine"
+
+
+def test_an_old_name_on_the_command_line_replaces_the_new_key():
+    watch = Watch()
+    recipe = load_recipe("real-x4", ["network.start_from=mine"], watch)
+    assert recipe.network.pretrained == "mine"
+    assert watch.notes == (
+        "--set network.start_from: network.start_from is now called network.pretrained",
+    )
+
+
+def test_a_key_by_both_its_names_is_an_error(tmp_path):
+    path = tmp_path / "both.toml"
+    path.write_text('extends = "real-x4"\n[network]\nstart_from = "a"\npretrained = "b"\n')
+    with pytest.raises(RecipeError, match=r"both network\.start_from and network\.pretrained"):
+        load_recipe(str(path))

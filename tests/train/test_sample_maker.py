@@ -12,6 +12,7 @@ from superres.synthesis.burst_config import BurstConfig
 from superres.train.loop import train
 from superres.train.recipe_file import load_recipe, to_toml
 from superres.train.sample_maker import frame_count
+from superres.watch import Watch
 
 RECIPE = """
 name = "tiny"
@@ -47,12 +48,8 @@ def losses_of(folder) -> list[dict[str, float]]:
     return [{k: v for k, v in line.items() if k != "samples_per_s"} for line in read_log(folder)]
 
 
-def quiet(_: str) -> None:
-    pass
-
-
 def test_training_lowers_the_loss_and_leaves_a_model_of_many_frames(tmp_path, pictures, recipe):
-    report = train(recipe, options(pictures, tmp_path / "run", 60), notice=quiet)
+    report = train(recipe, options(pictures, tmp_path / "run", 60), watch=Watch())
     losses = [line["l1"] for line in read_log(tmp_path / "run")]
     assert np.mean(losses[-20:]) < 0.9 * np.mean(losses[:10])
     _, card = load_network(report.model)
@@ -62,19 +59,19 @@ def test_training_lowers_the_loss_and_leaves_a_model_of_many_frames(tmp_path, pi
 
 
 def test_a_killed_run_on_bursts_goes_on_as_if_unbroken(tmp_path, pictures, recipe):
-    unbroken = train(recipe, options(pictures, tmp_path / "a", 8), notice=quiet)
+    unbroken = train(recipe, options(pictures, tmp_path / "a", 8), watch=Watch())
 
     class Killed(BaseException):
         pass
 
-    def kill_at_five(done: float, words: str) -> None:
+    def kill_at_five(words: str) -> None:
         if words.startswith("step 5 "):
             raise Killed
 
     often = options(pictures, tmp_path / "b", 8, save_every_s=0.0)
     with pytest.raises(Killed):
-        train(recipe, often, notice=quiet, progress=kill_at_five)
-    resumed = train(recipe, options(pictures, tmp_path / "b", 8, resume=True), notice=quiet)
+        train(recipe, often, watch=Watch(on_status=kill_at_five))
+    resumed = train(recipe, options(pictures, tmp_path / "b", 8, resume=True), watch=Watch())
     assert losses_of(tmp_path / "b") == losses_of(tmp_path / "a")
     assert resumed.card.weights_sha256 == unbroken.card.weights_sha256
 
@@ -87,7 +84,7 @@ def test_highres_net_trains_on_the_same_bursts(tmp_path, pictures, recipe):
         }
     )
     other = recipe.model_copy(update={"network": network})
-    train(other, options(pictures, tmp_path / "run", 3), notice=quiet)
+    train(other, options(pictures, tmp_path / "run", 3), watch=Watch())
     assert read_log(tmp_path / "run")[-1]["l1"] > 0
 
 
@@ -97,7 +94,7 @@ def test_scores_with_one_four_and_eight_frames_are_logged(tmp_path, pictures, re
     picture = pyvips.Image.new_from_file(str(pictures / "0.png")).resize(1.5)
     picture.write_to_file(str(folder / "0.png"))
     one = options(pictures, tmp_path / "run", 2, validation=(folder,))
-    train(recipe, one, notice=quiet)
+    train(recipe, one, watch=Watch())
     last = read_log(tmp_path / "run")[-1]
     assert all(5 < last[f"psnr_set_{count}"] < 60 for count in (1, 4, 8))
 
@@ -108,8 +105,8 @@ def test_pictures_too_small_for_a_validation_burst_are_told_of(tmp_path, picture
     pyvips.Image.new_from_file(str(pictures / "0.png")).resize(0.5).write_to_file(
         str(folder / "0.png")
     )
-    with pytest.raises(DataError, match="holds no picture that a burst"):
-        train(recipe, options(pictures, tmp_path / "run", validation=(folder,)), notice=quiet)
+    with pytest.raises(DataError, match="holds no picture large enough for a burst"):
+        train(recipe, options(pictures, tmp_path / "run", validation=(folder,)), watch=Watch())
 
 
 def test_numbers_of_frames_come_evenly_from_one_to_the_most():
@@ -119,22 +116,22 @@ def test_numbers_of_frames_come_evenly_from_one_to_the_most():
 
 
 def test_what_bursts_and_single_pictures_do_not_share_is_refused(tmp_path, pictures, recipe):
-    chain = recipe.degradation.model_copy(update={"chain": "real"})
+    degradation = recipe.degradation.model_copy(update={"name": "real"})
     with pytest.raises(ArgumentError, match="takes bursts, which the degradation real cannot"):
         train(
-            recipe.model_copy(update={"degradation": chain}),
+            recipe.model_copy(update={"degradation": degradation}),
             options(pictures, tmp_path / "a"),
-            notice=quiet,
+            watch=Watch(),
         )
     paired = options(pictures, tmp_path / "b", data=(), pairs=(pictures, pictures))
     with pytest.raises(ArgumentError, match="which paired folders cannot make"):
-        train(recipe, paired, notice=quiet)
+        train(recipe, paired, watch=Watch())
     lean = recipe.network.model_copy(update={"architecture": "lean", "config": {}})
     with pytest.raises(ArgumentError, match="lean takes one frame"):
         train(
             recipe.model_copy(update={"network": lean}),
             options(pictures, tmp_path / "c"),
-            notice=quiet,
+            watch=Watch(),
         )
 
 

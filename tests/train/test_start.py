@@ -13,6 +13,7 @@ from superres.train.loop import TrainingOptions, train
 from superres.train.recipe import NetworkSection
 from superres.train.recipe_file import load_recipe
 from superres.train.start import freeze
+from superres.watch import Watch
 
 SMALL = ("network.config.features=8", "network.config.blocks=1", "data.patch=8", "data.batch=2")
 
@@ -33,7 +34,7 @@ def test_frozen_parameters_end_as_they_began_and_others_do_not(tmp_path):
     report = train(
         recipe,
         TrainingOptions(tmp_path / "run", (picture,), budget=Budget(steps=3)),
-        notice=lambda line: None,
+        watch=Watch(),
     )
     torch.manual_seed(recipe.seed)
     before = network_config("lean", recipe.network.config).build().state_dict()
@@ -43,7 +44,7 @@ def test_frozen_parameters_end_as_they_began_and_others_do_not(tmp_path):
 
 
 def test_a_name_that_fits_no_parameter_is_an_error_that_lists_them():
-    with pytest.raises(RecipeError, match=r"'neck\.', no parameter of lean begins so"):
+    with pytest.raises(RecipeError, match=r"'neck\.', but no parameter of lean starts with it"):
         freeze(build(), section("head.", "neck."))
 
 

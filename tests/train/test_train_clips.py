@@ -13,6 +13,7 @@ from superres.networks.catalog import network_config
 from superres.runs.log import read_log
 from superres.train.loop import train
 from superres.train.recipe_file import load_recipe
+from superres.watch import Watch
 
 RECIPE = """
 name = "tiny"
@@ -45,25 +46,21 @@ def recipe(tmp_path, *, changed="", to=""):
 options = partial(small_runs.options, steps=8)
 
 
-def quiet(_: str) -> None:
-    pass
-
-
 def test_a_killed_run_on_clips_goes_on_as_if_unbroken(tmp_path, pictures):
     tiny = recipe(tmp_path)
-    unbroken = train(tiny, options(pictures, tmp_path / "a"), notice=quiet)
+    unbroken = train(tiny, options(pictures, tmp_path / "a"), watch=Watch())
 
     class Killed(BaseException):
         pass
 
-    def kill_at_five(done: float, words: str) -> None:
+    def kill_at_five(words: str) -> None:
         if words.startswith("step 5 "):
             raise Killed
 
     often = options(pictures, tmp_path / "b", save_every_s=0.0)
     with pytest.raises(Killed):
-        train(tiny, often, notice=quiet, progress=kill_at_five)
-    resumed = train(tiny, options(pictures, tmp_path / "b", resume=True), notice=quiet)
+        train(tiny, often, watch=Watch(on_status=kill_at_five))
+    resumed = train(tiny, options(pictures, tmp_path / "b", resume=True), watch=Watch())
     assert resumed.card.weights_sha256 == unbroken.card.weights_sha256
     assert resumed.card.input == "video"
     assert resumed.card.training.degradation.startswith("clips of 3 frames")
@@ -71,7 +68,7 @@ def test_a_killed_run_on_clips_goes_on_as_if_unbroken(tmp_path, pictures):
 
 def test_watched_pictures_are_scored_as_clips_alone_and_by_the_default(tmp_path, pictures):
     run = options(pictures, tmp_path / "run", steps=1, validation=(pictures,))
-    train(recipe(tmp_path), run, notice=quiet)
+    train(recipe(tmp_path), run, watch=Watch())
     last = read_log(tmp_path / "run")[-1]
     kinds = ("clip", "alone", "default")
     assert all(5 < last[f"psnr_{kind}_pictures"] < 60 for kind in kinds)
@@ -92,11 +89,11 @@ def test_bursts_for_a_network_of_videos_and_pictures_too_small_are_refused(tmp_p
         train(
             recipe(tmp_path, changed="[clips]\nframes = 3\nspeed = 1.0", to="[burst]\nframes = 3"),
             options(pictures, tmp_path / "a"),
-            notice=quiet,
+            watch=Watch(),
         )
     with pytest.raises(DataError):
         train(
             recipe(tmp_path, changed="patch = 16", to="patch = 64"),
             options(pictures, tmp_path / "b"),
-            notice=quiet,
+            watch=Watch(),
         )

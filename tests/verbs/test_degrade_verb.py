@@ -43,7 +43,7 @@ def put(name: str, data: bytes = b"picture") -> Path:
 
 def test_a_result_is_named_on_stdout_and_everything_else_on_stderr(seen, capsys):
     put("a.jpg")
-    words = "a.jpg b.png --recipe bsrgan -s 2 --seed 7"
+    words = "a.jpg b.png --degradation bsrgan -s 2 --seed 7"
     assert main(["degrade", *words.split()]) == 0
     out, err = capsys.readouterr()
     assert out == "b.png\n"
@@ -90,7 +90,8 @@ def test_an_input_is_never_overwritten(capsys):
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("a.png b.png --recipe reel", "did you mean 'real'"),
+        ("a.png b.png --degradation reel", "did you mean 'real'"),
+        ("a.png b.png --degradation real --recipe real", "--degradation and --recipe are both"),
         ("- b.png", "reads and writes files"),
         ("a.png b.png -s 17", "less than or equal to 16"),
         ("a.png", "missing argument"),
@@ -107,3 +108,12 @@ def test_an_empty_folder_is_a_failure(capsys):
     Path("in").mkdir()
     assert main(["degrade", "in", "out"]) == 1
     assert "in holds no pictures" in capsys.readouterr().err
+
+
+def test_the_option_of_earlier_versions_still_names_the_degradation(seen, capsys):
+    put("a.jpg")
+    assert main(["degrade", "a.jpg", "b.png", "--recipe", "bsrgan"]) == 0
+    assert seen == [(load_degradation("bsrgan"), 4, 0)]
+    assert "--recipe is now called --degradation\n" in capsys.readouterr().err
+    assert main(["degrade", "--help"]) == 0
+    assert "--recipe" not in capsys.readouterr().out

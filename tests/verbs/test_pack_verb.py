@@ -18,10 +18,10 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     """What the packing was called with; nothing is packed."""
     calls: list[tuple[object, ...]] = []
 
-    def fake(places, target, options, *, notice, progress):
+    def fake(places, target, options, *, watch):
         calls.append((places, target, options))
-        notice("left out: a/small.png")
-        progress(1, 2)
+        watch.note("left out: a/small.png")
+        watch.progress(1, 2)
         return PackReport((target, Path("p-001.zip")), 2, 5, 3 * 2**20)
 
     monkeypatch.setattr(packing, "pack", fake)

@@ -35,11 +35,12 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[TrainingOptions]:
     """What the training loop was called with; the loop itself does not run."""
     calls: list[TrainingOptions] = []
 
-    def fake(recipe, options, *, notice, progress):
+    def fake(recipe, options, *, watch):
         calls.append(options)
-        notice(f"training {recipe.name}")
-        progress(0.5, "step 100  l1 0.0312")
-        progress(0.6, "step 150  l1 0.0311")
+        watch.note(f"training {recipe.name}")
+        for done, words in ((0.5, "step 100  l1 0.0312"), (0.6, "step 150  l1 0.0311")):
+            watch.status(words)
+            watch.progress(done, 1.0)
         watched = Watched({"psnr_Set5": 30.414}, {"psnr_Set5": 28.43})
         sets = (watched,) if options.validation else ()
         return TrainReport(options.folder / "model.safetensors", CARD, 200, 1.5, 0.031, *sets)

@@ -96,7 +96,7 @@ def test_verbs_that_have_no_one_picture_refuse_auto(words, capsys):
     soft_picture(16, 16).write_to_file("in/a.png")
     assert main(words) == 2
     err = capsys.readouterr().err.splitlines()
-    assert err[0].startswith("error: auto is no model")
+    assert err[0].startswith("error: auto is not a model")
     assert err[1].startswith("hint: name a model")
 
 

@@ -16,7 +16,7 @@ def draw_patches(
     batch: int,
     seed: int,
     step: int,
-    share: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] = (0, 1),
 ) -> tuple[Tensor, Tensor]:
     """Draw the patches of one step; they depend on the seed and the step alone.
 
@@ -28,7 +28,7 @@ def draw_patches(
         pairs: The pictures.
         patch: Edge of the small patch in pixels.
         batch: Number of patches.
-        share: Which part of the batch to gather, of how many equal ones; all parts together are
+        shard: Which part of the batch to gather, of how many equal ones; all parts together are
             the batch that a single process would draw.
         seed: The run's seed.
         step: The step's number.
@@ -40,7 +40,7 @@ def draw_patches(
     # Drawn by numpy, which mixes seed and step well and gives the same numbers on every machine;
     # torch's generators look at 32 bits of a seed.
     places = torch.from_numpy(np.random.default_rng((seed, step)).random((batch, 4)))
-    part, parts = share
+    part, parts = shard
     places = places[part * batch // parts : (part + 1) * batch // parts]
     sizes = pairs.sizes
     likely = sizes.prod(1).double()

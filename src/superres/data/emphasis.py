@@ -1,4 +1,4 @@
-"""Which pictures of a data set are drawn more often than their share of the pixels."""
+"""Sampling weights of pictures, by their file names."""
 
 from __future__ import annotations
 

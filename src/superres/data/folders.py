@@ -1,4 +1,4 @@
-"""Which pictures lie in the folders and packs that the user named."""
+"""Pictures of folders and packs that the user names."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def find_pictures(places: Sequence[Path]) -> list[PictureSource]:
     """Return the pictures in folders (with their subfolders), packs and single files, sorted.
 
     Raises:
-        DataError: A place does not exist, is no pack or picture, or there is none at all.
+        DataError: A place does not exist, is not a pack or picture, or there is none at all.
     """
     found = [source for place in places for source in _pictures_at(place)]
     if not found:
@@ -87,7 +87,7 @@ def _members(path: Path) -> Iterator[PictureSource]:
         with zipfile.ZipFile(path) as pack:
             names = sorted(pack.namelist())
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{path} is no readable pack: {error}", "pack it again") from error
+        raise DataError(f"{path} is not a readable pack: {error}", "pack it again") from error
     for name in names:
         if is_picture(name):
             yield PictureSource(path, name)

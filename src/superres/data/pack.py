@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from superres.atomic import OVERWRITE_OR_SKIP, Inputs, atomic_write, check_targe
 from superres.data.folders import PACK_SUFFIX, PictureSource, find_pictures
 from superres.errors import ArgumentError, DataError, OutputError, SuperresError
 from superres.media import Picture, WriteOptions, open_picture, read_pixels, write_picture
+from superres.watch import Watch
 
 MANIFEST_NAME = "manifest.json"
 _MOST_LOOKED_FOR = 1000  # further packs that stand beside the first
@@ -65,26 +66,19 @@ class PackReport:
     bytes: int
 
 
-def pack(
-    places: Sequence[Path],
-    target: Path,
-    options: PackOptions,
-    *,
-    notice: Callable[[str], None],
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> PackReport:
+def pack(places: Sequence[Path], target: Path, options: PackOptions, *, watch: Watch) -> PackReport:
     """Crop pictures and store them in one or more packs.
 
     Args:
         places: Folders and pictures.
         target: The pack to write, a `.zip`; further ones are numbered beside it.
         options: How pictures are cropped and stored.
-        notice: Called with one line for each picture that is left out.
-        progress: Called with the pictures done and all pictures.
+        watch: Told of each picture that is left out, and of the pictures done and all pictures.
 
     Raises:
         DataError: No picture could be packed.
         OutputError: A pack cannot be written, exists, or is or would lie in one of the inputs.
+        Cancelled: The watch was cancelled.
     """
     sources = find_pictures(places)
     inputs = Inputs(source.path for source in sources)
@@ -92,15 +86,16 @@ def pack(
     shards = _Shards(target, inputs, options)
     used = 0
     for number, source in enumerate(sources):
+        watch.check()
         before = shards.crops
         try:
             picture = open_picture(source.data())
             for place, crop in _grid(read_pixels(picture), options):
                 shards.add(_encode(crop, picture, options), source, place, options.format)
         except SuperresError as error:
-            notice(f"left out: {source}: {error.message}")
+            watch.note(f"left out: {source}: {error.message}")
         used += shards.crops > before
-        progress(number + 1, len(sources))
+        watch.progress(number + 1, len(sources))
     if not shards.crops:
         raise DataError(
             f"none of {len(sources)} pictures could be packed",

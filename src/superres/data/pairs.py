@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -23,6 +23,7 @@ from superres.data.resident import ResidentPairs, decode, stack_resident
 from superres.errors import DataError
 from superres.images.resize import resize
 from superres.media import Picture, open_picture
+from superres.watch import Watch
 
 LARGEST_SHIFT_PX = 0.5  # of the small picture; a wrong resize (every 4th pixel) shifts by 0.375
 # Agreement of pictures of 76 px: of unrelated ones up to 0.30; of the same one 0.32 after a blur of
@@ -48,7 +49,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How a small picture lies on the large one made small.
+    """How a small picture lies on the large one downscaled.
 
     Attributes:
         down: Pixels of the small picture that it lies lower.
@@ -126,7 +127,7 @@ def load_resident_pairs(
     channels: int,
     smallest: int,
     device: torch.device,
-    notice: Callable[[str], None],
+    watch: Watch,
 ) -> ResidentPairs:
     """Match and check the pictures of two folders, decode them, and put them on the device.
 
@@ -138,7 +139,7 @@ def load_resident_pairs(
         channels: 3 for RGB (grey pictures are repeated), 1 for grey (RGB ones are averaged).
         smallest: Small pictures with a shorter edge are left out, and said so.
         device: Where the pixels shall lie.
-        notice: Called with one line for each pair that is left out.
+        watch: Told of each pair that is left out.
 
     Raises:
         DataError: See `find_pairs` and `check_pairs`; or no pair is large enough.
@@ -152,7 +153,7 @@ def load_resident_pairs(
         scale=scale,
         smallest=smallest,
         device=device,
-        notice=notice,
+        watch=watch,
     )
 
 
@@ -209,7 +210,7 @@ def _check_sizes(pair: Pair, small: Picture, large: Picture, scale: int) -> None
         f"at ×{scale}",
         f"the scale of this pair is {found}: train a network of that scale"
         if fits
-        else f"large pictures may have up to {scale - 1} px more at the right and below, no less",
+        else f"large pictures may have up to {scale - 1} px more at the right and below, not fewer",
     )
 
 
@@ -220,9 +221,9 @@ def _check_alignment(pair: Pair, scale: int) -> None:
     found = measure_alignment(small, made)
     if found.agreement < LEAST_AGREEMENT:
         raise DataError(
-            f"{pair} show different pictures: they agree by {found.agreement:.2f}, "
-            f"and {LEAST_AGREEMENT} is the least",
-            "check that both folders name the same pictures alike",
+            f"{pair} show different pictures: their agreement is {found.agreement:.2f}, "
+            f"at least {LEAST_AGREEMENT} is needed",
+            "check that the pictures of a pair have the same name in both folders",
         )
     # Where a picture is smooth, flaws move its broad peak far without making it much higher.
     beyond_doubt = found.agreement_unmoved < _DROP * found.agreement
@@ -231,7 +232,7 @@ def _check_alignment(pair: Pair, scale: int) -> None:
             f"{pair} are not aligned: the small picture lies "
             f"{abs(found.down):.2f} px {'lower' if found.down > 0 else 'higher'} and "
             f"{abs(found.right):.2f} px further {'right' if found.right > 0 else 'left'}",
-            f"align them to within {LARGEST_SHIFT_PX} px of the small one, or take them out",
+            f"align them to within {LARGEST_SHIFT_PX} px of the small one, or remove them",
         )
 
 

@@ -21,6 +21,7 @@ from superres.degrade.downscale import downscale_uint8
 from superres.errors import DataError, SuperresError
 from superres.frame import UINT8, from_unit, to_unit
 from superres.media import open_picture, read_pixels
+from superres.watch import Watch
 
 Source = TypeVar("Source")
 # (H, W, C) of the large and (h, w, C) of the small picture; None where it is to be made.
@@ -60,7 +61,7 @@ def load_resident(
     channels: int,
     smallest: int,
     device: torch.device,
-    notice: Callable[[str], None],
+    watch: Watch,
 ) -> ResidentPairs:
     """Decode all pictures, make the small ones, and put both on the device.
 
@@ -70,10 +71,11 @@ def load_resident(
         channels: 3 for RGB (grey pictures are repeated), 1 for grey (RGB ones are averaged).
         smallest: Small pictures with a shorter edge are left out, and said so.
         device: Where the pixels shall lie.
-        notice: Called with one line for each picture that is left out.
+        watch: Told of each picture that is left out.
 
     Raises:
         DataError: No picture is large enough.
+        Cancelled: The watch was cancelled.
     """
     return stack_resident(
         sources,
@@ -81,7 +83,7 @@ def load_resident(
         scale=scale,
         smallest=smallest,
         device=device,
-        notice=notice,
+        watch=watch,
     )
 
 
@@ -92,7 +94,7 @@ def stack_resident(
     scale: int,
     smallest: int,
     device: torch.device,
-    notice: Callable[[str], None],
+    watch: Watch,
 ) -> ResidentPairs:
     """Decode pairs in a few threads and put them on the device, end to end.
 
@@ -103,10 +105,11 @@ def stack_resident(
         scale: Large size over small size.
         smallest: Small pictures with a shorter edge are left out, and said so.
         device: Where the pixels shall lie.
-        notice: Called with one line for each source that is left out.
+        watch: Told of each source that is left out.
 
     Raises:
         DataError: No picture is large enough.
+        Cancelled: The watch was cancelled.
     """
     kept_small: list[Tensor] = []
     kept_large: list[Tensor] = []
@@ -121,13 +124,16 @@ def stack_resident(
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         for source, decoded in zip(sources, pool.map(attempt, sources), strict=False):
+            watch.check()
             if isinstance(decoded, SuperresError):
-                notice(f"left out: {source}: {decoded.message}")
+                watch.note(f"left out: {source}: {decoded.message}")
                 continue
             large, small = decoded
             height, width = large.shape[0] // scale, large.shape[1] // scale
             if min(height, width) < smallest:
-                notice(f"left out: {source}: {large.shape[1]} x {large.shape[0]} px is too small")
+                watch.note(
+                    f"left out: {source}: {large.shape[1]} x {large.shape[0]} px is too small"
+                )
                 continue
             large_HWC = torch.from_numpy(large[: height * scale, : width * scale]).to(device)
             small_HWC = (

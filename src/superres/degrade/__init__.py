@@ -1,1 +1,1 @@
-"""How large pictures become small ones for training. Needs torch; this file imports nothing."""
+"""Degradation of training pictures. Needs torch; this file imports nothing."""

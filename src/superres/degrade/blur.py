@@ -1,4 +1,4 @@
-"""How a batch is blurred: kernels of the shapes that lenses, motion and filters leave.
+"""Blur of a batch: kernels of lenses, motion and filters.
 
 Generalised Gaussians and plateaus are those of Liu et al., "Estimating generalized Gaussian blur
 kernels for out-of-focus image deblurring", IEEE TCSVT 2021; how often each shape comes, and the

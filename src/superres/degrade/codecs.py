@@ -1,4 +1,4 @@
-"""What real encoders do to a batch: JPEG, WebP, AVIF and H.264, there and back on the CPU."""
+"""Compression of a batch by real encoders on the CPU: JPEG, WebP, AVIF and H.264."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def code_batch(x_BCHW: Tensor, codec: Codec, qualities: Sequence[int]) -> Tensor
 
     Raises:
         ArgumentError: There are not 1 or 3 channels, or not one quality for each sample.
-        BackendError: H.264 is asked, and the package `av` is not installed or has no encoder.
+        BackendError: H.264 was requested, and the package `av` is not installed or has no encoder.
     """
     batch, channels = x_BCHW.shape[:2]
     if channels not in (1, 3) or len(qualities) != batch:
@@ -78,7 +78,7 @@ def _through_h264(picture: _Picture, codec: str, quality: int) -> _Picture:
     except ModuleNotFoundError as error:
         raise BackendError(
             f"{codec} needs the package av, which is not installed",
-            "pip install 'superres[video]', or leave h264 out of the chain",
+            "pip install 'superres[video]', or leave h264 out of the degradation",
         ) from error
     height, width = picture.shape[:2]
     rgb = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
@@ -98,7 +98,7 @@ def _through_h264(picture: _Picture, codec: str, quality: int) -> _Picture:
         decoded: _Picture = frames[0].to_ndarray(format="rgb24")
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         raise BackendError(
-            f"the installed av cannot code a picture of {height} x {width} as H.264: {error}",
-            "leave h264 out of the chain, or install an av whose FFmpeg has libx264",
+            f"the installed av cannot encode a picture of {height} x {width} as H.264: {error}",
+            "leave h264 out of the degradation, or install an av whose FFmpeg has libx264",
         ) from error
     return decoded[:height, :width]

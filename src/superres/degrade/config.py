@@ -1,4 +1,4 @@
-"""What a degradation chain may consist of: its steps, their chances and their ranges."""
+"""Degradation settings: steps, their chances and their ranges."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 
 
 class Part(BaseModel):
-    """A table of a chain; it refuses keys that it does not know."""
+    """A table of a degradation; it refuses keys that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -268,10 +268,10 @@ Step = Annotated[
 
 
 class DegradationConfig(Part):
-    """A chain: how a large picture becomes the small one that training sees.
+    """A degradation: how a large picture becomes the small one that training sees.
 
     Attributes:
-        clean: Part of the samples that skip the chain: MATLAB's bicubic makes them small.
+        clean: Part of the samples that skip the steps: MATLAB's bicubic downscales them.
         share: Samples in a row that share the order of steps, the sizes and kernels of resizes, and
             the codec. All else is drawn for each. 1 varies most, many are fast on a GPU.
         steps: The steps by name, in their order. One of them is of the kind `small`, and no resize
@@ -289,16 +289,16 @@ class DegradationConfig(Part):
     def _fits_together(self) -> DegradationConfig:
         resizes = [step.kind for step in self.steps.values() if step.kind in ("resize", "small")]
         if resizes.count("small") != 1 or resizes[-1] != "small":
-            raise ValueError("a chain has one step of the kind small, and no resize after it")
+            raise ValueError("a degradation has one step of the kind small, and no resize after it")
         shuffled = [name for run in self.shuffle for name in run]
         if unknown := [name for name in shuffled if name not in self.steps]:
-            raise ValueError(f"shuffle names {unknown[0]!r}, which is no step")
+            raise ValueError(f"shuffle names {unknown[0]!r}, which is not a step")
         if len(shuffled) != len(set(shuffled)) or not all(self.shuffle):
             raise ValueError("shuffle names each step once, and has no empty runs")
         return self
 
     def order(self, rng: np.random.Generator) -> list[str]:
-        """Return the names of the steps in an order that the chain allows."""
+        """Return the names of the steps in an order that the degradation allows."""
         names = list(self.steps)
         order = list(names)
         runs: list[int] = rng.permutation(len(self.shuffle)).tolist()

@@ -1,4 +1,4 @@
-"""How a batch of pictures is resized on any device: MATLAB's imresize, for tensors."""
+"""MATLAB's imresize for batches of tensors, on any device."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def downscale_uint8(large_HWC: Tensor, scale: int) -> Tensor:
         (H / scale, W / scale, C) uint8 on the same device.
 
     Raises:
-        ArgumentError: The picture is not (H, W, C) uint8, or its size is no multiple of `scale`.
+        ArgumentError: The picture is not (H, W, C) uint8, or its size is not a multiple of `scale`.
     """
     if large_HWC.ndim != 3 or large_HWC.dtype != torch.uint8:
         raise ArgumentError(
@@ -137,7 +137,7 @@ def downscale_uint8(large_HWC: Tensor, scale: int) -> Tensor:
     height, width = large_HWC.shape[:2]
     if scale < 1 or min(height, width) < 1 or height % scale or width % scale:
         raise ArgumentError(
-            f"a picture of {height}×{width} is no multiple of the scale {scale}",
+            f"a picture of {height}×{width} is not a multiple of the scale {scale}",
             "crop it to a multiple first, from the top left",
         )
     # Whole values, not unit ones: where a result lies between two levels exactly, it stays so.

@@ -1,4 +1,4 @@
-"""Which degradation chain a name stands for: a built-in one, or one in a TOML file."""
+"""Degradations by name: built-in ones, and those of TOML files."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from superres.toml_tables import Table, as_table, check_keys, merged, read_table
 
 
 def built_in_degradations() -> dict[str, Path]:
-    """Return the names and files of the chains that ship inside the package."""
+    """Return the names and files of the degradations that ship inside the package."""
     folder = Path(str(resources.files("superres") / "recipes" / "degradations"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load_degradation(name: str, overrides: Mapping[str, Any] | None = None) -> DegradationConfig:
-    """Read a chain.
+    """Read a degradation.
 
     Args:
-        name: A built-in chain's name, or the path of a TOML file.
-        overrides: What replaces values of the chain, as nested tables: `{"clean": 0.2}`, or
+        name: A built-in degradation's name, or the path of a TOML file.
+        overrides: What replaces its values, as nested tables: `{"clean": 0.2}`, or
             `{"steps": {"noise": {"chance": 0.5}}}`.
 
     Raises:
-        RecipeError: The file is missing or no TOML, or a value is bad.
-        UnknownNameError: No chain has this name, or a key is unknown; the hint names the nearest.
+        RecipeError: The file is missing or not TOML, or a value is bad.
+        UnknownNameError: The name or a key is unknown; the hint names the nearest.
     """
     table = merged(_read(name), dict(overrides or {}))
     where = f"degradation {name}"

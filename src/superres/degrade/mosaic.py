@@ -1,4 +1,4 @@
-"""What a camera's sensor does to a batch: one colour a pixel, noise, and the colours guessed back.
+"""Sensor simulation on a batch: colour mosaic, noise, and demosaicing.
 
 Bayer's mosaic and bilinear demosaicking. In place of the camera pipelines of BSRGAN
 (arXiv:2103.14006) stands a gamma of 2: near sRGB's, and a square and a root are cheap. The noise
@@ -54,7 +54,7 @@ def mosaic_batch(x_BCHW: Tensor, phase_B2: Tensor) -> Tensor:
     if channels != 3 or min(height, width) < 2:
         raise ArgumentError(
             f"a mosaic is made of RGB pictures of at least 2 x 2 px, got {tuple(x_BCHW.shape)}",
-            "leave the sensor out of the chain for such pictures",
+            "leave the sensor out of the degradation for such pictures",
         )
     return (x_BCHW * _seen(x_BCHW, phase_B2)).sum(1, keepdim=True)
 

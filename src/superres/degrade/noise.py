@@ -1,4 +1,4 @@
-"""How noise is added to a batch: Gaussian, Poisson and speckle, grey or coloured.
+"""Noise on a batch: Gaussian, Poisson and speckle, grey or coloured.
 
 Strengths and kinds come from numpy and are the same on every device; the noise itself is drawn on
 the picture's device, and the same seed gives the same noise there.

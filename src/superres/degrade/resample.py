@@ -1,4 +1,4 @@
-"""How a batch is brought to another size quickly, where a degradation needs no exact numbers.
+"""Fast resizing of a batch, where a degradation needs no exact numbers.
 
 Single precision, and several times faster than `downscale`; like it, all put pixel centres at
 half-integers, so no picture shifts. Nearest-neighbour is left out, as in Real-ESRGAN: shrinking by

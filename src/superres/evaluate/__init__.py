@@ -1,1 +1,1 @@
-"""How good a model is on sets of pictures. Needs no torch; this file imports nothing."""
+"""Evaluation of models on sets of pictures. This file imports nothing."""

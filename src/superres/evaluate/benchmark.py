@@ -1,4 +1,4 @@
-"""How well an enlarger restores a set of pictures whose truth is known."""
+"""Benchmark of an upscaler on a set of pictures with known truth."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from superres.images.resize import resize
 from superres.media import is_picture, open_picture, read_pixels
 from superres.metrics import Protocol, psnr, ssim
 from superres.metrics.cpsnr import RegisteredProtocol, cpsnr
+from superres.watch import Watch
 
 Enlarger = Callable[[NDArray[np.generic]], NDArray[np.generic]]  # (H, W, C), dtype kept
-Watcher = Callable[[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]], None]
+PixelListener = Callable[[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]], None]
 SmallOrigin = Literal["published", "made"]
 AnyProtocol = Protocol | RegisteredProtocol
 
@@ -83,8 +84,8 @@ def evaluate(
     *,
     scale: int,
     protocol: AnyProtocol,
-    progress: Callable[[PictureScore], None] | None = None,
-    watch: Watcher | None = None,
+    watch: Watch | None = None,
+    on_pixels: PixelListener | None = None,
 ) -> SetResult:
     """Enlarge the small pictures of a set and compare them with the truth.
 
@@ -98,18 +99,21 @@ def evaluate(
         folder: The set.
         scale: Large size over small size.
         protocol: How scores are taken; the literature's border is the scale.
-        progress: Called after each picture with its score.
-        watch: Called after each picture with its small, restored and true pixels.
+        watch: Told how many of the set's pictures are done.
+        on_pixels: Called after each picture with its small, restored and true pixels.
 
     Raises:
         DataError: There are no pictures, a small one is missing, or a pair's sizes do not fit.
         PictureError: A picture cannot be read.
+        Cancelled: The watch was cancelled.
     """
     if scale < 1:
         raise ArgumentError(f"the scale must be at least 1, got {scale}", "try 2, 3 or 4")
+    watch = watch or Watch()
     truths, smalls = _pairs(folder, scale)
     scores: list[PictureScore] = []
     for index, path in enumerate(truths):
+        watch.check()
         truth = _read(path)
         if smalls:
             small = _read(smalls[index])
@@ -120,10 +124,9 @@ def evaluate(
         clear = _clear(folder, path, truth) if isinstance(protocol, RegisteredProtocol) else None
         score, restored = _score(enlarger, small, truth, clear, protocol, path.stem)
         scores.append(score)
-        if watch:
-            watch(small, restored, truth)
-        if progress:
-            progress(scores[-1])
+        if on_pixels:
+            on_pixels(small, restored, truth)
+        watch.progress(len(scores), len(truths))
     origin: SmallOrigin = "published" if smalls else "made"
     return SetResult(folder.resolve().name, scale, protocol, origin, tuple(scores))
 
@@ -150,7 +153,7 @@ def truth_paths(folder: Path) -> list[Path]:
     """Return the paths of a set's truths, by name.
 
     Raises:
-        DataError: It is no folder, or there are none.
+        DataError: It is not a folder, or there are none.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder", "name the folder of a set, such as Set5")
@@ -171,7 +174,7 @@ def _pairs(folder: Path, scale: int) -> tuple[list[Path], list[Path]]:
         if small is None:
             raise DataError(
                 f"{published} holds {len(by_stem)} small pictures, but none for {path.name}",
-                "complete the folder, or move it away to have small pictures made",
+                "complete the folder, or move it away, and small pictures are made by bicubic",
             )
         smalls.append(small)
     return truths, smalls
@@ -200,7 +203,7 @@ def _cropped(truth: NDArray[np.generic], scale: int, path: Path) -> NDArray[np.g
     height, width = truth.shape[0] // scale * scale, truth.shape[1] // scale * scale
     if min(height, width) == 0:
         raise DataError(
-            f"{path} of {truth.shape[0]}×{truth.shape[1]} cannot be made {scale} times smaller",
+            f"{path} of {truth.shape[0]}×{truth.shape[1]} cannot be downscaled by {scale}",
             "leave it out of the set",
         )
     return truth[:height, :width]

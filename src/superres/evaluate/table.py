@@ -1,4 +1,4 @@
-"""How the scores of an evaluation are shown: as tables for people, as JSON for machines."""
+"""Tables and JSON of an evaluation's scores."""
 
 from __future__ import annotations
 

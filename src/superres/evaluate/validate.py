@@ -1,4 +1,4 @@
-"""How good a network is during its run: scores on a benchmark folder, and a picture to look at."""
+"""Validation of a network during its run: scores on a folder, and a picture to look at."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Validator:
         distances: list[float] = []
         shown: list[Pixels] = []
 
-        def watch(
+        def keep(
             small: NDArray[np.generic], restored: NDArray[np.generic], truth: NDArray[np.generic]
         ) -> None:
             shown[:] = [side_by_side(small, restored, truth, self._config.scale)]
@@ -93,7 +93,7 @@ class Validator:
             scale=scale,
             protocol=Protocol(channels="luma", border=scale),
         )
-        result = score(lambda pixels: self._enlarge(network, pixels), watch=watch)
+        result = score(lambda pixels: self._enlarge(network, pixels), on_pixels=keep)
         scores = _named(result)
         if distances:
             scores[f"lpips_{result.name}"] = statistics.fmean(distances)

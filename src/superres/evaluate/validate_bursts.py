@@ -1,4 +1,4 @@
-"""How good a network of many frames is during its run: scores on bursts that stay the same."""
+"""Validation of a burst network during its run, on fixed bursts."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class BurstValidator:
         self._bursts = [(x.to(device), truth) for x, truth in filter(None, made)]
         if not self._bursts:
             raise DataError(
-                f"{folder} holds no picture that a burst of {_LEAST_PATCH} px can be made of",
+                f"{folder} holds no picture large enough for a burst of {_LEAST_PATCH} px",
                 "validate on larger pictures",
             )
 

@@ -1,4 +1,4 @@
-"""How good a network of videos is during its run: scores on clips that stay the same."""
+"""Validation of a video network during its run, on fixed clips."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ClipValidator:
         self._clips = [(small.to(device), truth.to(device)) for small, truth in made]
         if not self._clips:
             raise DataError(
-                f"{source} holds nothing that a clip of {_CLIPS.frames} frames can be made of",
+                f"{source} holds nothing large or long enough for a clip of {_CLIPS.frames} frames",
                 "validate on larger pictures or a longer video",
             )
         self._default: dict[str, float] | None = None

@@ -1,4 +1,4 @@
-"""What scores a run's network on what is watched: by single pictures, by bursts, or by clips."""
+"""Validators of a run: single pictures, bursts or clips."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Watched:
         )
 
 
-def watch(
+def validate(
     validators: Sequence[AnyValidator],
     network: nn.Module,
     *,

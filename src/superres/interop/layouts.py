@@ -1,4 +1,4 @@
-"""Which network a dictionary of weights is: one explicit list of published layouts, in order.
+"""Published weight layouts, in order of detection.
 
 The names are those of the networks' own releases and of BasicSR, which most of the community
 trains with. Hyper-parameters are read from shapes; what no shape tells is said where it is assumed.
@@ -333,7 +333,7 @@ def _check_mean(weights: Weights) -> None:
     if any(abs(a - b) > 1e-3 for a, b in itertools.zip_longest(found, _DIV2K_MEAN, fillvalue=9)):
         shown = ", ".join(f"{value:.4f}" for value in found[:3])
         raise ModelError(
-            f"the network takes off ({shown}) of {_RANGE:g} from its pixels, known is DIV2K's mean "
+            f"the network subtracts ({shown}) of {_RANGE:g} from its pixels, expected DIV2K's mean "
             f"{_DIV2K_MEAN}",
             "networks trained with another mean colour or range of pixels are not read",
         )

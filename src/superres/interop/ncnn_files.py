@@ -1,4 +1,4 @@
-"""What an ncnn model holds: the layers of its .param file, with their weights from the .bin.
+"""Reader of ncnn models: layers of the .param file, with their weights from the .bin.
 
 Format: ncnn's developer guide, "param and model file structure". Only layers without weights and
 the three kinds of weights that enlarging networks have are read; an unknown layer makes the rest of
@@ -53,7 +53,7 @@ class NcnnLayer:
         if isinstance(value, tuple):
             raise ModelError(
                 f"layer {self.name} has a list where setting {key} is a number",
-                "the .param file is damaged; fetch it again",
+                "the .param file is damaged; download it again",
             )
         return value
 
@@ -63,7 +63,7 @@ class NcnnLayer:
         if not (value == int(value) and 0 <= value < 2**31):
             raise ModelError(
                 f"layer {self.name} has {value:g} where setting {key} is a count",
-                "the .param file is damaged; fetch it again",
+                "the .param file is damaged; download it again",
             )
         return int(value)
 
@@ -78,8 +78,8 @@ def read_ncnn(path: Path) -> list[NcnnLayer]:
     lines = _text(path).split("\n")
     if lines[0].strip() != _MAGIC:
         raise ModelError(
-            f"{path} is no ncnn graph: it begins with {lines[0][:20]!r}, not {_MAGIC}",
-            "name the text form (.param), whose weights stand beside it in a .bin of that name",
+            f"{path} is not an ncnn graph: it begins with {lines[0][:20]!r}, not {_MAGIC}",
+            "name the text form (.param), with its weights beside it in a .bin of the same name",
         )
     source = _Weights(path.with_suffix(".bin"))
     layers = [_layer(line, path, source) for line in lines[2:] if line.strip()]
@@ -101,7 +101,7 @@ def _bytes(path: Path, limit: int) -> bytes:
         if size > limit:
             raise ModelError(
                 f"{path} has {size / 2**20:.0f} MiB, at most {limit / 2**20:.0f} are read",
-                "it is no enlarging network of a known kind",
+                "it is not an upscaling network of a known kind",
             )
         return path.read_bytes()
     except OSError as error:
@@ -212,9 +212,9 @@ class _Weights:
 
 def _eight_bits(name: str) -> ModelError:
     return ModelError(
-        f"layer {name} is stored in 8-bit numbers", "take the fp16 or fp32 form of the model"
+        f"layer {name} is stored in 8 bits", "take the fp16 or fp32 form of the model"
     )
 
 
 def _damaged(path: Path, what: str) -> ModelError:
-    return ModelError(f"{path} is damaged: {what}", "fetch or convert the model again")
+    return ModelError(f"{path} is damaged: {what}", "download or convert the model again")

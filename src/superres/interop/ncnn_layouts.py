@@ -1,4 +1,4 @@
-"""Which network an ncnn graph is: its layers' order, and the names their weights have in training.
+"""Recognition of ncnn graphs: the layers' order, and their weights' names in training.
 
 The converters number the layers or keep long paths, so names tell nothing; the order of the
 operations does. Each family is one pattern of letters over that order.
@@ -61,12 +61,12 @@ def published_weights(layers: Sequence[NcnnLayer]) -> Weights:
     if _COMPACT.fullmatch(order.removesuffix("I")):
         factor = layers[-1].number(1)
         raise ModelError(
-            f"the graph makes what its network enlarges {factor:g} times as large afterwards",
-            "name the graph without that last step, and ask for the scale you want (-s 2)",
+            f"the graph resizes its network's output by {factor:g} afterwards",
+            "name the graph without that last step, and request the scale with -s, such as -s 2",
         )
     kinds = ", ".join(dict.fromkeys(layer.kind for layer in layers if layer.kind in _LETTERS))
     raise ModelError(
-        f"the ncnn graph is of no known network: {order.count('C')} convolutions among {kinds}",
+        f"the ncnn graph is not of a known network: {order.count('C')} convolutions among {kinds}",
         f"RRDBNet, SRVGGNetCompact and SPAN are known; otherwise {_HINT}",
     )
 
@@ -110,7 +110,7 @@ def _span(layers: Sequence[NcnnLayer]) -> Weights:
     if mean.shape != _DIV2K_MEAN.shape or (mean - _DIV2K_MEAN).abs().max() > 1e-3:
         shown = ", ".join(f"{value:.3f}" for value in mean[:3])
         raise ModelError(
-            f"the ncnn graph takes the mean colour ({shown}) off its pixels, known is DIV2K's",
+            f"the ncnn graph subtracts the mean colour ({shown}) from its pixels, expected DIV2K's",
             "networks trained with another mean colour are not read",
         )
     scaling, *_ = (layer for layer in layers if layer.kind == "BinaryOp" and layer.number(0) == 2)

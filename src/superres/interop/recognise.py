@@ -1,4 +1,4 @@
-"""A card for weights that carry none: what network they are of, told from the weights themselves.
+"""Recognition of weights without a card: a card, derived from the weights alone.
 
 `foreign_files` and `ncnn_files` read, `foreign_layouts` and `ncnn_layouts` recognise. A network is
 built in memory only after all names and shapes were compared with what it has.
@@ -62,7 +62,7 @@ def _recognised(weights: Weights) -> Recognised:
     found = recognise(weights)
     if found is None:
         raise ModelError(
-            f"it holds weights of no known network: {describe(weights)}",
+            f"its weights are not of a known network: {describe(weights)}",
             f"known are {', '.join(layout.name for layout in LAYOUTS)}",
         )
     # On this device weights take no memory, however many a crafted file claims.
@@ -74,7 +74,7 @@ def _recognised(weights: Weights) -> Recognised:
         if wanted.get(name) != had.get(name):
             raise ModelError(
                 f"it looks like {found.architecture}, but {name} is {had.get(name, 'missing')}, "
-                f"expected was {wanted.get(name, 'nothing')}",
+                f"expected {wanted.get(name, 'nothing')}",
                 "it is of a variant that is not known, or damaged",
             )
     return found

@@ -1,4 +1,4 @@
-"""The tensors of a weight file that carries no card: read as data, never as code.
+"""Reader of weight files without a card: as data, never as code.
 
 Pickles go through `torch.load(weights_only=True)` and nothing else, and only through a torch that
 keeps that promise: before 2.10 a crafted file could make it run code.
@@ -98,7 +98,7 @@ def _check_archive(path: Path) -> None:
     """Refuse an archive that grows beyond the limit when it is unpacked, or that holds a program.
 
     Raises:
-        ModelError: It does, or it is no archive.
+        ModelError: It does, or it is not an archive.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -121,7 +121,7 @@ def _unreadable(path: Path, error: Exception) -> ModelError:
     if asked is None:
         return _damaged(path, (str(error).strip() or type(error).__name__).splitlines()[0][:200])
     return ModelError(
-        f"{path} holds more than tensors: it asks for {asked[1]}",
+        f"{path} holds more than tensors: it needs {asked[1]}",
         "only plain tensors are read; save the network's state_dict() where you trust the file",
     )
 
@@ -180,9 +180,9 @@ def _plain(path: Path, found: object) -> Weights:
 def _too_large(path: Path, size: int) -> ModelError:
     return ModelError(
         f"{path} holds {size / 2**20:.0f} MiB, at most {_MAX_BYTES / 2**20:.0f} are read",
-        "it is no enlarging network of a known kind",
+        "it is not an upscaling network of a known kind",
     )
 
 
 def _damaged(path: Path, what: str) -> ModelError:
-    return ModelError(f"{path} is damaged: {what}", "fetch the file again")
+    return ModelError(f"{path} is damaged: {what}", "download the file again")

@@ -1,4 +1,4 @@
-"""How a dictionary of weights is asked what a network's size is, and how it is renamed."""
+"""Queries and renaming of weights by name."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def convolution(weights: Mapping[str, Tensor], name: str) -> tuple[int, int]:
     """Return the outputs and inputs of a convolution's weight.
 
     Raises:
-        ModelError: It is missing, or is no convolution's.
+        ModelError: It is missing, or is not a convolution's.
     """
     out, seen, _, _ = _shape(weights, name, 4)
     return out, seen
@@ -75,7 +75,8 @@ def edge(many: int, few: int, name: str) -> int:
     found = math.isqrt(many // few)
     if found**2 * few != many:
         raise ModelError(
-            f"the weight {name} has {many} channels, which is no square number times {few}", _HINT
+            f"the weight {name} has {many} channels, which is not a square number times {few}",
+            _HINT,
         )
     return found
 
@@ -84,7 +85,7 @@ def shuffled_scale(weights: Mapping[str, Tensor], names: Sequence[str]) -> int:
     """Return the product of the factors of the pixel shuffles behind these convolutions.
 
     Raises:
-        ModelError: One is missing, is no convolution's, or is not one before a pixel shuffle.
+        ModelError: One is missing, is not a convolution's, or is not one before a pixel shuffle.
     """
     return math.prod(edge(*convolution(weights, name), name) for name in names)
 
@@ -95,7 +96,7 @@ def _shape(weights: Mapping[str, Tensor], name: str, axes: int) -> tuple[int, ..
         raise ModelError(f"the weight {name} is missing", _HINT)
     if value.ndim != axes or not value.numel():
         raise ModelError(
-            f"the weight {name} has the shape {tuple(value.shape)}, expected were {axes} axes",
+            f"the weight {name} has the shape {tuple(value.shape)}, expected {axes} axes",
             _HINT,
         )
     return tuple(value.shape)

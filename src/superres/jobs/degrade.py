@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from superres.degrade.chain import degrade_pixels
+from superres.degrade.apply import degrade_pixels
 from superres.errors import PictureError
 from superres.frame import UINT8, Bands, from_unit, to_unit
 from superres.jobs.outputs import check_outputs

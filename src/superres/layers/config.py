@@ -1,4 +1,4 @@
-"""What every network's config has: scale and channels, and the needs that its card will state."""
+"""Base of network configs: scale, channels, and the needs that a card states."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class NetworkConfig(BaseModel):
     @property
     def halo(self) -> int:
         """Input pixels that one output pixel sees beyond its own on each side."""
-        raise AssertionError(f"{type(self).__name__} must say its halo")
+        raise AssertionError(f"{type(self).__name__} must state its halo")
 
     @property
     def multiple_of(self) -> int:
@@ -57,7 +57,7 @@ class NetworkConfig(BaseModel):
         return image_graphs(self.channels, self.scale)
 
     def build(self) -> nn.Module:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         raise AssertionError(f"{type(self).__name__} must build its network")
 
 

@@ -1,4 +1,4 @@
-"""How fresh weights begin, for networks to train from their first step."""
+"""Weight initialisation."""
 
 from __future__ import annotations
 

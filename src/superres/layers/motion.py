@@ -1,4 +1,4 @@
-"""Where the pixels of a frame were in the frame before it, and how pictures are brought along.
+"""Motion between frames, and warping by it.
 
 A flow is (B, 2, H, W), rows and then columns, in pixels: pixel p of a frame shows what the frame
 before showed at p + flow(p).

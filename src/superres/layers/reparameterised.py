@@ -1,4 +1,4 @@
-"""What a network offers that is trained in one form and runs in a smaller one."""
+"""Protocol of networks that run in a smaller form than they are trained in."""
 
 from __future__ import annotations
 

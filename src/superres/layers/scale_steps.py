@@ -1,4 +1,4 @@
-"""The steps in which a network enlarges that does so bit by bit."""
+"""Upscaling steps of networks that enlarge in stages."""
 
 from __future__ import annotations
 

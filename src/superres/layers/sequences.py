@@ -33,7 +33,7 @@ class BurstNetwork(Protocol):
         ...
 
     def fuse(self, frames: Iterable[Tensor]) -> Tensor:
-        """Make (B, C, scale*H, scale*W), unclamped, of frames that are asked for one by one."""
+        """Make (B, C, scale*H, scale*W), unclamped, of frames that are requested one by one."""
         ...
 
     def step(self, reference: Tensor, frame: Tensor, *states: Tensor) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""What a network offers whose intermediate answers are trained too."""
+"""Protocol of networks whose intermediate outputs are supervised too."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ class Supervised(Protocol):
         """Return all outputs from first to last, (B, C, k*H, k*W) with k at most the scale.
 
         Sizes never fall from one output to the next, and the last is `forward`'s. Where an output
-        is smaller, its truth is the truth made small.
+        is smaller, its truth is the truth downscaled.
         """
         ...

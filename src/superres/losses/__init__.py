@@ -1,1 +1,1 @@
-"""What training minimises. Each loss maps (restored, truth), both (B, C, H, W), to a scalar."""
+"""Training losses. Each maps (restored, truth), both (B, C, H, W), to a scalar."""

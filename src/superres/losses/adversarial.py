@@ -1,4 +1,4 @@
-"""What a network and its discriminator play for: the adversarial losses, one table by name.
+"""Adversarial losses of generator and discriminator, one table by name.
 
 All of them take logits of any shape: one a picture, or one a pixel. Each side's loss is the plain
 sum of its two terms, as the papers write it; some public code halves it.

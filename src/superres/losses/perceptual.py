@@ -26,7 +26,7 @@ class Perceptual(nn.Module):
 
     Raises:
         UnknownNameError: VGG16 has no layer of such a name.
-        ArgumentError: No layer is asked for.
+        ArgumentError: No layer was requested.
     """
 
     def __init__(self, layers: Mapping[str, float]) -> None:
@@ -59,7 +59,7 @@ def load_perceptual(path: Path, layers: Mapping[str, float]) -> Perceptual:
 
     Raises:
         UnknownNameError: VGG16 has no layer of such a name.
-        ArgumentError: No layer is asked for.
+        ArgumentError: No layer was requested.
         ModelError: The file cannot be used.
     """
     loss = Perceptual(layers)

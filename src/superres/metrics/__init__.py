@@ -1,4 +1,4 @@
-"""How close a restored picture is to the truth, and by which protocol. numpy only."""
+"""Metrics of restored pictures, with their protocols. numpy only."""
 
 from superres.metrics.protocol import Protocol
 from superres.metrics.psnr import psnr

@@ -1,4 +1,4 @@
-"""How far a restored picture is from a truth that may be shifted or of another brightness: cPSNR.
+"""cPSNR: PSNR after registration and removal of a brightness offset.
 
 M. Märtens, D. Izzo, A. Krzic, D. Cox, "Super-resolution of PROBA-V images using convolutional
 neural networks", 2019, arXiv:1907.01821: a border of 3 px of the restored picture is cut off, what
@@ -83,7 +83,7 @@ def cpsnr(
         )
     if truth.ndim not in (2, 3) or min(truth.shape) == 0 or min(truth.shape[:2]) <= 2 * border:
         raise ArgumentError(
-            f"a border of {border} px leaves nothing of a picture of shape {truth.shape}",
+            f"a border of {border} px leaves no pixels of a picture of shape {truth.shape}",
             "compare larger pictures (H, W) or (H, W, C)",
         )
     if clear is not None and clear.shape != truth.shape[:2]:
@@ -107,7 +107,8 @@ def cpsnr(
                 best = min(best, float(np.square(difference - difference.mean(axis=0)).mean()))
                 if not math.isfinite(best):
                     raise ArgumentError(
-                        "clear pixels are NaN or infinite", "mask them, or look for what made them"
+                        "clear pixels are NaN or infinite",
+                        "mask them, or find out what produced them",
                     )
     if best == math.inf:
         raise ArgumentError("no pixel of the truth is clear", "leave the picture out of the set")

@@ -76,7 +76,7 @@ def comparable(
     if restored.shape != truth.shape:
         raise ArgumentError(
             f"the restored picture has shape {restored.shape}, the truth {truth.shape}",
-            "crop the truth to a multiple of the scale before it is made small",
+            "crop the truth to a multiple of the scale before it is downscaled",
         )
     if restored.dtype != truth.dtype:
         raise ArgumentError(
@@ -98,9 +98,9 @@ def comparable(
     border = protocol.border
     if min(truth.shape[:2]) <= 2 * border:
         raise ArgumentError(
-            f"a border of {border} px leaves nothing of a picture of "
+            f"a border of {border} px leaves no pixels of a picture of "
             f"{truth.shape[0]}×{truth.shape[1]}",
-            "compare larger pictures, or leave out less",
+            "compare larger pictures, or use a smaller border",
         )
     return _plane(restored, meaning, protocol), _plane(truth, meaning, protocol)
 
@@ -113,7 +113,7 @@ def _plane(pixels: NDArray[np.generic], meaning: Values, protocol: Protocol) -> 
     if not meaning.whole and not np.isfinite(values).all():
         raise ArgumentError(
             f"{int((~np.isfinite(values)).sum())} values of a picture are NaN or infinite",
-            "look for what made them; no score can be taken",
+            "find out what produced them; no score can be computed",
         )
     if protocol.rounding == "uint8":
         values = np.floor(np.clip(values, 0.0, PEAK) + 0.5)

@@ -1,4 +1,4 @@
-"""How far the pixels of a restored picture are from the truth: the peak signal-to-noise ratio."""
+"""Peak signal-to-noise ratio (PSNR)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike the local structure of two pictures is: the structural similarity index.
+"""Structural similarity index (SSIM).
 
 Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from error
 visibility to structural similarity", 2004, with the constants and the window of that paper.
@@ -45,7 +45,7 @@ def ssim(
     if height < 1 or width < 1:
         raise ArgumentError(
             f"SSIM needs {WINDOW}×{WINDOW} px, the border leaves {a.shape[0]}×{a.shape[1]}",
-            "compare larger pictures, or leave out less",
+            "compare larger pictures, or use a smaller border",
         )
     total = 0.0
     for top in range(0, height, _STRIP):

@@ -1,8 +1,8 @@
-"""A network between two of one shape: the weighted mean of their weights, and its card.
+"""Weighted mean of two networks of one shape, with its card.
 
 Wang et al., "ESRGAN", ECCV Workshops 2018, arXiv:1809.00219, section 3.4 ("network interpolation"):
 one network is trained for PSNR, the other is trained on from it with a discriminator, and alpha
-chooses between few artefacts and much detail. Counters of batches, which are no weights, are the
+chooses between few artefacts and much detail. Counters of batches, which are not weights, are the
 first network's.
 """
 

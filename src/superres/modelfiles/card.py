@@ -1,4 +1,4 @@
-"""The card: what a model file says of itself. Planner, exporter and service read nothing else."""
+"""Model card: the one thing that planner, exporter and service read of a model."""
 
 from __future__ import annotations
 
@@ -140,5 +140,5 @@ def parse_card(text: str, origin: str) -> Card:
     except ValidationError as error:
         raise ModelError(
             f"{origin} carries a card that cannot be used: {first_fault(error)}",
-            "the file is damaged or of a newer superres; fetch it again or upgrade superres",
+            "the file is damaged or of a newer superres; download it again or upgrade superres",
         ) from error

@@ -44,7 +44,7 @@ def save_network(network: nn.Module, card: Card, path: Path, *, half: bool = Fal
     """
     dtype = torch.float16 if half else torch.float32
     weights = {
-        # Counters, which batch normalisation has, are no weights.
+        # Counters, which batch normalisation has, are not weights.
         name: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in network.state_dict().items()
     }
@@ -80,7 +80,7 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
         if card.weights_sha256 and card.weights_sha256 != (found := hash_weights(weights)):
             raise ModelError(
                 f"{path} has the hash {found[:12]}..., its card says {card.weights_sha256[:12]}...",
-                "the file was changed or damaged; fetch it again",
+                "the file was changed or damaged; download it again",
             )
         network = _build(path, card)
     try:
@@ -128,7 +128,9 @@ def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:
     try:
         return card, load(path.read_bytes())
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged: {error}", "fetch or train the file again") from error
+        raise ModelError(
+            f"{path} is damaged: {error}", "download or train the file again"
+        ) from error
 
 
 def card_for(name: str, architecture: str, values: Mapping[str, object]) -> Card:

@@ -1,4 +1,4 @@
-"""Where a model's card is found in its files, read without torch, onnx or any runtime.
+"""Model files and their cards, read without torch, onnx or any runtime.
 
 Only weights that were made elsewhere need torch, which tells their card from their shapes.
 """
@@ -54,7 +54,7 @@ def read_card(path: Path) -> Card:
     """
     if path.suffix not in SUFFIXES:
         raise ModelError(
-            f"{path} is no model file: its name ends in {path.suffix or 'nothing'!r}",
+            f"{path} is not a model file: its name ends in {path.suffix or 'nothing'!r}",
             "model files end in .safetensors or .onnx; pickles (.pth, .pt) are not read here",
         )
     text = _card_text(path)
@@ -122,7 +122,7 @@ def _recognised_card(path: Path) -> Card:
 def _is_twin(card: Card, path: Path) -> bool:
     """Say whether a file beside a model holds the same weights; a stale export does not.
 
-    A file that is no model of ours was not asked for, so it is no error here.
+    A file that is not a model of ours was not requested, so it is not an error here.
     """
     try:
         other = read_card(path)
@@ -221,4 +221,4 @@ def read_varint(file: BinaryIO) -> int | None:
 
 def damaged(path: Path, what: str) -> ModelError:
     """Build the error for a file that is not what it should be."""
-    return ModelError(f"{path} is damaged: {what}", "fetch or export the file again")
+    return ModelError(f"{path} is damaged: {what}", "download or export the file again")

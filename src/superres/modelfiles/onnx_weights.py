@@ -156,7 +156,7 @@ def _tensors(file: io.BytesIO, end: int, path: Path) -> list[_Tensor]:
     """Return what stands of each initialiser in a file; its graph comes once."""
     graphs = _payloads(file, (0, end), _GRAPH, path)
     if len(graphs) != 1:
-        raise damaged(path, f"it holds {len(graphs)} graphs, expected was one")
+        raise damaged(path, f"it holds {len(graphs)} graphs, expected one")
     return [_tensor(file, span, path) for span in _payloads(file, graphs[0], _INITIALISER, path)]
 
 

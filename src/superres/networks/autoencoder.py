@@ -52,7 +52,7 @@ class AutoencoderConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale, multiple_of=self.multiple_of)
 
     def build(self) -> Autoencoder:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Autoencoder(self)
 
 

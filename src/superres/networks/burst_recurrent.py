@@ -82,7 +82,7 @@ class BurstRecurrentConfig(NetworkConfig):
         return 2 * (self.frame_blocks + self.blocks) + 3
 
     def build(self) -> BurstRecurrent:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return BurstRecurrent(self)
 
 
@@ -132,7 +132,7 @@ class BurstRecurrent(nn.Module):
         return self.fuse(x_BTXHW.unbind(1))
 
     def fuse(self, frames: Iterable[Tensor]) -> Tensor:
-        """Do what `forward` does with frames (B, C + 3, H, W), asked for one by one."""
+        """Do what `forward` does with frames (B, C + 3, H, W), requested one by one."""
         frames = iter(frames)
         reference = next(frames)
         states = self._begin(reference)

@@ -1,4 +1,4 @@
-"""The catalogue: every architecture that a card or a recipe may name. One explicit table."""
+"""Architecture catalogue: one explicit table of what cards and recipes may name."""
 
 from __future__ import annotations
 

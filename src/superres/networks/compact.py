@@ -38,7 +38,7 @@ class CompactConfig(NetworkConfig):
         return self.convolutions + 2
 
     def build(self) -> Compact:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Compact(self)
 
 

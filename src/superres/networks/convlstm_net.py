@@ -1,7 +1,7 @@
 """ConvLSTM network: a pooled encoding is read again and again by a recurrent decoder; for teaching.
 
 The cell is that of Shi et al., NeurIPS 2015, arXiv:1506.04214, without peepholes. Tutorials set it
-behind convolution and pooling although a single picture is no sequence; here as there the same
+behind convolution and pooling although a single picture is not a sequence; here as there the same
 encoding is each step's input, so that the steps deepen the network with shared weights, which
 `drcn` and `drrn` do better without gates. Unlike theirs it takes a small picture of any size and
 learns only what bicubic enlargement lacks.
@@ -51,7 +51,7 @@ class ConvlstmConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale, multiple_of=self.multiple_of)
 
     def build(self) -> ConvlstmNet:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return ConvlstmNet(self)
 
 

@@ -1,4 +1,4 @@
-"""The networks that tell restored pictures from true ones. One explicit table.
+"""Discriminator catalogue: one explicit table.
 
 A relativistic discriminator is not among them: that is a loss (`losses.adversarial`), and any of
 these networks can play for it.

@@ -40,7 +40,7 @@ class DrcnConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale)
 
     def build(self) -> Drcn:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Drcn(self)
 
 

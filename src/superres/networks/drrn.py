@@ -39,7 +39,7 @@ class DrrnConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale)
 
     def build(self) -> Drrn:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Drrn(self)
 
 

@@ -42,7 +42,7 @@ class EdsrConfig(NetworkConfig):
         return radius + 2 * self.blocks + 2
 
     def build(self) -> Edsr:
-        """Return the network with fresh weights.
+        """Return the network with initial weights.
 
         Raises:
             ArgumentError: The scale is not 1, 2, 3, 4 or 8.

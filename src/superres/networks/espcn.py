@@ -30,7 +30,7 @@ class EspcnConfig(NetworkConfig):
         return 4
 
     def build(self) -> nn.Module:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return luma_only(self, Espcn)
 
 

@@ -68,7 +68,7 @@ class FeatureNetwork(nn.Module):
 
     Raises:
         UnknownNameError: The trunk has no layer of such a name.
-        ArgumentError: No layer is asked for.
+        ArgumentError: No layer was requested.
     """
 
     mean: Tensor
@@ -77,7 +77,7 @@ class FeatureNetwork(nn.Module):
     def __init__(self, trunk: TrunkName, layers: Collection[str]) -> None:
         super().__init__()
         if not layers:
-            raise ArgumentError(f"no layer of {trunk} is asked for", "name at least one layer")
+            raise ArgumentError(f"no layer of {trunk} was requested", "name at least one layer")
         self._trunk = trunk
         self._wanted = frozenset(layers)
         built: dict[str, _Layer] = {}
@@ -95,7 +95,7 @@ class FeatureNetwork(nn.Module):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x_BCHW: Tensor) -> dict[str, Tensor]:
-        """Return the answers of the layers that were asked for, by name, shallow ones first.
+        """Return the answers of the requested layers, by name, shallow ones first.
 
         Args:
             x_BCHW: (B, 3, H, W) in [0, 1]; (B, 1, H, W) stands for three equal channels.
@@ -133,7 +133,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     try:
         weights = load(path.read_bytes())
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} cannot be read: {error}", "fetch the file again") from error
+        raise ModelError(f"{path} cannot be read: {error}", "download the file again") from error
     for name, own in network.state_dict().items():
         if name not in weights or weights[name].shape != own.shape:
             found = tuple(weights[name].shape) if name in weights else "nothing"

@@ -44,7 +44,7 @@ class FsrcnnConfig(NetworkConfig):
         return 2 + self.mappings + max(before, after)
 
     def build(self) -> nn.Module:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return luma_only(self, Fsrcnn)
 
 

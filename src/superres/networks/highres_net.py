@@ -75,7 +75,7 @@ class HighresNetConfig(NetworkConfig):
         return max(receptive_field.halo(path, scale=self.scale) for path in (network, enlargement))
 
     def build(self) -> HighresNet:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return HighresNet(self)
 
 
@@ -125,7 +125,7 @@ class HighresNet(nn.Module):
         return self.fuse(x_BTXHW.unbind(1))
 
     def fuse(self, frames: Iterable[Tensor]) -> Tensor:
-        """Do what `forward` does with frames (B, C + 3, H, W), asked for one by one.
+        """Do what `forward` does with frames (B, C + 3, H, W), requested one by one.
 
         Raises:
             ArgumentError: The burst has more frames than the network was made for.

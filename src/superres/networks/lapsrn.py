@@ -47,7 +47,7 @@ class LapsrnConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale)
 
     def build(self) -> Lapsrn:
-        """Return the network with fresh weights.
+        """Return the network with initial weights.
 
         Raises:
             ArgumentError: The scale is not 2, 4 or 8.

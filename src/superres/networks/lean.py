@@ -33,7 +33,7 @@ class LeanConfig(NetworkConfig):
         return 2 * self.blocks + 2
 
     def build(self) -> Lean:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Lean(self)
 
 

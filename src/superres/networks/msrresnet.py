@@ -49,7 +49,7 @@ class MsrresnetConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale)
 
     def build(self) -> Msrresnet:
-        """Return the network with fresh weights.
+        """Return the network with initial weights.
 
         Raises:
             ArgumentError: The scale is not 2, 3 or 4.

@@ -49,7 +49,7 @@ class RcanConfig(NetworkConfig):
         return False
 
     def build(self) -> Rcan:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Rcan(self)
 
 

@@ -80,7 +80,7 @@ class RrdbConfig(NetworkConfig):
         return self.halo == self.reach
 
     def build(self) -> Rrdb:
-        """Return the network with fresh weights.
+        """Return the network with initial weights.
 
         Raises:
             ArgumentError: The scale is neither 3 nor a power of two that the doublings reach.

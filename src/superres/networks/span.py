@@ -46,7 +46,7 @@ class SpanConfig(NetworkConfig):
         return 6 * 3 + 3
 
     def build(self) -> Span:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Span(self)
 
 

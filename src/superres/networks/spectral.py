@@ -1,4 +1,4 @@
-"""How a convolution is kept from amplifying: its weights are divided by their spectral norm.
+"""Spectral normalisation of convolutions: weights divided by their largest singular value.
 
 Miyato et al., ICLR 2018, arXiv:1802.05957, by torch's own parametrisation.
 """

@@ -39,7 +39,7 @@ class SrcnnConfig(NetworkConfig):
         )
 
     def build(self) -> nn.Module:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return luma_only(self, Srcnn)
 
 

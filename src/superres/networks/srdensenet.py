@@ -49,7 +49,7 @@ class SrdensenetConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale)
 
     def build(self) -> Srdensenet:
-        """Return the network with fresh weights.
+        """Return the network with initial weights.
 
         Raises:
             ArgumentError: The scale is not 1, 2, 3, 4 or 8.

@@ -44,7 +44,7 @@ class SrresnetConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale)
 
     def build(self) -> Srresnet:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Srresnet(self)
 
 

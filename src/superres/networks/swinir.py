@@ -79,7 +79,7 @@ class SwinirConfig(NetworkConfig):
         return self.window
 
     def build(self) -> Swinir:
-        """Return the network with fresh weights.
+        """Return the network with initial weights.
 
         Raises:
             ArgumentError: The heads do not share the features out evenly, or pixels cannot be
@@ -89,7 +89,7 @@ class SwinirConfig(NetworkConfig):
             check_network_scale("swinir with nearest+conv", self.scale, _REPEATED)
         if self.features % self.heads:
             raise ArgumentError(
-                f"swinir cannot share {self.features} features out among {self.heads} heads",
+                f"swinir cannot divide {self.features} features among {self.heads} heads",
                 f"try features = {self.heads * -(-self.features // self.heads)}",
             )
         return Swinir(self)

@@ -54,7 +54,7 @@ class UnetConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale, multiple_of=self.multiple_of)
 
     def build(self) -> Unet:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Unet(self)
 
 

@@ -1,7 +1,7 @@
-"""A discriminator that judges each pixel: a U-Net with spectral norms.
+"""U-Net discriminator with spectral norms: a score for each pixel.
 
 Wang et al., ICCV Workshops 2021, arXiv:2107.10833 (Real-ESRGAN). Departs from its release: sizes
-that are no multiple of 8 are enlarged to the size of what they are added to.
+that are not a multiple of 8 are enlarged to the size of what they are added to.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class UnetDiscriminatorConfig(BaseModel):
     features: int = Field(default=64, ge=1)
 
     def build(self) -> UnetDiscriminator:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return UnetDiscriminator(self)
 
 

@@ -36,7 +36,7 @@ class VdsrConfig(NetworkConfig):
         return receptive_field.halo(path, scale=self.scale)
 
     def build(self) -> Vdsr:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Vdsr(self)
 
 

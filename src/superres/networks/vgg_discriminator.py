@@ -1,9 +1,9 @@
-"""A discriminator that judges the whole picture: halved again and again, then two dense layers.
+"""VGG-style discriminator: strided convolutions, two dense layers, a score for each picture.
 
 Ledig et al., CVPR 2017, arXiv:1609.04802 (SRGAN); Wang et al., ECCV Workshops 2018,
 arXiv:1809.00219 (ESRGAN), from which come the kernel of 4 that halves, the dense layer of 100 and
 512 channels as the most. Departs from them: spectral norms (arXiv:1802.05957) in place of batch
-normalisation, so that a verdict does not depend on what else is in the batch; the number of
+normalisation, so that a score does not depend on what else is in the batch; the number of
 halvings follows from the picture's size (4 for SRGAN's 96 px, 5 for ESRGAN's 128, 6 for 256).
 """
 
@@ -38,7 +38,7 @@ class VggDiscriminatorConfig(BaseModel):
     features: int = Field(default=64, ge=1)
 
     def build(self) -> VggDiscriminator:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return VggDiscriminator(self)
 
 

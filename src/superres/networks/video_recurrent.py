@@ -10,7 +10,7 @@ not flicker. Departures from it:
   pixels alone do not say how well they are known. They go forward in time only.
 - Where the frame before, brought along, does not look like the frame, all history is taken away:
   behind what moved there is none.
-- What is brought along is made to agree with the frame when it is made small again, by two rounds
+- What is brought along is made to agree with the frame when it is downscaled again, by two rounds
   of back-projection (Irani and Peleg, "Improving Resolution by Image Registration", CVGIP 1991).
 - What is made lies between Lean's answer to the frame alone and what was brought along, at a
   learnt part of the way. Without history it is Lean's answer, and weights may start from a trained
@@ -76,7 +76,7 @@ class VideoRecurrentConfig(NetworkConfig):
         return self.channels * (self.scale**2 + 2) + self.memory + 1
 
     def build(self) -> VideoRecurrent:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return VideoRecurrent(self)
 
 

@@ -1,4 +1,4 @@
-"""What optimisers of matrices have in common: their groups, weight decay, and Adam for the rest."""
+"""Base of matrix optimisers: parameter groups, weight decay, and Adam for the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the learning rate goes over a run, and when the run ends."""
+"""Training budget and learning-rate schedule."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Soap(MatrixOptimizer):
             state["second"] = torch.zeros_like(matrix)
             for side, seen in _sides(matrix):
                 state[f"covariance_{side}"] = seen
-                # What is no number is left to the loop, which tells the loss that it came from.
+                # NaN is left to the training loop, which names the loss that it came from.
                 state[f"turn_{side}"] = _eigenvectors(seen.nan_to_num(0.0, 0.0, 0.0))
             return
         state["count"] += 1
@@ -95,7 +95,7 @@ def _refresh(state: dict[str, Any], side: str) -> None:
 
 def _eigenvectors(matrix: Tensor) -> Tensor:
     # Scaled and in fp64: of a covariance of 1e-6 with rows of zeros, as units that add nothing yet
-    # have, LAPACK's fp32 solver made eigenvectors that are no numbers.
+    # have, LAPACK's fp32 solver made eigenvectors of NaN.
     exact = _off_mps(matrix).double()
     largest = exact.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
     return cast("Tensor", torch.linalg.eigh(exact / largest)[1]).to(matrix)

@@ -1,4 +1,4 @@
-"""How curves over steps are drawn: as an SVG that a page styles, with axes at round numbers."""
+"""SVG chart of curves over steps, with axes at round numbers, styled by its page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run writes down: a line of JSON each time, TensorBoard scalars and pictures."""
+"""Log of a run: JSON lines, TensorBoard scalars and pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which runs lie in a folder, how far each has come, and what it scored; read without torch."""
+"""Listing of runs: how far each has come and what it scored, read without torch."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from superres.errors import DataError, ModelError
 from superres.modelfiles.files import read_card
 from superres.runs.log import LOG_NAME, MODEL_NAME, RECIPE_NAME, STATE_KEY, STATE_NAME, read_log
+from superres.runs.old_names import LOG_NAMES, rename_keys
 
 State = Literal["finished", "going on", "stopped"]
 Kind = Literal["score", "loss", "course"]
@@ -24,7 +25,7 @@ Point = tuple[float, float]  # step, value
 _QUIET_S = 600.0  # without a word for so long, a run counts as stopped: many log once a minute
 _DIGITS = {"psnr": 3, "ssim": 4, "lpips": 4}
 _SCORES = ("psnr_", "ssim_", "lpips_")
-_COURSE = ("rate", "gradient_norm", "samples_per_s", "verdict_true", "verdict_restored")
+_COURSE = ("rate", "gradient_norm", "samples_per_s", *LOG_NAMES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def find_runs(places: Sequence[Path]) -> list[Path]:
     """Return the folders that hold a run, in and below the given ones, sorted.
 
     Raises:
-        DataError: A place is no folder, or there is no run at all.
+        DataError: A place is not a folder, or there is no run at all.
     """
     found: set[Path] = set()
     for place in places:
@@ -109,7 +110,7 @@ def read_run(folder: Path) -> Run:
     """Read what a run's folder tells of it.
 
     Raises:
-        DataError: It holds no run, or its recipe is no TOML.
+        DataError: It holds no run, or its recipe is not TOML.
     """
     files = [folder / LOG_NAME, folder / STATE_NAME]
     try:
@@ -124,6 +125,7 @@ def read_run(folder: Path) -> Run:
         raise DataError(
             f"{folder / RECIPE_NAME} is not TOML: {error}", "take it from a backup, or leave it out"
         ) from error
+    rename_keys(recipe, str(folder / RECIPE_NAME))
     log = tuple(read_log(folder))
     logged = int(log[-1]["step"]) if log else 0
     trained = _of_model(folder / MODEL_NAME)

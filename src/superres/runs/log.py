@@ -1,10 +1,12 @@
-"""Files of a run's folder, by name, and its log: a line of JSON each time, read without torch."""
+"""Files of a run's folder by name, with a reader of its log that needs no torch."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any, cast
+
+from superres.runs.old_names import LOG_NAMES
 
 LOG_NAME = "log.jsonl"
 STATE_NAME = "state.safetensors"
@@ -16,7 +18,7 @@ STATE_KEY = "superres_run"  # of the note in a state's metadata: steps and secon
 def read_log(folder: Path) -> list[dict[str, float]]:
     """Return the lines of a run's log, oldest first; a line cut short by a kill ends them.
 
-    Each has `step`, and whatever was measured then by its name.
+    Each has `step`, and whatever was measured then by its name; old names become today's.
     """
     path = folder / LOG_NAME
     lines: list[dict[str, float]] = []
@@ -31,7 +33,7 @@ def read_log(folder: Path) -> list[dict[str, float]]:
 
 
 def _numbers(text: str) -> dict[str, float] | None:
-    """Return a line's numbers by name; None if it is no JSON of numbers with a step."""
+    """Return a line's numbers by name; None if it is not JSON of numbers with a step."""
     try:
         line: object = json.loads(text)
     except json.JSONDecodeError:
@@ -43,4 +45,4 @@ def _numbers(text: str) -> dict[str, float] | None:
         isinstance(value, (int, float)) for value in values.values()
     ):
         return None
-    return values
+    return {LOG_NAMES.get(name, name): value for name, value in values.items()}

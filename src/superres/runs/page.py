@@ -1,4 +1,4 @@
-"""How runs are shown as one page that needs nothing else: a table, and their curves as SVG."""
+"""Self-contained HTML page of runs: a table, and their curves as SVG."""
 
 from __future__ import annotations
 

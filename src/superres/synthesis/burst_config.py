@@ -1,4 +1,4 @@
-"""How the frames of a training burst differ: the ranges that they are drawn from."""
+"""Burst settings: the ranges from which a training burst's frames are drawn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class BurstConfig(Part):
         shift: Largest shift along each axis in small pixels, drawn evenly.
         turn_degrees: Largest rotation, drawn evenly.
         zoom: Largest relative difference of scale, drawn evenly.
-        blurred: Chance of a burst to be blurred by more than being made small.
+        blurred: Chance of a burst to be blurred by more than downscaling.
         blur: Standard deviation of that Gaussian in small pixels.
         noise: Standard deviation of the frames' noise, of 255; one for a burst.
         exposure: Largest relative difference of exposure, drawn evenly; it is undone again.

@@ -1,4 +1,4 @@
-"""What a network of many frames is given, made of a batch of bursts on any device."""
+"""Input of burst networks, from a batch of bursts on any device."""
 
 from __future__ import annotations
 

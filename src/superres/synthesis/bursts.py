@@ -1,6 +1,6 @@
-"""How a batch of large pictures becomes bursts: frames with noise that moved by known amounts.
+"""Burst synthesis from a batch of large pictures: noisy frames moved by known amounts.
 
-A camera's order: the picture moves, is made small by MATLAB's antialiased bicubic, brightened,
+A camera's order: the picture moves, is downscaled by MATLAB's antialiased bicubic, brightened,
 noised and rounded to 8 bits. The first two are done the other way round, which for shifts is the
 same: what a small pixel sees is first worked out around every large pixel, then read off, by Keys'
 cubic, where the frame's pixels lie. So only what is read is ever interpolated.

@@ -1,4 +1,4 @@
-"""How the frames of a training clip move: the ranges that they are drawn from."""
+"""Clip settings: the ranges from which a training clip's motion is drawn."""
 
 from __future__ import annotations
 

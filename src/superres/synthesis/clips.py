@@ -1,4 +1,4 @@
-"""How a batch of large pictures becomes clips: a camera moves over each, things move before it.
+"""Clip synthesis from a batch of large pictures: camera motion, and objects moving before it.
 
 Frames are read off pictures of twice their own density, blurred as a lens does, so that reading
 between pixels makes no frame softer than its neighbours. The small frames are made of the large

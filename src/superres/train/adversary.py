@@ -1,4 +1,4 @@
-"""The other side of adversarial training: a discriminator that learns beside the network."""
+"""Discriminator of adversarial training, with its optimiser."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Adversary:
         self._optimizer = Muon([], self._network.parameters(), rate=0.0, other_rate=section.rate)
         self._forward, self._stepper = fabric.setup(self._network, self._optimizer)
 
-    def verdict(self, restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
+    def loss(self, restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
         """Return the network's adversarial loss; no gradient reaches the discriminator."""
         self._network.requires_grad_(False)
         # The bare network: processes exchange no gradients that do not exist.
@@ -59,30 +59,36 @@ class Adversary:
         self._network.requires_grad_(True)
         return self._loss.generator(real.float(), fake.float())
 
-    def learn(self, pieces: Sequence[tuple[Tensor, Tensor]], factor: float) -> dict[str, Tensor]:
+    def learn(
+        self, micro_batches: Sequence[tuple[Tensor, Tensor]], factor: float
+    ) -> dict[str, Tensor]:
         """Take one step of the discriminator.
 
         Args:
-            pieces: (restored, truth) of each piece of the batch, without gradients.
+            micro_batches: (restored, truth) of each micro-batch, without gradients.
             factor: On the learning rate.
 
         Returns:
-            Its loss, and its mean verdicts on true and restored pictures.
+            Its loss, and its mean scores of true and restored pictures.
         """
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate * factor
         sums: dict[str, Tensor] = {}
-        for index, (restored_BCHW, truth_BCHW) in enumerate(pieces):
-            last = index + 1 == len(pieces)
+        for index, (restored_BCHW, truth_BCHW) in enumerate(micro_batches):
+            last = index + 1 == len(micro_batches)
             with self._fabric.no_backward_sync(self._forward, enabled=not last):
                 # One pass over both, so that processes meet once.
-                verdicts: Tensor = self._forward(torch.cat((truth_BCHW, restored_BCHW)))
-                real, fake = verdicts.float().chunk(2)
+                scores: Tensor = self._forward(torch.cat((truth_BCHW, restored_BCHW)))
+                real, fake = scores.float().chunk(2)
                 loss = self._loss.discriminator(real, fake)
-                self._fabric.backward(loss / len(pieces))
-            values = {"discriminator": loss, "verdict_true": real, "verdict_restored": fake}
+                self._fabric.backward(loss / len(micro_batches))
+            values = {
+                "discriminator": loss,
+                "discriminator_score_true": real,
+                "discriminator_score_restored": fake,
+            }
             for name, value in values.items():
-                mean = value.detach().mean() / len(pieces)
+                mean = value.detach().mean() / len(micro_batches)
                 sums[name] = sums[name] + mean if name in sums else mean
         self._stepper.step()
         self._stepper.zero_grad()

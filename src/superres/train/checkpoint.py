@@ -1,4 +1,4 @@
-"""The state of a run on disk, so that it can go on after any end: tensors and JSON, no pickles."""
+"""Checkpoint of a run: tensors and JSON, no pickles."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Where a run computes, in how many processes, and in which number format."""
+"""Devices of a run: processes and number format."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -13,6 +12,7 @@ from lightning_fabric.plugins import MixedPrecision  # pyright: ignore[reportMis
 from superres.errors import ArgumentError, BackendError, unknown_name
 from superres.runtimes.precision import native_bf16
 from superres.train.recipe import Recipe
+from superres.watch import Watch
 
 _Data = TypeVar("_Data")
 
@@ -46,35 +46,37 @@ class _WholePictures(MixedPrecision):
         return data
 
 
-def open_fabric(devices: Devices, recipe: Recipe, notice: Callable[[str], None]) -> Fabric:
+def open_fabric(devices: Devices, recipe: Recipe, watch: Watch) -> Fabric:
     """Open the devices in the recipe's precision and start the other processes.
+
+    The watch is told what they are, in the first process.
 
     Raises:
         UnknownNameError: There is no such kind of device.
-        BackendError: The device is not there, or cannot compute in the precision asked for.
-        ArgumentError: The batch cannot be shared among the processes.
+        BackendError: The device is missing, or cannot compute in the requested precision.
+        ArgumentError: The batch cannot be divided among the processes.
     """
-    there = {  # in the order in which `auto` takes them
+    available = {  # in the order in which `auto` takes them
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
-    if devices.kind not in ("auto", *there):
-        raise unknown_name("device to train on", devices.kind, ("auto", *there))
+    if devices.kind not in ("auto", *available):
+        raise unknown_name("device to train on", devices.kind, ("auto", *available))
     kind = devices.kind
     if kind == "auto":
-        kind = next(name for name, available in there.items() if available)
-    if not there[kind]:
+        kind = next(name for name, found in available.items() if found)
+    if not available[kind]:
         raise BackendError(
-            f"torch {torch.__version__} finds no device {kind} here",
+            f"torch {torch.__version__} finds no {kind} device",
             "train with --device auto, or install a torch built for your GPU",
         )
-    parts = devices.processes * devices.machines * recipe.optimizer.accumulate
-    if recipe.data.batch % parts:
+    shards = devices.processes * devices.machines * recipe.optimizer.accumulate
+    if recipe.data.batch % shards:
         raise ArgumentError(
-            f"a batch of {recipe.data.batch} cannot be shared among {devices.processes} processes "
-            f"on {devices.machines} machines in {recipe.optimizer.accumulate} pieces",
-            f"set data.batch to a multiple of {parts}",
+            f"a batch of {recipe.data.batch} cannot be divided among {devices.processes} processes "
+            f"on {devices.machines} machines with {recipe.optimizer.accumulate} micro-batches each",
+            f"set data.batch to a multiple of {shards}",
         )
     precision = _precision(recipe, kind)
     fabric = Fabric(
@@ -85,14 +87,14 @@ def open_fabric(devices: Devices, recipe: Recipe, notice: Callable[[str], None])
         plugins=[_WholePictures(_MIXED[precision], kind)] if precision in _MIXED else None,
     )
     fabric.launch()
-    share = f" in {fabric.world_size} processes" if fabric.world_size > 1 else ""
+    processes = f" in {fabric.world_size} processes" if fabric.world_size > 1 else ""
     if fabric.global_rank == 0:
-        notice(f"training on {kind} in {precision}{share}")
+        watch.note(f"training on {kind} in {precision}{processes}")
     return fabric
 
 
 def _precision(recipe: Recipe, kind: str) -> Literal["fp32", "bf16", "fp16"]:
-    """Return the number format: what was asked for, or bf16 where the hardware has it."""
+    """Return the number format: what was requested, or bf16 where the hardware has it."""
     if recipe.precision == "fp16" and kind != "cuda":
         raise BackendError(
             f"precision fp16 needs a CUDA GPU, the run is on {kind}",

@@ -1,4 +1,4 @@
-"""The training loop: from a recipe and pictures to a model file, through several lives."""
+"""Training loop: from a recipe and pictures to a model file, resumed where it was stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from superres.evaluate.validators import AnyValidator, Watched, open_validators, watch
+from superres.evaluate.validators import AnyValidator, Watched, open_validators, validate
 from superres.layers.supervised import Supervised
 from superres.modelfiles.card import Card, Training
 from superres.modelfiles.checkpoint import card_for, save_network
@@ -42,6 +42,7 @@ from superres.train.recipe_file import to_toml
 from superres.train.run_folder import claim_folder
 from superres.train.start import freeze, start_weights
 from superres.version import __version__
+from superres.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,7 @@ class TrainReport:
     watched: Watched = field(default_factory=Watched)  # what the sets that were watched say of it
 
 
-def train(
-    recipe: Recipe,
-    options: TrainingOptions,
-    *,
-    notice: Callable[[str], None],
-    progress: Callable[[float, str], None] = lambda done, words: None,
-) -> TrainReport:
+def train(recipe: Recipe, options: TrainingOptions, *, watch: Watch) -> TrainReport:
     """Train a recipe's network and write it to the run's folder as `model.safetensors`.
 
     The folder also receives the resolved recipe, checkpoints, a log and TensorBoard events. A run
@@ -101,8 +96,9 @@ def train(
     Args:
         recipe: What to train and how.
         options: Where, and for how long.
-        notice: Called with one line for each thing that the user should know.
-        progress: Called with the part of the budget that is spent and a few words.
+        watch: Told the choices that were made, the part of the budget that is spent, and, as its
+            status, the losses and scores. Where it is cancelled, the run ends at its next step, and
+            `resume` goes on from the last checkpoint.
 
     Raises:
         ArgumentError: The folder holds a run already, of this or of another recipe, or options
@@ -110,22 +106,24 @@ def train(
         DataError: No usable pictures.
         BackendError: A device is missing, or a loss became NaN or Inf.
         ModelError: The weights to start from, or the checkpoint, cannot be used.
+        Cancelled: The watch was cancelled.
     """
-    fabric = open_fabric(options.devices, recipe, notice)
+    fabric = open_fabric(options.devices, recipe, watch)
     leads = fabric.global_rank == 0
-    say = notice if leads else _silent
     if leads:
         claim_folder(options.folder, recipe, resume=options.resume)
+    else:
+        watch = Watch()  # one process of many speaks for all
     fabric.barrier()
-    run, card = _assemble(recipe, options, fabric, say)
+    run, card = _assemble(recipe, options, fabric, watch)
     at = Progress(0, 0.0)
     state_path = options.folder / STATE_NAME
     if options.resume and state_path.exists():
         at = _resumed(run, state_path)
-        say(f"going on from step {at.step}, {at.elapsed_s / 60:.1f} min")
+        watch.note(f"resuming from step {at.step}, {at.elapsed_s / 60:.1f} min")
     journal = Journal(options.folder, at.step) if leads else None
     try:
-        at, data_s, watched = _follow(run, at, journal, progress if leads else _tell_nobody)
+        at, data_s, watched = _follow(run, at, journal, watch)
     finally:
         if journal:
             journal.close()
@@ -145,14 +143,6 @@ def train(
     if leads:
         card = save_network(run.network, card, model)
     return TrainReport(model, card, at.step, minutes, data_s / max(at.elapsed_s, 1e-9), watched)
-
-
-def _silent(_: str) -> None:
-    """Say nothing: one process of many speaks for all."""
-
-
-def _tell_nobody(_: float, __: str) -> None:
-    """Tell nobody of the progress, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,23 +167,23 @@ class _Run:
 
 
 def _assemble(
-    recipe: Recipe, options: TrainingOptions, fabric: Fabric, notice: Callable[[str], None]
+    recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watch
 ) -> tuple[_Run, Card]:
     """Build everything that the recipe names, on the device."""
     torch.manual_seed(recipe.seed)
     config = network_config(recipe.network.architecture, recipe.network.config)
     card = card_for(recipe.name, recipe.network.architecture, recipe.network.config)
     network = config.build()
-    started_from = start_weights(network, recipe.network, notice)
+    started_from = start_weights(network, recipe.network, watch)
     freeze(network, recipe.network)
     patches = load_patches(
         recipe,
         config,
         data=options.data,
         pairs=options.pairs,
-        share=(fabric.global_rank, fabric.world_size),
+        shard=(fabric.global_rank, fabric.world_size),
         device=fabric.device,
-        notice=notice,
+        watch=watch,
     )
     network.to(device=fabric.device)
     cast("Any", network).to(memory_format=torch.channels_last)  # no overload in torch says it
@@ -225,7 +215,7 @@ def _assemble(
         stepper=stepper,
         average=average,
         patches=patches,
-        objective=Objective(recipe.loss, device=fabric.device, notice=notice),
+        objective=Objective(recipe.loss, device=fabric.device, watch=watch),
         adversary=adversary,
         validators=open_validators(options.validation, config, fabric.device),
         training=training,
@@ -255,7 +245,7 @@ class _Clock:
 
 
 def _follow(
-    run: _Run, at: Progress, journal: Journal | None, progress: Callable[[float, str], None]
+    run: _Run, at: Progress, journal: Journal | None, watch: Watch
 ) -> tuple[Progress, float, Watched]:
     """Take steps until the budget is spent.
 
@@ -267,6 +257,7 @@ def _follow(
     logged_s = saved_s = validated_s = at.elapsed_s
     window: list[dict[str, Tensor]] = []
     while (done := _done(run, step, clock)) < 1.0:
+        watch.check()
         window.append(_take_step(run, step, done, clock))
         step += 1
         if step % options.log_every == 0:
@@ -277,22 +268,27 @@ def _follow(
             samples = len(window) * run.recipe.data.batch / max(now - logged_s, 1e-9)
             if journal:
                 journal.scalars(step, {**means, "samples_per_s": round(samples, 1)})
-            progress(done, f"step {step}  {_words(means)}")
+            _report(watch, done, f"step {step}  {_words(means)}")
             window, logged_s = [], now
             # Only here: a run that goes on in the middle of a window would log other means.
             if now - saved_s >= options.save_every_s:
                 _save(run, Progress(step, clock.elapsed_s))
                 saved_s = clock.elapsed_s
         if run.validators and clock.elapsed_s - validated_s >= options.validate_every_s:
-            progress(done, f"step {step}  {_validate(run, step, journal)}")
+            _report(watch, done, f"step {step}  {_validate(run, step, journal)}")
             validated_s = clock.elapsed_s
     check_finite(window, step)
     end = Progress(step, clock.elapsed_s)
     _save(run, end)
     watched = _validate(run, step, journal)
     if run.validators:
-        progress(1.0, f"step {step}  {watched}")
+        _report(watch, 1.0, f"step {step}  {watched}")
     return end, clock.data_s, watched
+
+
+def _report(watch: Watch, done: float, line: str) -> None:
+    watch.status(line)
+    watch.progress(done, 1.0)
 
 
 def _done(run: _Run, step: int, clock: _Clock) -> float:
@@ -304,48 +300,48 @@ def _done(run: _Run, step: int, clock: _Clock) -> float:
 
 
 def _take_step(run: _Run, step: int, done: float, clock: _Clock) -> dict[str, Tensor]:
-    """Move the network, and the discriminator if there is one; return what the log may tell."""
-    wanted, pieces = run.recipe.optimizer, run.recipe.optimizer.accumulate
+    """Move the network, and the discriminator if there is one; return what to log."""
+    wanted, count = run.recipe.optimizer, run.recipe.optimizer.accumulate
     factor = rate_factor(done, step, wanted.warm_up_steps)
     for group in run.optimizer.param_groups:
-        group["lr"] = factor * (wanted.matrix_rate if group["matrices"] else wanted.rate)
-    told: dict[str, Tensor] = {}
+        group["lr"] = factor * (wanted.matrix_lr if group["matrices"] else wanted.rate)
+    logged: dict[str, Tensor] = {}
     shown: list[tuple[Tensor, Tensor]] = []
-    for piece in range(pieces):
+    for micro_batch in range(count):
         before = time.monotonic()
-        small, large = run.patches.draw(step, piece)
+        small, large = run.patches.draw(step, micro_batch)
         clock.data_s += time.monotonic() - before
-        # Processes exchange gradients once a step, with the last piece.
-        with run.fabric.no_backward_sync(run.forward, enabled=piece + 1 < pieces):
+        # Processes exchange gradients once a step, with the last micro-batch.
+        with run.fabric.no_backward_sync(run.forward, enabled=micro_batch + 1 < count):
             outputs = run.restore(small)
             terms = run.objective.terms(small, outputs, large, done)
             weight = run.recipe.adversarial.weight.at(done)
             if run.adversary and weight > 0:
-                terms["adversarial"] = weight * run.adversary.verdict(outputs[-1], large)
+                terms["adversarial"] = weight * run.adversary.loss(outputs[-1], large)
                 shown.append((outputs[-1].detach(), large))
-            run.fabric.backward(torch.stack(list(terms.values())).sum() / pieces)
+            run.fabric.backward(torch.stack(list(terms.values())).sum() / count)
         for name, value in terms.items():
-            part = value.detach() / pieces
-            told[name] = told[name] + part if name in told else part
+            mean = value.detach() / count
+            logged[name] = logged[name] + mean if name in logged else mean
     norm = run.fabric.clip_gradients(
         run.forward, run.stepper, max_norm=wanted.clip, error_if_nonfinite=False
     )
-    told["gradient_norm"] = cast("Tensor", norm).detach()  # None for clipped values, not norms
+    logged["gradient_norm"] = cast("Tensor", norm).detach()  # None for clipped values, not norms
     run.stepper.step()
     run.stepper.zero_grad()
     run.average.update(run.network, step)
     if run.adversary and shown:
-        told |= run.adversary.learn(shown, factor)
-    told["rate"] = torch.tensor(factor * wanted.rate)
-    return told
+        logged |= run.adversary.learn(shown, factor)
+    logged["rate"] = torch.tensor(factor * wanted.rate)
+    return logged
 
 
 def _means(window: list[dict[str, Tensor]], fabric: Fabric) -> dict[str, float]:
     """Return the mean of each value over the steps that have it, and over all processes."""
-    names = dict.fromkeys(name for told in window for name in told)
+    names = dict.fromkeys(name for logged in window for name in logged)
     means: dict[str, float] = {}
     for name in names:
-        mean = torch.stack([told[name].float() for told in window if name in told]).mean()
+        mean = torch.stack([logged[name].float() for logged in window if name in logged]).mean()
         if fabric.world_size > 1:
             mean = cast("Tensor", fabric.all_reduce(mean, reduce_op="mean"))
         means[name] = float(mean)
@@ -393,6 +389,6 @@ def _validate(run: _Run, step: int, journal: Journal | None) -> Watched:
         return Watched()
     current = {name: value.clone() for name, value in run.network.state_dict().items()}
     run.network.load_state_dict(run.average.weights)
-    watched = watch(run.validators, run.network, step=step, journal=journal, fabric=run.fabric)
+    watched = validate(run.validators, run.network, step=step, journal=journal, fabric=run.fabric)
     run.network.load_state_dict(current)
     return watched

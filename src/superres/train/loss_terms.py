@@ -28,8 +28,8 @@ class LossTerm:
 
     Attributes:
         open: Opens the loss for a recipe's section on a device; may raise ModelError.
-        every_output: Whether it is taken at every output that a network supervises, the truth made
-            as small as that; else at the final one alone.
+        every_output: Whether it is taken at every supervised output, the truth downscaled to that
+            size; else at the final one alone.
     """
 
     open: Opener
@@ -123,7 +123,8 @@ def _frozen(name: str) -> nn.Module:
     file = resolve(name)
     if file.weights is None:
         raise ModelError(
-            f"the teacher {name} has no file of weights", "name a model that training wrote"
+            f"the teacher {name} has no weights for torch",
+            "name a .safetensors model, such as training writes",
         )
     network, _ = load_network(file.weights)
     return network.requires_grad_(False)

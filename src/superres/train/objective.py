@@ -1,8 +1,8 @@
-"""The sum of losses that a recipe asks for."""
+"""Training objective: the weighted sum of a recipe's losses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,18 +19,15 @@ class Objective:
 
     Args:
         section: The recipe's section.
-        device: Where those networks shall lie.
-        notice: Called with one line for each of them.
+        device: Where those networks are put.
+        watch: Told of each of them that is fetched.
 
     Raises:
         ModelError: Feature weights or the teacher cannot be used.
     """
 
-    def __init__(
-        self, section: LossSection, *, device: torch.device, notice: Callable[[str], None]
-    ) -> None:
+    def __init__(self, section: LossSection, *, device: torch.device, watch: Watch) -> None:
         self._weights = section.weights
-        watch = Watch(on_note=notice)
         self._losses = {
             name: LOSS_TERMS[name].open(section, device, watch) for name in self._weights
         }
@@ -43,7 +40,7 @@ class Objective:
         Args:
             small: What the network was given: (B, C, H, W), or bursts (B, T, C + 3, H, W).
             outputs: All outputs that are supervised, the final one last. Those that are smaller
-                than it are compared with the truth made as small; a term is their mean.
+                than it are compared with the truth downscaled to their size; a term is their mean.
             truth_BCHW: (B, C, scale*H, scale*W).
             done: Part of the run that is over.
         """
@@ -71,7 +68,7 @@ def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
     """Raise, naming the first loss and step, if a value of the last steps is NaN or Inf.
 
     Args:
-        window: What the last steps told, oldest first.
+        window: What the last steps logged, oldest first.
         step: Steps taken so far.
 
     Raises:
@@ -82,6 +79,6 @@ def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
             if not torch.isfinite(value).all():
                 raise BackendError(
                     f"the loss {name} became {float(value)} at step {step - len(window) + index}",
-                    "lower optimizer.rate and matrix_rate, or set precision to fp32; "
-                    "--resume goes on from the last checkpoint",
+                    "lower optimizer.rate and optimizer.matrix_lr, or set precision to fp32; "
+                    "--resume continues from the last checkpoint",
                 )

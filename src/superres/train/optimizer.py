@@ -1,4 +1,4 @@
-"""Which optimiser moves a network, and which of its parameters move as matrices."""
+"""Optimiser of a run, and the split of parameters into matrices and others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def optimizer_for(network: nn.Module, section: OptimizerSection) -> Optimizer:
     return kind(
         matrices,
         others,
-        rate=section.matrix_rate,
+        rate=section.matrix_lr,
         other_rate=section.rate,
         decay=section.matrix_decay,
     )

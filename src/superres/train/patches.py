@@ -1,4 +1,4 @@
-"""The pairs of patches of a step, as the recipe's degradation makes them."""
+"""Training patches: the small and large ones of each step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from superres.data.emphasis import emphasised
 from superres.data.folders import find_pictures
 from superres.data.pairs import load_resident_pairs
 from superres.data.resident import ResidentPairs, load_resident
-from superres.degrade.chain import degrade_batch
+from superres.degrade.apply import degrade_batch
 from superres.degrade.load import load_degradation
 from superres.errors import ArgumentError
 from superres.layers.config import NetworkConfig
@@ -22,6 +22,7 @@ from superres.synthesis.burst_config import BurstConfig
 from superres.synthesis.clip_config import ClipConfig
 from superres.train.recipe import Recipe
 from superres.train.sample_maker import SampleMaker, burst_sample_maker, clip_sample_maker
+from superres.watch import Watch
 
 _CLEAN = "bicubic"
 
@@ -33,7 +34,7 @@ class Patches:
         pairs: The pictures.
         sample_maker: What is drawn, and what becomes of it.
         recipe: Batch and seed.
-        share: Which process this is, of how many.
+        shard: Rank of this process, and how many there are.
     """
 
     def __init__(
@@ -42,42 +43,42 @@ class Patches:
         sample_maker: SampleMaker,
         recipe: Recipe,
         *,
-        share: tuple[int, int],
+        shard: tuple[int, int],
     ) -> None:
         self.scale = pairs.scale
         self.description = sample_maker.description
         self._pairs = pairs
-        self._making = sample_maker
+        self._sample_maker = sample_maker
         self._recipe = recipe
-        self._share = share
+        self._shard = shard
 
-    def draw(self, step: int, piece: int) -> tuple[Tensor, Tensor]:
-        """Return one piece of this process's part of a batch.
+    def draw(self, step: int, micro_batch: int) -> tuple[Tensor, Tensor]:
+        """Return one micro-batch of this process.
 
-        It depends on the seed, the step and the part alone, so a run that goes on after a stop
+        It depends on the seed, the step and the shard alone, so a run that goes on after a stop
         sees what an unbroken one would have seen.
 
         Args:
             step: The step's number.
-            piece: Which of the pieces that the batch is cut into.
+            micro_batch: Which of the micro-batches of `optimizer.accumulate`.
 
         Returns:
             Small (b, C, patch, patch) and large (b, C, scale*patch, scale*patch) in [0, 1], or what
             bursts and clips are.
         """
-        recipe, (process, processes) = self._recipe, self._share
-        pieces = recipe.optimizer.accumulate
-        part = process * pieces + piece
+        recipe, (rank, ranks) = self._recipe, self._shard
+        micro_batches = recipe.optimizer.accumulate
+        shard = rank * micro_batches + micro_batch
         small, large = draw_patches(
             self._pairs,
-            patch=self._making.edge,
+            patch=self._sample_maker.edge,
             batch=recipe.data.batch,
             seed=recipe.seed,
             step=step,
-            share=(part, processes * pieces),
+            shard=(shard, ranks * micro_batches),
         )
-        make = self._making.make
-        return make(small, large, step, part) if make else (small, large)
+        make = self._sample_maker.make
+        return make(small, large, step, shard) if make else (small, large)
 
 
 def load_patches(
@@ -86,9 +87,9 @@ def load_patches(
     *,
     data: tuple[Path, ...],
     pairs: tuple[Path, Path] | None,
-    share: tuple[int, int],
+    shard: tuple[int, int],
     device: torch.device,
-    notice: Callable[[str], None],
+    watch: Watch,
 ) -> Patches:
     """Read a run's pictures into the device's memory.
 
@@ -97,21 +98,21 @@ def load_patches(
         config: Scale, channels and kind of input of the network.
         data: Folders, packs and files of large pictures.
         pairs: A folder of small and one of large pictures instead.
-        share: Which process this is, of how many.
-        device: Where the pixels shall lie.
-        notice: Called with one line for each picture that is left out.
+        shard: Rank of this process, and how many there are.
+        device: Where the pixels are put.
+        watch: Told of each picture that is left out.
 
     Raises:
         DataError: No usable pictures, or pairs that do not fit together.
-        ArgumentError: Both kinds of data are given, or pairs and a degradation, or what a network
-            of one frame and one of many do not share.
+        ArgumentError: Both kinds of data are given, or pairs and a degradation, or what the
+            network's kind of input excludes.
     """
-    chain = recipe.degradation.chain
+    degradation = recipe.degradation.name
     sample_maker = _sample_maker(recipe, config, paired=pairs is not None)
-    if pairs is not None and (data or chain != _CLEAN):
-        what = f"the degradation {chain}" if chain != _CLEAN else "other data"
+    if pairs is not None and (data or degradation != _CLEAN):
+        what = f"the degradation {degradation}" if degradation != _CLEAN else "other data"
         raise ArgumentError(
-            f"paired folders and {what} are both asked for",
+            f"paired folders and {what} are both requested",
             "pairs bring their own small pictures: give them alone, with a recipe that "
             f"degrades by {_CLEAN}",
         )
@@ -125,10 +126,10 @@ def load_patches(
         channels=config.channels,
         smallest=max(sample_maker.edge, config.minimum),
         device=device,
-        notice=notice,
+        watch=watch,
     )
     drawn_from = emphasised(resident, recipe.data.emphasis)
-    return Patches(drawn_from, sample_maker, recipe, share=share)
+    return Patches(drawn_from, sample_maker, recipe, shard=shard)
 
 
 def _sample_maker(recipe: Recipe, config: NetworkConfig, *, paired: bool) -> SampleMaker:
@@ -148,8 +149,8 @@ def _sample_maker(recipe: Recipe, config: NetworkConfig, *, paired: bool) -> Sam
             )
     if make is None:
         return _pair_maker(recipe, config.scale, paired=paired)
-    if paired or recipe.degradation.chain != _CLEAN:
-        what = "paired folders" if paired else f"the degradation {recipe.degradation.chain}"
+    if paired or recipe.degradation.name != _CLEAN:
+        what = "paired folders" if paired else f"the degradation {recipe.degradation.name}"
         raise ArgumentError(
             f"{name} takes {kind}, which {what} cannot make",
             "give large pictures with --data; [burst] or [clips] of the recipe says how frames "
@@ -175,17 +176,17 @@ _SEQUENCES: dict[str, tuple[str, Callable[[Recipe, int], SampleMaker]]] = {
 
 def _pair_maker(recipe: Recipe, scale: int, *, paired: bool) -> SampleMaker:
     """Return what makes small patches of large ones, for networks of single pictures."""
-    patch, chain = recipe.data.patch, recipe.degradation.chain
+    patch, name = recipe.data.patch, recipe.degradation.name
     if paired:
         return SampleMaker(patch, "unknown: the small pictures were given")
-    if chain == _CLEAN:
-        words = "bicubic as MATLAB's imresize makes it (antialiased), rounded to 8 bits"
+    if name == _CLEAN:
+        words = "bicubic as in MATLAB's imresize (antialiased), rounded to 8 bits"
         return SampleMaker(patch, words)
-    degradation = load_degradation(chain, recipe.degradation.changes)
+    degradation = load_degradation(name, recipe.degradation.changes)
 
-    def degraded(_: Tensor, large: Tensor, step: int, part: int) -> tuple[Tensor, Tensor]:
-        small = degrade_batch(large, degradation, scale=scale, seed=(recipe.seed, step, part))
+    def degraded(_: Tensor, large: Tensor, step: int, shard: int) -> tuple[Tensor, Tensor]:
+        small = degrade_batch(large, degradation, scale=scale, seed=(recipe.seed, step, shard))
         return small.contiguous(memory_format=torch.channels_last), large
 
     changed = ", with the recipe's changes" if recipe.degradation.changes else ""
-    return SampleMaker(patch, f"the chain {chain} of superres degrade{changed}", degraded)
+    return SampleMaker(patch, f"the degradation {name} of superres degrade{changed}", degraded)

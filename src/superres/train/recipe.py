@@ -1,4 +1,4 @@
-"""The recipe: everything a training run needs, as checked values."""
+"""Training recipe: everything a run needs, as checked values."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class NetworkSection(_Section):
     Attributes:
         architecture: A key of `networks.catalog`.
         config: Its config; fields left out take their defaults.
-        start_from: A model's name or file to take weights from; "" starts afresh.
-        fresh: Beginnings of parameter names that keep their fresh weights all the same.
-        frozen: Beginnings of parameter names that are not trained.
+        pretrained: A model's name or file to take weights from; "" takes none.
+        reinitialise: Prefixes of parameter names that are initialised anew all the same.
+        frozen: Prefixes of parameter names that are not trained.
     """
 
     architecture: str
     config: dict[str, Setting] = {}
-    start_from: str = ""
-    fresh: tuple[str, ...] = ()
+    pretrained: str = ""
+    reinitialise: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
 
 
@@ -65,12 +65,12 @@ class DegradationSection(_Section):
     """How small pictures are made from large ones.
 
     Attributes:
-        chain: `bicubic`, another built-in chain (`degrade.load`), or the path of a TOML file.
-        changes: Tables to lay over the chain's, such as `{ clean = 0.3 }`.
+        name: `bicubic`, another built-in degradation (`degrade.load`), or the path of a TOML file.
+        changes: Tables to lay over the degradation's, such as `{ clean = 0.3 }`.
     """
 
-    chain: str = "bicubic"
-    changes: dict[str, Any] = {}  # of whatever type the chain's key has, which checks it
+    name: str = "bicubic"
+    changes: dict[str, Any] = {}  # of whatever type the degradation's key has, which checks it
 
 
 class Ramp(_Section):
@@ -173,7 +173,7 @@ class AdversarialSection(_Section):
     """A discriminator that learns to tell restored pictures from true ones.
 
     Attributes:
-        weight: Weight of its verdict in the network's loss; 0 trains without one.
+        weight: Weight of its score in the network's loss; 0 trains without one.
         loss: A key of `losses.adversarial`.
         discriminator: A key of `networks.discriminators`.
         config: The discriminator's config; fields left out take their defaults.
@@ -194,17 +194,17 @@ class OptimizerSection(_Section):
         name: `muon` (with Adam for first and last layers, biases and slopes), `soap` (with Adam for
             biases and slopes) or `adam`.
         rate: Learning rate of Adam, and of all parameters that the others leave to it.
-        matrix_rate: Learning rate of Muon and SOAP.
+        matrix_lr: Learning rate of Muon and SOAP.
         matrix_decay: Weight decay of what these two move, as a part of their rate.
         warm_up_steps: Steps until the full rate is reached.
         clip: Largest norm of the gradient; larger ones are scaled down.
         ema: Decay of the weights' average.
-        accumulate: Pieces that a batch is cut into, one after another, to save memory.
+        accumulate: Micro-batches in a batch, one after another, to save memory.
     """
 
     name: Literal["muon", "soap", "adam"] = "muon"
     rate: float = Field(default=1e-3, gt=0)
-    matrix_rate: float = Field(default=1e-3, gt=0)
+    matrix_lr: float = Field(default=1e-3, gt=0)
     matrix_decay: float = Field(default=0.05, ge=0)
     warm_up_steps: int = Field(default=50, ge=0)
     clip: float = Field(default=1.0, gt=0)
@@ -230,12 +230,12 @@ class Recipe(_Section):
 
     Attributes:
         name: Name of the model that comes out.
-        burst: How bursts are made, for networks of many frames; None takes the defaults.
-        clips: How clips are made, for networks of videos; None takes the defaults.
+        burst: How bursts are made, for burst networks; None takes the defaults.
+        clips: How clips are made, for video networks; None takes the defaults.
         licence: Licence of the weights.
         precision: Number format of the network's arithmetic; `auto` takes bf16 where it is native.
         compile: Let torch compile the network: slower to begin, faster on GPUs.
-        seed: Seed of the fresh weights and of the patches.
+        seed: Seed of the initial weights and of the patches.
     """
 
     name: str

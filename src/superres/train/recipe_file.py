@@ -1,4 +1,4 @@
-"""Recipes as TOML: found by name, extended, overridden, checked, and written out again."""
+"""Recipe files in TOML: found by name, extended, overridden, checked, and written out again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from typing import cast
 from pydantic import ValidationError
 
 from superres.errors import RecipeError, first_fault, unknown_name
+from superres.runs.old_names import RECIPE_KEYS, rename_keys
 from superres.toml_tables import Table, as_table, check_keys, merged, read_table
 from superres.train.recipe import Recipe
+from superres.watch import Watch
 
 # What a section's other values belong to.
 _CHOICES = {"network": "architecture", "adversarial": "discriminator"}
@@ -28,21 +30,26 @@ def built_in_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(name: str, overrides: Sequence[str] = (), watch: Watch | None = None) -> Recipe:
     """Read a recipe, with what it extends under it.
+
+    Keys of earlier versions (`runs.old_names`) are renamed.
 
     Args:
         name: A built-in recipe's name, or the path of a TOML file. A family that has a recipe for
             x4 has one for other scales too: `vdsr-x3` is `vdsr-x4` with the scale changed.
         overrides: Values to replace, as `data.patch=64` or `network.config.scale=2`.
+        watch: Told of each key that was renamed.
 
     Raises:
-        RecipeError: The file is missing or no TOML, a value is bad, or the recipe extends itself.
+        RecipeError: The file is missing or not TOML, a value is bad, a key is there by its old and
+            its new name, or the recipe extends itself.
         UnknownNameError: No recipe has this name, or a key is unknown; the hint names the nearest.
     """
-    table = _resolve(name, seen=())
+    watch = watch or Watch()
+    table = _resolve(name, (), watch)
     for override in overrides:
-        _override(table, override)
+        _override(table, override, watch)
     check_keys(table, Recipe, name)
     try:
         return Recipe.model_validate(table)
@@ -60,17 +67,19 @@ def to_toml(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _resolve(name: str, seen: tuple[str, ...]) -> Table:
+def _resolve(name: str, seen: tuple[str, ...], watch: Watch) -> Table:
     if name in seen:
         raise RecipeError(
             f"recipe {name} extends itself, by way of {' -> '.join((*seen, name))}",
             "remove one of the `extends`",
         )
     table = _read(name)
+    for line in rename_keys(table, f"recipe {name}"):
+        watch.note(line)
     parent = table.pop("extends", None)
     if parent is None:
         return table
-    under = _resolve(str(parent), (*seen, name))
+    under = _resolve(str(parent), (*seen, name), watch)
     for section, choice in _CHOICES.items():
         below, above = as_table(under.get(section)), as_table(table.get(section))
         if below and above and above.get(choice, below.get(choice)) != below.get(choice):
@@ -80,21 +89,26 @@ def _resolve(name: str, seen: tuple[str, ...]) -> Table:
     return merged(under, table)
 
 
-def _override(table: Table, override: str) -> None:
+def _override(table: Table, override: str, watch: Watch) -> None:
     """Replace one value; what stands right of `=` is TOML, or else a string."""
-    path, equals, text = override.partition("=")
-    *sections, key = path.strip().split(".")
+    path, equals, text = (part.strip() for part in override.partition("="))
+    if path in RECIPE_KEYS:
+        watch.note(f"--set {path}: {path} is now called {RECIPE_KEYS[path]}")
+        path = RECIPE_KEYS[path]
+    *sections, key = path.split(".")
     if not equals or not key:
         raise RecipeError(f"{override!r} replaces nothing", "write it as --set data.patch=64")
     for section in sections:
         inner = as_table(table.setdefault(section, {}))
         if inner is None:
-            raise RecipeError(f"{path}: {section} is no table", "see superres train --show RECIPE")
+            raise RecipeError(
+                f"{path}: {section} is not a table", "see superres train RECIPE --show"
+            )
         table = inner
     try:
         table[key] = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        table[key] = text.strip()
+        table[key] = text
 
 
 def _read(name: str) -> Table:

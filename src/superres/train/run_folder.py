@@ -1,4 +1,4 @@
-"""A run's folder: who may write into it."""
+"""Ownership of a run's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
     """Make a run's folder and write its recipe, or check that the run in it is this recipe's.
 
     Raises:
-        ArgumentError: The folder holds a run already and `resume` is not set, or it is a run of
+        ArgumentError: The folder already holds a run and `resume` is not set, or it is a run of
             another recipe, or a recipe of the user's own would be replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -23,12 +23,12 @@ def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
     if any((folder / name).exists() for name in (STATE_NAME, MODEL_NAME, LOG_NAME)):
         if not resume:
             raise ArgumentError(
-                f"{folder} holds a run already", "go on with --resume, or name a new folder"
+                f"{folder} already holds a run", "continue it with --resume, or name a new folder"
             )
         if not recipe_path.exists() or load_recipe(str(recipe_path)) != recipe:
             raise ArgumentError(
                 f"{folder} holds a run of another recipe than {recipe.name} as it is now",
-                f"go on with {recipe_path}, or name a new folder",
+                f"continue with {recipe_path}, or name a new folder",
             )
     elif recipe_path.exists() and not _of_a_run(recipe_path):
         raise ArgumentError(

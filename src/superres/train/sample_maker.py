@@ -1,4 +1,4 @@
-"""Sample makers: input and truth of a step, made of the patches that were drawn."""
+"""Sample makers: a step's input and truth, made from its patches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from superres.train.recipe import Recipe
 
 _SALT = 0xC0947  # so that counts are other numbers than what patches are drawn by
 
-# Takes small and large patches, the step's number and the part of its batch, on which alone chance
+# Takes small and large patches, the step's number and the shard of its batch, on which alone chance
 # may depend besides the recipe's seed.
 Make = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
 
@@ -43,20 +43,20 @@ def burst_sample_maker(config: BurstConfig, recipe: Recipe, scale: int) -> Sampl
     """
     patch, seed = recipe.data.patch, recipe.seed
 
-    def make(_: Tensor, large: Tensor, step: int, part: int) -> tuple[Tensor, Tensor]:
+    def make(_: Tensor, large: Tensor, step: int, shard: int) -> tuple[Tensor, Tensor]:
         return make_bursts(
             large,
             config,
             scale=scale,
             patch=patch,
             count=frame_count(config.frames, (seed, step)),
-            seed=(seed, step, part),
+            seed=(seed, step, shard),
         )
 
     description = (
         f"bursts of up to {config.frames} frames, moved by up to {config.shift:g} px and "
         f"{config.turn_degrees:g} degrees, noise of {config.noise[0]:g} to "
-        f"{config.noise[1]:g} of 255, made small by MATLAB's bicubic"
+        f"{config.noise[1]:g} of 255, downscaled by MATLAB's bicubic"
     )
     return SampleMaker(burst_canvas(config, patch), description, make)
 
@@ -73,13 +73,13 @@ def clip_sample_maker(config: ClipConfig, recipe: Recipe, scale: int) -> SampleM
     """
     patch = recipe.data.patch
 
-    def make(_: Tensor, large: Tensor, step: int, part: int) -> tuple[Tensor, Tensor]:
-        return make_clips(large, config, scale=scale, patch=patch, seed=(recipe.seed, step, part))
+    def make(_: Tensor, large: Tensor, step: int, shard: int) -> tuple[Tensor, Tensor]:
+        return make_clips(large, config, scale=scale, patch=patch, seed=(recipe.seed, step, shard))
 
     noise = f", noise of up to {config.noise[1]:g} of 255" if config.noise[1] else ""
     description = (
         f"clips of {config.frames} frames from pictures, the camera moved by up to "
         f"{config.speed:g} px a frame, up to {config.objects} things before them by up to "
-        f"{config.object_speed:g}{noise}, made small by MATLAB's bicubic"
+        f"{config.object_speed:g}{noise}, downscaled by MATLAB's bicubic"
     )
     return SampleMaker(clip_canvas(config, patch), description, make)

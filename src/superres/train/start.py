@@ -1,62 +1,61 @@
-"""Where a run's first weights come from: fresh ones, or those of a trained model."""
+"""A run's initial weights: new ones, or those of a pretrained model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
 from superres.errors import ModelError, RecipeError
 from superres.modelfiles.checkpoint import load_network
 from superres.train.recipe import NetworkSection
+from superres.watch import Watch
 from superres.zoo import resolve
 
 _LISTED = 4
 
 
-def start_weights(
-    network: nn.Module, section: NetworkSection, notice: Callable[[str], None]
-) -> str:
-    """Put the weights that a recipe starts from into a network.
+def start_weights(network: nn.Module, section: NetworkSection, watch: Watch) -> str:
+    """Load the pretrained weights that a recipe names into a network.
 
     Args:
-        network: The network with fresh weights; changed in place.
+        network: The network, initialised; changed in place.
         section: The recipe's network section.
-        notice: Called with lines that name what was taken, what stays fresh, and what is unused.
+        watch: Told what was taken, what was initialised anew, and what is unused.
 
     Returns:
-        The name and hash of the model started from; "" for a fresh start.
+        The name and hash of the pretrained model; "" where there is none.
 
     Raises:
         ModelError: A weight that is to be taken is missing there or has another shape.
     """
-    if not section.start_from:
+    if not section.pretrained:
         return ""
-    file = resolve(section.start_from, scale=None)
+    file = resolve(section.pretrained, scale=None)
     if file.weights is None:
         raise ModelError(
-            f"{section.start_from} has no file of weights to start from",
-            "fetch it with superres models pull, or name a file of weights",
+            f"{section.pretrained} has no weights that training can start from",
+            "download it with superres models pull, or name a .safetensors file",
         )
     source, card = load_network(file.weights)
     theirs, ours = source.state_dict(), network.state_dict()
-    fresh = [name for name in ours if name.startswith(section.fresh)]
-    wanted = [name for name in ours if name not in fresh]
-    unfit = [name for name in misfits(theirs, ours) if name not in fresh]
+    new = [name for name in ours if name.startswith(section.reinitialise)]
+    wanted = [name for name in ours if name not in new]
+    unfit = [name for name in misfits(theirs, ours) if name not in new]
     if unfit:
         raise ModelError(
             f"{len(unfit)} weights of {card.name} do not fit {section.architecture}, "
             f"the first is {_misfit(unfit[0], theirs, ours)}",
-            f"list what shall start afresh in network.fresh, such as {unfit[0].split('.')[0]}.",
+            f"list them in network.reinitialise, such as {unfit[0].split('.')[0]}.",
         )
     network.load_state_dict({**ours, **{name: theirs[name] for name in wanted}})
-    notice(f"{len(wanted)} of {len(ours)} weights start from {card.name}, the others afresh")
+    watch.note(f"{len(wanted)} of {len(ours)} weights were taken from {card.name}")
     for words, names in (
-        ("start afresh", fresh),
-        (f"of {card.name} are not used", [name for name in theirs if name not in wanted]),
+        ("were initialised anew", new),
+        (f"of {card.name} were not used", [name for name in theirs if name not in wanted]),
     ):
         if names:
-            notice(f"{len(names)} weights {words}: {_listed(names)}")
+            watch.note(f"{len(names)} weights {words}: {_listed(names)}")
     return f"{card.name} {card.weights_sha256[:12]}"
 
 
@@ -72,19 +71,19 @@ def freeze(network: nn.Module, section: NetworkSection) -> None:
         RecipeError: A name fits no parameter, or all are named.
     """
     parameters = dict(network.named_parameters())
-    for beginning in section.frozen:
-        if not any(name.startswith(beginning) for name in parameters):
+    for prefix in section.frozen:
+        if not any(name.startswith(prefix) for name in parameters):
             raise RecipeError(
-                f"network.frozen names {beginning!r}, no parameter of {section.architecture} "
-                "begins so",
-                f"they are {_listed(list(parameters))}",
+                f"network.frozen names {prefix!r}, but no parameter of {section.architecture} "
+                "starts with it",
+                f"its parameters are {_listed(list(parameters))}",
             )
     for name, parameter in parameters.items():
         parameter.requires_grad_(not name.startswith(section.frozen))
     if not any(parameter.requires_grad for parameter in parameters.values()):
         raise RecipeError(
             f"network.frozen leaves no parameter of {section.architecture} to train",
-            "name fewer of them",
+            "freeze fewer of them",
         )
 
 

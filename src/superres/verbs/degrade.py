@@ -22,9 +22,10 @@ def degrade(
     target: Annotated[
         str, typer.Argument(metavar="OUT", help="A file, or a folder, where results are PNG.")
     ],
-    recipe: Annotated[
-        str, typer.Option("--recipe", metavar="NAME", help="real, bsrgan, bicubic or a TOML file.")
-    ] = "real",
+    degradation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="real, bsrgan, bicubic or a TOML file. [real]"),
+    ] = None,
     scale: Annotated[
         int, typer.Option("--scale", "-s", min=1, max=16, help="How much smaller.")
     ] = 4,
@@ -34,27 +35,33 @@ def degrade(
         bool, typer.Option("--recursive", help="Also folders in folders; the tree is mirrored.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
+    recipe: Annotated[str | None, typer.Option("--recipe", hidden=True)] = None,
 ) -> None:
-    """Write what training sees: pictures made small, blurred, noisy and compressed.
+    """Write what training sees: pictures downscaled, blurred, noisy and compressed.
 
     \b
     Examples:
       superres degrade photo.jpg small.png
       superres degrade photo.jpg other.png --seed 1
-      superres degrade holiday/ small/ --recipe bsrgan --scale 2
+      superres degrade holiday/ small/ --degradation bsrgan --scale 2
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    if recipe is not None:
+        print_status("--recipe is now called --degradation")
+        if degradation is not None:
+            raise ArgumentError("--degradation and --recipe are both given", "use --degradation")
+    name = degradation or recipe or "real"
     if "-" in (source, target):
         raise ArgumentError("degrade reads and writes files, got -", "name a file or a folder")
 
     with needs("degrade", "torch"):
-        import_module("superres.jobs.degrade")  # what is missing is told before the batch
+        import_module("superres.jobs.degrade")  # what is missing is reported before the batch
 
     from superres.cli.batch import run_batch
     from superres.degrade.load import load_degradation
     from superres.jobs.plan import FALLBACK, Naming, make_plan
     from superres.jobs.spec import DegradeJob, checked_arguments
 
-    config = load_degradation(recipe)
+    config = load_degradation(name)
     plan = make_plan([source], target, Naming("", FALLBACK), recursive=recursive)
     with checked_arguments():
         jobs = [
@@ -70,7 +77,7 @@ def degrade(
         ]
     outcomes = run_batch(jobs, plan.empty, _summary if as_json else None)
     done, failed = _count(outcomes)
-    print_status(f"{done} done, {failed} failed ({recipe}, ×{scale}, seed {seed})")
+    print_status(f"{done} done, {failed} failed ({name}, ×{scale}, seed {seed})")
     if failed or plan.empty:
         raise typer.Exit(1)
 

@@ -12,11 +12,12 @@ from superres.cli.output import print_json, print_result
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from superres.cli.progress import BatchProgress
     from superres.evaluate.benchmark import Enlarger
     from superres.upscaler import RunOptions
-    from superres.watch import Watch
+    from superres.watch import ProgressListener, Watch
 
-BICUBIC = "bicubic"  # what every network has to beat is asked for like one
+BICUBIC = "bicubic"  # the baseline is named like a model
 
 
 def evaluate(
@@ -74,6 +75,7 @@ def evaluate(
     from superres.metrics import Protocol
     from superres.metrics.cpsnr import RegisteredProtocol
     from superres.upscaler import RunOptions
+    from superres.watch import Watch
 
     options = RunOptions(
         tile=tile or None,
@@ -88,17 +90,15 @@ def evaluate(
         if protocol == "cpsnr"
         else Protocol(channels=channels, border=scale if border is None else border)
     )
-    with BatchProgress(sum(count_pictures(folder) for folder in folders)) as progress:
-        enlarger = _enlarger(model, scale, options, progress.watch(model))
+    with BatchProgress(sum(count_pictures(folder) for folder in folders)) as bar:
+        enlarger = _enlarger(model, scale, options, bar.watch(model))
         results = [
             measure(
                 enlarger,
                 folder,
                 scale=scale,
                 protocol=taken,
-                progress=lambda score, folder=folder: progress.finish_file(
-                    f"{folder.name} {score.name}"
-                ),
+                watch=Watch(on_progress=_counted(bar, folder.name)),
             )
             for folder in folders
         ]
@@ -108,6 +108,11 @@ def evaluate(
         print_result("\n\n".join(table.picture_table(result, model=model) for result in results))
     else:
         print_result(table.summary_table(results, model=model))
+
+
+def _counted(bar: BatchProgress, name: str) -> ProgressListener:
+    """Return what counts each picture of a set as one file of the bar."""
+    return lambda done, total: bar.finish_file(f"{name} {done:g} of {total:g}")
 
 
 def _enlarger(model: str, scale: int, options: RunOptions, watch: Watch) -> Enlarger:

@@ -71,8 +71,7 @@ def pack(
         overwrite=overwrite,
     )
     with BatchProgress(1) as bar:
-        watch = bar.watch(output.name, "pictures")
-        report = make(places, output, options, notice=watch.note, progress=watch.progress)
+        report = make(places, output, options, watch=bar.watch(output.name, "pictures"))
     if as_json:
         print_json({"status": "done", **dataclasses.asdict(report)})
     else:

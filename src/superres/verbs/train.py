@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from superres.cli.output import print_json, print_result, print_status
 from superres.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from superres.cli.progress import BatchProgress
 
 
 def train(
@@ -47,7 +50,7 @@ def train(
         int | None, typer.Option(min=1, help="Step budget instead. [the recipe's]")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the folder.")
+        bool, typer.Option("--resume", help="Continue the run in the folder.")
     ] = False,
     validate: Annotated[
         list[Path] | None,
@@ -83,8 +86,9 @@ def train(
         os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it as it is imported, below
 
     from superres.train.recipe_file import load_recipe, to_toml
+    from superres.watch import Watch
 
-    resolved = load_recipe(recipe, replace or ())
+    resolved = load_recipe(recipe, replace or (), Watch(print_status))
     if show_recipe:
         print_result(to_toml(resolved).rstrip())
         return
@@ -113,11 +117,9 @@ def train(
         devices=Devices(device, processes, machines),
     )
     with BatchProgress(1, first_line_s=0.0) as bar:
-
-        def tell(done: float, words: str) -> None:
-            bar.step_or_line(words, done, 1.0, f"{min(done, 1.0):4.0%}  {words}")
-
-        report = run(resolved, options, notice=bar.print_status, progress=tell)
+        course = _Course(bar)
+        watch = Watch(bar.print_status, course.progress, course.status)
+        report = run(resolved, options, watch=watch)
     if int(os.environ.get("LOCAL_RANK", "0")) + int(os.environ.get("NODE_RANK", "0")):
         return  # the first of the processes speaks for all
     if as_json:
@@ -131,3 +133,18 @@ def train(
         f"{report.steps:,} steps in {report.minutes:.1f} min, "
         f"{report.data_wait:.1%} of it waiting for data"
     )
+
+
+class _Course:
+    """Shows how far a run is, with the losses it told last."""
+
+    def __init__(self, bar: BatchProgress) -> None:
+        self._bar = bar
+        self._words = ""
+
+    def status(self, words: str) -> None:
+        self._words = words
+
+    def progress(self, done: float, total: float | None) -> None:
+        line = f"{min(done, 1.0):4.0%}  {self._words}"
+        self._bar.step_or_line(self._words, done, total, line)

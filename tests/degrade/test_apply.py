@@ -7,7 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from superres.degrade.chain import degrade_batch
+from superres.degrade.apply import degrade_batch
 from superres.degrade.config import DegradationConfig
 from superres.degrade.downscale import downscale_uint8, resize_batch
 from superres.degrade.load import built_in_degradations, load_degradation
@@ -210,7 +210,7 @@ def test_the_two_ends_of_the_real_chain_are_those_of_the_paper():
             },
             "no resize after it",
         ),
-        ({"steps": {"a": {"kind": "small"}}, "shuffle": [["b"]]}, "'b', which is no step"),
+        ({"steps": {"a": {"kind": "small"}}, "shuffle": [["b"]]}, "'b', which is not a step"),
         ({"steps": {"a": {"kind": "small"}}, "shuffle": [["a"], ["a"]]}, "each step once"),
         ({"steps": {"a": {"kind": "blur", "size": [7, 8]}}}, "two odd numbers"),
         ({"steps": {"a": {"kind": "blur", "shapes": {}}}}, "at least one weight"),

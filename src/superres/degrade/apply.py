@@ -1,8 +1,8 @@
-"""How training's large pictures become small ones: a chain of random degradations, seeded.
+"""Degradation of large pictures into the small ones that training sees, seeded.
 
-The same chain runs on a CPU and on a GPU. What is done to a sample (which kernels, sizes,
+The same degradation runs on a CPU and on a GPU. What is done to a sample (which kernels, sizes,
 strengths, qualities) is drawn by numpy and is the same everywhere; only noise is drawn on the
-device. The built-in chains, `superres/recipes/degradations`, name their papers.
+device. The built-in degradations, `superres/recipes/degradations`, name their papers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def degrade_batch(
     Args:
         large_BCHW: (B, C, H, W) in [0, 1], of 1 (grey) or 3 (RGB) channels; H and W are multiples
             of `scale`.
-        config: The chain.
+        config: The degradation.
         scale: Large size over small size.
         seed: Whole numbers from 0, such as a run's seed and its step.
 
@@ -58,8 +58,8 @@ def degrade_batch(
         The same arguments give the same result on one kind of device; on another, noise differs.
 
     Raises:
-        ArgumentError: The batch is not of this kind, or its size is no multiple of `scale`.
-        BackendError: The chain compresses with H.264, and the package `av` is not installed.
+        ArgumentError: The batch is not of this kind, or its size is not a multiple of `scale`.
+        BackendError: The degradation compresses with H.264, and the package `av` is not installed.
     """
     _check_batch(large_BCHW, scale)
     batch, channels, height, width = large_BCHW.shape
@@ -93,7 +93,7 @@ def degrade_pixels(
 
     Args:
         large_HWC: (H, W, C) in [0, 1]; H and W are multiples of `scale`.
-        config: The chain.
+        config: The degradation.
         scale: Large size over small size.
         seed: Whole numbers from 0.
 
@@ -201,6 +201,6 @@ def _check_batch(large_BCHW: Tensor, scale: int) -> None:
         )
     if scale < 1 or min(shape) < 1 or shape[2] % scale or shape[3] % scale:
         raise ArgumentError(
-            f"pictures of {shape[2]}×{shape[3]} are no multiple of the scale {scale}",
+            f"pictures of {shape[2]}×{shape[3]} are not a multiple of the scale {scale}",
             "crop them to a multiple first, from the top left",
         )
