@@ -190,7 +190,7 @@ def _naming(
     suffix: str | None,
 ) -> Naming:
     """Return how results are named: `_x4`, `_x1.5` or `_1920x1080`, unless the user says."""
-    from superres.auto_model import largest_scale
+    from superres.jobs.auto_model import largest_scale
     from superres.jobs.plan import Naming
     from superres.media import format_for
     from superres.zoo import AUTO, scales
