@@ -1,4 +1,4 @@
-"""The verb `degrade`: large pictures in, the small ones that training sees of them out."""
+"""The verb `degrade`: the small pictures that training makes of large ones."""
 
 from __future__ import annotations
 
@@ -25,17 +25,15 @@ def degrade(
     recipe: Annotated[
         str, typer.Option("--recipe", metavar="NAME", help="real, bsrgan, bicubic or a TOML file.")
     ] = "real",
-    scale: Annotated[
-        int, typer.Option("--scale", "-s", min=1, max=16, help="How much smaller.")
-    ] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other flaws.")] = 0,
+    scale: Annotated[int, typer.Option("--scale", "-s", min=1, max=16, help="Scale factor.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random degradations.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", help="Also folders in folders; the tree is mirrored.")
+        bool, typer.Option("--recursive", help="Include subfolders; the output mirrors the tree.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
 ) -> None:
-    """Write what training sees: pictures made small, blurred, noisy and compressed.
+    """Write degraded pictures as training sees them: small, blurred, noisy, compressed.
 
     \b
     Examples:
@@ -47,7 +45,7 @@ def degrade(
         raise ArgumentError("degrade reads and writes files, got -", "name a file or a folder")
 
     with needs("degrade", "torch"):
-        import_module("superres.jobs.degrade")  # what is missing is told before the batch
+        import_module("superres.jobs.degrade")  # a missing package is reported before the batch
 
     from superres.cli.batch import run_batch
     from superres.degrade.load import load_degradation

@@ -1,4 +1,4 @@
-"""The verb `train`: a recipe and pictures in, a model file out."""
+"""The verb `train`: a model from a recipe and pictures."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ def train(
     ] = None,
     pairs: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="SMALL LARGE", help="Two folders of matching pictures instead."),
+        typer.Option(metavar="SMALL LARGE", help="Instead: two folders of matching pictures."),
     ] = None,
     replace: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the recipe."),
     ] = None,
     show_recipe: Annotated[
-        bool, typer.Option("--show", help="Print the recipe as resolved, and do nothing else.")
+        bool, typer.Option("--show", help="Print the resolved recipe and exit.")
     ] = False,
     minutes: Annotated[
         float | None, typer.Option(help="Time budget; the schedule follows it. [the recipe's]")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Step budget instead. [the recipe's]")
+        int | None, typer.Option(min=1, help="Instead of --minutes: a step budget. [the recipe's]")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the folder.")
+        bool, typer.Option("--resume", help="Resume the run in the output folder.")
     ] = False,
     validate: Annotated[
         list[Path] | None,
         typer.Option(
             "--validate",
             metavar="DIR",
-            help="A benchmark set to watch, or a video for networks of videos; repeatable.",
+            help="A validation set: benchmark pictures, or a video for video networks; repeatable.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -67,7 +67,7 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [all]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
 ) -> None:
-    """Train a network by a recipe.
+    """Train a network from a recipe.
 
     \b
     Examples:
@@ -114,10 +114,10 @@ def train(
     )
     with BatchProgress(1, first_line_s=0.0) as bar:
 
-        def tell(done: float, words: str) -> None:
+        def step(done: float, words: str) -> None:
             bar.step_or_line(words, done, 1.0, f"{min(done, 1.0):4.0%}  {words}")
 
-        report = run(resolved, options, notice=bar.print_status, progress=tell)
+        report = run(resolved, options, notice=bar.print_status, progress=step)
     if int(os.environ.get("LOCAL_RANK", "0")) + int(os.environ.get("NODE_RANK", "0")):
         return  # the first of the processes speaks for all
     if as_json:
