@@ -158,7 +158,7 @@ def fuse_burst(
     aligned, reports = align_frames(frames, burst, chosen, options.motion, step)
     for report in reports:
         if report.dropped:
-            watch.note(f"frame {report.index} dropped: {report.dropped}")
+            watch.note(f"frame {report.index} is dropped: {report.dropped}")
     if len(aligned) == 1 < len(frames):
         watch.note(f"no other frame is usable: only frame {chosen} is upscaled")
     step()
