@@ -18,10 +18,10 @@ from pathlib import Path
 
 import torch
 
-from superres.auto_model import find_flaw
 from superres.data.folders import PICTURE_SUFFIXES
 from superres.degrade.config import DegradationConfig
 from superres.degrade.load import load_degradation
+from superres.jobs.auto_model import find_flaw
 from superres.jobs.degrade import degrade_picture_file
 from superres.jobs.spec import DegradeJob
 from superres.media import WriteOptions, open_picture, write_picture

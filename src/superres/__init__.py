@@ -1,4 +1,4 @@
-"""superres makes pictures bigger and sharper with deep networks, and loses nothing they carried.
+"""superres upscales pictures with deep networks, and loses nothing they carried.
 
 The names below are loaded at their first use, so that importing the package costs no more than
 numpy does.

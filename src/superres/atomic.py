@@ -1,4 +1,4 @@
-"""Output files: which may be written, and how each appears whole or not at all."""
+"""Output files: checks of targets, and atomic writes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def atomic_write(target: Path) -> Generator[Path]:
         The path to write to: an empty file, hidden and marked as unfinished.
 
     Raises:
-        OutputError: The folder is missing or closed, the disk is full, or the target is no file.
+        OutputError: The folder is missing or closed, the disk is full, or the target is not a file.
             What the block itself raises comes through as it is.
     """
     place = Path(os.path.realpath(target)) if target.is_symlink() else target
@@ -53,7 +53,7 @@ def atomic_write(target: Path) -> Generator[Path]:
 
 
 def atomic_write_bytes(target: Path, data: bytes) -> None:
-    """Write bytes to a file, whole or not at all.
+    """Write bytes to a file, atomically.
 
     Raises:
         OutputError: See `atomic_write`.
@@ -83,7 +83,7 @@ class Inputs:
             return True
         try:
             return _file_number(path) in self._files
-        except OSError:  # it does not exist, so it is no other name of one that does
+        except OSError:  # it does not exist, so it is not another name of one that does
             return False
 
 
@@ -99,12 +99,12 @@ def check_target(
     overwrite: bool,
     hint: str = OVERWRITE,
 ) -> None:
-    """Refuse a file that may not be written, before any work is done.
+    """Check that a file may be written, before any work is done.
 
     Args:
         target: Where a result is to stand.
         inputs: What it is made of.
-        overwrite: Whether a file that stands there may be replaced.
+        overwrite: Whether an existing file may be replaced.
         hint: What else can be done if one does.
 
     Raises:
@@ -119,7 +119,7 @@ def check_target(
 
 
 def check_new_folder(target: Path, inputs: Inputs | Iterable[Path]) -> None:
-    """Refuse a folder that results cannot go into as its only content, before any work is done.
+    """Check that a folder can take results as its only content, before any work is done.
 
     Args:
         target: The folder; one that is empty will do.
@@ -161,7 +161,7 @@ def os_errors_as(target: Path) -> Generator[None]:
 
 
 def _check_place(target: Path, inputs: Inputs | Iterable[Path]) -> None:
-    """Refuse a target that is an input, or has no folder to stand in."""
+    """Check that a target is not an input, and that its folder exists."""
     if (inputs if isinstance(inputs, Inputs) else Inputs(inputs)).holds(target):
         raise OutputError(f"the output {target} is itself an input", "name another output")
     if not target.parent.is_dir():

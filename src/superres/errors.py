@@ -1,4 +1,4 @@
-"""The error tree: every message says what was asked and what was found, and carries a hint."""
+"""The error tree: every message states what was requested and found, and carries a hint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SuperresError(Exception):
     """The root of all errors that superres raises on purpose.
 
     Args:
-        message: What was asked and what was found, with numbers, in one line.
+        message: What was requested and found, with numbers, in one line.
         hint: The next thing that the user can do, in one line.
     """
 
@@ -47,8 +47,8 @@ class OutputError(SuperresError, OSError):
         return SuperresError.__str__(self)
 
 
-class Cancelled(SuperresError):  # noqa: N818 - it is no fault
-    """A job was told to stop before it was done; what it wrote so far is removed or resumable."""
+class Cancelled(SuperresError):  # noqa: N818 - it is not a fault
+    """A job was cancelled before it was done; what it wrote so far is removed or resumable."""
 
 
 class ModelError(SuperresError, ValueError):
@@ -80,7 +80,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
 
     Args:
         kind: What the name stands for, as a noun ("model", "backend").
-        name: The name that was asked for.
+        name: The requested name.
         known: All names that would have done.
     """
     names = sorted(known)
@@ -90,7 +90,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
 
 
 def first_fault(error: ValidationError) -> str:
-    """Return what pydantic complains of first, as `place: reason, got value`."""
+    """Return pydantic's first error, as `place: reason, got value`."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     # A rule between several values has no one value to show.

@@ -63,7 +63,7 @@ class Watch:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the job has been told to stop."""
+        """Whether the job has been cancelled."""
         return self._cancelled.is_set()
 
     def note(self, line: str) -> None:

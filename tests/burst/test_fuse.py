@@ -170,7 +170,7 @@ def test_the_fallback_to_one_frame_is_announced(burst, pictures):
     made = fuse_burst(
         [burst.frames[0], pictures[1][:height, :width]], FAST, watch=Watch(on_note=said.append)
     )
-    assert said[-1] == "no other frame can be used: only frame 0 is enlarged"
+    assert said[-1] == "no other frame is usable: only frame 0 is upscaled"
     np.testing.assert_array_equal(made.pixels, fused(burst.frames[:1]))
 
 

@@ -78,7 +78,7 @@ def test_one_mask_serves_all_frames_and_others_must_be_as_many(tmp_path, frames,
     fuse(frames, tmp_path / "a.png", masks=(path,), coverage=seen)
     # Every frame's sensor has the same hole, so what it hides depends on how the frames moved.
     assert read(seen).min() < 0.5 * np.median(read(seen))
-    with pytest.raises(ArgumentError, match="3 frames need 3 masks, or one for all, got 2"):
+    with pytest.raises(ArgumentError, match="3 frames need 3 masks, or one for all; got 2"):
         fuse(frames, tmp_path / "b.png", masks=(path, path))
 
 

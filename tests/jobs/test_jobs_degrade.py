@@ -50,7 +50,7 @@ def test_the_small_picture_is_cropped_and_made_small_as_in_training(tmp_path):
     expected = np.clip(np.floor(resize(large[:16, :20], scale=0.25) + 0.5), 0, 255)
     np.testing.assert_array_equal(read_pixels(open_picture(target)), expected)
     assert (report.input_size, report.output_size) == ((18, 23), (4, 5))
-    assert report.notes == ("cropped from 23×18 to 20×16, as training does",)
+    assert report.notes == ("cropped from 23×18 to 20×16 as in training",)
 
 
 def test_16_bit_grey_with_transparency_becomes_8_bit_rgb_and_says_so(tmp_path):

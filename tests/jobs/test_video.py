@@ -319,7 +319,7 @@ def test_frames_beyond_the_cap_are_refused_before_any_work(tmp_path, enlarge):
 @pytest.mark.parametrize(("options", "match"), [
     (CodecOptions("h999"), "no encoder h999"),
     (CodecOptions("aac"), "makes audio"),
-    (CodecOptions("ffv1", pix_fmt="yuv999"), "takes no pixels in yuv999"),
+    (CodecOptions("ffv1", pix_fmt="yuv999"), "does not support the pixel format yuv999"),
     (CodecOptions("ffv1", more=(("presett", "slow"),)), "no option presett"),
     (CodecOptions("ffv1", crf=12.0), "no option crf"),
 ])  # fmt: skip
@@ -449,7 +449,7 @@ def test_after_kill_9_the_same_command_goes_on_and_makes_the_same_frames(tmp_pat
     assert (work_folder_of(resumed) / "manifest.json").exists()
     report = enlarge(source, resumed, codec=CodecOptions(codec))
     assert (report.went_on_at, report.frames) == (8, 18)
-    assert "going on after frame 8 of an earlier run" in report.notes
+    assert "resuming after frame 8 of an earlier run" in report.notes
     assert packets(resumed) == packets(whole)
     for one, other in zip(planes(resumed), planes(whole), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -507,7 +507,7 @@ def test_a_folder_in_the_way_is_never_removed(tmp_path, enlarge):
     mine = tmp_path / "b.mkv.part" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("mine")
-    with pytest.raises(OutputError, match="in the way"):
+    with pytest.raises(OutputError, match="is not unfinished work"):
         enlarge(source, tmp_path / "b.mkv", existing="replace", **LOSSLESS)
     assert mine.read_text() == "mine"
 

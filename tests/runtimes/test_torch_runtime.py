@@ -40,7 +40,7 @@ def test_gpus_are_found_by_number_zero_included(name, device):
 
 @pytest.mark.usefixtures("two_gpus")
 def test_a_gpu_beyond_the_last_is_an_error_that_counts_them():
-    with pytest.raises(BackendError, match="cuda:2, it finds the CPU, 2 CUDA devices"):
+    with pytest.raises(BackendError, match="torch finds the CPU, 2 CUDA devices"):
         find_device(parse_device("cuda:2"))
 
 

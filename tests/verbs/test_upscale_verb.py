@@ -231,7 +231,7 @@ def test_an_output_folder_that_cannot_be_made_is_told(capsys):
     put("a.png")
     put("out")
     assert main(["upscale", "a.png", "-o", "out/"]) == 1
-    assert "cannot be made" in capsys.readouterr().err
+    assert "cannot be created" in capsys.readouterr().err
 
 
 def test_json_stands_alone_on_stdout_and_names_every_file(capsys):

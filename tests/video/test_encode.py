@@ -72,7 +72,7 @@ def test_rates_and_times_that_are_no_whole_numbers_are_taken(facts):
 
 
 def test_what_a_container_cannot_hold_is_known_before_any_work(facts):
-    with pytest.raises(ArgumentError, match="cannot hold what ffv1 makes"):
+    with pytest.raises(ArgumentError, match="cannot hold the output of ffv1"):
         try_out("webm", choose_encoding(facts, (48, 64), "webm", CodecOptions("ffv1")))
 
 

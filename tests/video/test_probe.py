@@ -64,7 +64,7 @@ def test_sound_alone_is_no_video(tmp_path):
         tone.sample_rate, tone.pts = 16000, 0
         file.mux(stream.encode(tone))
         file.mux(stream.encode(None))
-    with pytest.raises(PictureError, match="holds no video, only audio"):
+    with pytest.raises(PictureError, match="holds no video stream, only audio"):
         probe(path)
 
 

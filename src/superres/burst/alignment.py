@@ -1,4 +1,4 @@
-"""How all frames come to lie over the reference, as bright as it; which do not fit, and why."""
+"""Alignment of frames to the reference in place and brightness, and why some are dropped."""
 
 from __future__ import annotations
 

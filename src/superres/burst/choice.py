@@ -1,4 +1,4 @@
-"""Which method fuses a burst, and which networks take part: as asked, or as there are models."""
+"""Choice of a burst's fusion method and networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from superres.errors import ArgumentError
 BICUBIC = "bicubic"  # in place of a network of one frame
 NETWORK, BACKPROJECT, DRIZZLE = "network", "backproject", "drizzle"
 METHODS = (NETWORK, BACKPROJECT, DRIZZLE)
-# What fuses if nothing is asked for; back-projection stands in for a network that is not there.
+# What fuses if nothing is requested; back-projection stands in for a network that is not there.
 DEFAULT_METHOD = NETWORK
 
 
@@ -20,8 +20,8 @@ class MethodChoice:
 
     Attributes:
         method: One of `METHODS`.
-        enlarger: The model of one frame that enlarges the reference, or `bicubic`.
-        fuser: The model of many frames; None for the other methods.
+        enlarger: The picture model that upscales the reference, or `bicubic`.
+        fuser: The burst model; None for the other methods.
     """
 
     method: str
@@ -30,7 +30,7 @@ class MethodChoice:
 
 
 def choose_method(method: str | None, model: str | None) -> MethodChoice:
-    """Choose what was not asked for: the model after the method, or the method after the model.
+    """Choose what was not requested: the model after the method, or the method after the model.
 
     Args:
         method: One of `METHODS`, or None.
@@ -49,8 +49,8 @@ def choose_method(method: str | None, model: str | None) -> MethodChoice:
             return MethodChoice(method, zoo.DEFAULT, None)
         if not embedded:
             raise ArgumentError(
-                f"the method {NETWORK} needs a model of many frames; superres has none inside",
-                f"superres train burst-x4 makes one: -n FILE; or use --method {BACKPROJECT}",
+                f"the method {NETWORK} needs a burst model; none is embedded",
+                f"superres train burst-x4 trains one: -n FILE; or use --method {BACKPROJECT}",
             )
         return MethodChoice(NETWORK, zoo.DEFAULT, zoo.BURST)
     many = model != BICUBIC and _takes_many(model)
@@ -58,13 +58,13 @@ def choose_method(method: str | None, model: str | None) -> MethodChoice:
         return MethodChoice(NETWORK, zoo.DEFAULT, model)
     if many:
         raise ArgumentError(
-            f"model {model} fuses frames by itself, asked was the method {method}",
-            f"leave out one of them; {method} begins with a model of one frame, or {BICUBIC}",
+            f"model {model} fuses bursts itself; the method {method} was requested",
+            f"leave out one of them; {method} needs a picture model, or {BICUBIC}",
         )
     if method == NETWORK:
         raise ArgumentError(
-            f"the method {NETWORK} needs a model of many frames, {model} enlarges single ones",
-            f"leave out one of them; with {model}, frames are fused by {BACKPROJECT} or {DRIZZLE}",
+            f"the method {NETWORK} needs a burst model; {model} is a picture model",
+            f"leave out one of them; with {model}, use {BACKPROJECT} or {DRIZZLE}",
         )
     return MethodChoice(method or BACKPROJECT, model, None)
 

@@ -1,4 +1,4 @@
-"""Frames of a burst: of one size and kind, and which of their pixels are valid."""
+"""Frames of a burst, of one size and kind, with masks of valid pixels."""
 
 from __future__ import annotations
 
@@ -63,19 +63,19 @@ def read_burst(
     first = frames[0]
     if first.ndim not in (2, 3) or first.size == 0:
         raise ArgumentError(
-            f"a frame is (H, W) or (H, W, C) and not empty, got shape {first.shape}",
+            f"a frame must be (H, W) or (H, W, C) and not empty, got shape {first.shape}",
             "pass a list of frames, each an array of its own",
         )
     values = Values.of(first.dtype)
     for index, frame in enumerate(frames):
         if frame.shape != first.shape or frame.dtype != first.dtype:
             raise ArgumentError(
-                f"frame {index} is {_told(frame)}, the first is {_told(first)}",
+                f"frame {index} is {_in_words(frame)}, the first is {_in_words(first)}",
                 "a burst has frames of one size, depth and number of channels",
             )
     if len(frames) > 1 and min(first.shape[:2]) < _SMALLEST_PX:
         raise ArgumentError(
-            f"frames of a burst are at least {_SMALLEST_PX} x {_SMALLEST_PX} px, "
+            f"frames of a burst must be at least {_SMALLEST_PX} x {_SMALLEST_PX} px, "
             f"got {first.shape[0]} x {first.shape[1]}",
             "pass larger frames, or a single one",
         )
@@ -83,8 +83,8 @@ def read_burst(
         len(masks) != len(frames) or any(mask.shape != first.shape[:2] for mask in masks)
     ):
         raise ArgumentError(
-            f"{len(frames)} frames of {first.shape[0]} x {first.shape[1]} px need as many masks "
-            f"of that size, got {[mask.shape for mask in masks]}",
+            f"{len(frames)} frames of {first.shape[0]} x {first.shape[1]} px need "
+            f"{len(frames)} masks of that size, got {[mask.shape for mask in masks]}",
             "pass one (H, W) array for each frame, nonzero where it is valid",
         )
     check_total(len(frames), (first.shape[0], first.shape[1]), MAX_BURST_PIXELS)
@@ -165,5 +165,5 @@ def _taken_apart(
     return filled(planes, valid_weights), valid_weights, clipped
 
 
-def _told(frame: NDArray[np.generic]) -> str:
+def _in_words(frame: NDArray[np.generic]) -> str:
     return f"{' x '.join(map(str, frame.shape))} {frame.dtype.name}"

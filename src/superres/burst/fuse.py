@@ -1,4 +1,4 @@
-"""Several small frames of one scene in, one large picture out: the path from arrays to arrays."""
+"""Fusion of a burst: arrays of small frames to the array of one large picture."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def fuse_burst(
         if report.dropped:
             watch.note(f"frame {report.index} is dropped: {report.dropped}")
     if len(aligned) == 1 < len(frames):
-        watch.note(f"no other frame can be used: only frame {chosen} is enlarged")
+        watch.note(f"no other frame is usable: only frame {chosen} is upscaled")
     step()
     base = whole_reference(burst, chosen, aligned)
     large = plan_route(burst.size, (4,), options.scale, None).target
@@ -208,16 +208,16 @@ def fuse_burst(
     )
 
 
-def _reference(burst: Burst, asked: int | None) -> int:
+def _reference(burst: Burst, requested: int | None) -> int:
     count = len(burst.planes)
-    if asked is None:
+    if requested is None:
         return choose_reference([planes.mean(axis=0) for planes in burst.planes])
-    if not 0 <= asked < count:
+    if not 0 <= requested < count:
         raise ArgumentError(
-            f"frame {asked} is to be the reference, but there are {count} frames",
+            f"frame {requested} was requested as the reference, but there are {count} frames",
             f"frames are counted from 0 to {count - 1}",
         )
-    return asked
+    return requested
 
 
 def _with_alpha(base: Planes, frame: NDArray[np.generic]) -> Planes:
@@ -265,7 +265,7 @@ def _by_backprojection(work: _Work, options: FuseOptions) -> Reconstruction:
 
 
 def _by_network(work: _Work, options: FuseOptions) -> Reconstruction:
-    """Let a network fuse the frames at its scale, and correct its answer at the one asked for."""
+    """Fuse the frames by a network at its scale, and correct the answer at the requested one."""
     assert work.engine is not None  # `choose_method` sees to it
     made = fuse_aligned(work.engine, work.aligned, _judged(work).weights, work.base)
     if made.shape[1:] != work.forward_model.large:

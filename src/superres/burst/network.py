@@ -1,4 +1,4 @@
-"""What a network of many frames makes of frames that lie over the reference."""
+"""Fusion of aligned frames by a burst network."""
 
 from __future__ import annotations
 

@@ -54,12 +54,13 @@ class FuseOptions:
             raise unknown_name("motion model", str(self.motion), MODELS)
         if not 1.0 <= self.scale <= 64.0:
             raise ArgumentError(
-                f"a burst is fused at a scale of 1 to 64, got {self.scale}", "try 2, 3 or 4"
+                f"the scale of a burst must be 1 to 64, got {self.scale}", "try 2, 3 or 4"
             )
         if self.blur not in ("auto", "bicubic") and isinstance(self.blur, str):
             raise unknown_name("blur", self.blur, ("auto", "bicubic"))
         if not isinstance(self.blur, str) and not 0.0 < self.blur < 10.0:
             raise ArgumentError(
-                f"the blur is auto, bicubic or a Gaussian's sigma of 0 to 10 px, got {self.blur}",
-                "a camera's is about 0.4 small pixels",
+                "the blur must be auto, bicubic or a Gaussian's sigma of 0 to 10 px, "
+                f"got {self.blur}",
+                "a camera's blur is about 0.4 small pixels",
             )

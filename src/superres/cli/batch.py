@@ -60,7 +60,7 @@ def open_pipes(jobs: Sequence[Job]) -> Pipes:
 
 
 def _show(outcome: Outcome, bar: BatchProgress, *, names: bool) -> None:
-    """Print where a result stands and what its file could not keep, or what went wrong."""
+    """Print a result's path and what its file could not keep, or what went wrong."""
     source, target = outcome.job.names
     if outcome.fault:
         bar.print_status(outcome.fault.rstrip())

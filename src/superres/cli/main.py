@@ -1,4 +1,4 @@
-"""The command `superres`: its verbs, its exit codes, and the two lines that every error becomes."""
+"""The command `superres`: verbs, exit codes, and the two lines of every error."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def superres(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Make pictures bigger and sharper with deep networks.
+    """Upscale pictures, bursts and videos with deep networks.
 
     \b
     Example:
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     """Run one command line.
 
     Args:
-        arguments: What stands after `superres`.
+        arguments: The arguments after `superres`.
 
     Returns:
         The exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted.
@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> int:
     if code == INTERRUPTED:
         print_error(
             "interrupted",
-            "what is finished stands; upscale --skip-existing, train --resume, or video go on",
+            "finished results are kept; upscale --skip-existing, train --resume and video resume",
         )
     return code if isinstance(code, int) else DONE
 
@@ -120,7 +120,7 @@ def run() -> None:
 
 
 def _drop_stdout() -> None:
-    """Send what is still to be flushed nowhere, or Python would complain of it at its end."""
+    """Send what is still to be flushed nowhere, or Python would report it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

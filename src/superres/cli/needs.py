@@ -1,4 +1,4 @@
-"""What a verb needs beyond the light install, and how to get it."""
+"""Packages that a verb needs beyond the light install."""
 
 from __future__ import annotations
 

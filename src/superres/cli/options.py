@@ -1,4 +1,4 @@
-"""Options that several verbs have, and what they may say together."""
+"""Options shared by several verbs, and their checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Report to stdout as JSON."
 
 
 def check_scale(scale: float | None, size: str | None) -> None:
-    """Refuse a scale beside a size, and one that is no size of anything.
+    """Check that not both scale and size are given, and that the scale is positive.
 
     Raises:
         ArgumentError: Both are given, or the scale is not above 0.

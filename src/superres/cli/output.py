@@ -1,4 +1,4 @@
-"""How results and words leave the program: results to stdout, words to stderr."""
+"""Output streams: results to stdout, status and errors to stderr."""
 
 from __future__ import annotations
 

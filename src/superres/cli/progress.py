@@ -1,4 +1,4 @@
-"""One progress bar over a batch of files on a terminal, and a line a minute elsewhere."""
+"""Progress of a batch: a bar on a terminal, a line a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class BatchProgress:
 
         Args:
             name: What is shown beside the bar.
-            unit: What the job counts, such as "frames", if that is to be told.
+            unit: What the job counts, such as "frames", if it is to be shown.
         """
         if not unit:
             return Watch(self.notice, lambda done, total: self.step(name, done, total))

@@ -1,4 +1,4 @@
-"""What colour lies under transparent pixels: that of visible neighbours, so edges do not fringe.
+"""Colour under transparent pixels, bled from visible neighbours so that edges do not fringe.
 
 Encoders leave any colour there, mostly black. A network or a kernel that looks across the edge
 would draw it into visible pixels.

@@ -1,7 +1,7 @@
-"""What is wrong with a picture's pixels: block edges of JPEG, noise, blur, each as one number.
+"""Measures of flaws in a picture: JPEG block edges, noise and blur, each as one number.
 
 Noise is read off the finest diagonal Haar band, as Donoho and Johnstone do (Biometrika 81, 1994).
-Texture stands in that band too, so here only the flattest blocks are asked, and the next band tells
+Texture stands in that band too, so here only the flattest blocks are used, and the next band tells
 whether what is there is noise: noise is as strong in both, while detail is 2 to 3 times weaker in
 the finest. Blur, and noise that was blurred, have next to nothing at the highest frequencies, which
 fourth differences along both axes let through alone.
@@ -29,7 +29,7 @@ _LUMA_OF_RGB = np.array(LUMA_WEIGHTS, np.float32) * np.float32(255.0 / sum(LUMA_
 
 _SMOOTH_LEVELS = 3.0  # block edges show where pixels beside them differ by no more than this
 _LARGEST_STEP = 12.0  # in levels; larger ones belong to the picture
-_FEWEST_STEPS = 16  # in one phase of eight, before it is asked
+_FEWEST_STEPS = 16  # in one phase of eight, before it is used
 _SURE = 2.0  # standard errors by which one phase must stand out
 _FLATTEST, _BUSIEST = 0.1, 0.75  # quantiles: noise is looked for below, sharpness above
 _FEWEST_BLOCKS = 10
@@ -156,8 +156,8 @@ def _noise_and_sharpness(
     sharpness = _ratio(fourth[busy] - rounding, following[busy])
     low, high = _UNCLIPPED_LEVELS
     # Blocks without any detail are drawn ones, or clipped.
-    asked = (luma > low) & (luma < high) & (finest + following > 0)
-    finest, following = finest[asked], following[asked]
+    used = (luma > low) & (luma < high) & (finest + following > 0)
+    finest, following = finest[used], following[used]
     if len(finest) < _FEWEST_BLOCKS:
         return 0.0, sharpness
     flat = following <= np.quantile(following, _FLATTEST)

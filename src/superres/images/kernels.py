@@ -1,4 +1,4 @@
-"""How the samples of a resized axis are made of the old ones: MATLAB's imresize, as numbers.
+"""Resize weights along one axis, as in MATLAB's imresize.
 
 `axis_weights` is the one description of a resize along one axis. All that resize, on arrays, on
 rows as they come or on batches of tensors, only apply it.

@@ -30,7 +30,7 @@ def fill_nodata(blocks: Iterable[Unit], radius: int) -> Iterator[Unit]:
 def valid_rows(
     blocks: Iterable[Unit], in_size: tuple[int, int], out_size: tuple[int, int]
 ) -> Iterator[Valid]:
-    """Enlarge which pixels have a value: each output pixel is as the input pixel at its centre.
+    """Upscale the mask of pixels with a value: each output pixel takes its centre's input pixel.
 
     Args:
         blocks: (h, W, C) unit pixels from top to bottom, NaN where there is no value.

@@ -1,4 +1,4 @@
-"""How a picture is resized by a fixed kernel, as MATLAB's imresize does: whole, or row by row."""
+"""Resize by a fixed kernel, as MATLAB's imresize: of whole pictures, or row by row."""
 
 from __future__ import annotations
 
@@ -154,14 +154,14 @@ def _checked(
         found += block.shape[0]
         if block.ndim not in (2, 3) or block.shape[1] != in_size[1] or found > in_size[0]:
             raise ArgumentError(
-                f"a picture of {in_size[0]}×{in_size[1]} was announced, "
-                f"then a block of shape {block.shape} came as rows up to {found}",
+                f"a picture of {in_size[0]}×{in_size[1]} was expected, "
+                f"but a block of shape {block.shape} arrived as rows up to {found}",
                 "pass in_size=(height, width) of the picture that the blocks make up",
             )
         yield np.asarray(block, dtype=np.float32)
     if found != in_size[0]:
         raise ArgumentError(
-            f"a picture of {in_size[0]} rows was announced, but only {found} came",
+            f"a picture of {in_size[0]} rows was expected, but only {found} came",
             "pass in_size=(height, width) of the picture that the blocks make up",
         )
 

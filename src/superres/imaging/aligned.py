@@ -1,4 +1,4 @@
-"""A frame that lies over the reference, ready to be fused."""
+"""Aligned frame, ready to be fused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How narrow a camera's blur is: what predicts frames that were kept back best.
+"""Estimate of a camera's blur: the one that best predicts held-out frames.
 
 A large picture made from half of the frames, under one blur, tells what the other half should show.
 Too wide a blur cannot make the detail that they have; too narrow a one leaves the detail of the
@@ -33,7 +33,7 @@ def estimate_blur(aligned: Sequence[Aligned], start: Planes, trust: float) -> Bl
 
     Args:
         aligned: The frames, the reference first.
-        start: (C, H, W) the reference, enlarged.
+        start: (C, H, W) the reference, upscaled.
         trust: See `backproject`.
     """
     if len(aligned) < _FEWEST:
@@ -57,8 +57,8 @@ def _off(frame: Aligned, forward_model: ForwardModel, seen: Planes) -> Floats:
     sampler = forward_model.sampler(frame.motion.places(forward_model.small))
     down, right = slopes(frame.planes[0])
     steep = down**2 + right**2
-    told = (frame.usable > 0.5) & (steep >= np.quantile(steep, _FLAT))
-    return np.abs(frame.planes - gather_planes(sampler, seen))[:, told].ravel()
+    informative = (frame.usable > 0.5) & (steep >= np.quantile(steep, _FLAT))
+    return np.abs(frame.planes - gather_planes(sampler, seen))[:, informative].ravel()
 
 
 def _grey(frame: Aligned) -> Aligned:

@@ -1,4 +1,4 @@
-"""How bright a frame is beside the reference: a gain and an offset for each channel."""
+"""Brightness of a frame relative to the reference: gain and offset of each channel."""
 
 from __future__ import annotations
 

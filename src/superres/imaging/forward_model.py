@@ -1,4 +1,4 @@
-"""How small frames come about: the large picture is moved, blurred and sampled.
+"""Forward model of small frames: the large picture is moved, blurred and sampled.
 
 A frame's pixel is seen at some place of the reference (`motion`). There the large picture, weighted
 by the blur, is what the pixel shows. For translations that equals what the benchmark and training

@@ -1,4 +1,4 @@
-"""How a frame lies over the reference: a matrix, and shifts that differ from place to place."""
+"""Motion of a frame relative to the reference: a matrix, and local shifts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to whole planes before they are compared: blurs, slopes, sizes, detail."""
+"""Filters of whole planes before a comparison: blur, gradients, size, detail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a frame lies over the reference, to a few hundredths of a pixel: coarse to fine.
+"""Registration of a frame to the reference, to a few hundredths of a pixel: coarse to fine.
 
 Phase correlation finds whole pixels (C. Kuglin, D. Hines, 1975). On a pyramid, least squares then
 move the frame until what is left is noise (B. Lucas, T. Kanade, 1981), with slopes of both pictures
@@ -50,11 +50,11 @@ class Fit:
     """How well a frame fits.
 
     Attributes:
-        motion: How it lies.
+        motion: Its motion.
         residual: What brightness, motion and noise do not explain: the robust standard deviation,
             in unit pixels, of the blurred frames' difference.
         likeness: Correlation of the detail of frame and reference where both are seen, -1 to 1.
-        overlap: Part of the frame that lies on the reference.
+        overlap: Fraction of the frame that covers the reference.
     """
 
     motion: Motion
@@ -81,7 +81,7 @@ def pyramid(plane: Plane, valid: Plane | None = None) -> list[Level]:
 
 
 def register(reference: Sequence[Level], frame: Sequence[Level], model: MotionModel) -> Fit:
-    """Find how a frame lies over the reference.
+    """Register a frame to the reference.
 
     Args:
         reference: Pyramid of the reference.
@@ -100,7 +100,7 @@ def register(reference: Sequence[Level], frame: Sequence[Level], model: MotionMo
 
 
 def judge(reference: Level, frame: Level, motion: Motion) -> Fit:
-    """Say how well a frame fits where it lies."""
+    """Return how well a registered frame fits."""
     size = (frame.plane.shape[0], frame.plane.shape[1])
     places = on_level(motion.places(size), frame, size)
     within = inside(places, size, 0.0) & (frame.valid > 0.5)

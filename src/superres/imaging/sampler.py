@@ -1,4 +1,4 @@
-"""What lies between the pixels of a plane: values read, and given back, by cubic interpolation."""
+"""Cubic sampler: values between the pixels of a plane, read and, transposed, added."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _taps(places: Floats, length: int) -> tuple[NDArray[np.intp], Floats]:
 
 
 def inside(places: Places, shape: tuple[int, int], margin: float) -> NDArray[np.bool_]:
-    """Say which places lie on a plane, at least `margin` pixels from the centres of its edge."""
+    """Return which places are on a plane, at least `margin` pixels from the centres of its edge."""
     rows, columns = places
     within = (rows >= margin) & (rows <= shape[0] - 1 - margin)
     return within & (columns >= margin) & (columns <= shape[1] - 1 - margin)

@@ -39,7 +39,7 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
             and all steps.
 
     Raises:
-        PictureError: A frame or mask is no picture, or they do not fit together.
+        PictureError: A frame or mask is not a picture, or they do not fit together.
         OutputError: An output is an input, exists, or cannot be written.
         ArgumentError: An option is out of its range, or there are too many pixels.
         Cancelled: The watch was cancelled; nothing is written.
@@ -84,7 +84,7 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
 
 
 def _open_frames(job: BurstJob) -> list[Picture]:
-    """Open the frames; refuse those that do not fit together, or are too large."""
+    """Open the frames and check that they agree and are not too large."""
     pictures = [open_picture(path) for path in job.frames]
     first = pictures[0]
     for path, picture in zip(job.frames, pictures, strict=True):
@@ -98,7 +98,7 @@ def _open_frames(job: BurstJob) -> list[Picture]:
     if large > MAX_PIXELS:
         raise OutputError(
             f"the result would have {large:,} pixels, the cap is {MAX_PIXELS:,}",
-            "ask for a smaller scale",
+            "use a smaller scale",
         )
     return pictures
 
@@ -121,7 +121,7 @@ def _read_masks(
         return None
     if len(paths) not in (1, count):
         raise ArgumentError(
-            f"{count} frames need {count} masks, or one for all, got {len(paths)}",
+            f"{count} frames need {count} masks, or one for all; got {len(paths)}",
             "name the masks in the order of the frames",
         )
     masks: list[NDArray[np.bool_]] = []

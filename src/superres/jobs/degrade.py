@@ -29,7 +29,7 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
         watch: Asked before the file is written whether the job goes on.
 
     Raises:
-        PictureError: The input is no picture, damaged, or smaller than one small pixel.
+        PictureError: The input is not a picture, damaged, or smaller than one small pixel.
         OutputError: The target is the input, exists, or cannot be written.
         UnknownNameError: The target's suffix names no format.
         Cancelled: The watch was cancelled; nothing is written.
@@ -41,8 +41,8 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
     if not height or not width:
         raise PictureError(
             f"{job.source} has {picture.height} x {picture.width} px (height x width), "
-            f"nothing is left of it at a scale of {scale}",
-            "take a larger picture or a smaller scale",
+            f"too small for a scale of {scale}",
+            "use a larger picture or a smaller scale",
         )
     colours = picture.bands.count
     large_HWC = read_pixels(picture)[: height * scale, : width * scale, :colours]
@@ -78,7 +78,7 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
 def _notes(size: tuple[int, int], used: tuple[int, int], bands: Bands) -> tuple[str, ...]:
     notes: list[str] = []
     if size != used:
-        notes.append(f"cropped from {size[1]}×{size[0]} to {used[1]}×{used[0]}, as training does")
+        notes.append(f"cropped from {size[1]}×{size[0]} to {used[1]}×{used[0]} as in training")
     if bands.alpha:
-        notes.append("transparency is left out, as training does")
+        notes.append("transparency is dropped, as in training")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Output policy: what becomes of a job whose outputs already exist, and of folders that do not."""
+"""Output policy: existing outputs and missing folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from superres.jobs.spec import JobHead, PictureJob, VideoJob
 
 
 def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -> None:
-    """Refuse a job's outputs that may not be written, before anything is read or computed.
+    """Check that a job's outputs may be written, before anything is read or computed.
 
     Args:
         job: The job.
@@ -56,6 +56,6 @@ def make_folder_of(target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"the folder {target.parent} cannot be made: {error.strerror}",
+            f"the folder {target.parent} cannot be created: {error.strerror}",
             "check its path and permissions, or name another output",
         ) from error

@@ -12,10 +12,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from superres import zoo
-from superres.auto_model import choose_model, largest_scale
 from superres.errors import OutputError
 from superres.frame import from_unit, to_unit
 from superres.infer.prefetch import prefetch
+from superres.jobs.auto_model import choose_model, largest_scale
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts

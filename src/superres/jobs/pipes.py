@@ -35,13 +35,13 @@ class Pipes:
             return place
         if self.source is None:
             raise ArgumentError(
-                "the job reads a pipe, and no stream was handed over", "pass Pipes(source=...)"
+                "the job reads from a pipe, but no stream was given", "pass Pipes(source=...)"
             )
         data = self.source.read(_MAX_PIPED_BYTES + 1)
         if len(data) > _MAX_PIPED_BYTES:
             raise PictureError(
-                f"more than {_MAX_PIPED_BYTES / 2**30:g} GiB came in on stdin",
-                "save the picture to a file, which is read piece by piece",
+                f"more than {_MAX_PIPED_BYTES / 2**30:g} GiB arrived on stdin",
+                "save the picture to a file, which is read in strips",
             )
         return data
 
@@ -55,7 +55,7 @@ class Pipes:
             return place
         if self.target is None:
             raise ArgumentError(
-                "the job writes to a pipe, and no stream was handed over", "pass Pipes(target=...)"
+                "the job writes to a pipe, but no stream was given", "pass Pipes(target=...)"
             )
         return self.target
 

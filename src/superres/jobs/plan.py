@@ -22,7 +22,7 @@ FALLBACK = ".png"  # it holds whatever a picture may carry, bar floats
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One picture to enlarge.
+    """One picture to upscale.
 
     Attributes:
         path: The file.
@@ -86,7 +86,7 @@ def make_plan(
     """Turn inputs and an output, as they stand on the command line, into tasks.
 
     The output is a folder if it exists as one, ends in a slash or has no ending, and also if there
-    is a folder or more than one file to enlarge; otherwise it is a file.
+    is a folder or more than one file to upscale; otherwise it is a file.
 
     Args:
         inputs: Files and folders, or `-` alone for stdin.
@@ -105,7 +105,7 @@ def make_plan(
     single = len(inputs) == 1 and not Path(inputs[0]).is_dir()
     if output == PIPE and not single:
         raise ArgumentError(
-            "only one picture can go to stdout, and the inputs may be more",
+            "only one picture can go to stdout, but the inputs may hold more",
             "name one picture, or a folder with -o",
         )
     folder = Path(output) if output not in (None, PIPE) and _is_folder(output, single) else None
@@ -190,7 +190,7 @@ def _is_folder(output: str, single: bool) -> bool:
         return False
     if path.exists() or is_picture(path):
         raise ArgumentError(
-            f"{output} is one file, and the inputs may be more", "name a folder with -o"
+            f"{output} is one file, but the inputs may hold more", "name a folder with -o"
         )
     return True
 

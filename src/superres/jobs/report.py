@@ -41,7 +41,7 @@ class Report(ReportHead):
     """What was done to one picture.
 
     Attributes:
-        model: The model as it was asked for, or the family that `auto` chose.
+        model: The requested model, or the family that `auto` chose.
         scale: Output width over input width.
         backend: What ran the network; "" if none was needed.
         device: Where it ran.

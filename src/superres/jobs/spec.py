@@ -72,7 +72,7 @@ class JobHead(BaseModel, frozen=True):
 
     Attributes:
         existing: What to do if an output already exists. A job that is to `skip` does so where
-            many are run (`jobs.run.run_all`); alone it is refused.
+            many are run (`jobs.run.run_all`); a single job raises.
     """
 
     # A kind's schema is built when its first job is made.
@@ -244,7 +244,7 @@ def job_from_json(text: str | bytes) -> Job:
     """Return the job that `job_to_json` made this text of.
 
     Raises:
-        ArgumentError: It is no JSON, or not that of a job: a key is unknown or missing, or a value
+        ArgumentError: It is not JSON, or not that of a job: a key is unknown or missing, or a value
             cannot be.
     """
     try:

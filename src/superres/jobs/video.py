@@ -37,7 +37,7 @@ def upscale_video(
     the same job; the result is the one of an unbroken run.
 
     Args:
-        job: What to make of which video. A path appears whole or not at all.
+        job: What to make of which video. A path is written atomically.
         models: The loaded models, which jobs share.
         watch: Told of each choice and fallback, and of the frames done and all, if known.
         pipes: The stream that takes the bytes as they come, of a job whose target is `-`.
@@ -46,7 +46,7 @@ def upscale_video(
         What was done.
 
     Raises:
-        PictureError: The source is no video, holds no frames, or too large ones.
+        PictureError: The source is not a video, holds no frames, or too large ones.
         OutputError: The target is the source, exists, or cannot be written.
         ArgumentError: Scale, size, codec or container cannot be.
         BackendError: The network or the encoder failed.
@@ -73,7 +73,7 @@ def upscale_video(
             overwrite=job.existing == "replace",
         )
         if work.segments:
-            watch.note(f"going on after frame {work.frames} of an earlier run")
+            watch.note(f"resuming after frame {work.frames} of an earlier run")
         run.went_on_at = work.frames
         make = make_folder if job.form == "folder" else make_file
         make(target, run, work, job.segment_frames)

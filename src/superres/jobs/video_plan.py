@@ -17,14 +17,14 @@ from superres.video.probe import VideoFacts
 from superres.video.production import VideoPlan
 
 PIPE_CONTAINER = "matroska"
-"""What goes into a pipe unless another container is asked for: it needs no seeking."""
+"""What goes into a pipe unless another container is requested: it needs no seeking."""
 
 
 def plan_video(job: VideoJob, facts: VideoFacts, offered: tuple[int, ...]) -> VideoPlan:
     """Settle what will be made of a video.
 
     Args:
-        job: What is asked for.
+        job: The request.
         facts: What the source holds.
         offered: Scales of the networks there are.
 
@@ -62,46 +62,46 @@ def _check_size(
             "frames of the result would be" if error is OutputError else f"frames of {source} are"
         )
         raise error(
-            f"{whose} {size[1]}x{size[0]}, {size[0] * size[1]:,} pixels, the cap is {max_pixels:,}",
-            "ask for a smaller scale, or raise --max-pixels",
+            f"{whose} {size[1]}x{size[0]}, {size[0] * size[1]:,} pixels; the cap is {max_pixels:,}",
+            "use a smaller scale, or raise --max-pixels",
         )
 
 
-def _container(target: Place, asked: str | None) -> str:
-    if asked is not None:
-        return container_of(asked)
+def _container(target: Place, requested: str | None) -> str:
+    if requested is not None:
+        return container_of(requested)
     return container_of(target.suffix) if isinstance(target, Path) else PIPE_CONTAINER
 
 
 def _with_aspect(
-    facts: VideoFacts, target: tuple[int, int], asked: tuple[int, int] | None
+    facts: VideoFacts, target: tuple[int, int], requested: tuple[int, int] | None
 ) -> VideoFacts:
     """Return facts with the pixel aspect ratio that keeps the picture's own in another size.
 
     A scale changes neither, but for rounding, which is left alone.
     """
-    if asked is None or facts.aspect is None:
+    if requested is None or facts.aspect is None:
         return facts
     stretch = Fraction(facts.size[1] * target[0], facts.size[0] * target[1])
     aspect = (facts.aspect * stretch).limit_denominator(2**15)
     return dataclasses.replace(facts, aspect=aspect)
 
 
-def _fitted(route: Route, pix_fmt: str, asked: tuple[int, int] | None) -> Route:
+def _fitted(route: Route, pix_fmt: str, requested: tuple[int, int] | None) -> Route:
     """Return a route to a size that a pixel format's chroma can have.
 
     Raises:
-        ArgumentError: A size was asked for, and cannot be.
+        ArgumentError: The requested size is impossible.
     """
     steps = chroma_steps(pix_fmt)
     height, width = (
         max(step, math.floor(edge / step + 0.5) * step)
         for edge, step in zip(route.target, steps, strict=True)
     )
-    if (height, width) != route.target and asked is not None:
+    if (height, width) != route.target and requested is not None:
         raise ArgumentError(
-            f"{pix_fmt} has sizes in steps of {steps[1]}x{steps[0]}, "
-            f"asked for {asked[1]}x{asked[0]}",
-            f"ask for {width}x{height}, or use --pix-fmt yuv444p",
+            f"{pix_fmt} needs a size in steps of {steps[1]}x{steps[0]}, "
+            f"got {requested[1]}x{requested[0]}",
+            f"use --size {width}x{height}, or use --pix-fmt yuv444p",
         )
     return Route(route.passes, (height, width))

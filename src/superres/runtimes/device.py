@@ -1,4 +1,4 @@
-"""What a user means by the name of a device, before any backend is asked."""
+"""Parser of device names, independent of the runtimes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Device:
 
     Attributes:
         kind: `gpu` is any maker's; `cuda`, `mps` and `npu` are one maker's.
-        index: Which one of several; None leaves it to the backend. 0 is an index like others.
+        index: Which one of several; None leaves it to the runtime. 0 is an index like others.
     """
 
     kind: DeviceKind

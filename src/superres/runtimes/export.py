@@ -1,4 +1,4 @@
-"""Writes a torch network as .onnx, with its card, for runtimes that need no torch."""
+"""Export of a torch network with its card as .onnx, for runtimes without torch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
 
 
 def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True) -> None:
-    """Write a network and its card as .onnx, whole or not at all.
+    """Write a network and its card as .onnx, atomically.
 
     Batch, height and width stay open. The same network and card give the same bytes. The graphs
     that the card lists share their weights, and the file. Of one that is trained in
@@ -141,7 +141,7 @@ def _translate(network: nn.Module, card: Card) -> onnx.ModelProto:
     except Exception as error:  # the exporter's errors have no common root below Exception
         raise ModelError(
             f"model {card.name} cannot be written as ONNX: {str(error).strip().splitlines()[0]}",
-            "its network uses an operation or a shape that the exporter does not follow",
+            "its network uses an operation or a shape that the exporter does not support",
         ) from error
     finally:
         network.train(training).to(device)
@@ -175,7 +175,7 @@ def _check_open_sizes(model: onnx.ModelProto, card: Card) -> None:
         for name, axis in zip(names, (axes[0], axes[2], axes[3]), strict=True):
             if not axis.dim_param:
                 raise ModelError(
-                    f"the {name} of model {card.name} got fixed to {axis.dim_value} in its ONNX "
+                    f"the {name} of model {card.name} was fixed to {axis.dim_value} in its ONNX "
                     "form",
                     "its forward() turns a size into a Python number; keep to tensor operations",
                 )
@@ -257,8 +257,8 @@ def _store_half(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], 
             continue
         if not np.abs(values).max(initial=0.0) <= _HALF_MAX:
             raise ModelError(
-                f"weight {name} of model {card.name} reaches {np.abs(values).max():g}, fp16 ends "
-                f"at {_HALF_MAX:g}",
+                f"weight {name} of model {card.name} reaches {np.abs(values).max():g}, above "
+                f"fp16's largest number {_HALF_MAX:g}",
                 "export with half=False",
             )
         stored = f"{name}.half"

@@ -1,4 +1,4 @@
-"""How much main memory is free for this process."""
+"""Free main memory of this process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _cgroup() -> int:
     ):
         numbers = [_number(Path(folder, name)) for name in (limit, used)]
         if numbers[0] is not None and numbers[1] is not None:
-            # Cached files count as used but are given up when memory is asked for.
+            # Cached files count as used but are given up when memory is requested.
             reclaimable = _cached(Path(folder, "memory.stat"))
             free = min(free, max(0, numbers[0] - numbers[1] + reclaimable))
     return free

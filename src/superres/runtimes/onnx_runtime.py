@@ -1,4 +1,4 @@
-"""Runs a network with ONNX Runtime: CPUs, and GPUs through its execution providers."""
+"""ONNX Runtime: CPUs, and GPUs through its execution providers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class OnnxRuntime:
     Args:
         path: The .onnx file.
         card: Its card.
-        setup: What is asked of it; only fp32 is there, and `auto` is the CPU.
+        setup: The resolved options; only fp32 is supported, and `auto` is the CPU.
 
     Raises:
         ModelError: ONNX Runtime cannot read the file, or it lacks a graph of the card's.
@@ -58,7 +58,7 @@ class OnnxRuntime:
         choose_precision(setup.precision, (), "ONNX Runtime", setup.watch)
         provider, settings = _provider(setup.device)
         self._options = ort.SessionOptions()
-        self._options.log_severity_level = 4  # its errors are raised as well, and told by us
+        self._options.log_severity_level = 4  # its errors are raised as well, and reported by us
         if setup.threads is not None:
             self._options.intra_op_num_threads = setup.threads
         self._providers: list[str | tuple[str, dict[str, str]]] = [(provider, settings)]
@@ -87,19 +87,19 @@ class OnnxRuntime:
             precision="fp32",
             best_tile=_BEST_TILE,
             bytes_per_px=self._bytes_per_px,
-            # A GPU's memory is not told; the main memory's size is what there is to go by.
+            # ONNX Runtime does not report a GPU's memory; the main memory stands in for it.
             free_bytes=free_memory(),
         )
 
     def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
         """Run a graph; see `Runtime.run`."""
-        asked, session = self._card.graph(graph), self._session(graph)
-        names = [port.name for port in asked.outputs]
+        spec, session = self._card.graph(graph), self._session(graph)
+        names = [port.name for port in spec.outputs]
         try:
             # Its own array for each answer: ONNX Runtime keeps no claim on it.
             made: list[Array] = session.run(names, dict(tensors))
         except Exception as error:  # its errors have no common root below Exception
-            shape = tensors[asked.inputs[0].name].shape
+            shape = tensors[spec.inputs[0].name].shape
             raise _translated(error, self._provider, shape) from error
         return dict(zip(names, made, strict=True))
 
@@ -173,7 +173,7 @@ def _provider(device: Device) -> tuple[str, dict[str, str]]:
                 settings["use_tf32"] = "0"  # fp32 means fp32
             return name, settings
     raise BackendError(
-        f"ONNX Runtime was asked for the device {device}, this build has {', '.join(able)}",
+        f"device {device} was requested, this build of ONNX Runtime supports {', '.join(able)}",
         "install its build for the GPU (onnxruntime-gpu, onnxruntime-directml), or --device cpu",
     )
 

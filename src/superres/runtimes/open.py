@@ -44,7 +44,7 @@ class RuntimeEntry:
         return model.onnx if self.file == "onnx" else model.weights
 
     def reads(self, model: ModelFile) -> bool:
-        """Say whether the model has a file that this backend can run."""
+        """Return whether the model has a file that this runtime can run."""
         path = self.path(model)
         if path is None or self.file == "onnx" or path.suffix != ".onnx":
             return path is not None
@@ -129,17 +129,17 @@ def _open_named(name: str, model: ModelFile, setup: ResolvedOptions) -> Runtime:
     path = entry.path(model)
     if path is None:
         raise ModelError(
-            f"the backend {name} reads .{entry.file} files, model {model.card.name} has none",
-            "superres export makes .onnx of .safetensors; use --backend auto for what there is",
+            f"the backend {name} reads .{entry.file} files, but model {model.card.name} has none",
+            "superres export makes .onnx from .safetensors; or use --backend auto",
         )
     return entry.open(path, model.card, setup)
 
 
 def _pick(model: ModelFile, able: Sequence[str], device: Device) -> tuple[str, str]:
-    """Return the name of one of the backends that can run a model, and why it is the one."""
+    """Return the name of one of the runtimes that can run a model, and why it is the one."""
     if not able:
         raise BackendError(
-            f"no installed backend can run model {model.card.name}, which has "
+            f"no installed backend can run model {model.card.name}, which comes as "
             f"{' and '.join(p.name for p in (model.onnx, model.weights) if p) or 'no files'}",
             "pip install 'superres[torch]' for .safetensors; pip install superres for .onnx",
         )

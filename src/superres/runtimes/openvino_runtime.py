@@ -1,4 +1,4 @@
-"""Runs a network with OpenVINO, on CPUs, Intel GPUs and NPUs."""
+"""OpenVINO runtime: CPUs, Intel GPUs and NPUs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OpenVinoRuntime:
     Args:
         path: The .onnx file.
         card: Its card.
-        setup: What is asked of it.
+        setup: The resolved options.
 
     Raises:
         ModelError: OpenVINO cannot read the file, or it lacks a graph of the card's.
@@ -93,14 +93,14 @@ class OpenVinoRuntime:
 
     def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
         """Run a graph; see `Runtime.run`."""
-        asked = self._card.graph(graph)
-        given = {port.name: _writable(tensors[port.name]) for port in asked.inputs}
-        count, _, height, width = given[asked.inputs[0].name].shape
+        spec = self._card.graph(graph)
+        given = {port.name: _writable(tensors[port.name]) for port in spec.inputs}
+        count, _, height, width = given[spec.inputs[0].name].shape
         # OpenVINO writes into arrays of ours, so that they are nobody else's afterwards.
         made: dict[str, Array] = {}
         try:
-            request = self._request(asked, {name: one.shape for name, one in given.items()})
-            for port in asked.outputs:
+            request = self._request(spec, {name: one.shape for name, one in given.items()})
+            for port in spec.outputs:
                 size = port.scale * height, port.scale * width
                 made[port.name] = np.empty((count, port.channels, *size), np.float32)
                 request.set_tensor(port.name, ov.Tensor(made[port.name], shared_memory=True))
@@ -112,7 +112,7 @@ class OpenVinoRuntime:
         except (RuntimeError, MemoryError) as error:
             for requests in self._requests.values():
                 requests.clear()  # or a smaller tile would find the memory taken
-            shape = given[asked.inputs[0].name].shape
+            shape = given[spec.inputs[0].name].shape
             raise _translated(error, self._device, shape) from error
         return made
 
@@ -212,7 +212,7 @@ def _find_device(core: ov.Core, device: Device) -> str:
     index = device.index or 0
     if device.kind not in ("gpu", "npu") or index >= len(names):
         raise BackendError(
-            f"OpenVINO was asked for the device {device}, it finds {', '.join(found)}",
+            f"device {device} was requested, OpenVINO finds {', '.join(found)}",
             "use --device auto; NVIDIA and Apple GPUs need --backend torch or onnxruntime",
         )
     return names[index]
@@ -222,7 +222,7 @@ def _native_precisions(core: ov.Core, device: str) -> tuple[Precision, ...]:
     """Return what a device computes natively, the one to prefer first."""
     able = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
     if device == "CPU":
-        # OpenVINO would emulate bf16 if told to; the CPU's own flags decide.
+        # OpenVINO would emulate bf16 if requested; the CPU's own flags decide.
         halves: tuple[tuple[str, Precision], ...] = (("BF16", "bf16"),) if native_bf16() else ()
     else:
         halves = (("FP16", "fp16"), ("BF16", "bf16"))

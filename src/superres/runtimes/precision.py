@@ -1,4 +1,4 @@
-"""Which number formats the CPU computes in natively, and which one a run takes."""
+"""Number formats: those native to the CPU, and the choice for a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from superres.watch import Watch
 # Without one of these, bf16 is emulated and some 80 times slower than fp32.
 _BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16", "feat_bf16"})
 # Worth telling, from the fastest to the commonest.
-_TOLD_FLAGS = (
+_SHOWN_FLAGS = (
     "amx_bf16",
     "amx_int8",
     "avx512_bf16",
@@ -63,11 +63,11 @@ def native_bf16() -> bool:
 
 def describe_cpu() -> str:
     """Return the CPU's name, its cores and its telling flags in one line."""
-    told = [flag for flag in _TOLD_FLAGS if flag in cpu_flags()]
+    shown = [flag for flag in _SHOWN_FLAGS if flag in cpu_flags()]
     cores = _usable_cores()
     return (
         f"{_cpu_name()}, {cores} core{'s' if cores != 1 else ''} "
-        f"({' '.join(told) or 'instruction sets unknown'})"
+        f"({' '.join(shown) or 'instruction sets unknown'})"
     )
 
 
@@ -77,7 +77,7 @@ def choose_precision(
     """Return the number format for a run: the fastest native one, or fp32 if it is not native.
 
     Args:
-        request: What the user asked for.
+        request: The user's request.
         native: What the device computes natively, the one to prefer first; fp32 always works.
         device: The device's name, for the note.
         watch: Told if the request cannot be met.
@@ -114,7 +114,7 @@ def _read_text(path: Path) -> str:
 
 
 def _sysctl(name: str) -> str:
-    """Return one of macOS's system values; "" if there is none of that name."""
+    """Return one of macOS's system values; "" if no value has that name."""
     try:
         done = subprocess.run(
             ["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, timeout=5, check=False

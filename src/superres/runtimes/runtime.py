@@ -1,4 +1,4 @@
-"""Runtime protocol: what runs the graphs of a network, and the facts that a planner needs."""
+"""Runtime protocol: execution of a network's graphs, and the facts that a planner needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CPU_BATCH_PX = 256**2  # a CPU is busy with one tile; small ones need not start 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeOptions:
-    """What a network runs on, as users say it.
+    """What a network runs on, as users request it.
 
     Attributes:
         backend: `auto`, `openvino`, `torch` or `onnxruntime`.
@@ -45,7 +45,7 @@ class RuntimeOptions:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedOptions:
-    """What a runtime is opened with: `RuntimeOptions` understood, and who is told of fallbacks."""
+    """`RuntimeOptions` parsed for a runtime, and the watch that notes fallbacks."""
 
     precision: PrecisionRequest
     device: Device

@@ -1,4 +1,4 @@
-"""Runs a network with torch: NVIDIA, AMD and Apple GPUs, and CPUs."""
+"""Torch runtime: NVIDIA, AMD and Apple GPUs, and CPUs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TorchRuntime:
     Args:
         network: The network, in fp32; it is moved to the device.
         card: Its card.
-        setup: What is asked of it; threads are this whole process's.
+        setup: The resolved options; threads are this whole process's.
 
     Raises:
         BackendError: There is no such device.
@@ -100,28 +100,28 @@ class TorchRuntime:
 
     def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
         """Run a graph; see `Runtime.run`."""
-        asked = self._card.graph(graph)
-        exact = asked.exact or self._precision == "fp32"
+        spec = self._card.graph(graph)
+        exact = spec.exact or self._precision == "fp32"
         autocast = torch.autocast(
             self._device.type, _DTYPES[self._precision], enabled=not exact, cache_enabled=True
         )
         failure: Exception | None = None
         try:
             with torch.inference_mode(), autocast, _exact_products(exact=exact):
-                given = [self._tensor(tensors[port.name]) for port in asked.inputs]
-                answer = _method(self._network, asked)(*given)
+                given = [self._tensor(tensors[port.name]) for port in spec.inputs]
+                answer = _method(self._network, spec)(*given)
                 made = (answer,) if isinstance(answer, Tensor) else answer
                 # Held tensors stay where and what they are; only this class is given them back.
                 return {
                     port.name: cast("Array", one) if port.held else one.float().cpu().numpy()
-                    for port, one in zip(asked.outputs, made, strict=True)
+                    for port, one in zip(spec.outputs, made, strict=True)
                 }
         except SuperresError:
             raise
         except (RuntimeError, MemoryError) as error:
             failure = error
         # Outside the except clause the frames that hold tensors are gone, so memory can be freed.
-        shape = tuple(tensors[asked.inputs[0].name].shape)
+        shape = tuple(tensors[spec.inputs[0].name].shape)
         translated = _translated(failure, str(self._device), shape)
         failure.__traceback__ = None
         if isinstance(translated, OutOfMemoryError):
@@ -158,7 +158,7 @@ def find_device(device: Device) -> torch.device:
     if device.kind in ("auto", "gpu", "mps") and index == 0 and mps:
         return torch.device("mps")
     raise BackendError(
-        f"torch was asked for the device {device}, it finds the CPU, {cuda} CUDA "
+        f"device {device} was requested, torch finds the CPU, {cuda} CUDA "
         f"device{'s' if cuda != 1 else ''} and {'an' if mps else 'no'} Apple GPU",
         "use --device auto, or install a torch build for the GPU",
     )

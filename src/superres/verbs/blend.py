@@ -1,4 +1,4 @@
-"""The verb `blend`: two trained networks in, the one between them out."""
+"""The verb `blend`: the weighted mean of two trained networks."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def blend(
         Path, typer.Option("--output", "-o", metavar="FILE", help="A .safetensors file.")
     ],
     alpha: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of B: 0 is all A, 1 is all B.")
+        float, typer.Option(min=0.0, max=1.0, help="Weight of B: 0 is all A, 1 is all B.")
     ] = 0.5,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
 ) -> None:
-    """Mix the weights of two networks, such as one that is faithful and one that is sharp.
+    """Blend the weights of two networks, such as a faithful and a sharp one.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The verb `burst`: several small frames of one scene in, one large picture out."""
+"""The verb `burst`: fusion of frames of one scene into one larger picture."""
 
 from __future__ import annotations
 
@@ -23,43 +23,44 @@ def burst(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="The large picture.")
     ],
-    scale: Annotated[float, typer.Option("--scale", "-s", help="How much larger.")] = 4.0,
+    scale: Annotated[float, typer.Option("--scale", "-s", help="Scale factor.")] = 4.0,
     reference: Annotated[
         int | None,
-        typer.Option(min=0, help="Number of the frame whose view is kept, from 0. [chosen]"),
+        typer.Option(min=0, help="Index of the reference frame, from 0. [chosen]"),
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(help="network, backproject or drizzle. [what the model is for]"),
+        typer.Option(help="network, backproject or drizzle. [by the model]"),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
             "-n",
-            help="A model of many frames, which fuses them; or what enlarges the reference for the "
-            "other methods: a model of one frame, or bicubic. [what suits the method]",
+            help="A burst model, which fuses the frames; or what upscales the reference for the "
+            "other methods: a picture model, or bicubic. [by the method]",
         ),
     ] = None,
     motion: Annotated[
         Literal["translation", "rotation", "affine", "homography"],
-        typer.Option(help="How frames may lie over one another; rotation can also shift."),
+        typer.Option(help="Motion between frames; rotation includes shifts."),
     ] = "rotation",
     local: Annotated[
-        Literal["flow", "none"], typer.Option(help="Follow what moves by itself, or not.")
+        Literal["flow", "none"], typer.Option(help="Whether to follow moving objects.")
     ] = "flow",
     blur: Annotated[
         str, typer.Option(help="auto, bicubic, or a Gaussian's sigma in small pixels.")
     ] = "auto",
     pixfrac: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Drizzle's drop over a small pixel.")
+        float, typer.Option(min=0.0, max=1.0, help="Drop size of drizzle, in small pixels.")
     ] = 0.7,
     mask: Annotated[
         list[Path] | None,
-        typer.Option(help="Black where pixels are not valid: one for all, or one a frame."),
+        typer.Option(help="Black where pixels are invalid: one for all, or one per frame."),
     ] = None,
     coverage: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write how many frames saw each pixel.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write each pixel's number of frames."),
     ] = None,
     quality: Quality = None,
     backend: Backend = "auto",
@@ -68,7 +69,7 @@ def burst(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fuse small frames of one scene into one large picture with the detail of them all.
+    """Fuse a burst of frames of one scene into one larger, more detailed picture.
 
     \b
     Examples:
@@ -91,7 +92,7 @@ def burst(
 
     sources = find_pictures(frames)
     if packed := [str(source) for source in sources if source.member]:
-        raise ArgumentError(f"{packed[0]} lies in a pack", "name folders or pictures")
+        raise ArgumentError(f"{packed[0]} is inside a pack", "name folders or pictures")
     options = FuseOptions(
         scale=scale,
         reference=reference,
@@ -135,7 +136,7 @@ def _blur(text: str) -> Blur | Literal["auto"]:
     except ValueError as error:
         raise ArgumentError(
             f"--blur takes auto, bicubic or a number, got {text!r}",
-            "a camera's is about 0.3 small pixels",
+            "a camera's blur is about 0.4 small pixels",
         ) from error
 
 

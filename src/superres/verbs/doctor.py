@@ -1,4 +1,4 @@
-"""The verb `doctor`: what superres finds on this machine, and how fast it is here."""
+"""The verb `doctor`: what this machine offers, and its speed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DEVICES = ("cpu", "gpu")
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show versions, devices, what is chosen by default, and a two-second speed test.
+    """Show versions, devices, the default choice, and a two-second speed test.
 
     \b
     Example:
@@ -65,7 +65,7 @@ def doctor(
     if as_json:
         print_json(found)
     else:
-        _show(found)
+        _print_facts(found)
     if problem:
         print_exception(problem)
         raise typer.Exit(1)
@@ -79,7 +79,7 @@ def _version(package: str) -> str | None:
 
 
 def _devices() -> list[dict[str, str]]:
-    """Try each runtime on each kind of device; say what runs there, or why nothing does."""
+    """Try each runtime on each kind of device; report what runs there, or why nothing does."""
     from superres.runtimes.open import BACKENDS, open_runtime
     from superres.runtimes.runtime import RuntimeOptions
     from superres.watch import Watch
@@ -141,7 +141,7 @@ def _seconds_a_run(runtime: Runtime, channels: int) -> float:
     return statistics.median(times)
 
 
-def _show(found: dict[str, Any]) -> None:  # Any: as JSON takes it
+def _print_facts(found: dict[str, Any]) -> None:  # Any: as JSON takes it
     """Print the facts for people."""
     print_result(f"superres   {found['superres']}, Python {found['python']}, {found['system']}")
     print_result(f"CPU        {found['cpu']['description']}")

@@ -1,4 +1,4 @@
-"""The verb `evaluate`: how close a model comes to the truth on sets of pictures."""
+"""The verb `evaluate`: a model's scores on sets of pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from superres.upscaler import RunOptions
     from superres.watch import ProgressListener, Watch
 
-BICUBIC = "bicubic"  # the baseline is named like a model
+BICUBIC = "bicubic"  # the baseline is requested like a model
 
 
 def evaluate(
@@ -33,7 +33,7 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="DIR",
-            help="A folder of pictures, or one with HR and perhaps LR_x4 in it.",
+            help="A folder of pictures, or one that holds HR and optionally LR_x4.",
         ),
     ] = None,
     scale: Annotated[int, typer.Option("--scale", "-s", min=1, help="How much larger.")] = 4,
@@ -41,11 +41,11 @@ def evaluate(
         Literal["literature", "cpsnr"],
         typer.Option(help="The literature's, or PROBA-V's cPSNR: registered, without bias."),
     ] = "literature",
-    channels: Annotated[Literal["luma", "rgb"], typer.Option(help="What is compared.")] = "luma",
+    channels: Annotated[Literal["luma", "rgb"], typer.Option(help="Channels compared.")] = "luma",
     border: Annotated[
         int | None, typer.Option(min=0, help="Output pixels left out at each edge. [the scale; 3]")
     ] = None,
-    pictures: Annotated[bool, typer.Option("--pictures", help="One line a picture.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures", help="One line per picture.")] = False,
     ensemble: Annotated[
         bool, typer.Option("--ensemble", "-x", help="Mean of 8 turned and flipped runs.")
     ] = False,
@@ -56,7 +56,7 @@ def evaluate(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [all]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure PSNR and SSIM on benchmark sets, by the protocol of the literature, or cPSNR.
+    """Measure PSNR and SSIM by the literature's protocol, or cPSNR, on benchmark sets.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The verb `export`: a trained network in, an .onnx file out that runs without torch."""
+"""The verb `export`: a trained network as .onnx, which runs without torch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def export(
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Export a network as .onnx with its card, for OpenVINO, ONNX Runtime and others.
+    """Export a network with its card as .onnx, for OpenVINO, ONNX Runtime and others.
 
     \b
     Examples:

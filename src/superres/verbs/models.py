@@ -1,4 +1,4 @@
-"""The verb `models`: which models there are, what the card of one says, and where they lie."""
+"""The verb `models`: available models, their cards and their files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 models = typer.Typer(
     name="models",
-    help="""List models, show the card of one, or fetch one before it is needed.
+    help="""List models, show a model's card, or download one ahead of use.
 
     \b
     Examples:
@@ -85,7 +85,7 @@ def show_model(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A model's name or file.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show what a model's card says: needs, training, data, licence and scores."""
+    """Show a model's card: requirements, training, data, licence and scores."""
     from superres.zoo import lookup
 
     model = lookup(name)
@@ -98,10 +98,10 @@ def show_model(
 
 @models.command("pull")
 def pull_model(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to fetch.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, or a network of a loss.")],
     as_json: AsJson = False,
 ) -> None:
-    """Fetch what a name stands for into the cache, and print where it lies."""
+    """Download a model into the cache, and print its path."""
     from superres.zoo import download
 
     with BatchProgress(1) as bar:

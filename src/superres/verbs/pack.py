@@ -1,4 +1,4 @@
-"""The verb `pack`: folders of pictures in, a few files that can travel out."""
+"""The verb `pack`: folders of pictures as a few portable files."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ def pack(
             "--output",
             "-o",
             metavar="FILE",
-            help="The pack, a .zip; further ones are numbered beside it.",
+            help="The pack, a .zip; more are numbered beside it.",
         ),
     ],
     max_mb: Annotated[int, typer.Option("--max-mb", min=1, help="Largest pack in MiB.")] = 45,
     crop: Annotated[
-        int, typer.Option(min=1, help="Largest edge; larger pictures are cut into crops.")
+        int, typer.Option(min=1, help="Longest edge; larger pictures are cut into crops.")
     ] = 1024,
     smallest: Annotated[
-        int, typer.Option(min=1, help="Crops with a shorter edge are left out.")
+        int, typer.Option(min=1, help="Crops with a shorter edge are dropped.")
     ] = 192,
     format: Annotated[
-        Literal["avif", "webp", "png", "jpeg"], typer.Option("--format", "-f", help="Of the crops.")
+        Literal["avif", "webp", "png", "jpeg"],
+        typer.Option("--format", "-f", help="Of the crops."),
     ] = "avif",
     quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of lossy formats.")] = 90,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing packs.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave an existing pack as it is.")
+        bool, typer.Option("--skip-existing", help="Keep an existing pack.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
 ) -> None:
-    """Pack training pictures into files of a bounded size, which `train` reads as they are.
+    """Pack training pictures into files of bounded size, which `train` reads directly.
 
     \b
     Example:

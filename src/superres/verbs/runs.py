@@ -1,4 +1,4 @@
-"""The verb `runs`: what training runs there are, how two differ, and a page with their curves."""
+"""The verb `runs`: list of training runs, differences of two, and a page of curves."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def runs(
     if html:
         atomic_write_bytes(html, render_page(found).encode())
     if as_json:
-        told = [room.to_json(run) for run in found]
-        print_json({"differences": room.differences(found), "runs": told} if compare else told)
+        listed = [room.to_json(run) for run in found]
+        print_json({"differences": room.differences(found), "runs": listed} if compare else listed)
     elif html:
         print_result(str(html))
     elif compare:
@@ -79,7 +79,7 @@ def runs(
 
 
 def _files_of(folders: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files of runs; a page that lies among them is none of theirs."""
+    """Yield the files of runs; a page among them is not one of theirs."""
     for folder in filter(Path.is_dir, folders):
         yield from (path for path in folder.iterdir() if path.suffix != ".html")
 

@@ -1,4 +1,4 @@
-"""The verb `upscale`: pictures and folders of pictures in, larger ones out."""
+"""The verb `upscale`: pictures and folders of pictures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     ] = None,
     more_inputs: Annotated[
         list[str] | None,
-        typer.Option("--input", "-i", metavar="IN", help="Another way to name an input."),
+        typer.Option("--input", "-i", metavar="IN", help="An input; same as IN."),
     ] = None,
     output: Annotated[
         str | None,
@@ -58,7 +58,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
             "--model",
             "-n",
             metavar="MODEL",
-            help="A name (see: superres models), a file, or auto: default or real by the picture.",
+            help="A name (see: superres models), a file, or auto: default or real, by the picture.",
         ),
     ] = "default",
     tile: Tile = 0,
@@ -68,7 +68,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     quality: Quality = None,
     ensemble: Ensemble = False,
     alpha: Annotated[
-        Literal["network", "resize"], typer.Option(help="What enlarges transparency.")
+        Literal["network", "resize"], typer.Option(help="How transparency is upscaled.")
     ] = "network",
     profile: Annotated[
         Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
@@ -80,21 +80,21 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         int | None, typer.Option(min=1, help="CPU threads for the network. [all]")
     ] = None,
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="Refuse pictures of more pixels than this.")
+        int | None, typer.Option(min=1, help="Reject pictures with more pixels than this.")
     ] = None,
     suffix: Annotated[
-        str | None, typer.Option(help="What a result adds to its input's name. [_x4 and the like]")
+        str | None, typer.Option(help="Added to the input's name. [such as _x4]")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave inputs alone whose output exists.")
+        bool, typer.Option("--skip-existing", help="Skip inputs whose output already exists.")
     ] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", help="Also folders in folders; the tree is mirrored.")
+        bool, typer.Option("--recursive", help="Include subfolders; the output mirrors the tree.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Enlarge pictures, keeping their depth, transparency, colour profile and tags.
+    """Upscale pictures; keep their depth, transparency, colour profile and metadata.
 
     \b
     Examples:
@@ -105,9 +105,9 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
       cat photo.png | superres upscale - > large.png
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
     named = [*(inputs or ()), *(more_inputs or ())]
-    _refuse(("no input is given", "name a picture or a folder, or - for stdin", not named))
+    _check(("no input is given", "name a picture or a folder, or - for stdin", not named))
     check_scale(scale, size)
-    _refuse(
+    _check(
         (
             "--overwrite and --skip-existing are both given",
             "use one of them",
@@ -156,7 +156,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         return _summary(plan, outcomes, time.monotonic() - start)
 
     outcomes = run_batch(jobs, plan.empty, summary if as_json else None, open_pipes(jobs))
-    print_status(_last_words(outcomes, time.monotonic() - start))
+    print_status(_closing_line(outcomes, time.monotonic() - start))
     if plan.empty or any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -175,7 +175,7 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(match[2]), int(match[1])
 
 
-def _refuse(*rules: tuple[str, str, bool]) -> None:
+def _check(*rules: tuple[str, str, bool]) -> None:
     """Raise ArgumentError for the first (message, hint, is broken) that is broken."""
     for message, hint, broken in rules:
         if broken:
@@ -190,7 +190,7 @@ def _naming(
     suffix: str | None,
 ) -> Naming:
     """Return how results are named: `_x4`, `_x1.5` or `_1920x1080`, unless the user says."""
-    from superres.auto_model import largest_scale
+    from superres.jobs.auto_model import largest_scale
     from superres.jobs.plan import Naming
     from superres.media import format_for
     from superres.zoo import AUTO, scales
@@ -200,9 +200,9 @@ def _naming(
     elif suffix is None:
         largest = largest_scale() if model == AUTO else max(scales(model))
         suffix = f"_x{scale or largest:g}"
-    _refuse(
+    _check(
         (
-            f"--suffix {suffix!r} would lead into another folder",
+            f"--suffix {suffix!r} contains a path separator",
             "use -o for the folder and --suffix for the end of the name",
             "/" in suffix or "\\" in suffix,
         )
@@ -211,10 +211,10 @@ def _naming(
 
 
 def _check_pipes(jobs: Sequence[PictureJob], as_json: bool) -> None:
-    """Refuse to send a picture where a person reads, or where the report goes."""
+    """Check that no picture goes to a terminal, or where the report goes."""
     if not any(job.target == "-" for job in jobs):
         return
-    _refuse(
+    _check(
         ("--json and the picture would both go to stdout", "give the picture a file: -o", as_json),
         (
             "the picture would be printed to the terminal",
@@ -224,7 +224,7 @@ def _check_pipes(jobs: Sequence[PictureJob], as_json: bool) -> None:
     )
 
 
-def _last_words(outcomes: Sequence[Outcome], seconds: float) -> str:
+def _closing_line(outcomes: Sequence[Outcome], seconds: float) -> str:
     """Return the line that closes a run."""
     from superres.jobs.report import Report
 
@@ -233,8 +233,8 @@ def _last_words(outcomes: Sequence[Outcome], seconds: float) -> str:
         how = f"{report.model} on {report.backend} {report.device}, {report.precision}"
         return f"{before} → {after} in {seconds:.2f} s ({how})"
     counts = Counter(outcome.status for outcome in outcomes)
-    told = ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed"))
-    return f"{told} in {seconds:.1f} s"
+    summary = ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed"))
+    return f"{summary} in {seconds:.1f} s"
 
 
 def _summary(plan: Plan, outcomes: Sequence[Outcome], seconds: float) -> dict[str, object]:

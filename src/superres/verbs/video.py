@@ -1,4 +1,4 @@
-"""The verb `video`: a video in, a larger one out, with all else that it holds."""
+"""The verb `video`: a larger copy of a video, with everything else it holds."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     ] = None,
     codec: Annotated[
         str | None,
-        typer.Option(help="h264, hevc, av1, vp9, prores, ffv1, or an encoder of FFmpeg's."),
+        typer.Option(help="h264, hevc, av1, vp9, prores, ffv1, or an FFmpeg encoder."),
     ] = None,
     crf: Annotated[
-        float | None, typer.Option(help="Quality of the encoding; lower is better. [the codec's]")
+        float | None, typer.Option(help="Encoding quality; lower is better. [the codec's]")
     ] = None,
     pix_fmt: Annotated[
         str | None, typer.Option("--pix-fmt", help="Such as yuv420p10le. [the input's]")
@@ -77,14 +77,15 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
         int | None, typer.Option(min=1, help="CPU threads for the network. [all]")
     ] = None,
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="Refuse frames of more pixels than this.")
+        int | None, typer.Option(min=1, help="Reject frames with more pixels than this.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the output, and other unfinished work.")
+        bool,
+        typer.Option("--overwrite", help="Replace the output and other unfinished work."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Enlarge a video, keeping time stamps, sound, subtitles, chapters, tags and colours.
+    """Upscale a video; keep time stamps, sound, subtitles, chapters, tags and colours.
 
     \b
     Examples:
@@ -184,7 +185,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _conclude(report: VideoReport, *, as_json: bool) -> None:
-    """Show where the result stands, and say what it kept."""
+    """Print the result's path and what it kept."""
     if as_json:
         print_json(report.to_dict())
     elif report.target != "-":

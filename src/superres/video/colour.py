@@ -1,4 +1,4 @@
-"""From the numbers of a video frame to RGB in [0, 1], and back.
+"""Conversion of video frames to RGB in [0, 1], and back.
 
 swscale moves chroma between its own grid and luma's, and honours where a stream says that chroma
 lies; matrix and range are computed here, in float32. swscale would compute them in fixed point:
@@ -253,7 +253,7 @@ def _reformat(
         )
     except FFmpegError as error:
         raise PictureError(
-            f"pixels in {frame.format.name} cannot be brought to {pix_fmt}: {reason(error)}",
+            f"pixels in {frame.format.name} cannot be converted to {pix_fmt}: {reason(error)}",
             "convert the video to another pixel format first",
         ) from error
 

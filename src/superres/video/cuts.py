@@ -1,4 +1,4 @@
-"""Whether a frame begins a new scene, told from the frames before it.
+"""Scene cuts, detected from the frames before each frame.
 
 A frame is looked at through 18 x 32 blocks of luma (25 samples each), less the mean of the 9 x 9
 blocks around. It is alike another one as far as their blocks correlate, at the best of all shifts

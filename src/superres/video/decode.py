@@ -1,4 +1,4 @@
-"""The frames of a video in order, each with its time stamp; those that are lost are made good."""
+"""Video decoder: frames in order with time stamps, lost ones replaced."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class FrameReader:
             )
         if flaws.damaged:
             notes.append(
-                f"{_counted(len(flaws.damaged), 'frame')} are damaged and shown as far as they "
+                f"{_counted(len(flaws.damaged), 'frame')} are damaged and used as far as they "
                 f"could be decoded, at {_times(flaws.damaged)}"
             )
         if flaws.unstamped:
@@ -126,11 +126,11 @@ class FrameReader:
                 f"{float(facts.rate):g} frames/s"
             )
         if flaws.moved:
-            notes.append(f"{_counted(flaws.moved, 'time stamp')} ran backwards and were moved on")
+            notes.append(f"{_counted(flaws.moved, 'time stamp')} ran backwards and were corrected")
         if flaws.resized:
             seconds, (height, width) = flaws.resized
             notes.append(
-                f"frames become {width}x{height} at {_times([seconds])}; they are brought to "
+                f"frames become {width}x{height} at {_times([seconds])}; they are resized to "
                 f"{facts.size[1]}x{facts.size[0]}, the first size"
             )
         if facts.counted and facts.frames and facts.frames > flaws.frames:
@@ -138,7 +138,7 @@ class FrameReader:
                 f"the file should have {facts.frames} frames and ended after {flaws.frames}"
             )
         if facts.interlaced:
-            notes.append("its frames hold two fields each and are enlarged as they are")
+            notes.append("its frames are interlaced and upscaled as they are")
         return notes
 
     def _pass(self, threads: str) -> Iterator[Still]:
@@ -158,7 +158,7 @@ class FrameReader:
                 f"none of the {packets} frames of {self._source} can be decoded"
                 if packets
                 else f"{self._source} holds no frames",
-                "the file may be damaged, or end too early; fetch it again",
+                "the file may be damaged, or be truncated; download it again",
             )
         yield from self._repeats(None)
 
@@ -252,5 +252,5 @@ def _counted(count: int, noun: str) -> str:
 
 def _times(seconds: list[float]) -> str:
     """Return the first few of some times."""
-    told = ", ".join(f"{at:.3f} s" for at in seconds[:5])
-    return told if len(seconds) <= 5 else f"{told} and more"
+    listed = ", ".join(f"{at:.3f} s" for at in seconds[:5])
+    return listed if len(seconds) <= 5 else f"{listed} and more"

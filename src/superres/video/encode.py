@@ -1,4 +1,4 @@
-"""Frames into packets: a stream of them, or one segment of the video as a file of its own."""
+"""Encoding of frames, as a stream of packets or as a segment file."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def add_video(container: OutputContainer, encoding: Encoding) -> VideoStream:
     """Add the stream that frames are encoded into, and open its encoder.
 
     Raises:
-        ArgumentError: The container cannot hold the codec, or the encoder refuses.
+        ArgumentError: The container cannot hold the codec, or the encoder rejects it.
     """
     try:
         stream = cast(
@@ -71,13 +71,13 @@ def add_video(container: OutputContainer, encoding: Encoding) -> VideoStream:
         height, width = encoding.size
         raise ArgumentError(
             f"{encoding.encoder} cannot encode {width}x{height} in {encoding.pix_fmt}"
-            f"{_told(encoding.options)} for {container.format.name}: {said}",
+            f"{_in_words(encoding.options)} for {container.format.name}: {said}",
             "use another --codec or --pix-fmt, or another container (.mkv holds every codec)",
         ) from error
     unknown = [name for name, _ in encoding.options if name in context.options]
     if unknown:
         raise ArgumentError(
-            f"the encoder {encoding.encoder} has no option {unknown[0]}",
+            f"the encoder {encoding.encoder} does not have the option {unknown[0]}",
             "ffmpeg -h encoder=NAME lists what an encoder takes",
         )
     return stream
@@ -124,7 +124,7 @@ def segment_format(encoding: Encoding) -> str:
 def write_segment(
     folder: Path, number: int, format: str, frames: Iterable[av.VideoFrame], encoding: Encoding
 ) -> Segment:
-    """Encode frames into a file that depends on no other one; it appears whole or not at all.
+    """Encode frames into a file that depends on no other one; it is written atomically.
 
     Args:
         folder: Where it goes.
@@ -201,5 +201,5 @@ def _coded(stream: VideoStream, frame: av.VideoFrame | None) -> Iterator[Packet[
         ) from error
 
 
-def _told(options: tuple[tuple[str, str], ...]) -> str:
+def _in_words(options: tuple[tuple[str, str], ...]) -> str:
     return "".join(f", {name}={value}" for name, value in options)

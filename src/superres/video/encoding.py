@@ -1,4 +1,4 @@
-"""How a larger copy of a video is encoded, all of it settled before any work."""
+"""Encoding of a larger copy of a video, settled before any work."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class Encoding:
 
 
 def choose_pix_fmt(facts: VideoFacts, container: str, options: CodecOptions) -> str:
-    """Choose the pixel format of a copy: as asked for, or the nearest that the encoder has.
+    """Choose the pixel format of a copy: the requested one, or the nearest that the encoder has.
 
     Args:
         facts: What the source holds.
         container: FFmpeg's name of the container that the copy goes into.
-        options: What the user asked for.
+        options: The user's request.
 
     Raises:
         ArgumentError: There is no such codec or format, or they do not go together.
@@ -98,7 +98,7 @@ def choose_encoding(
         facts: What the source holds.
         size: (height, width) of the copy.
         container: FFmpeg's name of the container it goes into.
-        options: What the user asked for.
+        options: The user's request.
 
     Raises:
         ArgumentError: There is no such codec or format, or they do not go together.
@@ -136,8 +136,8 @@ def _encoder(facts: VideoFacts, container: str, options: CodecOptions) -> str:
     deep = numbers_of(facts.pix_fmt, facts.colour, facts.size).bits > 8
     # What plays nearly everywhere; nearly nothing plays H.264 of more than 8 bits.
     default = "vp9" if container == "webm" else "hevc" if deep else "h264"
-    asked = options.codec or default
-    name = _ENCODERS.get(asked.lower(), asked)
+    requested = options.codec or default
+    name = _ENCODERS.get(requested.lower(), requested)
     try:
         codec = av.Codec(name, "w")
     except UnknownCodecError as error:
@@ -151,20 +151,20 @@ def _encoder(facts: VideoFacts, container: str, options: CodecOptions) -> str:
     return codec.name
 
 
-def _pix_fmt(source: str, encoder: str, asked: str | None) -> str:
-    """Return the pixel format: the one asked for, or the encoder's that loses the least."""
+def _pix_fmt(source: str, encoder: str, requested: str | None) -> str:
+    """Return the pixel format: the one requested for, or the encoder's that loses the least."""
     formats = [format.name for format in av.Codec(encoder, "w").video_formats or ()]
-    if asked is not None:
-        if formats and asked not in formats:
+    if requested is not None:
+        if formats and requested not in formats:
             raise ArgumentError(
-                f"the encoder {encoder} takes no pixels in {asked}",
-                f"it takes {', '.join(formats)}",
+                f"the encoder {encoder} does not support the pixel format {requested}",
+                f"it supports {', '.join(formats)}",
             )
         try:
-            return av.VideoFormat(asked).name
+            return av.VideoFormat(requested).name
         except ValueError as error:
             raise ArgumentError(
-                f"there is no pixel format named {asked!r}", "such as yuv420p or yuv420p10le"
+                f"there is no pixel format named {requested!r}", "such as yuv420p or yuv420p10le"
             ) from error
     # The names with a j say by the format what we say by the colour range; and transparency is
     # not enlarged, so an encoder that has it gains nothing.

@@ -82,15 +82,15 @@ class VideoNetworks:
 
     Raises:
         UnknownNameError: There is no such model.
-        ArgumentError: An ensemble is asked for.
+        ArgumentError: An ensemble is requested.
         ModelError: Its file cannot be used.
     """
 
     def __init__(self, model: str, options: RunOptions, watch: Watch) -> None:
         if options.ensemble:
             raise ArgumentError(
-                f"model {model} enlarges videos and does not run as an ensemble",
-                "leave --ensemble out, or use a model of single frames",
+                f"model {model} upscales videos, which does not support ensembles",
+                "leave --ensemble out, or use a picture model",
             )
         self.model = model
         self.offered = zoo.scales(model)

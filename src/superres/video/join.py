@@ -1,4 +1,4 @@
-"""One container of the encoded video and, packet by packet, of all else that the source holds."""
+"""Container writer: the encoded video and, packet by packet, the source's other streams."""
 
 from __future__ import annotations
 
@@ -68,16 +68,18 @@ def container_of(name: str) -> str:
     if suffix[1:] in _CONTAINERS.values():
         return suffix[1:]
     raise ArgumentError(
-        f"superres video writes no {suffix} files" if suffix != "." else "the output has no suffix",
+        f"superres video does not write {suffix} files"
+        if suffix != "."
+        else "the output has no suffix",
         f"name it {', '.join(_CONTAINERS)}, or end it in / for a folder of frames",
     )
 
 
 def try_out(container: str, encoding: Encoding) -> None:
-    """Encode and join one frame for nothing: what is refused is known before any work.
+    """Encode and join one frame as a test, so that rejections are known before any work.
 
     Raises:
-        ArgumentError: The encoder refuses, or the container cannot hold what it makes.
+        ArgumentError: The encoder rejects the frame, or the container its output.
     """
     height, width = encoding.size
     frame = av.VideoFrame(width, height, encoding.pix_fmt)
@@ -95,7 +97,7 @@ def try_out(container: str, encoding: Encoding) -> None:
     except (FFmpegError, ValueError) as error:
         said = reason(error) if isinstance(error, FFmpegError) else str(error)
         raise ArgumentError(
-            f"{container} cannot hold what {encoding.encoder} makes: {said}",
+            f"{container} cannot hold the output of {encoding.encoder}: {said}",
             "use another --codec, or another container (.mkv holds nearly all)",
         ) from error
 

@@ -1,4 +1,4 @@
-"""What a result kept of its source, by looking into the finished file."""
+"""Comparison of a finished file with its source: what was kept, what was not."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ def changes(before: VideoFacts, source: Numbers, copy: Numbers, colour: Colour) 
     if copy.bits < source.bits:
         notes.append(f"{source.bits} bits become {copy.bits}")
     if source.full and not copy.full and copy.kind == source.kind:
-        notes.append("full range becomes limited, which is all that players expect of the codec")
+        notes.append("full range becomes limited, as players expect of the codec")
     if copy.kind != source.kind:
         notes.append(f"pixels in {before.pix_fmt} are encoded as luma and chroma by BT.709")
     elif source.kind == "yuv" and before.colour.matrix in (0, UNSAID):
         name = "BT.601" if source.matrix in (5, 6) else "BT.709"
         notes.append(
-            f"the source names no colour matrix; players take it for {name}, and it is named now"
+            f"the source names no colour matrix; players assume {name}, which is now stated"
         )
     elif source.kind == "yuv" and not knows_matrix(before.colour.matrix):
         notes.append(

@@ -1,4 +1,4 @@
-"""The work folder beside a target: which segments are finished, and what they were made for."""
+"""Work folder beside a target: finished segments, and the command they belong to."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class WorkFolder:
 
 
 def work_folder_of(target: Path) -> Path:
-    """Return where the work on a target lies: beside it, so that its disk is the target's."""
+    """Return the work folder of a target: beside it, so that its disk is the target's."""
     return target.with_name(f"{target.name}.part")
 
 
@@ -93,14 +93,14 @@ def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
                 return work
             if found is None and any(not _is_temporary(file) for file in path.iterdir()):
                 raise OutputError(
-                    f"{path} is in the way, and no unfinished work of superres video",
+                    f"{path} already exists and is not unfinished work of superres video",
                     "move it away, or name another output",
                 )
             if found is not None and not overwrite:
                 raise OutputError(
                     f"{path} holds {sum(s.frames for s in found[1])} frames made by another "
                     f"command: {_difference(found[0], command)}",
-                    "give that command again to go on, or --overwrite to begin anew",
+                    "repeat that command to resume, or start over with --overwrite",
                 )
             shutil.rmtree(path)
         path.mkdir()
@@ -134,7 +134,7 @@ def fingerprint(source: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[Command, list[Segment]] | None:
-    """Return a manifest's command and segments; None if there is none that is ours."""
+    """Return a manifest's command and segments; None if there is no manifest of ours."""
     try:
         document = json.loads((path / _NAME).read_bytes())
         if document["version"] != _VERSION:

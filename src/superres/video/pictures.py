@@ -1,4 +1,4 @@
-"""A folder of frames: a PNG each, and a list of when they are shown."""
+"""Folder of frames: a PNG each, and a list of their time stamps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def picture_name(number: int) -> str:
 
 
 def write_frame(path: Path, rgb: NDArray[np.float32], *, bits: int) -> None:
-    """Write one frame as a PNG; it appears whole or not at all.
+    """Write one frame as a PNG; it is written atomically.
 
     Args:
         path: The file.

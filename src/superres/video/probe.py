@@ -1,4 +1,4 @@
-"""What a video file holds, before anything is made of it."""
+"""Facts of a video file: streams, size, rate, colour, tags."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A stream of a file beside the video that is enlarged.
+    """A stream of a file other than the upscaled video.
 
     Attributes:
         index: Its place in the file.
@@ -118,8 +118,8 @@ def probe(source: Path) -> VideoFacts:
         size = (context.height, context.width)
         if min(size) < 1 or context.pix_fmt is None:
             raise PictureError(
-                f"{source} does not say how large its video is, or in what format",
-                "it holds no frames, or ends too early; fetch or record it again",
+                f"{source} does not state the size or pixel format of its video",
+                "it may hold no frames or be truncated; download or record it again",
             )
         rate = fraction(stream.average_rate) or fraction(stream.guessed_rate) or Fraction(25)
         aspect = fraction(stream.sample_aspect_ratio)
@@ -180,7 +180,7 @@ def open_video(source: Path) -> Generator[InputContainer]:
     """
     try:
         container = av.open(file_url(source))
-    except UnicodeDecodeError:  # tags that are no UTF-8
+    except UnicodeDecodeError:  # tags that are not UTF-8
         container = av.open(file_url(source), metadata_errors="replace")
     except FileNotFoundError as error:
         raise PictureError(f"{source} does not exist", "check the path") from error
@@ -198,7 +198,7 @@ def unreadable(source: Path, error: FFmpegError) -> PictureError:
         return PictureError(f"{source} is empty", "fetch or record it again")
     return PictureError(
         f"{source} cannot be read as a video: {reason(error)}",
-        "if it plays elsewhere it may end too early; fetch it again, or remux it",
+        "it may be truncated or not a video; download it again, or remux it",
     )
 
 
@@ -231,7 +231,7 @@ def _find_video(container: InputContainer, source: Path) -> VideoStream:
             "pip install --upgrade av, or convert the file elsewhere",
         )
     raise PictureError(
-        f"{source} holds no video, only {held}", "superres upscale enlarges pictures"
+        f"{source} holds no video stream, only {held}", "for pictures, use superres upscale"
     )
 
 
@@ -271,9 +271,9 @@ def _words(stream: Stream, numbered: dict[str, int]) -> str:
     kind = "cover picture" if cover else stream.type
     numbered[kind] = numbered.get(kind, 0) + 1
     context = getattr(stream, "codec_context", None)
-    told = (
+    parts = (
         context.name if context is not None else getattr(stream, "name", None),
         stream.metadata.get("language"),
     )
-    details = ", ".join(word for word in told if word and word != "und")
+    details = ", ".join(word for word in parts if word and word != "und")
     return f"{kind} {numbered[kind]}" + (f" ({details})" if details else "")

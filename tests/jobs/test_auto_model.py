@@ -7,11 +7,12 @@ import io
 import numpy as np
 import pytest
 
-from superres import auto_model, zoo
-from superres.auto_model import choose_model, find_flaw, largest_scale
+from superres import zoo
 from superres.errors import ArgumentError, PictureError
 from superres.frame import UINT8, Bands
 from superres.images.flaws import Flaws
+from superres.jobs import auto_model
+from superres.jobs.auto_model import choose_model, find_flaw, largest_scale
 from superres.media import WriteOptions, open_picture, write_picture
 from superres.metadata.header import Metadata
 from superres.upscaler import load

@@ -1,4 +1,4 @@
-"""Which family of models suits one picture: what `--model auto` decides, and why."""
+"""Choice of `--model auto`: the family of models that suits a picture, and why."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from superres import zoo
 from superres.images.flaws import measure_flaws
 from superres.metadata.picture import Picture
 
-REAL = "real"  # the family that repairs what it enlarges
+REAL = "real"  # the family that repairs as it upscales
 
-# Chosen on 130 training pictures, made small at scales of 2 and 4, clean and by the chain `real`;
+# Chosen on 130 training pictures, downscaled at scales of 2 and 4, clean and by the chain `real`;
 # `python benchmarks/choice.py` shows how the choice then falls on the benchmark sets.
 _LOWEST_QUALITY = 90  # of JPEG and WebP that hides what it took away
 _HIGHEST_EDGES = 0.85  # 8-bit levels between blocks; JPEG's at a quality of about 80
-_HIGHEST_OWN_EDGES = 1.2  # where the file tells a high quality; larger ones are of an earlier JPEG
+_HIGHEST_OWN_EDGES = 1.2  # where the file states a high quality; larger ones are of an earlier JPEG
 _MOST_NOISE = 3.0  # 8-bit levels
 _LEAST_SHARPNESS = 0.09  # what a Gaussian blur of about 0.5 px leaves of a sharp picture
 
@@ -46,7 +46,7 @@ def choose_model(picture: Picture) -> ModelChoice:
 
 
 def largest_scale() -> int:
-    """Return the scale that `auto` enlarges by where none is asked for: that of any choice."""
+    """Return the scale of `auto` where none is requested: that of any choice."""
     return max(scale for name in (zoo.DEFAULT, REAL) for scale in zoo.scales(name))
 
 
