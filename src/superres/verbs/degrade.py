@@ -1,4 +1,4 @@
-"""The verb `degrade`: the small pictures that training makes of large ones."""
+"""The verb `degrade`: large pictures in, the small ones that training sees of them out."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ def degrade(
     target: Annotated[
         str, typer.Argument(metavar="OUT", help="A file, or a folder, where results are PNG.")
     ],
-    recipe: Annotated[
-        str, typer.Option("--recipe", metavar="NAME", help="real, bsrgan, bicubic or a TOML file.")
-    ] = "real",
-    scale: Annotated[int, typer.Option("--scale", "-s", min=1, max=16, help="Scale factor.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random degradations.")] = 0,
+    degradation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="real, bsrgan, bicubic or a TOML file. [real]"),
+    ] = None,
+    scale: Annotated[
+        int, typer.Option("--scale", "-s", min=1, max=16, help="How much smaller.")
+    ] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other flaws.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", help="Include subfolders; the output mirrors the tree.")
+        bool, typer.Option("--recursive", help="Also folders in folders; the tree is mirrored.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
     recipe: Annotated[str | None, typer.Option("--recipe", hidden=True)] = None,
 ) -> None:
-    """Write degraded pictures as training sees them: small, blurred, noisy, compressed.
+    """Write what training sees: pictures downscaled, blurred, noisy and compressed.
 
     \b
     Examples:
@@ -51,7 +54,7 @@ def degrade(
         raise ArgumentError("degrade reads and writes files, got -", "name a file or a folder")
 
     with needs("degrade", "torch"):
-        import_module("superres.jobs.degrade")  # a missing package is reported before the batch
+        import_module("superres.jobs.degrade")  # what is missing is reported before the batch
 
     from superres.cli.batch import run_batch
     from superres.degrade.load import load_degradation

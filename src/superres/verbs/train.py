@@ -1,4 +1,4 @@
-"""The verb `train`: a model from a recipe and pictures."""
+"""The verb `train`: a recipe and pictures in, a model file out."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ def train(
     ] = None,
     pairs: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="SMALL LARGE", help="Instead: two folders of matching pictures."),
+        typer.Option(metavar="SMALL LARGE", help="Two folders of matching pictures instead."),
     ] = None,
     replace: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the recipe."),
     ] = None,
     show_recipe: Annotated[
-        bool, typer.Option("--show", help="Print the resolved recipe and exit.")
+        bool, typer.Option("--show", help="Print the recipe as resolved, and do nothing else.")
     ] = False,
     minutes: Annotated[
         float | None, typer.Option(help="Time budget; the schedule follows it. [the recipe's]")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Instead of --minutes: a step budget. [the recipe's]")
+        int | None, typer.Option(min=1, help="Step budget instead. [the recipe's]")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Resume the run in the output folder.")
+        bool, typer.Option("--resume", help="Continue the run in the folder.")
     ] = False,
     validate: Annotated[
         list[Path] | None,
         typer.Option(
             "--validate",
             metavar="DIR",
-            help="A validation set: benchmark pictures, or a video for video networks; repeatable.",
+            help="A benchmark set to watch, or a video for networks of videos; repeatable.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -70,7 +70,7 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [all]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
 ) -> None:
-    """Train a network from a recipe.
+    """Train a network by a recipe.
 
     \b
     Examples:
@@ -117,11 +117,9 @@ def train(
         devices=Devices(device, processes, machines),
     )
     with BatchProgress(1, first_line_s=0.0) as bar:
-
-        def step(done: float, words: str) -> None:
-            bar.step_or_line(words, done, 1.0, f"{min(done, 1.0):4.0%}  {words}")
-
-        report = run(resolved, options, notice=bar.print_status, progress=step)
+        course = _Course(bar)
+        watch = Watch(bar.print_status, course.progress, course.status)
+        report = run(resolved, options, watch=watch)
     if int(os.environ.get("LOCAL_RANK", "0")) + int(os.environ.get("NODE_RANK", "0")):
         return  # the first of the processes speaks for all
     if as_json:
