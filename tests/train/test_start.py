@@ -57,6 +57,7 @@ def test_published_weights_of_a_merged_form_are_trained_as_they_are(tmp_path, ar
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     picture, published = tmp_path / "large.png", tmp_path / "span.pth"
     pyvips.Image.new_from_array(pixels).write_to_file(str(picture))
+    torch.manual_seed(0)
     theirs = network_config("span", {"features": 8, "fused": True}).build().state_dict()
     torch.save(theirs, published)
     changes = [
@@ -66,6 +67,7 @@ def test_published_weights_of_a_merged_form_are_trained_as_they_are(tmp_path, ar
     if architecture == "span":
         changes += ["network.config.fused=true"]
     else:
+        changes += ["network.config.residual=false"]
         changes += ['network.fresh=["looks.", "refinements."]']
     lines: list[str] = []
     report = train(
@@ -76,5 +78,7 @@ def test_published_weights_of_a_merged_form_are_trained_as_they_are(tmp_path, ar
     assert any("start from span, the others afresh" in line for line in lines)
     after = load_network(report.model)[0].state_dict()
     assert theirs.keys() <= after.keys()
-    moved = [(after[name] - value).abs().max() for name, value in theirs.items()]
-    assert all(0 < step < 0.02 for step in moved)
+    # Biases may move by less than they are rounded to, in two steps of a warm-up.
+    matrices = {name: value for name, value in theirs.items() if value.ndim > 1}
+    moved = [(after[name] - value).abs().max() for name, value in matrices.items()]
+    assert all(0 < step < 0.001 for step in moved)
