@@ -79,12 +79,11 @@ def test_a_folded_network_puts_each_pixel_of_its_answer_where_its_input_lay():
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("fold", [1, 2])
-def test_its_halo_holds_at_every_place_of_its_grid(scale, fold):
+@pytest.mark.parametrize(("fold", "residual"), [(1, False), (1, True), (2, False)])
+def test_its_halo_holds_at_every_place_of_its_grid(scale, fold, residual):
     torch.manual_seed(0)
-    config = GatedConfig(
-        features=4, blocks=2, looks=1, pooled=2, refinements=1, fold=fold, scale=scale
-    )
+    shape = {"features": 4, "blocks": 2, "looks": 1, "pooled": 2, "refinements": 1}
+    config = GatedConfig(**shape, fold=fold, residual=residual, scale=scale)
     network = config.build().double()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -97,6 +96,30 @@ def test_its_halo_holds_at_every_place_of_its_grid(scale, fold):
         difference = (network(whole)[..., scale * step :, scale * step :] - network(cut)).abs()
     assert difference[..., scale * halo :, scale * halo :].max() < 1e-9
     assert difference[..., : scale * halo, :].max() > 1e-6
+
+
+def test_the_residual_form_begins_as_pixel_repetition_within_its_small_answer():
+    torch.manual_seed(0)
+    network = GatedConfig(features=8, residual=True, refinements=1, scale=3).build().double()
+    small = torch.rand(1, 3, 8, 12, dtype=torch.float64)
+    repeated = small.repeat_interleave(3, 2).repeat_interleave(3, 3)
+    with torch.inference_mode():
+        assert 0 < (network(small) - repeated).abs().max() < 0.1
+        for name, parameter in network.named_parameters():
+            if name.startswith("upsampler"):
+                parameter.zero_()
+        assert torch.equal(network(small), repeated)
+
+
+def test_a_block_of_the_residual_form_that_finds_nothing_hands_its_features_on():
+    network = GatedConfig(features=8, residual=True).build()
+    block = network.get_submodule("block_1")
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.zero_()
+    features = torch.randn(1, 8, 5, 7)
+    with torch.inference_mode():
+        assert torch.equal(block(features)[0], features)
 
 
 def test_more_looks_than_gaps_between_blocks_are_refused():

@@ -120,7 +120,7 @@ def test_the_default_networks_residual_alone_is_rounded_to_bf16(model_file, back
     ],
 )
 def test_an_earlier_answer_is_not_overwritten_by_a_later_one(model_file, backend, precision):
-    opened = open_engine(model_file("lean"), backend, precision=precision)._sanity.asked
+    opened = open_engine(model_file("lean"), backend, precision=precision)._sanity.requested
     first = np.zeros((1, 3, 20, 20), np.float32)
     earlier = enlarged(opened, first)
     kept = earlier.copy()
@@ -130,7 +130,7 @@ def test_an_earlier_answer_is_not_overwritten_by_a_later_one(model_file, backend
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_read_only_tiles_and_batches_of_all_shapes_are_taken(model_file, backend):
-    opened = open_engine(model_file("lean"), backend)._sanity.asked
+    opened = open_engine(model_file("lean"), backend)._sanity.requested
     for shape in ((1, 3, 20, 30), (5, 3, 8, 8), (2, 3, 31, 17), (1, 3, 1, 1)):
         tiles = np.random.default_rng(0).random(shape, dtype=np.float32)
         tiles.flags.writeable = False
@@ -194,7 +194,7 @@ def test_a_damaged_graph_is_a_model_error(model_file, backend, tmp_path):
 def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, monkeypatch):
     from superres.runtimes import openvino_runtime
 
-    opened = open_engine(model_file("espcn"), "openvino")._sanity.asked
+    opened = open_engine(model_file("espcn"), "openvino")._sanity.requested
     monkeypatch.setattr(openvino_runtime, "_CACHED_PX", 2000)
     for edge in (8, 9, 10, 30, 31, 70, 20, 8):
         enlarged(opened, np.zeros((1, 3, edge, edge), np.float32))
@@ -213,7 +213,7 @@ def test_openvino_takes_larger_tiles_for_narrow_networks_alone(model_file):
 def test_openvino_computes_convolutions_in_bf16_where_it_says_so(model_file):
     from superres.runtimes import openvino_runtime
 
-    opened = open_engine(model_file("lean"), "openvino", precision="bf16")._sanity.asked
+    opened = open_engine(model_file("lean"), "openvino", precision="bf16")._sanity.requested
     enlarged(opened, np.zeros((1, 3, 16, 16), np.float32))
     assert isinstance(opened, openvino_runtime.OpenVinoRuntime)
     (request,) = opened._requests["enlarge"].values()

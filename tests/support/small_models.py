@@ -26,7 +26,7 @@ SHAPES = {  # few features, so that a test takes milliseconds; one scale each, a
     "span": {"features": 8, "scale": 4},
     "gated": {
         **{"features": 8, "blocks": 3, "looks": 2, "pooled": 2, "refinements": 1},
-        **{"fold": 2, "scale": 2},
+        **{"fold": 2, "residual": True, "scale": 2},
     },
     "smfanet": {"features": 8, "blocks": 2, "scale": 3},
     "rcan": {"features": 8, "groups": 2, "blocks": 2, "reduction": 4, "scale": 2},

@@ -63,19 +63,20 @@ def test_published_weights_of_a_merged_form_are_trained_as_they_are(tmp_path, ar
     torch.save(theirs, published)
     changes = [
         *("network.config.features=8", "data.patch=8", "data.batch=2"),
-        f"network.start_from={published}",
+        f"network.pretrained={published}",
     ]
     if architecture == "span":
         changes += ["network.config.fused=true"]
     else:
-        changes += ['network.fresh=["looks.", "refinements."]']
+        changes += ["network.config.residual=false"]
+        changes += ['network.reinitialise=["looks.", "refinements."]']
     lines: list[str] = []
     report = train(
         load_recipe(f"{architecture}-x4", changes),
         TrainingOptions(tmp_path / "run", (picture,), budget=Budget(steps=2)),
-        notice=lines.append,
+        watch=Watch(on_note=lines.append),
     )
-    assert any("start from span, the others afresh" in line for line in lines)
+    assert any("weights were taken from span" in line for line in lines)
     after = load_network(report.model)[0].state_dict()
     assert theirs.keys() <= after.keys()
     moved = {name: (after[name] - value).abs().max() for name, value in theirs.items()}

@@ -6,7 +6,7 @@ import tempfile
 import pytest
 
 from superres.errors import OutputError
-from superres.vips.temporary import appearing_whole
+from superres.vips.temporary import atomic_output
 
 
 class Refusing(io.BytesIO):
@@ -21,7 +21,7 @@ class Refusing(io.BytesIO):
 
 
 def fail_half_way(target) -> None:
-    with appearing_whole(target) as path:
+    with atomic_output(target) as path:
         path.write_bytes(b"half")
         raise ZeroDivisionError
 
@@ -38,7 +38,7 @@ def aside(tmp_path, monkeypatch):
 def test_a_file_appears_at_the_end_and_not_before(tmp_path):
     target = tmp_path / "a.png"
     target.write_bytes(b"old")
-    with appearing_whole(target) as path:
+    with atomic_output(target) as path:
         path.write_bytes(b"new")
         assert path.parent == tmp_path
         assert target.read_bytes() == b"old"
@@ -57,7 +57,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path):
 
 def test_a_stream_gets_all_bytes_at_the_end(aside):
     stream = io.BytesIO()
-    with appearing_whole(stream) as path:
+    with atomic_output(stream) as path:
         path.write_bytes(b"x" * 3_000_000)
         assert stream.getvalue() == b""
     assert stream.getvalue() == b"x" * 3_000_000
@@ -75,12 +75,12 @@ def test_a_stream_gets_nothing_of_a_block_that_fails(aside):
 def test_a_stream_that_takes_nothing_is_an_error_with_its_reason(aside):
     stream = Refusing(OSError(28, "No space left on device"))
     full = pytest.raises(OutputError, match="output stream cannot be written: No space left")
-    with full, appearing_whole(stream) as path:
+    with full, atomic_output(stream) as path:
         path.write_bytes(b"x")
     assert not list(aside.iterdir())
 
 
 def test_a_reader_that_has_left_is_told_as_shells_know_it(aside):
-    with pytest.raises(BrokenPipeError), appearing_whole(Refusing(BrokenPipeError())) as path:
+    with pytest.raises(BrokenPipeError), atomic_output(Refusing(BrokenPipeError())) as path:
         path.write_bytes(b"x")
     assert not list(aside.iterdir())

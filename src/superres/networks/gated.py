@@ -14,6 +14,10 @@ network of 48 features and 6 blocks. Added to it are:
 
 Looks and refinements begin at nearly nothing: a network that begins from weights without them
 answers as that one does.
+
+The *residual* form is for fresh weights: its gates lie between 0.5 and 1.5 in place of -0.5 and
+0.5, so that a block that finds nothing hands its features on, and the picture is added to the
+answer by a gather, which stays in fp32 where convolutions run in bf16.
 """
 
 from __future__ import annotations
@@ -27,7 +31,9 @@ from superres.layers import receptive_field
 from superres.layers.config import NetworkConfig
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
-_RANGE = 255.0  # of the centred input; the gates are made for features of that size
+_RANGE = 255.0  # of the centred input; SPAN's gates are made for features of that size
+_RESIDUAL_RANGE = 16.0  # likewise of the residual form, whose features are not halved by each gate
+_QUIETER = 0.1  # of the last convolution of a block that hands its features on
 _QUIET = 0.01  # gain of the last convolution of what is added to a trunk
 
 
@@ -41,6 +47,8 @@ class GatedConfig(NetworkConfig):
         pooled: Edge of a look's windows, in pixels of the body.
         refinements: Residual blocks of two convolutions before the last one.
         fold: Edge of the squares of input pixels that are taken together; 1 takes them one by one.
+        residual: Blocks hand on what they are given, and the network the picture; not for weights
+            of SPAN.
     """
 
     features: int = Field(default=48, ge=1)
@@ -49,6 +57,7 @@ class GatedConfig(NetworkConfig):
     pooled: int = Field(default=4, ge=2)
     refinements: int = Field(default=0, ge=0)
     fold: int = Field(default=1, ge=1)
+    residual: bool = False
 
     @model_validator(mode="after")
     def _a_gap_for_each_look(self) -> GatedConfig:
@@ -99,17 +108,21 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
 class _Block(nn.Module):
     """Three convolutions, gated by an odd function of what they found."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, *, residual: bool) -> None:
         super().__init__()
+        self.middle = 0.5 if residual else -0.5
         self.c1_r = _convolution(features, features)
         self.c2_r = _convolution(features, features)
         self.c3_r = _convolution(features, features)
+        if residual:
+            with torch.no_grad():
+                self.c3_r.weight.mul_(_QUIETER)
 
     def forward(self, f_BFHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the block makes of (B, F, H, W), and what its first convolution found."""
         early_BFHW = functional.silu(self.c1_r(f_BFHW))
         late_BFHW = self.c3_r(functional.silu(self.c2_r(early_BFHW)))
-        return (late_BFHW + f_BFHW) * (torch.sigmoid(late_BFHW) - 0.5), early_BFHW
+        return (late_BFHW + f_BFHW) * (torch.sigmoid(late_BFHW) + self.middle), early_BFHW
 
 
 class _Look(nn.Module):
@@ -153,6 +166,7 @@ class Gated(nn.Module):
     """The network; see the module's docstring."""
 
     mean: Tensor
+    repeated: Tensor
 
     def __init__(self, config: GatedConfig) -> None:
         super().__init__()
@@ -160,9 +174,11 @@ class Gated(nn.Module):
         features, channels, fold = config.features, config.channels, config.fold
         mean = _DIV2K_MEAN if channels == 3 else (sum(_DIV2K_MEAN) / 3,) * channels
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        repeated = torch.arange(channels).repeat_interleave(config.scale**2)
+        self.register_buffer("repeated", repeated, persistent=False)
         self.conv_1 = _convolution(channels * fold**2, features)
         for number in range(1, config.blocks + 1):  # SPAN's names, which are no list's
-            self.add_module(f"block_{number}", _Block(features))
+            self.add_module(f"block_{number}", _Block(features, residual=config.residual))
         self.looks = nn.ModuleList(_Look(features, config.pooled) for _ in config.looks_after)
         self.conv_cat = nn.Conv2d(4 * features, features, 1)
         self.conv_2 = _convolution(features, features)
@@ -173,11 +189,13 @@ class Gated(nn.Module):
         self.upsampler = nn.Sequential(last, nn.PixelShuffle(factor))
         with torch.no_grad():
             last.weight.mul_(_QUIET)
-            torch.as_tensor(last.bias).copy_(self.mean.flatten().repeat_interleave(factor**2))
+            bias_C = torch.zeros(channels) if config.residual else self.mean.flatten()
+            torch.as_tensor(last.bias).copy_(bias_C.repeat_interleave(factor**2))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
-        f_BFHW = (x_BCHW - self.mean) * _RANGE
+        wide = _RESIDUAL_RANGE if self.config.residual else _RANGE
+        f_BFHW = (x_BCHW - self.mean) * wide
         if self.config.fold > 1:
             f_BFHW = functional.pixel_unshuffle(f_BFHW, self.config.fold)
         shallow_BFHW = first_BFHW = early_BFHW = f_BFHW = self.conv_1(f_BFHW)
@@ -189,4 +207,8 @@ class Gated(nn.Module):
             if number in looks:
                 f_BFHW = looks[number](f_BFHW)
         joined_BFHW = torch.cat((shallow_BFHW, self.conv_2(f_BFHW), first_BFHW, early_BFHW), 1)
-        return self.upsampler(self.refinements(self.conv_cat(joined_BFHW)))
+        large_BCHW = self.upsampler(self.refinements(self.conv_cat(joined_BFHW)))
+        if not self.config.residual:
+            return large_BCHW
+        repeated_BCHW = x_BCHW.index_select(1, self.repeated)
+        return large_BCHW + functional.pixel_shuffle(repeated_BCHW, self.config.scale)
