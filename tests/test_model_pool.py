@@ -11,9 +11,10 @@ from fake_backends import FakeBackend, blur_and_repeat, make_card, whole
 
 from superres.errors import Cancelled, UnknownNameError
 from superres.frame import Bands
+from superres.infer.route import plan_route
 from superres.model_pool import ModelPool
 from superres.modelfiles.files import ModelFile
-from superres.upscaler import RunOptions, plan_route
+from superres.upscaler import RunOptions
 from superres.video.enlarge import enlarge_each
 from superres.watch import Watch
 

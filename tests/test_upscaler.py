@@ -10,11 +10,12 @@ import superres
 from superres.errors import ArgumentError, UnknownNameError
 from superres.frame import Bands, Values
 from superres.images.resize import resize
+from superres.infer.route import plan_route
 from superres.modelfiles.checkpoint import card_for, load_network, save_network
 from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
 from superres.runtimes.open import open_runtime
-from superres.upscaler import RunOptions, Upscaler, plan_route
+from superres.upscaler import RunOptions, Upscaler
 from superres.watch import Watch
 from superres.zoo import resolve
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,13 +19,11 @@ from superres.images.bleed import bleed_rows
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
 from superres.images.resize import resize_rows
 from superres.infer.engine import Engine, EngineState
+from superres.infer.route import Route, Size, plan_route
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import PrecisionRequest, RuntimeFacts, RuntimeOptions
 from superres.watch import Watch
 
-Size = tuple[int, int]  # (height, width)
-
-_MAX_PASSES = 3  # x4 three times is x64; more is a typing error, not a wish
 _BLOCK_ROWS = 64
 
 
@@ -43,70 +40,6 @@ class RunOptions(RuntimeOptions):
     tile: int | None = None
     ensemble: bool = False
     alpha: Literal["network", "resize"] = "network"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How a picture gets from its size to the target's.
-
-    Attributes:
-        passes: Scales of the networks, in order; empty if the target is not larger.
-        target: (height, width) of the result; a resize ends the route if the passes overshoot.
-        exact: Whether the picture is finer than 8 bits. Half precision would spoil that, so
-            networks run in fp32 unless a number format is requested.
-    """
-
-    passes: tuple[int, ...]
-    target: Size
-    exact: bool = False
-
-
-def plan_route(
-    size: Size,
-    offered: tuple[int, ...],
-    scale: float | None,
-    target: Size | None,
-    *,
-    exact: bool = False,
-) -> Route:
-    """Choose the passes: the next larger network, or the largest one and then again.
-
-    Args:
-        size: (height, width) of the picture.
-        offered: Scales of the networks there are.
-        scale: The requested scale; or
-        target: the requested (height, width). With neither, the largest network runs once.
-        exact: Whether the picture is finer than 8 bits; see `Route`.
-
-    Raises:
-        ArgumentError: Both are given, one is not positive, or it would take over three passes.
-    """
-    if scale is not None and target is not None:
-        raise ArgumentError(
-            f"a scale ({scale}) and a size ({target[1]}x{target[0]}) exclude each other",
-            "pass one of them",
-        )
-    if target is None:
-        wanted = max(offered) if scale is None else scale
-        if not (wanted > 0 and math.isfinite(wanted)):
-            raise ArgumentError(f"the scale must be above 0, got {scale}", "try a scale of 4")
-        target = (max(1, round(size[0] * wanted)), max(1, round(size[1] * wanted)))
-    if min(target) < 1:
-        raise ArgumentError(
-            f"the size must be at least 1x1, got {target[1]}x{target[0]}", "pass WIDTHxHEIGHT"
-        )
-    needed = max(target[0] / size[0], target[1] / size[1])
-    passes: list[int] = []
-    while needed > 1.0:
-        if len(passes) == _MAX_PASSES:
-            raise ArgumentError(
-                f"upscaling {size[1]}x{size[0]} to {target[1]}x{target[0]} takes over "
-                f"{_MAX_PASSES} passes of x{max(offered)}",
-                f"the largest scale is {max(offered) ** _MAX_PASSES}",
-            )
-        passes.append(min((s for s in offered if s >= needed), default=max(offered)))
-        needed /= passes[-1]
-    return Route(tuple(passes), target, exact=exact)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from superres.upscaler import Route, Upscaler
+from superres.infer.route import Route
+from superres.upscaler import Upscaler
 from superres.video.enlarge import LOOKED_BACK, VideoNetworks, enlarge_each, enlarge_in_order
 from superres.watch import Watch
 

@@ -37,8 +37,9 @@ from superres.imaging.forward_model import Blur, ForwardModel
 from superres.imaging.reconstruction import Reconstruction, estimate_trust, project
 from superres.imaging.sampler import Floats, Planes
 from superres.infer.burst import BurstEngine
+from superres.infer.route import plan_route
 from superres.model_pool import ModelPool
-from superres.upscaler import Upscaler, plan_route
+from superres.upscaler import Upscaler
 from superres.watch import Watch
 
 _DEFAULT_BLUR: Blur = "bicubic"

@@ -15,6 +15,7 @@ from superres import zoo
 from superres.errors import OutputError
 from superres.frame import from_unit, to_unit
 from superres.infer.prefetch import prefetch
+from superres.infer.route import Route, plan_route
 from superres.jobs.auto_model import choose_model, largest_scale
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
@@ -22,7 +23,7 @@ from superres.jobs.report import Report, network_facts
 from superres.jobs.spec import PictureJob, checked_arguments
 from superres.media import MAX_PIXELS, Picture, WriteOptions, open_picture, write_picture
 from superres.model_pool import ModelPool
-from superres.upscaler import Route, Upscaler, plan_route
+from superres.upscaler import Upscaler
 from superres.watch import Watch
 
 _QUEUE_BLOCKS = 2  # blocks that wait between reading, running and writing

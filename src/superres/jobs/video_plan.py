@@ -8,9 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from superres.errors import ArgumentError, OutputError, PictureError
+from superres.infer.route import Route, plan_route
 from superres.jobs.spec import Place, VideoJob
 from superres.media import MAX_PIXELS
-from superres.upscaler import Route, plan_route
 from superres.video.encoding import choose_encoding, choose_pix_fmt, chroma_steps
 from superres.video.join import Rest, container_of, plan_rest, try_out
 from superres.video.probe import VideoFacts

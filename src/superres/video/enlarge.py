@@ -19,11 +19,12 @@ from superres import zoo
 from superres.errors import ArgumentError
 from superres.images.resize import resize
 from superres.infer.engine import EngineState
+from superres.infer.route import Route
 from superres.infer.video import VideoEngine
 from superres.model_pool import ModelPool
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import RuntimeFacts
-from superres.upscaler import Route, RunOptions, Upscaler
+from superres.upscaler import RunOptions, Upscaler
 from superres.video.cuts import SceneCuts
 from superres.watch import Watch
 

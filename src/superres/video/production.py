@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from superres.atomic import atomic_write, os_errors_as
 from superres.infer.prefetch import prefetch
-from superres.upscaler import Route
+from superres.infer.route import Route
 from superres.video.colour import FromRgb, ToRgb, numbers_of
 from superres.video.decode import FrameReader, Still
 from superres.video.encode import Segment, encode, segment_format, write_segment, writing
