@@ -73,9 +73,9 @@ def test_a_stream_needs_a_format():
 @pytest.mark.parametrize(
     ("blocks", "words"),
     [
-        ([rows(3)], "the blocks hold 3 rows, 4 were announced"),
+        ([rows(3)], "the blocks hold 3 rows, expected 4"),
         ([], "the blocks hold 0 rows"),
-        ([rows(3), rows(2)], "more than 4 rows, 4 were announced"),
+        ([rows(3), rows(2)], "more than 4 rows, expected 4"),
         ([rows(4, width=5)], r"\(h, 6, 3\), got \(4, 5, 3\)"),
         ([rows(4, channels=4)], r"got \(4, 6, 4\)"),
         ([rows(2), rows(2)[0]], r"got \(6, 3\)"),

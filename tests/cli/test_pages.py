@@ -19,7 +19,8 @@ VERBS = sorted(COMMANDS)
 def options(command) -> set[str]:
     """Return the long options of a verb and of the verbs below it."""
     below = getattr(command, "commands", {}).values()
-    own = {name for one in command.params for name in one.opts if name.startswith("--")}
+    shown = [one for one in command.params if not getattr(one, "hidden", False)]
+    own = {name for one in shown for name in one.opts if name.startswith("--")}
     return own.union(*(options(one) for one in below)) - {"--help"}
 
 

@@ -279,7 +279,7 @@ def test_a_cancelled_job_leaves_no_output(tmp_path):
 
 def test_a_pipe_without_a_stream_is_an_error(tmp_path):
     job = PictureJob(source="-", target=tmp_path / "out.png")
-    with pytest.raises(ArgumentError, match="no stream was handed over"):
+    with pytest.raises(ArgumentError, match="no stream was given"):
         upscale_picture(job, ModelPool(), Watch())
 
 

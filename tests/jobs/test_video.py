@@ -320,8 +320,8 @@ def test_frames_beyond_the_cap_are_refused_before_any_work(tmp_path, enlarge):
     (CodecOptions("h999"), "no encoder h999"),
     (CodecOptions("aac"), "makes audio"),
     (CodecOptions("ffv1", pix_fmt="yuv999"), "does not support the pixel format yuv999"),
-    (CodecOptions("ffv1", more=(("presett", "slow"),)), "no option presett"),
-    (CodecOptions("ffv1", crf=12.0), "no option crf"),
+    (CodecOptions("ffv1", more=(("presett", "slow"),)), "does not have the option presett"),
+    (CodecOptions("ffv1", crf=12.0), "does not have the option crf"),
 ])  # fmt: skip
 def test_a_codec_that_cannot_be_is_refused_before_any_work(tmp_path, enlarge, options, match):
     source = write_clip(tmp_path / "a.mkv", frames=2)

@@ -95,7 +95,7 @@ def test_a_graph_alone_is_where_weights_come_from(tmp_path):
 @pytest.mark.parametrize("name", ["one.pickle", "one", "one.zip"])
 def test_files_of_other_names_are_no_models(tmp_path, name):
     shutil.copy(with_card(tmp_path / "x.safetensors", ""), tmp_path / name)
-    with pytest.raises(ModelError, match="is no model file") as caught:
+    with pytest.raises(ModelError, match="is not a model file") as caught:
         read_card(tmp_path / name)
     assert ".safetensors" in caught.value.hint
 

@@ -133,5 +133,5 @@ def test_pixels_are_not_repeated_for_scales_that_are_no_power_of_two():
 
 
 def test_heads_that_do_not_share_the_features_out_are_refused():
-    with pytest.raises(ArgumentError, match="60 features out among 7 heads"):
+    with pytest.raises(ArgumentError, match="cannot divide 60 features among 7 heads"):
         SwinirConfig(features=60, heads=7).build()

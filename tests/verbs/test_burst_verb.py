@@ -55,7 +55,7 @@ def test_a_frame_that_is_dropped_is_said_on_stderr(capsys):
         ([str(EXAMPLES), "--method", "drizle"], 2, "did you mean 'drizzle'?"),
         ([str(EXAMPLES), "--method", "network", "-n", "real"], 2, "real is a picture model"),
         ([str(EXAMPLES), "--blur", "wide"], 2, "--blur takes auto, bicubic or a number"),
-        ([str(EXAMPLES), "--scale", "0.5"], 2, "at a scale of 1 to 64, got 0.5"),
+        ([str(EXAMPLES), "--scale", "0.5"], 2, "must be 1 to 64, got 0.5"),
         ([str(EXAMPLES), "--reference", "8"], 2, "there are 8 frames"),
     ],
 )

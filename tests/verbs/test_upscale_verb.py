@@ -270,7 +270,7 @@ def test_an_endless_pipe_is_not_read_to_its_end(capsys, monkeypatch):
     assert main(["upscale", "-"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "came in on stdin" in err
+    assert "arrived on stdin" in err
 
 
 def test_a_picture_is_not_printed_to_a_terminal(monkeypatch, capsys):

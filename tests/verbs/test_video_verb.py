@@ -53,7 +53,7 @@ def test_a_size_names_the_result(clip, tmp_path):
     (["-s", "0"], "--scale must be above 0"),
     (["-o", "-", "--json"], "would both go to stdout"),
     (["--codec-option", "preset"], "takes NAME=VALUE"),
-    (["-o", "b.avi"], "writes no .avi files"),
+    (["-o", "b.avi"], "does not write .avi files"),
     (["--codec", "h999"], "no encoder h999"),
 ])  # fmt: skip
 def test_wrong_usage_is_told_in_two_lines_and_nothing_is_made(

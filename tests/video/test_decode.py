@@ -148,7 +148,7 @@ def test_frames_that_become_larger_midway_are_told_of_with_their_time(tmp_path):
     reader, stills = read(both)
     assert len(stills) >= 9
     assert "frames become 64x48" in " ".join(reader.notes())
-    assert "brought to 32x24, the first size" in " ".join(reader.notes())
+    assert "resized to 32x24, the first size" in " ".join(reader.notes())
 
 
 def test_one_frame_is_a_video(tmp_path):

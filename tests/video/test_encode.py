@@ -93,6 +93,6 @@ def test_a_container_is_known_by_its_suffix_or_its_name(name, expected):
 
 
 def test_a_container_that_is_not_written_is_refused_with_those_that_are():
-    with pytest.raises(ArgumentError, match=r"no \.avi files") as caught:
+    with pytest.raises(ArgumentError, match=r"does not write \.avi files") as caught:
         container_of(".avi")
     assert ".mkv" in caught.value.hint
