@@ -40,7 +40,9 @@ def test_gpus_are_found_by_number_zero_included(name, device):
 
 @pytest.mark.usefixtures("two_gpus")
 def test_a_gpu_beyond_the_last_is_an_error_that_counts_them():
-    with pytest.raises(BackendError, match="torch finds the CPU, 2 CUDA devices"):
+    with pytest.raises(
+        BackendError, match="device cuda:2 was requested, torch finds the CPU, 2 CUDA devices"
+    ):
         find_device(parse_device("cuda:2"))
 
 
