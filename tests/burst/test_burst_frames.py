@@ -155,3 +155,12 @@ def test_one_valid_pixel_fills_the_whole_plane_and_none_fills_nothing():
     assert filled(planes, valid) is planes
     valid[3, 4] = 1.0
     np.testing.assert_allclose(filled(planes, valid), 0.6, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(20, 70), (7, 300), (400, 9)])
+def test_a_single_valid_pixel_fills_a_picture_of_any_size(size):
+    planes, valid = np.zeros((2, *size), np.float32), np.zeros(size, np.float32)
+    planes[:, 3, 4], valid[3, 4] = (0.25, 0.75), 1.0
+    made = filled(planes, valid)
+    np.testing.assert_allclose(made[0], 0.25, atol=1e-5)
+    np.testing.assert_allclose(made[1], 0.75, atol=1e-5)

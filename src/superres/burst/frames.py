@@ -128,13 +128,19 @@ def copies(frames: Sequence[NDArray[np.generic]], first: int) -> dict[int, int]:
 
 
 def filled(planes: Floats, valid: Floats) -> Floats:
-    """Return planes (C, h, w) whose invalid pixels are made up from the valid ones around them."""
+    """Return planes (C, h, w) whose invalid pixels are made up from the valid ones around them.
+
+    What is farther from all of them than the picture is long gets their mean.
+    """
     if (valid > 0.5).all() or not (valid > 0.5).any():
         return planes
     result = planes.copy()
     missing = valid < 0.5
     sigma = 1.0
     while missing.any():
+        if sigma > max(missing.shape):  # the blur has become the mean, and may stay below its floor
+            result[:, missing] = result[:, valid > 0.5].mean(axis=1, keepdims=True)
+            break
         weight = blurred(valid, sigma)
         reached = missing & (weight > 1e-3)
         for plane, known in zip(result, planes, strict=True):
