@@ -113,7 +113,7 @@ def test_a_shuffle_of_what_is_not_there_is_refused(shuffle, words):
 
 @pytest.mark.parametrize("values", [{"clean": 1.01}, {"share": 0}, {"share": 4097}])
 def test_parts_and_counts_out_of_range_are_refused(values):
-    with pytest.raises(ValidationError, match="less than or equal|greater than or equal"):
+    with pytest.raises(ValidationError, match=r"less than or equal|greater than or equal"):
         chain("end=small", **values)
 
 
@@ -144,4 +144,6 @@ def test_orders_are_drawn_evenly():
     rng = np.random.default_rng(0)
     counts = Counter(tuple(config.order(rng)) for _ in range(3000))
     assert len(counts) == 6
-    assert all(abs(count - 500) < 5 * (3000 * (1 / 6) * (5 / 6)) ** 0.5 for count in counts.values())
+    assert all(
+        abs(count - 500) < 5 * (3000 * (1 / 6) * (5 / 6)) ** 0.5 for count in counts.values()
+    )

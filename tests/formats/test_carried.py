@@ -17,7 +17,8 @@ XMP = b'<x:xmpmeta><r tiff:ImageWidth="5" tiff:ImageLength="4" tiff:Orientation=
 
 
 def held(metadata: Metadata, holding: Holding = ALL, *, channels=3, size=(40, 50)):
-    header = Header(*size, Bands.of(channels), UINT8, metadata)
+    height, width = size
+    header = Header(height, width, Bands.of(channels), UINT8, metadata)
     return held_metadata(holding, "F", header)
 
 
@@ -69,7 +70,9 @@ def test_xmp_that_is_no_text_is_told_and_not_kept():
     assert notes == ("XMP is damaged (it is not text) and not kept",)
 
 
-@pytest.mark.parametrize("exif", [b"", b"II", b"II*\0\xff\xff\xff\xff", b"no EXIF at all", b"\0" * 99])
+@pytest.mark.parametrize(
+    "exif", [b"", b"II", b"II*\0\xff\xff\xff\xff", b"no EXIF at all", b"\0" * 99]
+)
 def test_damaged_exif_is_told_and_an_empty_one_is_none(exif):
     found, notes = held(Metadata(exif=exif))
     assert not found.exif

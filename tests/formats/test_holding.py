@@ -169,5 +169,7 @@ def test_infinite_measurements_are_white_and_black():
 def test_blocks_of_any_height_give_the_pixels_of_the_whole():
     block = np.random.default_rng(3).integers(0, 4096, (301, 17, 4)).astype(np.uint16)
     whole = held_pixels(block, TWELVE, bands=RGB, held=UINT16)
-    parts = [held_pixels(block[y : y + 7], TWELVE, bands=RGB, held=UINT16) for y in range(0, 301, 7)]
+    parts = [
+        held_pixels(block[y : y + 7], TWELVE, bands=RGB, held=UINT16) for y in range(0, 301, 7)
+    ]
     assert np.array_equal(np.concatenate(parts), whole)

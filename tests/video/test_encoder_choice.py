@@ -23,7 +23,7 @@ FACTS = VideoFacts(
     aspect=Fraction(4, 3), display=None, mastering=b"", light=b"", interlaced=False, tracks=(),
     chapters=(), metadata={}, video_metadata={},
 )  # fmt: skip
-# The BT.2020 display of 1,000 nits, as cameras write it: red, green, blue, white, darkest, brightest.
+# A BT.2020 display of 1,000 nits: red, green, blue, white, darkest, brightest.
 DISPLAY = struct.pack(
     "=22i", 35400, 50000, 14600, 50000, 8500, 50000, 39850, 50000, 6550, 50000, 2300, 50000,
     15635, 50000, 16450, 50000, 1, 10000, 10_000_000, 10000, 1, 1,
