@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -49,6 +50,8 @@ def test_a_thread_that_waited_for_a_model_that_failed_opens_it_itself(opened):
     ]
     for thread in threads[1:]:
         thread.start()
+    time.sleep(0.05)  # they would open it now if they did not wait
+    assert (counts, made) == ({"a": 1}, [])
     let_go.set()
     for thread in threads:
         thread.join(10)
