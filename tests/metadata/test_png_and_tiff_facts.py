@@ -1,0 +1,192 @@
+"""Facts read from PNG chunks and TIFF tables set by hand, whole and damaged."""
+
+import io
+import struct
+import zlib
+
+import pytest
+from hand_tiff import block, chain, text
+
+from superres.metadata.png_chunks import read_png_facts
+from superres.metadata.tags import TagError
+from superres.metadata.tiff_facts import read_tiff_facts
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+XMP_WORD = b"XML:com.adobe.xmp"
+
+
+def chunk(name, body=b""):
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def facts(*chunks):
+    return read_png_facts(io.BytesIO(SIGNATURE + b"".join(chunks)))
+
+
+def test_a_bare_png_has_no_facts():
+    found = facts(chunk(b"IHDR", bytes(13)), chunk(b"IDAT", b"x"), chunk(b"IEND"))
+    assert (found.animated, found.profile) == (False, False)
+    assert (found.dpi, found.exif, found.xmp, found.notes) == (None, None, None, ())
+
+
+def test_chunks_behind_the_pixels_count_and_those_behind_the_end_do_not():
+    found = facts(chunk(b"IDAT", b"x" * 99), chunk(b"eXIf", b"II*\0"), chunk(b"IEND"))
+    assert found.exif == b"II*\0"
+    found = facts(chunk(b"IEND"), chunk(b"eXIf", b"II*\0"), chunk(b"acTL", bytes(8)))
+    assert (found.exif, found.animated) == (None, False)
+
+
+def test_of_doubled_chunks_the_first_counts():
+    assert facts(chunk(b"eXIf", b"first"), chunk(b"eXIf", b"second")).exif == b"first"
+    packets = (chunk(b"iTXt", XMP_WORD + bytes(5) + body) for body in (b"<first/>", b"<second/>"))
+    assert facts(*packets).xmp == b"<first/>"
+
+
+def test_an_animation_and_a_profile_are_seen_without_their_content():
+    found = facts(chunk(b"acTL", bytes(8)), chunk(b"iCCP", b"name\0\0zzz"))
+    assert (found.animated, found.profile) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "dpi"),
+    [
+        (struct.pack(">IIB", 10000, 20000, 1), (254.0, 508.0)),
+        (struct.pack(">IIB", 10000, 20000, 0), None),
+        (struct.pack(">IIB", 0, 20000, 1), None),
+        (struct.pack(">II", 10000, 20000), None),
+    ],
+)
+def test_pixels_a_metre_become_pixels_an_inch_and_a_mere_ratio_does_not(body, dpi):
+    stated = facts(chunk(b"pHYs", body)).dpi
+    assert stated == (None if dpi is None else pytest.approx(dpi))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_xmp_is_read_behind_a_language_and_a_translated_keyword(packed):
+    text_bytes = zlib.compress(b"<x/>") if packed else b"<x/>"
+    body = XMP_WORD + bytes([0, packed, 0]) + b"de\0Schl\xc3\xbcssel\0" + text_bytes
+    assert facts(chunk(b"iTXt", body)).xmp == b"<x/>"
+
+
+@pytest.mark.parametrize(
+    "rest", [b"", b"\0", b"\0\0", b"\0\0\0de", b"\0\1\0\0\0not zlib", b"\0\1\0\0\0"]
+)
+def test_damaged_xmp_is_none_and_a_later_sound_one_counts(rest):
+    damaged = chunk(b"iTXt", XMP_WORD + rest)
+    assert not facts(damaged).xmp
+    assert facts(damaged, chunk(b"iTXt", XMP_WORD + bytes(5) + b"<x/>")).xmp == b"<x/>"
+
+
+@pytest.mark.parametrize(("over", "kept"), [(0, True), (1, False), (2**25, False)])
+def test_xmp_that_inflates_past_16_mb_is_not_read(over, kept):
+    bomb = zlib.compress(b" " * (2**24 + over), 1)
+    found = facts(chunk(b"iTXt", XMP_WORD + b"\0\1\0\0\0" + bomb))
+    assert (found.xmp is not None) == kept
+
+
+def test_lost_text_is_named_once_in_order_and_what_programs_write_idly_is_not():
+    words = (b"Title", b"Author", b"Title", b"Software", b"date:create")
+    found = facts(*(chunk(b"tEXt", word + b"\0value") for word in words), chunk(b"zTXt", b"B\0\0x"))
+    assert found.notes == ("PNG text is not kept: Author, B, Title",)
+
+
+def gamma(value):
+    return chunk(b"gAMA", struct.pack(">I", value))
+
+
+@pytest.mark.parametrize("value", [44999, 46000, 100000])
+def test_an_unusual_gamma_is_noted_unless_a_profile_or_srgb_outranks_it(value):
+    assert f"gamma of {value / 1e5:.5g} is not kept" in facts(gamma(value)).notes[0]
+    assert facts(gamma(value), chunk(b"sRGB", b"\0")).notes == ()
+    assert facts(gamma(value), chunk(b"iCCP", b"n\0\0")).notes == ()
+
+
+@pytest.mark.parametrize("value", [45000, 45455, 45999, 0])
+def test_the_usual_gamma_and_none_are_not_noted(value):
+    assert facts(gamma(value)).notes == ()
+
+
+def test_a_cicp_description_is_noted_instead_of_gamma():
+    assert facts(gamma(100000), chunk(b"cICP", bytes(4))).notes == (
+        "the PNG's cICP colour description is not kept",
+    )
+
+
+def test_a_png_cut_off_anywhere_is_read_as_far_as_it_goes():
+    whole = SIGNATURE + chunk(b"acTL", bytes(8)) + chunk(b"pHYs", struct.pack(">IIB", 1, 1, 1))
+    for size in range(len(whole)):
+        found = read_png_facts(io.BytesIO(whole[:size]))
+        assert found.animated == (size >= 16), "from the chunk's name on"
+        assert (found.dpi is not None) == (size >= len(whole) - 4), "from its last byte on"
+
+
+def test_a_text_chunk_that_claims_4_gb_is_stepped_over():
+    claim = struct.pack(">I", 2**32 - 1) + b"iTXt" + XMP_WORD
+    assert facts(claim, chunk(b"acTL", bytes(8))).animated is False
+
+
+def tiff(data):
+    return read_tiff_facts(io.BytesIO(data))
+
+
+PAGE, COPY, MASK = ([(0x00FE, 4, (kind,)), (0x0100, 3, (8,))] for kind in (2, 1, 4))
+
+
+def test_pages_are_counted_without_copies_and_masks_which_are_noted():
+    found = tiff(chain(PAGE, COPY, PAGE, MASK, PAGE))
+    assert found.pages == 3
+    assert found.notes == ("2 reduced copies or masks in the TIFF are not kept",)
+
+
+@pytest.mark.parametrize("back_to", [8, 8 + 2 + 24 + 4])
+def test_a_chain_that_runs_in_a_circle_ends(back_to):
+    data = bytearray(chain(PAGE, PAGE))
+    data[-4:] = struct.pack("<I", back_to)
+    assert tiff(bytes(data)).pages == 2
+
+
+def test_a_chain_that_leads_past_the_end_is_damaged():
+    with pytest.raises(TagError, match="past its end"):
+        tiff(block([(0x0100, 3, (8,))], following=10**6))
+
+
+@pytest.mark.parametrize(
+    ("photometric", "samples", "extra", "alpha"),
+    [
+        (2, 3, None, "none"),
+        (2, 4, 2, "straight"),
+        (2, 4, 1, "premultiplied"),
+        (2, 4, 0, "unlabelled"),
+        (2, 4, 77, "unlabelled"),
+        (2, 4, None, "unlabelled"),
+        (1, 1, None, "none"),
+        (1, 2, 2, "straight"),
+        (5, 4, 2, "none"),
+        (5, 5, 1, "premultiplied"),
+        (None, None, None, "none"),
+    ],
+)
+def test_channels_after_the_colours_are_what_the_tags_say(photometric, samples, extra, alpha):
+    stated = ((0x0106, photometric), (0x0115, samples), (0x0152, extra))
+    entries = [(tag, 3, (value,)) for tag, value in stated if value is not None]
+    assert tiff(block([(0x0100, 3, (8,)), *entries])).alpha == alpha
+
+
+def test_places_on_earth_are_noted_and_the_record_is_read():
+    found = tiff(block([(0x83BB, 7, text(b"record")), (0x8482, 5, (1, 1))]))
+    assert found.iptc == b"record"
+    assert found.notes == ("the TIFF's geographic tags are not kept",)
+
+
+def test_damaged_exif_is_noted_with_its_reason_and_the_pixels_stay_readable():
+    found = tiff(block([(0x0100, 3, (8,)), (0x8769, 4, (10**6,))]))
+    assert (found.pages, found.exif) == (1, None)
+    assert found.notes == (
+        "the TIFF's EXIF tags are damaged (it points past its end) and not kept",
+    )
+
+
+def test_a_layout_in_the_description_is_noted():
+    found = tiff(block([(0x010E, 2, text(b"ImageJ=1.54f\nimages=9\0"))]))
+    assert found.exif is None
+    assert "lays out pixels of the old size" in found.notes[0]

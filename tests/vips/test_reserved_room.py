@@ -1,0 +1,186 @@
+"""Room reserved in files: how much there is, what fills it, and what is left untouched."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+from picture_files import encoded, png_chunks, ramp
+
+from superres.vips.reserved import (
+    append_png_xmp,
+    fill,
+    fill_png,
+    forget_png_resolution,
+    png_room,
+    stand_in,
+)
+
+PIXELS = ramp(6, 9, 3)
+EXIF = b"II*\0" + bytes(range(200))
+XMP_HEAD = b"XML:com.adobe.xmp\0\0\0\0\0"
+
+
+def file_with_room(tmp_path, kind, size):
+    path = tmp_path / f"picture.{kind}"
+    path.write_bytes(encoded(PIXELS, kind, fields=[("exif-data", stand_in(size))]))
+    return path
+
+
+def decoded(path):
+    return pyvips.Image.new_from_buffer(path.read_bytes(), "").numpy()
+
+
+def exif_in(path):
+    value: Any = pyvips.Image.new_from_buffer(path.read_bytes(), "").get("exif-data")
+    return bytes(value).removeprefix(b"Exif\0\0")
+
+
+def named(path, name):
+    return [body for found, body in png_chunks(path.read_bytes()) if found == name]
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])
+@pytest.mark.parametrize("size", [300, 301, 5000, 60_000])
+def test_reserved_room_takes_a_block_of_that_size_and_the_pixels_stay(tmp_path, kind, size):
+    path = file_with_room(tmp_path, kind, size)
+    length, pixels = path.stat().st_size, decoded(path)
+    block = b"II*\0" + (bytes(range(1, 251)) * 240)[: size - 4]
+    assert fill(path, block)
+    assert path.stat().st_size == length
+    assert block in path.read_bytes()
+    assert np.array_equal(decoded(path), pixels)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_a_block_shorter_than_its_room_is_followed_by_zeros(tmp_path, kind):
+    path = file_with_room(tmp_path, kind, 1000)
+    assert fill(path, EXIF)
+    found = exif_in(path)
+    assert found.startswith(EXIF)
+    assert len(found) >= 1000
+    assert not any(found[len(EXIF) :])
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])
+def test_a_block_larger_than_its_room_is_refused_and_changes_no_byte(tmp_path, kind):
+    path = file_with_room(tmp_path, kind, 300)
+    before = path.read_bytes()
+    assert not fill(path, bytes(5000))
+    assert path.read_bytes() == before
+
+
+def test_a_file_without_a_stand_in_has_no_room(tmp_path):
+    path = tmp_path / "plain.jpg"
+    path.write_bytes(encoded(PIXELS, "jpeg"))
+    before = path.read_bytes()
+    assert not fill(path, EXIF)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("exif", "xmp", "room"),
+    [
+        (None, None, 0),
+        (bytes(100), None, 100),
+        (None, bytes(100), 100 + 22),
+        (bytes(100), bytes(50), 100 + 12 + 50 + 22),
+    ],
+)
+def test_the_room_in_a_png_is_counted_with_the_frame_of_a_second_chunk(exif, xmp, room):
+    assert png_room(exif, xmp) == room
+
+
+@pytest.mark.parametrize(
+    ("exif", "xmp"),
+    [
+        (EXIF, None),
+        (EXIF + b"!", None),
+        (None, b"<x/>"),
+        (None, b"<x>" + b"y" * 3001 + b"</x>"),
+        (EXIF, b"<x/>"),
+        (EXIF + b"!", b"<x>" + b"y" * 3000 + b"</x>"),
+    ],
+)
+def test_a_png_gets_whole_chunks_padded_to_the_room(tmp_path, exif, xmp):
+    path = file_with_room(tmp_path, "png", png_room(exif, xmp))
+    length = path.stat().st_size
+    assert fill_png(path, exif, xmp)
+    assert path.stat().st_size == length
+    assert np.array_equal(decoded(path), PIXELS)
+    blocks, texts = named(path, b"eXIf"), named(path, b"iTXt")
+    assert len(blocks) == (exif is not None)
+    assert len(texts) == (xmp is not None)
+    if exif:
+        assert blocks[0].rstrip(b"\0") == exif.rstrip(b"\0")
+    if xmp:
+        assert texts[0].rstrip(b" ") == XMP_HEAD + xmp
+
+
+def test_a_png_with_too_little_room_or_none_is_refused_and_changes_no_byte(tmp_path):
+    path = file_with_room(tmp_path, "png", 100)
+    before = path.read_bytes()
+    assert not fill_png(path, bytes(9000), None)
+    assert path.read_bytes() == before
+    path.write_bytes(encoded(PIXELS, "png"))
+    before = path.read_bytes()
+    assert not fill_png(path, EXIF, b"<x/>")
+    assert path.read_bytes() == before
+
+
+def test_an_exif_chunk_that_is_no_stand_in_is_not_overwritten(tmp_path):
+    path = file_with_room(tmp_path, "png", 5000)
+    assert fill_png(path, EXIF, None)
+    before = path.read_bytes()
+    assert not fill_png(path, EXIF, b"<x/>")
+    assert path.read_bytes() == before
+
+
+def test_large_xmp_stands_behind_the_pixels_and_in_front_of_the_end(tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(encoded(PIXELS, "png"))
+    append_png_xmp(path, b"<x/>")
+    names = [name for name, _ in png_chunks(path.read_bytes())]
+    assert names[-3:] == [b"IDAT", b"iTXt", b"IEND"]
+    assert named(path, b"iTXt") == [XMP_HEAD + b"<x/>"]
+    assert np.array_equal(decoded(path), PIXELS)
+
+
+def test_forgetting_the_resolution_leaves_a_ratio_and_a_sound_checksum(tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(encoded(PIXELS, "png"))
+    before = path.read_bytes()
+    (stated,) = named(path, b"pHYs")
+    assert stated[-1] == 1
+    forget_png_resolution(path)
+    after = path.read_bytes()
+    assert named(path, b"pHYs") == [stated[:-1] + b"\0"]
+    at = after.find(b"pHYs")
+    assert struct.unpack_from(">I", after, at + 13)[0] == zlib.crc32(after[at : at + 13])
+    assert after[: at + 12] + after[at + 17 :] == before[: at + 12] + before[at + 17 :]
+
+
+def test_a_png_without_a_resolution_is_not_touched_by_forgetting_it(tmp_path):
+    path = tmp_path / "bare.png"
+    stream = io.BytesIO(b"\x89PNG\r\n\x1a\n")
+    stream.seek(0, 2)
+    for name, body in ((b"IHDR", bytes(13)), (b"IDAT", b"pHYs"), (b"IEND", b"")):
+        checksum = struct.pack(">I", zlib.crc32(name + body))
+        stream.write(struct.pack(">I", len(body)) + name + body + checksum)
+    path.write_bytes(stream.getvalue())
+    forget_png_resolution(path)
+    assert path.read_bytes() == stream.getvalue()
+
+
+def test_no_two_stand_ins_of_a_process_differ_in_more_than_their_size():
+    small, large = stand_in(400), stand_in(500)
+    assert len(large) - len(small) == 100
+    # Mark 6, header 8, table 18, then count, tag and type 6: the size of the comment. It stands
+    # again behind two tables and the 32 bytes by which the stand-in is found.
+    differing = {at for at in range(len(small)) if small[at] != large[at]}
+    assert differing & {*range(38, 42)}
+    assert differing & {*range(82, 86)}
+    assert differing <= {*range(38, 42), *range(82, 86)}
