@@ -28,6 +28,7 @@ from superres.metadata.tags import (
 
 ORIENTATION, EXIF_POINTER, GPS_POINTER = 0x0112, 0x8769, 0x8825
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+_MOST_LONG = 2**32 - 1
 _MARK = b"Exif\0\0"
 _WIDTH_TAGS = {"picture": 0x0100, "exif": 0xA002}
 _HEIGHT_TAGS = {"picture": 0x0101, "exif": 0xA003}
@@ -137,7 +138,8 @@ def resolution_fields(header: Header, dpi: tuple[float, float]) -> dict[int, Fie
     """Return the three tags that state a resolution in pixels per inch."""
 
     def rational(value: float) -> Field:
-        parts = (round(value), 1) if value == round(value) else (round(value * 10000), 10000)
+        below = 1 if value == round(value) else min(10_000, int(_MOST_LONG // value))
+        parts = (round(value * below), below)
         return Field(RATIONAL, 1, struct.pack(header.order + "II", *parts))
 
     unit = Field(SHORT, 1, struct.pack(header.order + "H", 2))

@@ -131,7 +131,7 @@ def read_directory(stream: BinaryIO, header: Header, offset: int) -> Directory:
     """
     order, cell = header.order, header.cell_bytes
     count_code, entry_bytes = (order + "Q", 20) if header.big else (order + "H", 12)
-    stream.seek(offset)
+    _seek(stream, offset)
     count: int = struct.unpack(count_code, _exactly(stream, struct.calcsize(count_code)))[0]
     if not 0 < count <= _MAX_ENTRIES:
         raise TagError(f"a directory claims {count} entries")
@@ -163,7 +163,7 @@ def read_value(stream: BinaryIO, slot: Slot) -> bytes:
     """
     if slot.size > _MAX_VALUE_BYTES:
         raise TagError(f"a tag claims {slot.size} bytes")
-    stream.seek(slot.value_at)
+    _seek(stream, slot.value_at)
     return _exactly(stream, slot.size)
 
 
@@ -286,6 +286,13 @@ def _offset(header: Header, value: int) -> bytes:
     if not header.big and value >= 2**32:
         raise TagError("offsets past 4 GB do not fit")
     return struct.pack(header.offset_code, value)
+
+
+def _seek(stream: BinaryIO, offset: int) -> None:
+    """Go to an offset that a file states, which may be one that no file can have."""
+    if not 0 <= offset < 2**63:
+        raise TagError("it points past its end")
+    stream.seek(offset)
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:
