@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -110,8 +110,7 @@ def open_runtime(
         if options.backend not in BACKENDS:
             raise unknown_name("backend", options.backend, ("auto", *BACKENDS))
         return _open_named(options.backend, model, setup)
-    able = [name for name, entry in BACKENDS.items() if entry.installed() and entry.reads(model)]
-    name, reason = _pick(model, able, setup.device)
+    name, reason = _pick(model, setup.device)
     opened = _open_named(name, model, setup)
     facts = opened.facts
     where = describe_cpu() if facts.device.lower() == "cpu" else facts.device
@@ -135,24 +134,37 @@ def _open_named(name: str, model: ModelFile, setup: ResolvedOptions) -> Runtime:
     return entry.open(path, model.card, setup)
 
 
-def _pick(model: ModelFile, able: Sequence[str], device: Device) -> tuple[str, str]:
-    """Return the name of one of the runtimes that can run a model, and why it is the one."""
-    if not able:
+def _pick(model: ModelFile, device: Device) -> tuple[str, str]:
+    """Return the name of one of the runtimes that can run a model, and why it is the one.
+
+    Whether torch can read an .onnx takes reading it, so that is found out last.
+    """
+
+    def able(name: str) -> bool:
+        return BACKENDS[name].installed() and BACKENDS[name].reads(model)
+
+    if device.kind in ("cuda", "mps"):
+        for name in ("torch", "onnxruntime"):
+            if able(name):
+                return name, f"it runs on {device}"
+    elif (
+        device.kind in ("auto", "gpu")
+        and BACKENDS["torch"].installed()
+        and (gpu := _torch_gpu())
+        and able("torch")
+    ):
+        return "torch", f"it has {gpu}"
+    if able("openvino"):
+        return "openvino", "the default on CPUs and Intel's GPUs"
+    name = next(filter(able, BACKENDS), None)
+    if name is None:
         raise BackendError(
             f"no installed backend can run model {model.card.name}, which comes as "
             f"{' and '.join(p.name for p in (model.onnx, model.weights) if p) or 'no files'}",
             "pip install 'superres[torch]' for .safetensors; pip install superres for .onnx",
         )
-    if device.kind in ("cuda", "mps"):
-        for name in ("torch", "onnxruntime"):
-            if name in able:
-                return name, f"it runs on {device}"
-    elif device.kind in ("auto", "gpu") and "torch" in able and (gpu := _torch_gpu()):
-        return "torch", f"it has {gpu}"
-    if "openvino" in able:
-        return "openvino", "the default on CPUs and Intel's GPUs"
     missing = "openvino is not installed" if model.onnx else "the model has no .onnx file"
-    return able[0], missing
+    return name, missing
 
 
 def _torch_gpu() -> str | None:
