@@ -7,6 +7,7 @@ queued, kept and run elsewhere. A pipe is named `-` here; its stream is handed t
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
@@ -45,14 +46,14 @@ _File = Annotated[
 _Place = Annotated[Literal["-"] | _File, Field(union_mode="left_to_right")]
 
 
-def _chain_to_json(config: DegradationConfig) -> dict[str, Any]:
-    """Return a chain with its steps as a list: what keeps JSON may not keep the order of keys."""
+def _degradation_to_json(config: DegradationConfig) -> dict[str, Any]:
+    """Return a degradation with its steps as a list: a store of JSON may not keep keys in order."""
     table = config.model_dump(mode="json")
     return {**table, "steps": list(table["steps"].items())}
 
 
-def _chain_from_json(value: object) -> object:
-    """Turn a list of steps, if that is what they are, into the table that a chain has."""
+def _degradation_from_json(value: object) -> object:
+    """Turn a list of steps, if that is what they are, into the table that a degradation has."""
     table = as_table(value)
     if table is None or not isinstance(table.get("steps"), list):
         return value
@@ -60,10 +61,10 @@ def _chain_from_json(value: object) -> object:
     return {**table, "steps": dict(steps.validate_python(table["steps"]))}
 
 
-_Chain = Annotated[
+_Degradation = Annotated[
     DegradationConfig,
-    BeforeValidator(_chain_from_json),
-    PlainSerializer(_chain_to_json, when_used="json"),
+    BeforeValidator(_degradation_from_json),
+    PlainSerializer(_degradation_to_json, when_used="json"),
 ]
 
 
@@ -81,19 +82,19 @@ class JobHead(BaseModel, frozen=True):
     existing: Existing = "refuse"
 
     @property
+    @abstractmethod
     def inputs(self) -> tuple[Path, ...]:
         """The files that are read."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def outputs(self) -> tuple[Path, ...]:
         """The files that are written, the result first; none if it goes into a pipe."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, str]:
         """Source and target in words."""
-        raise NotImplementedError
 
 
 class FileJob(JobHead, frozen=True):
@@ -133,7 +134,7 @@ class UpscaleJob(FileJob, frozen=True):
         size: (height, width) of the result. With neither, the model's largest scale.
         run: How networks are run.
         max_pixels: Largest picture or frame, before and after, that is taken on; None takes
-            `formats.read.MAX_PIXELS`.
+            `media.MAX_PIXELS`.
     """
 
     model: str = zoo.DEFAULT
@@ -219,7 +220,7 @@ class DegradeJob(FileJob, frozen=True):
     Attributes:
         source: The large picture.
         target: The small one; its suffix names the format.
-        degradation: The chain.
+        degradation: What is done to the picture.
         scale: Large size over small size.
         seed: Another one draws other flaws.
     """
@@ -227,7 +228,7 @@ class DegradeJob(FileJob, frozen=True):
     kind: Literal["degrade"] = "degrade"
     source: _File
     target: _File
-    degradation: _Chain
+    degradation: _Degradation
     scale: Annotated[int, Field(ge=1, le=16)] = 4
     seed: Annotated[int, Field(ge=0)] = 0
 
