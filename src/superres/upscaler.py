@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -18,6 +17,7 @@ from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
 from superres.images.bleed import bleed_rows
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
 from superres.images.resize import resize_rows
+from superres.images.row_stream import RowStream
 from superres.infer.engine import Engine, EngineState
 from superres.infer.route import Route, Size, plan_route
 from superres.runtimes.open import open_runtime
@@ -212,7 +212,7 @@ class Upscaler:
             self._colour_rows((block[..., n : n + 1] for block in copy), size, route, watch)
             for n, copy in enumerate(copies)
         )
-        return functools.reduce(_joined, single)
+        return _joined(*single)
 
     def frame(self, frame: Unit, route: Route, watch: Watch | None = None) -> Unit:
         """Upscale a grey or RGB frame that fits into memory, as `rows` does.
@@ -384,12 +384,8 @@ def _through(engine: Engine, blocks: Iterable[Unit], size: Size, watch: Watch) -
     )
 
 
-def _joined(first: Iterator[Unit], second: Iterator[Unit]) -> Iterator[Unit]:
-    """Join two streams of row blocks along the channels, whatever heights the blocks have."""
-    waiting: list[Unit] = []
+def _joined(first: Iterator[Unit], *others: Iterator[Unit]) -> Iterator[Unit]:
+    """Join streams of row blocks along the channels, whatever heights the blocks have."""
+    streams = [RowStream(other) for other in others]
     for block in first:
-        while sum(map(len, waiting)) < len(block):
-            waiting.append(next(second))
-        ready = np.concatenate(waiting)
-        yield np.concatenate((block, ready[: len(block)]), axis=2)
-        waiting = [ready[len(block) :]]
+        yield np.concatenate([block, *(stream.take(len(block)) for stream in streams)], axis=2)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from superres.frame import Unit
 from superres.images.bleed import bleed, bleed_rows
+from superres.images.row_stream import RowStream
 
 Valid = NDArray[np.bool_]
 
@@ -52,14 +53,9 @@ def valid_rows(
 
 def mark_nodata(blocks: Iterable[Unit], valid: Iterable[Valid]) -> Iterator[Unit]:
     """Write NaN where there is no value; the two streams may come in blocks of any heights."""
-    valid = iter(valid)
-    waiting: list[Valid] = []
+    rows = RowStream(valid)
     for block in blocks:
-        while sum(map(len, waiting)) < len(block):
-            waiting.append(next(valid))
-        ready = np.concatenate(waiting)
-        yield np.where(ready[: len(block)], block, np.float32(np.nan))
-        waiting = [ready[len(block) :]]
+        yield np.where(rows.take(len(block)), block, np.float32(np.nan))
 
 
 def _filled(pixels: Unit, radius: int) -> Unit:

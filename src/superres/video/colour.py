@@ -17,9 +17,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from superres.errors import PictureError
+from superres.frame import Unit
 from superres.video.probe import UNSAID, Colour, reason
-
-Unit = NDArray[np.float32]
 
 BT709, BT601 = 1, 6
 LIMITED, FULL = 1, 2

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
 from superres import zoo
 from superres.errors import ArgumentError
+from superres.frame import Unit
 from superres.images.resize import resize
 from superres.infer.engine import EngineState
 from superres.infer.route import Route
@@ -28,7 +28,6 @@ from superres.upscaler import RunOptions, Upscaler
 from superres.video.cuts import SceneCuts
 from superres.watch import Watch
 
-Unit = NDArray[np.float32]  # (H, W, 3), in [0, 1] as input, unclamped as output
 # Takes frames, and how many of the first are only there to be looked at; yields all others.
 FrameEnlarger = Callable[[Iterable[Unit], int], Iterator[Unit]]
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from superres.atomic import atomic_write, os_errors_as
+from superres.frame import Unit
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Route
 from superres.video.colour import FromRgb, ToRgb, numbers_of
@@ -29,7 +28,6 @@ from superres.video.pictures import picture_name, write_frame, write_times
 from superres.video.probe import VideoFacts
 from superres.watch import Watch
 
-Unit = NDArray[np.float32]
 Enlarged = tuple[Still, Unit]
 
 _QUEUED_SMALL, _QUEUED_LARGE = 3, 2  # frames that wait before and after the network

@@ -1,0 +1,35 @@
+"""Stream of row blocks, read in portions of any height."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Number = TypeVar("Number", bound=np.generic)
+
+
+class RowStream(Generic[Number]):
+    """Hands out the rows of a stream of blocks, in portions that need not be the blocks.
+
+    Args:
+        blocks: (h, W, C) arrays from top to bottom, of any heights.
+    """
+
+    def __init__(self, blocks: Iterable[NDArray[Number]]) -> None:
+        self._blocks = iter(blocks)
+        self._waiting: list[NDArray[Number]] = []
+
+    def take(self, count: int) -> NDArray[Number]:
+        """Return the next rows, (count, W, C).
+
+        Raises:
+            StopIteration: The stream ends before that.
+        """
+        while sum(map(len, self._waiting)) < count:
+            self._waiting.append(next(self._blocks))
+        ready = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
+        self._waiting = [ready[count:]]
+        return ready[:count]
