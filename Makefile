@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine:
-#   make demo   installs superres and enlarges the pictures of examples/ into out/
+#   make demo   installs superres and upscales the pictures of examples/ into out/
 #   make test   installs what a developer needs and runs every check
 # Both work in .venv, and a second run installs nothing again.
 

@@ -124,11 +124,11 @@ def main() -> None:
         for model in arguments.model or MODELS:
             for scale in arguments.scale or SCALES:
                 network = model != "bicubic"
-                enlarge = load(model, scale=scale, precision="fp32") if network else bicubic(scale)
+                upscale = load(model, scale=scale, precision="fp32") if network else bicubic(scale)
                 weights = resolve(model, scale=scale).card.weights_sha256 if network else ""
                 for kind, folder in (("damaged", arguments.damaged), ("clean", arguments.truth)):
                     row = {"pictures": kind, "scale": scale, "model": model, "weights": weights}
-                    row |= score(enlarge, folder, scale)
+                    row |= score(upscale, folder, scale)
                     key = (kind, scale, model)
                     rows = [r for r in rows if (r["pictures"], r["scale"], r["model"]) != key]
                     rows.append(row)

@@ -2,7 +2,7 @@
 
 B. D. Lucas, T. Kanade, "An iterative image registration technique with an application to stereo
 vision", 1981, for every pixel. Exactly: planes are halved (MATLAB's bicubic, antialiased) while
-their shorter edge keeps 16 px; from the smallest on, the flow is enlarged bilinearly and renewed
+their shorter edge keeps 16 px; from the smallest on, the flow is upscaled bilinearly and renewed
 four times by what least squares over a 15 x 15 box gives,
 
     (sum g g' + I) new = sum g (g' old + e) + old,    e(x) = first(x) - second(x + old(x)),
@@ -43,7 +43,7 @@ def dense_flow(first: Plane, second: Plane) -> Flow:
         pyramid.append((_halved(pyramid[-1][0]), _halved(pyramid[-1][1])))
     flow = np.zeros((2, *pyramid[-1][0].shape), np.float32)
     for one, other in reversed(pyramid):
-        flow = _refined(one, other, _enlarged(flow, (one.shape[0], one.shape[1])))
+        flow = _refined(one, other, _upscaled(flow, (one.shape[0], one.shape[1])))
     return flow
 
 
@@ -134,7 +134,7 @@ def _halved(plane: Plane) -> Plane:
     return resize(plane, scale=0.5).astype(np.float32)
 
 
-def _enlarged(flow: Flow, size: tuple[int, int]) -> Flow:
+def _upscaled(flow: Flow, size: tuple[int, int]) -> Flow:
     """Return a flow on the next finer level, where it is longer."""
     if flow.shape[1:] == size:
         return flow

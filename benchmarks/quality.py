@@ -95,7 +95,7 @@ def measure(
     """Return a row: scores, size, work and speed of one model at a scale; `bicubic` is one too."""
     row: dict[str, Any] = {"recipe": name, "scale": scale, "cpu": describe_cpu(), "sets": {}}
     if model == BICUBIC:
-        enlarge = bicubic(scale)
+        upscale = bicubic(scale)
     else:
         weights = zoo.resolve(model, scale=scale).weights
         assert weights is not None, f"{model} has no weights that torch loads"
@@ -106,22 +106,22 @@ def measure(
         row["multiply_adds"] = multiply_adds(network, scale, card.channels, card.multiple_of)
         if timed:
             row["ms_per_megapixel"] = _milliseconds(model, scale)
-        enlarge = load(model, scale=scale, precision="fp32")
+        upscale = load(model, scale=scale, precision="fp32")
     score = scorer()
     for folder in sets:
-        row["sets"][folder.resolve().name] = score(enlarge, folder, scale)
+        row["sets"][folder.resolve().name] = score(upscale, folder, scale)
     return row
 
 
 def _milliseconds(model: str, scale: int) -> float:
     """Return the time of a megapixel of output, the best of three."""
     small = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-    enlarge = load(model, scale=scale)
-    enlarge(small)
+    upscale = load(model, scale=scale)
+    upscale(small)
     taken: list[float] = []
     for _ in range(3):
         start = time.perf_counter()
-        enlarge(small)
+        upscale(small)
         taken.append(time.perf_counter() - start)
     return min(taken) * 1e9 / (256 * scale) ** 2
 

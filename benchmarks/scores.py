@@ -1,4 +1,4 @@
-"""How an enlarger scores on a set: PSNR and SSIM on luma, LPIPS on RGB, as all pages give them."""
+"""How an upscaler scores on a set: PSNR and SSIM on luma, LPIPS on RGB, as all pages give them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from superres.evaluate.benchmark import Enlarger, evaluate
+from superres.evaluate.benchmark import ArrayUpscaler, evaluate
 from superres.frame import to_unit
 from superres.losses.lpips import load_lpips
 from superres.metrics import Protocol
@@ -18,11 +18,11 @@ from superres.watch import Watch
 from superres.zoo import feature_weights
 
 
-def scorer() -> Callable[[Enlarger, Path, int], dict[str, float]]:
-    """Return what scores an enlarger on a folder at a scale; LPIPS is opened once."""
+def scorer() -> Callable[[ArrayUpscaler, Path, int], dict[str, float]]:
+    """Return what scores an upscaler on a folder at a scale; LPIPS is opened once."""
     lpips = load_lpips("alexnet", feature_weights("alexnet", watch=Watch(print)))
 
-    def score(enlarge: Enlarger, folder: Path, scale: int) -> dict[str, float]:
+    def score(upscale: ArrayUpscaler, folder: Path, scale: int) -> dict[str, float]:
         distances: list[float] = []
 
         def compare(_: np.ndarray, restored: np.ndarray, truth: np.ndarray) -> None:
@@ -30,7 +30,7 @@ def scorer() -> Callable[[Enlarger, Path, int], dict[str, float]]:
                 distances.append(float(lpips(_planes(restored), _planes(truth))))
 
         protocol = Protocol(channels="luma", border=scale)
-        result = evaluate(enlarge, folder, scale=scale, protocol=protocol, on_pixels=compare)
+        result = evaluate(upscale, folder, scale=scale, protocol=protocol, on_pixels=compare)
         return {
             "psnr_db": round(result.psnr_db, 3),
             "ssim": round(result.ssim, 4),

@@ -4,8 +4,8 @@
     python benchmarks/video.py --only rates --model fast                       # rates alone
 
 Quality: the middle frames of each clip are made small by bicubic, rounded to 8 bits, stored without
-loss, enlarged by `superres video` itself and compared with what they were. Rates: a clip made here,
-640x360 at 24 frames a second, is enlarged by 2, as users would; beside the rate of the network
+loss, upscaled by `superres video` itself and compared with what they were. Rates: a clip made here,
+640x360 at 24 frames a second, is upscaled by 2, as users would; beside the rate of the network
 alone stand the milliseconds of one core that each stage takes for a frame. With `--write` what is
 measured goes to benchmarks/results/video.json, beside what was measured before (so models may take
 turns), and the tables into docs/video.md.
@@ -187,7 +187,7 @@ def rates(models: Sequence[str], seconds: int) -> dict[str, Any]:
 
 
 def _timed(job: VideoJob) -> dict[str, float]:
-    """Enlarge a clip; the steady rate leaves out the start and the end of the run."""
+    """Upscale a clip; the steady rate leaves out the start and the end of the run."""
     at: list[float] = []
     cores = time.process_time()
     watch = Watch(on_progress=lambda done, known: at.append(time.perf_counter()))
@@ -247,7 +247,7 @@ def scale_steps(source: Path) -> dict[str, float]:
     size = (2 * facts.size[0], 2 * facts.size[1])
     settled = choose_encoding(facts, size, "mp4", CodecOptions())
     from_rgb = FromRgb(settled.pix_fmt, settled.numbers, settled.colour, size)
-    larges = [_enlarged(to_rgb(one.frame)) for one in stills[:_RUNS]]
+    larges = [_upscaled(to_rgb(one.frame)) for one in stills[:_RUNS]]
     found["from RGB"] = 1e3 * _median(lambda: from_rgb(larges[0], still.frame))[1]
     for preset in _PRESETS:
         codec = CodecOptions(more=(("preset", preset),))
@@ -263,7 +263,7 @@ def scale_steps(source: Path) -> dict[str, float]:
     return found
 
 
-def _enlarged(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+def _upscaled(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     planes = np.ascontiguousarray(resize(rgb, scale=2.0).transpose(2, 0, 1), np.float32)
     return planes.transpose(1, 2, 0)
 

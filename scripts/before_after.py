@@ -1,4 +1,4 @@
-"""Make the README's picture: crops of two examples, enlarged by bicubic and by the default model.
+"""Make the README's picture: crops of two examples, upscaled by bicubic and by the default model.
 
 Run as `python scripts/before_after.py docs/images/before_after.png`.
 """

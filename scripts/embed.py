@@ -39,9 +39,9 @@ def in_half(model: Path, folder: Path) -> tuple[nn.Module, Card, Path]:
 
 def scored(card: Card, file: Path, sets: list[Path]) -> Card:
     """Return the card with the scores of a model file on some benchmark sets."""
-    enlarge = load(str(file), precision="fp32")
+    upscale = load(str(file), precision="fp32")
     protocol = Protocol(channels="luma", border=card.scale)
-    results = [evaluate(enlarge, one, scale=card.scale, protocol=protocol) for one in sets]
+    results = [evaluate(upscale, one, scale=card.scale, protocol=protocol) for one in sets]
     scores = tuple(
         Score(
             set=result.name,

@@ -177,7 +177,7 @@ def test_nothing_lies_among_them_that_the_table_has_not():
     assert {path.name for path in FOLDER.iterdir()} == {file.file for file in MODELS}
 
 
-def test_a_model_that_is_only_on_the_hub_is_fetched_and_enlarges(folder, monkeypatch):
+def test_a_model_that_is_only_on_the_hub_is_fetched_and_upscales(folder, monkeypatch):
     file = min(MODELS, key=lambda file: file.bytes)
     data = (FOLDER / file.file).read_bytes()
     with serving({f"/{file.file}": sending(data)}) as (url, asked):

@@ -15,7 +15,7 @@ from superres.infer.route import plan_route
 from superres.model_pool import ModelPool
 from superres.modelfiles.files import ModelFile
 from superres.upscaler import RunOptions
-from superres.video.enlarge import enlarge_each
+from superres.video.frame_upscaler import upscale_each
 from superres.watch import Watch
 
 CARD = make_card(halo=2)
@@ -127,7 +127,7 @@ def test_two_videos_and_a_picture_on_one_pool_are_each_right_to_the_pixel(opened
     def video(name):
         upscaler = pool.upscaler("fake", RUN)
         route = plan_route(sizes[name], upscaler.offered, 2, None)
-        frames = enlarge_each(upscaler, route, Watch())(iter(videos[name]), 0)
+        frames = upscale_each(upscaler, route, Watch())(iter(videos[name]), 0)
         made[name] = list(frames)
 
     def still_picture():
@@ -155,7 +155,7 @@ def test_a_cancelled_video_beside_a_picture_stops_by_itself(opened):
         upscaler = pool.upscaler("fake", RUN)
         route = plan_route((40, 50), upscaler.offered, 2, None)
         with pytest.raises(Cancelled):
-            list(enlarge_each(upscaler, route, job)(frames(), 0))
+            list(upscale_each(upscaler, route, job)(frames(), 0))
 
     in_threads(video, lambda: made.append(rows(pool, still, Watch())))
     assert np.array_equal(made[0], whole(NETWORK, still))

@@ -36,7 +36,7 @@ class Bands:
     """What the channels of a picture mean: colours or bands, with or without alpha as the last.
 
     Attributes:
-        colour: `grey` (one), `rgb` (three), or `bands`: any number that are no colours of a screen,
+        colour: `grey` (one), `rgb` (three), or `bands`: any number, none of them a screen's,
             such as a satellite's; each of them goes through a network by itself, as grey.
         count: Channels before alpha.
         alpha: Whether alpha is the last channel.

@@ -202,7 +202,7 @@ def test_the_report_says_what_fused(burst, fresh):
     assert min(report.weight for report in made.frames) > 0.7
 
 
-def test_one_frame_is_enlarged_as_upscale_does(burst, model):
+def test_one_frame_is_upscaled_as_upscale_does(burst, model):
     frame = burst.frames[0]
     expected = superres.upscale(frame, scale=4)
     np.testing.assert_array_equal(superres.fuse([frame], model=model), expected)
@@ -265,7 +265,7 @@ def test_every_layout_and_depth_comes_back(scene, model, shape, dtype):
         assert (made[..., -1] >= 0.99 * white).all()
 
 
-def test_a_model_of_many_frames_is_refused_where_one_frame_is_enlarged(model):
+def test_a_model_of_many_frames_is_refused_where_one_frame_is_upscaled(model):
     with pytest.raises(
         ModelError,
         match=r"takes bursts of frames, single pictures were requested\nhint: superres burst",

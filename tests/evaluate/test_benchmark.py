@@ -44,11 +44,11 @@ def test_small_pictures_are_made_from_the_truth_cropped_to_a_multiple(tmp_path: 
     save(truth, tmp_path / "a.png")
     seen: list[np.ndarray] = []
 
-    def enlarger(small: np.ndarray) -> np.ndarray:
+    def upscaler(small: np.ndarray) -> np.ndarray:
         seen.append(small)
         return repeat(small)
 
-    result = evaluate(enlarger, tmp_path, scale=2, protocol=LUMA)
+    result = evaluate(upscaler, tmp_path, scale=2, protocol=LUMA)
     np.testing.assert_array_equal(seen[0], rounded(resize(truth[:32, :40], scale=0.5)))
     assert result.small == "made"
     assert result.psnr_db == pytest.approx(psnr(repeat(seen[0]), truth[:32, :40], protocol=LUMA))
@@ -88,13 +88,13 @@ def test_a_set_scores_the_mean_of_its_pictures_in_the_order_of_names(tmp_path: P
 def test_grey_pictures_stay_grey_and_alpha_is_left_out(tmp_path: Path):
     shapes: list[tuple[int, ...]] = []
 
-    def enlarger(small: np.ndarray) -> np.ndarray:
+    def upscaler(small: np.ndarray) -> np.ndarray:
         shapes.append(small.shape)
         return repeat(small)
 
     save(picture(32, 40, 1)[..., 0], tmp_path / "grey.png")
     save(picture(32, 40, 4), tmp_path / "rgba.png")
-    evaluate(enlarger, tmp_path, scale=2, protocol=LUMA)
+    evaluate(upscaler, tmp_path, scale=2, protocol=LUMA)
     assert shapes == [(16, 20, 1), (16, 20, 3)]
 
 
@@ -103,11 +103,11 @@ def test_16_bit_sets_keep_their_depth(tmp_path: Path):
     save(truth, tmp_path / "deep.png")
     seen: list[np.ndarray] = []
 
-    def enlarger(small: np.ndarray) -> np.ndarray:
+    def upscaler(small: np.ndarray) -> np.ndarray:
         seen.append(small)
         return bicubic(2)(small)
 
-    assert evaluate(enlarger, tmp_path, scale=2, protocol=LUMA).psnr_db > 30
+    assert evaluate(upscaler, tmp_path, scale=2, protocol=LUMA).psnr_db > 30
     assert seen[0].dtype == np.uint16
     assert len(np.unique(seen[0] % 256)) > 100
 
@@ -170,20 +170,20 @@ def test_cpsnr_forgives_a_shift_and_a_bias_and_heeds_the_masks_of_a_set(tmp_path
     truth, protocol = picture(32, 40), RegisteredProtocol()
     save(truth, tmp_path / "HR" / "a.png")
 
-    def enlarger(_: np.ndarray) -> np.ndarray:
+    def upscaler(_: np.ndarray) -> np.ndarray:
         moved = np.roll(truth // 2 + 10, 2, axis=0)
         moved[:12] = 0
         return moved
 
     save(truth // 2, tmp_path / "HR" / "a.png")
-    clouded = evaluate(enlarger, tmp_path, scale=2, protocol=protocol)
+    clouded = evaluate(upscaler, tmp_path, scale=2, protocol=protocol)
     assert clouded.psnr_db < 20
     clear = np.zeros((32, 40), np.uint8)
     clear[12:] = 255
     save(clear, tmp_path / "SM" / "a.png")
-    result = evaluate(enlarger, tmp_path, scale=2, protocol=protocol)
+    result = evaluate(upscaler, tmp_path, scale=2, protocol=protocol)
     assert result.psnr_db == math.inf
     assert math.isnan(result.ssim)
     (tmp_path / "SM" / "a.png").rename(tmp_path / "SM" / "b.png")
     with pytest.raises(DataError, match=r"no mask for a\.png"):
-        evaluate(enlarger, tmp_path, scale=2, protocol=protocol)
+        evaluate(upscaler, tmp_path, scale=2, protocol=protocol)

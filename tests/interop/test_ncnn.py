@@ -247,7 +247,7 @@ def test_a_crafted_line_is_refused(tmp_path, line):
         read_ncnn(path)
 
 
-def test_an_enlargement_that_is_made_smaller_afterwards_is_explained(tmp_path):
+def test_an_upsampling_that_is_made_smaller_afterwards_is_explained(tmp_path):
     pair = compact_pair()
     pair.layer("Interp", "0=3 1=5.000000e-01 2=5.000000e-01")
     with pytest.raises(ModelError, match=r"output by 0\.5 afterwards\n.*-s 2"):

@@ -42,7 +42,7 @@ CASES = {
         lambda x: published.rrdb(PLAIN, x),
         ("rrdb", 4, {"blocks": 2}),
     ),
-    "rrdb that enlarges a folded input": (
+    "rrdb that upscales a folded input": (
         folded := published.rrdb_weights(features=12, growth=6, blocks=1, fold=2),
         lambda x: published.rrdb(folded, x, blocks=1, fold=2),
         ("rrdb", 2, {"features": 12, "growth": 6, "blocks": 1}),

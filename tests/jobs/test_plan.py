@@ -107,12 +107,12 @@ def test_an_input_folder_inside_the_output_folder_is_searched():
     assert targets(["all/in"], "all") == {"all/in/a.png": "all/a_x4.png"}
 
 
-def test_results_of_an_earlier_run_in_a_folder_are_not_enlarged_again():
+def test_results_of_an_earlier_run_in_a_folder_are_not_upscaled_again():
     touch("in/a.png", "in/a_x4.png")
     assert targets(["in"], None) == {"in/a.png": "in/a_x4.png"}
 
 
-def test_a_result_of_an_earlier_run_is_enlarged_when_it_is_named():
+def test_a_result_of_an_earlier_run_is_upscaled_when_it_is_named():
     touch("a_x4.png")
     assert targets(["a_x4.png"], None) == {"a_x4.png": "a_x4_x4.png"}
 
@@ -122,7 +122,7 @@ def test_an_empty_suffix_does_not_hide_the_inputs_of_a_folder():
     assert targets(["in"], None, Naming("", None)) == {"in/a.png": "in/a.png"}
 
 
-def test_a_picture_that_is_named_twice_is_enlarged_once():
+def test_a_picture_that_is_named_twice_is_upscaled_once():
     touch("in/a.png")
     assert targets(["in", "in/a.png", "./in/a.png"], "out") == {"in/a.png": "out/a_x4.png"}
 

@@ -38,8 +38,8 @@ needs_x265 = pytest.mark.skipif(not has_encoder("libx265"), reason="this av has 
 
 
 @pytest.fixture
-def enlarge():
-    """Return a function that enlarges a clip by 2 and returns the report."""
+def upscale():
+    """Return a function that upscales a clip by 2 and returns the report."""
 
     def run(source, target, *, progress=None, **options):
         pipes = Pipes() if isinstance(target, Path) else Pipes(target=target)
@@ -59,9 +59,9 @@ def left_in(folder: Path, *inputs: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path not in inputs)
 
 
-def test_each_frame_is_its_own_enlarged_and_none_is_swapped_or_lost(tmp_path, enlarge):
+def test_each_frame_is_its_own_upscaled_and_none_is_swapped_or_lost(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=11, time_base=MS)
-    report = enlarge(source, tmp_path / "b.mkv", **LOSSLESS)
+    report = upscale(source, tmp_path / "b.mkv", **LOSSLESS)
     assert (report.frames, report.output_size, report.scale) == (11, (48, 64), 2.0)
     for number, plane in enumerate(planes(tmp_path / "b.mkv")):
         expected = luma(number).repeat(2, axis=0).repeat(2, axis=1)
@@ -70,28 +70,28 @@ def test_each_frame_is_its_own_enlarged_and_none_is_swapped_or_lost(tmp_path, en
 
 
 @needs_x264
-def test_variable_times_are_kept_to_the_tick_over_segments_and_predicted_frames(tmp_path, enlarge):
+def test_variable_times_are_kept_to_the_tick_over_segments_and_predicted_frames(tmp_path, upscale):
     stamps = [0, 512, 1100, 1500, 2048, 5000, 5600, 7001, 8000, 9999, 12801, 12802, 40000]
     source = write_clip(tmp_path / "a.mp4", frames=13, stamps=stamps, codec="mpeg4")
     options = CodecOptions("h264", more=(("bf", "3"), ("preset", "ultrafast")))
-    report = enlarge(source, tmp_path / "b.mp4", codec=options)
+    report = upscale(source, tmp_path / "b.mp4", codec=options)
     assert [at * 12800 for at in seconds(tmp_path / "b.mp4")] == pytest.approx(stamps, abs=1e-6)
     assert "time stamps" in report.kept
 
 
-def test_a_clip_that_does_not_begin_at_nought_keeps_its_beginning(tmp_path, enlarge):
+def test_a_clip_that_does_not_begin_at_nought_keeps_its_beginning(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", stamps=[500, 540, 585, 900, 901, 950], time_base=MS)
-    enlarge(source, tmp_path / "b.mkv", **LOSSLESS)
+    upscale(source, tmp_path / "b.mkv", **LOSSLESS)
     assert seconds(tmp_path / "b.mkv") == seconds(source)
 
 
 @needs_x264
-def test_sound_subtitles_chapters_tags_and_attachments_go_along(tmp_path, enlarge):
+def test_sound_subtitles_chapters_tags_and_attachments_go_along(tmp_path, upscale):
     source = write_clip(
         tmp_path / "a.mkv", frames=20, time_base=MS, sound=True, subtitles="subrip",
         attachment=b"FONT" * 9, chapters=("one", "two"), metadata={"title": "Höhe", "comment": "c"},
     )  # fmt: skip
-    report = enlarge(source, tmp_path / "b.mkv")
+    report = upscale(source, tmp_path / "b.mkv")
     assert report.not_kept == ()
     assert {"audio 1 (aac)", "chapters (2)", "attachment 1 (font.ttf)"} <= set(report.kept)
     assert [packet for packet in packets(source) if packet[0] != "video"] == [
@@ -116,12 +116,12 @@ def packets(path):
 
 
 @needs_x264
-def test_rotation_aspect_and_colour_are_in_the_result(tmp_path, enlarge):
+def test_rotation_aspect_and_colour_are_in_the_result(tmp_path, upscale):
     colour = {"colorspace": 1, "color_range": 2, "color_primaries": 1, "color_trc": 1}
     source = write_clip(
         tmp_path / "a.mp4", codec="libx264", rotation=90, aspect=Fraction(4, 3), colour=colour
     )
-    report = enlarge(source, tmp_path / "b.mp4")
+    report = upscale(source, tmp_path / "b.mp4")
     before, after = probe(source), probe(tmp_path / "b.mp4")
     assert before.display is not None
     assert (before.display, before.aspect, before.colour) == (
@@ -130,21 +130,21 @@ def test_rotation_aspect_and_colour_are_in_the_result(tmp_path, enlarge):
     assert {"rotation", "pixel aspect ratio (4/3)", "colour range"} <= set(report.kept)
 
 
-def test_another_shape_by_size_keeps_the_pictures_own_shape(tmp_path, enlarge):
+def test_another_shape_by_size_keeps_the_pictures_own_shape(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mov", codec="mpeg4", aspect=Fraction(4, 3))
-    enlarge(source, tmp_path / "b.mov", scale=None, size=(48, 128), codec=CodecOptions("mpeg4"))
+    upscale(source, tmp_path / "b.mov", scale=None, size=(48, 128), codec=CodecOptions("mpeg4"))
     assert probe(tmp_path / "b.mov").aspect == Fraction(4, 3) * Fraction(32, 24) / Fraction(128, 48)
 
 
 @needs_x265
-def test_ten_bits_and_hdr_stay_what_they_are(tmp_path, enlarge):
+def test_ten_bits_and_hdr_stay_what_they_are(tmp_path, upscale):
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
     source = write_clip(
         tmp_path / "a.mkv", codec="libx265", pix_fmt="yuv420p10le", time_base=MS,
         colour={"colorspace": 9, "color_primaries": 9, "color_trc": 16, "color_range": 1},
         options={"x265-params": f"log-level=error:master-display={display}:max-cll=1000,400"},
     )  # fmt: skip
-    report = enlarge(source, tmp_path / "b.mkv")
+    report = upscale(source, tmp_path / "b.mkv")
     before, after = probe(source), probe(tmp_path / "b.mkv")
     assert after.pix_fmt == report.pix_fmt == "yuv420p10le"
     assert after.colour == before.colour
@@ -153,19 +153,19 @@ def test_ten_bits_and_hdr_stay_what_they_are(tmp_path, enlarge):
     assert {"HDR mastering display", "HDR content light level"} <= set(report.kept)
 
 
-def test_what_the_container_cannot_hold_is_told(tmp_path, enlarge):
+def test_what_the_container_cannot_hold_is_told(tmp_path, upscale):
     source = write_clip(
         tmp_path / "a.mkv", frames=5, sound=True, subtitles="subrip", metadata={"title": "T"}
     )
-    report = enlarge(source, tmp_path / "b.mp4", codec=CodecOptions("mpeg4"))
+    report = upscale(source, tmp_path / "b.mp4", codec=CodecOptions("mpeg4"))
     assert any(line.startswith("subtitle 1 (srt): ") for line in report.not_kept)
     assert any(line.startswith("audio 1") for line in report.kept)
 
 
 @pytest.mark.parametrize(("pix_fmt", "deep"), [("yuv444p", 8), ("gray", 8), ("yuv422p10le", 10)])
-def test_the_pixel_format_stays_where_the_codec_has_it(tmp_path, enlarge, pix_fmt, deep):
+def test_the_pixel_format_stays_where_the_codec_has_it(tmp_path, upscale, pix_fmt, deep):
     source = write_clip(tmp_path / "a.mkv", frames=3, pix_fmt=pix_fmt)
-    assert enlarge(source, tmp_path / "b.mkv", **LOSSLESS).pix_fmt == pix_fmt
+    assert upscale(source, tmp_path / "b.mkv", **LOSSLESS).pix_fmt == pix_fmt
     expected = luma(1, bits=deep).repeat(2, axis=0).repeat(2, axis=1)
     assert np.abs(planes(tmp_path / "b.mkv")[1].astype(int) - expected).max() <= 1
 
@@ -175,28 +175,28 @@ def test_the_pixel_format_stays_where_the_codec_has_it(tmp_path, enlarge, pix_fm
     ((25, 33), 1, (26, 34)), ((24, 32), 0.5, (12, 16)),
 ])  # fmt: skip
 def test_odd_sizes_and_any_scale_make_sizes_that_halved_chroma_can_have(
-    tmp_path, enlarge, size, scale, expected
+    tmp_path, upscale, size, scale, expected
 ):
     source = write_clip(tmp_path / "a.mkv", frames=2, size=size)
-    assert enlarge(source, tmp_path / "b.mkv", scale=scale, **LOSSLESS).output_size == expected
+    assert upscale(source, tmp_path / "b.mkv", scale=scale, **LOSSLESS).output_size == expected
     assert planes(tmp_path / "b.mkv")[0].shape == expected
 
 
-def test_an_odd_size_that_was_asked_for_is_refused_with_the_nearest(tmp_path, enlarge):
+def test_an_odd_size_that_was_asked_for_is_refused_with_the_nearest(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=2)
     with pytest.raises(ArgumentError, match="66x50"):
-        enlarge(source, tmp_path / "b.mkv", scale=None, size=(49, 65), **LOSSLESS)
+        upscale(source, tmp_path / "b.mkv", scale=None, size=(49, 65), **LOSSLESS)
 
 
-def test_one_frame_is_enough(tmp_path, enlarge):
+def test_one_frame_is_enough(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=1)
-    assert enlarge(source, tmp_path / "b.mkv", **LOSSLESS).frames == 1
+    assert upscale(source, tmp_path / "b.mkv", **LOSSLESS).frames == 1
     assert len(planes(tmp_path / "b.mkv")) == 1
 
 
-def test_a_lost_frame_keeps_its_place_and_is_in_the_report(tmp_path, enlarge):
+def test_a_lost_frame_keeps_its_place_and_is_in_the_report(tmp_path, upscale):
     good = write_clip(tmp_path / "good.mkv", frames=9, **INTRA)
-    report = enlarge(spoil(good, tmp_path / "bad.mkv", {5}), tmp_path / "b.mkv", **LOSSLESS)
+    report = upscale(spoil(good, tmp_path / "bad.mkv", {5}), tmp_path / "b.mkv", **LOSSLESS)
     assert report.frames == 9
     assert report.repeated == (pytest.approx(0.2),)
     assert seconds(tmp_path / "b.mkv") == seconds(good)
@@ -204,11 +204,11 @@ def test_a_lost_frame_keeps_its_place_and_is_in_the_report(tmp_path, enlarge):
     np.testing.assert_array_equal(five, four)
 
 
-def test_a_folder_holds_a_png_for_each_frame_and_their_times(tmp_path, enlarge):
+def test_a_folder_holds_a_png_for_each_frame_and_their_times(tmp_path, upscale):
     source = write_clip(
         tmp_path / "a.mkv", frames=6, stamps=[0, 40, 90, 100, 170, 300], time_base=MS
     )
-    report = enlarge(source, tmp_path / "out", form="folder")
+    report = upscale(source, tmp_path / "out", form="folder")
     names = [f"{number:08}.png" for number in range(1, 7)]
     assert left_in(tmp_path / "out") == [*names, "timestamps.txt"]
     lines = (tmp_path / "out" / "timestamps.txt").read_text().splitlines()
@@ -221,14 +221,14 @@ def test_a_folder_holds_a_png_for_each_frame_and_their_times(tmp_path, enlarge):
     assert left_in(tmp_path) == ["a.mkv", "out"]
 
 
-def test_frames_of_ten_bits_become_pngs_of_sixteen(tmp_path, enlarge):
+def test_frames_of_ten_bits_become_pngs_of_sixteen(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=1, pix_fmt="yuv420p10le")
-    enlarge(source, tmp_path / "out", form="folder")
+    upscale(source, tmp_path / "out", form="folder")
     assert open_picture(tmp_path / "out" / "00000001.png").values.dtype == "uint16"
 
 
 @needs_x264
-def test_a_pipe_gets_a_whole_file_with_the_sound(tmp_path, enlarge):
+def test_a_pipe_gets_a_whole_file_with_the_sound(tmp_path, upscale):
     class Pipe(io.RawIOBase):
         def __init__(self):
             self.got = bytearray()
@@ -242,7 +242,7 @@ def test_a_pipe_gets_a_whole_file_with_the_sound(tmp_path, enlarge):
 
     source = write_clip(tmp_path / "a.mkv", frames=9, sound=True, time_base=MS)
     pipe = Pipe()
-    report = enlarge(source, pipe)
+    report = upscale(source, pipe)
     assert (report.target, report.frames) == ("-", 9)
     (tmp_path / "b.mkv").write_bytes(bytes(pipe.got))
     times = np.array(seconds(tmp_path / "b.mkv"))
@@ -251,17 +251,17 @@ def test_a_pipe_gets_a_whole_file_with_the_sound(tmp_path, enlarge):
         assert len(clip.streams.audio) == 1
 
 
-def test_progress_counts_every_frame_once(tmp_path, enlarge):
+def test_progress_counts_every_frame_once(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=7)
     seen = []
-    report = enlarge(
+    report = upscale(
         source, tmp_path / "b.mkv", progress=lambda *args: seen.append(args), **LOSSLESS
     )
     assert seen == [(done, 7) for done in range(1, 8)]
     assert report.fps > 0
 
 
-def test_memory_does_not_grow_with_the_length(tmp_path, enlarge):
+def test_memory_does_not_grow_with_the_length(tmp_path, upscale):
     """If it did, 180 of these frames of 1.5 MB each would take 270 MB."""
     source = write_clip(tmp_path / "a.mkv", frames=240, size=(160, 200), codec="mpeg4")
     statm = Path("/proc/self/statm")
@@ -272,7 +272,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path, enlarge):
     def watch(done, frames):
         resident.append(int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20)
 
-    enlarge(
+    upscale(
         source, tmp_path / "b.mkv", progress=watch, segment_frames=40, codec=CodecOptions("mpeg4")
     )
     assert max(resident[60:]) - max(resident[:60]) < 40
@@ -281,38 +281,38 @@ def test_memory_does_not_grow_with_the_length(tmp_path, enlarge):
 # What is refused, and what is left behind.
 
 
-def test_an_existing_target_is_kept_unless_overwriting_is_asked_for(tmp_path, enlarge):
+def test_an_existing_target_is_kept_unless_overwriting_is_asked_for(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=2)
     target = tmp_path / "b.mkv"
     target.write_bytes(b"mine")
     with pytest.raises(OutputError, match="already exists"):
-        enlarge(source, target, **LOSSLESS)
+        upscale(source, target, **LOSSLESS)
     assert target.read_bytes() == b"mine"
-    enlarge(source, target, existing="replace", **LOSSLESS)
+    upscale(source, target, existing="replace", **LOSSLESS)
     assert len(planes(target)) == 2
 
 
-def test_the_source_is_never_overwritten(tmp_path, enlarge):
+def test_the_source_is_never_overwritten(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=2)
     with pytest.raises(OutputError, match="is itself an input"):
-        enlarge(source, tmp_path / "." / "a.mkv", existing="replace")
+        upscale(source, tmp_path / "." / "a.mkv", existing="replace")
     assert len(planes(source)) == 2
 
 
-def test_a_folder_that_holds_something_is_refused(tmp_path, enlarge):
+def test_a_folder_that_holds_something_is_refused(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=2)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
-        enlarge(source, tmp_path / "out", form="folder", existing="replace")
+        upscale(source, tmp_path / "out", form="folder", existing="replace")
 
 
-def test_frames_beyond_the_cap_are_refused_before_any_work(tmp_path, enlarge):
+def test_frames_beyond_the_cap_are_refused_before_any_work(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=2)
     with pytest.raises(PictureError, match="the cap is 500"):
-        enlarge(source, tmp_path / "b.mkv", max_pixels=500)
+        upscale(source, tmp_path / "b.mkv", max_pixels=500)
     with pytest.raises(OutputError, match="the cap is 2,000"):
-        enlarge(source, tmp_path / "b.mkv", max_pixels=2000)
+        upscale(source, tmp_path / "b.mkv", max_pixels=2000)
     assert left_in(tmp_path) == ["a.mkv"]
 
 
@@ -323,24 +323,24 @@ def test_frames_beyond_the_cap_are_refused_before_any_work(tmp_path, enlarge):
     (CodecOptions("ffv1", more=(("presett", "slow"),)), "does not have the option presett"),
     (CodecOptions("ffv1", crf=12.0), "does not have the option crf"),
 ])  # fmt: skip
-def test_a_codec_that_cannot_be_is_refused_before_any_work(tmp_path, enlarge, options, match):
+def test_a_codec_that_cannot_be_is_refused_before_any_work(tmp_path, upscale, options, match):
     source = write_clip(tmp_path / "a.mkv", frames=2)
     with pytest.raises(ArgumentError, match=match):
-        enlarge(source, tmp_path / "b.mkv", codec=options)
+        upscale(source, tmp_path / "b.mkv", codec=options)
     assert left_in(tmp_path) == ["a.mkv"]
 
 
 @pytest.mark.parametrize(("name", "codec"), [("b.webm", "ffv1"), ("b.avi", None), ("b", None)])
-def test_a_container_that_cannot_be_is_refused_with_those_that_can(tmp_path, enlarge, name, codec):
+def test_a_container_that_cannot_be_is_refused_with_those_that_can(tmp_path, upscale, name, codec):
     source = write_clip(tmp_path / "a.mkv", frames=2)
     with pytest.raises(ArgumentError) as caught:
-        enlarge(source, tmp_path / name, codec=CodecOptions(codec))
+        upscale(source, tmp_path / name, codec=CodecOptions(codec))
     assert ".mkv" in caught.value.hint
     assert left_in(tmp_path) == ["a.mkv"]
 
 
 def test_a_network_that_fails_leaves_finished_segments_and_no_target(
-    tmp_path, enlarge, monkeypatch
+    tmp_path, upscale, monkeypatch
 ):
     from clips import Repeater
 
@@ -353,11 +353,11 @@ def test_a_network_that_fails_leaves_finished_segments_and_no_target(
 
     monkeypatch.setattr(Repeater, "run", run)
     with pytest.raises(NumericalError, match="NaN"):
-        enlarge(source, tmp_path / "b.mkv", **LOSSLESS)
+        upscale(source, tmp_path / "b.mkv", **LOSSLESS)
     assert left_in(tmp_path) == ["a.mkv", "b.mkv.part"]
     assert "000000.nut" in left_in(tmp_path / "b.mkv.part")
     monkeypatch.setattr(Repeater, "run", good)
-    assert enlarge(source, tmp_path / "b.mkv", **LOSSLESS).went_on_at >= 4
+    assert upscale(source, tmp_path / "b.mkv", **LOSSLESS).resumed_at >= 4
     assert len(planes(tmp_path / "b.mkv")) == 12
 
 
@@ -375,23 +375,23 @@ def small_disk(limit):
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_disk_that_is_full_halfway_leaves_nothing_half_written(tmp_path, enlarge):
+def test_a_disk_that_is_full_halfway_leaves_nothing_half_written(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=8, size=(96, 128))
     with small_disk(2_000), pytest.raises(OutputError, match=r"cannot be written"):
-        enlarge(source, tmp_path / "b.mkv", **LOSSLESS)
+        upscale(source, tmp_path / "b.mkv", **LOSSLESS)
     assert left_in(tmp_path) == ["a.mkv", "b.mkv.part"]
     assert left_in(tmp_path / "b.mkv.part") == ["manifest.json"]
 
 
-def test_a_disk_that_is_full_at_the_end_keeps_the_segments(tmp_path, enlarge):
+def test_a_disk_that_is_full_at_the_end_keeps_the_segments(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=8, size=(48, 64))
-    enlarge(source, tmp_path / "b.mkv", **LOSSLESS)
+    upscale(source, tmp_path / "b.mkv", **LOSSLESS)
     whole = (tmp_path / "b.mkv").stat().st_size
     limit = int(whole * 0.9)
     with small_disk(limit), pytest.raises(OutputError, match=r"c\.mkv cannot be written"):
-        enlarge(source, tmp_path / "c.mkv", **LOSSLESS)
+        upscale(source, tmp_path / "c.mkv", **LOSSLESS)
     assert left_in(tmp_path) == ["a.mkv", "b.mkv", "c.mkv.part"]
-    assert enlarge(source, tmp_path / "c.mkv", **LOSSLESS).went_on_at == 8
+    assert upscale(source, tmp_path / "c.mkv", **LOSSLESS).resumed_at == 8
     assert (tmp_path / "c.mkv").read_bytes()[-1000:] == (tmp_path / "b.mkv").read_bytes()[-1000:]
 
 
@@ -440,15 +440,15 @@ def killed_run(source, target, *, form, codec, after):
 
 
 @pytest.mark.parametrize("codec", ["ffv1", pytest.param("h264", marks=needs_x264)])
-def test_after_kill_9_the_same_command_goes_on_and_makes_the_same_frames(tmp_path, enlarge, codec):
+def test_after_kill_9_the_same_command_goes_on_and_makes_the_same_frames(tmp_path, upscale, codec):
     source = write_clip(tmp_path / "a.mkv", frames=18, sound=True, time_base=MS)
     whole, resumed = tmp_path / "whole.mkv", tmp_path / "resumed.mkv"
-    enlarge(source, whole, codec=CodecOptions(codec))
+    upscale(source, whole, codec=CodecOptions(codec))
     killed_run(source, resumed, form="file", codec=codec, after=11)
     assert not resumed.exists()
     assert (work_folder_of(resumed) / "manifest.json").exists()
-    report = enlarge(source, resumed, codec=CodecOptions(codec))
-    assert (report.went_on_at, report.frames) == (8, 18)
+    report = upscale(source, resumed, codec=CodecOptions(codec))
+    assert (report.resumed_at, report.frames) == (8, 18)
     assert "resuming after frame 8 of an earlier run" in report.notes
     assert packets(resumed) == packets(whole)
     for one, other in zip(planes(resumed), planes(whole), strict=True):
@@ -456,18 +456,18 @@ def test_after_kill_9_the_same_command_goes_on_and_makes_the_same_frames(tmp_pat
     assert left_in(tmp_path) == ["a.mkv", "resumed.mkv", "whole.mkv"]
 
 
-def test_after_kill_9_a_folder_of_frames_goes_on(tmp_path, enlarge):
+def test_after_kill_9_a_folder_of_frames_goes_on(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=10, time_base=MS)
     killed_run(source, tmp_path / "out", form="folder", codec=None, after=7)
     assert not (tmp_path / "out").exists()
-    report = enlarge(source, tmp_path / "out", form="folder")
-    assert report.went_on_at == 4
+    report = upscale(source, tmp_path / "out", form="folder")
+    assert report.resumed_at == 4
     assert len(left_in(tmp_path / "out")) == 11
     lines = (tmp_path / "out" / "timestamps.txt").read_text().splitlines()
     assert [float(line) for line in lines[1:]] == [1000 * number / RATE for number in range(10)]
 
 
-def unfinished(enlarge, source, target, **options):
+def unfinished(upscale, source, target, **options):
     """Leave a work folder with its first segment by failing at the second."""
     from superres.video import production
 
@@ -481,40 +481,40 @@ def unfinished(enlarge, source, target, **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(production, "write_segment", once)
         with pytest.raises(BackendError, match="stopped"):
-            enlarge(source, target, **options)
+            upscale(source, target, **options)
 
 
-def test_work_for_another_command_is_an_error_that_names_the_difference(tmp_path, enlarge):
+def test_work_for_another_command_is_an_error_that_names_the_difference(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=9)
-    unfinished(enlarge, source, tmp_path / "b.mkv", **LOSSLESS)
+    unfinished(upscale, source, tmp_path / "b.mkv", **LOSSLESS)
     with pytest.raises(OutputError, match=r"holds 4 frames .* size was \[48, 64\]") as caught:
-        enlarge(source, tmp_path / "b.mkv", scale=3, **LOSSLESS)
+        upscale(source, tmp_path / "b.mkv", scale=3, **LOSSLESS)
     assert "--overwrite" in caught.value.hint
-    report = enlarge(source, tmp_path / "b.mkv", scale=3, existing="replace", **LOSSLESS)
-    assert (report.went_on_at, report.output_size) == (0, (72, 96))
+    report = upscale(source, tmp_path / "b.mkv", scale=3, existing="replace", **LOSSLESS)
+    assert (report.resumed_at, report.output_size) == (0, (72, 96))
 
 
-def test_work_on_a_source_that_has_changed_is_not_gone_on_with(tmp_path, enlarge):
+def test_work_on_a_source_that_has_changed_is_not_gone_on_with(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=9)
-    unfinished(enlarge, source, tmp_path / "b.mkv", **LOSSLESS)
+    unfinished(upscale, source, tmp_path / "b.mkv", **LOSSLESS)
     write_clip(source, frames=8)
     with pytest.raises(OutputError, match="source was"):
-        enlarge(source, tmp_path / "b.mkv", **LOSSLESS)
+        upscale(source, tmp_path / "b.mkv", **LOSSLESS)
 
 
-def test_a_folder_in_the_way_is_never_removed(tmp_path, enlarge):
+def test_a_folder_in_the_way_is_never_removed(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=2)
     mine = tmp_path / "b.mkv.part" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("mine")
     with pytest.raises(OutputError, match="is not unfinished work"):
-        enlarge(source, tmp_path / "b.mkv", existing="replace", **LOSSLESS)
+        upscale(source, tmp_path / "b.mkv", existing="replace", **LOSSLESS)
     assert mine.read_text() == "mine"
 
 
-def test_what_a_killed_run_left_half_written_is_removed(tmp_path, enlarge):
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=9)
-    unfinished(enlarge, source, tmp_path / "b.mkv", **LOSSLESS)
+    unfinished(upscale, source, tmp_path / "b.mkv", **LOSSLESS)
     (tmp_path / "b.mkv.part" / ".000001.nut.superres-0123.part").write_bytes(b"half")
-    assert enlarge(source, tmp_path / "b.mkv", **LOSSLESS).went_on_at == 4
+    assert upscale(source, tmp_path / "b.mkv", **LOSSLESS).resumed_at == 4
     assert left_in(tmp_path) == ["a.mkv", "b.mkv"]

@@ -27,7 +27,7 @@ def test_keys_cubic_has_the_values_of_its_formula():
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 5])
-def test_enlarging_equals_the_picture_resizer_up_to_the_borders(scale: int):
+def test_upscaling_equals_the_picture_resizer_up_to_the_borders(scale: int):
     x = pixels(2, 3, 7, 9)
     made = BicubicUpsample(3, scale)(x).numpy()
     assert made.shape == (2, 3, 7 * scale, 9 * scale)
@@ -43,7 +43,7 @@ def test_reducing_equals_the_picture_resizer_up_to_the_borders(scale: int):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1)])
-def test_a_picture_one_pixel_thin_is_enlarged_without_a_change_along_that_axis(
+def test_a_picture_one_pixel_thin_is_upscaled_without_a_change_along_that_axis(
     shape: tuple[int, int],
 ):
     large = BicubicUpsample(1, 3)(pixels(1, 1, *shape))[0, 0]
@@ -60,7 +60,7 @@ def test_the_fixed_kernel_is_neither_trained_nor_kept_in_the_state_dict(layer: t
     layer.float()
 
 
-def test_channels_are_enlarged_apart_from_each_other():
+def test_channels_are_upscaled_apart_from_each_other():
     x = pixels(1, 3, 6, 6)
     dark = x.clone()
     dark[:, 1] = 0.0

@@ -65,7 +65,7 @@ def test_a_subclass_that_forgets_its_halo_or_its_network_is_told_its_own_name():
 def test_a_scale_that_an_architecture_lacks_is_refused_with_those_it_has():
     with pytest.raises(ArgumentError) as caught:
         check_network_scale("Swift", 5, (2, 3, 4))
-    assert caught.value.message == "Swift enlarges by 2, 3, 4, got scale 5"
+    assert caught.value.message == "Swift upscales by 2, 3, 4, got scale 5"
     assert caught.value.hint == "choose one of 2, 3, 4"
     check_network_scale("Swift", 3, (2, 3, 4))
 

@@ -115,11 +115,11 @@ def test_every_parameter_has_a_gradient_from_the_first_step_on(name):
 @pytest.mark.parametrize(
     "name", ["vdsr", "drcn", "drrn", "lapsrn", "msrresnet", "autoencoder", "unet", "convlstm"]
 )
-def test_a_fresh_network_over_an_enlarged_picture_begins_near_it(name):
+def test_a_fresh_network_over_an_upscaled_picture_begins_near_it(name):
     torch.manual_seed(0)
     network = network_config(name, {"scale": 2}).build().eval()
     rows = torch.linspace(0, 1, 16)
-    small = (rows[:, None] * rows).expand(1, 3, 16, 16)  # smooth: all enlargements agree
+    small = (rows[:, None] * rows).expand(1, 3, 16, 16)  # smooth: all upsampling steps agree
     with torch.inference_mode():
         difference = network(small) - BicubicUpsample(3, 2)(small)
     # LapSRN's transposed convolution darkens the two outermost pixels.
@@ -163,7 +163,7 @@ def test_a_lean_network_begins_as_pixel_repetition_within_its_small_residual():
     assert torch.equal(large, small.repeat_interleave(3, 2).repeat_interleave(3, 3))
 
 
-def test_srcnn_enlarges_by_the_bicubic_that_images_resize_makes():
+def test_srcnn_upscales_by_the_bicubic_that_images_resize_makes():
     import numpy as np
 
     from superres.images.resize import resize

@@ -34,7 +34,7 @@ def test_the_input_is_folded_by_what_the_doublings_do_beyond_the_scale(scale, do
 
 
 def test_a_scale_beyond_the_doublings_is_refused():
-    with pytest.raises(ArgumentError, match="enlarges by 1, 2, 3, 4, got scale 8"):
+    with pytest.raises(ArgumentError, match="upscales by 1, 2, 3, 4, got scale 8"):
         RrdbConfig(scale=8).build()
 
 

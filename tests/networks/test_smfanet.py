@@ -16,7 +16,7 @@ def test_parameter_counts_are_those_of_the_published_models(values, count):
 
 
 @pytest.mark.parametrize("size", [(8, 15), (16, 17), (23, 57), (64, 86), (70, 129)])
-def test_pooling_and_its_enlargement_are_the_adaptive_ones_of_torch(size):
+def test_pooling_and_its_upsampling_are_the_adaptive_ones_of_torch(size):
     features = torch.randn(2, 3, *size)
     few = (size[0] // 8, size[1] // 8)
     expected = functional.adaptive_max_pool2d(features, few)

@@ -127,7 +127,7 @@ def test_repeated_pixels_make_flat_features_flat(scale):
 
 def test_pixels_are_not_repeated_for_scales_that_are_no_power_of_two():
     with pytest.raises(
-        ArgumentError, match=r"swinir with nearest\+conv enlarges by 2, 4, got scale 3"
+        ArgumentError, match=r"swinir with nearest\+conv upscales by 2, 4, got scale 3"
     ):
         SwinirConfig(scale=3, upsampler="nearest+conv").build()
 

@@ -29,7 +29,7 @@ def follow(optimizer, weight, inputs, wanted, steps):
 
 
 def alike_pixels(count=400, length=12):
-    """Return rows that are nearly equal, as neighbours in an enlarged picture are."""
+    """Return rows that are nearly equal, as neighbours in an upscaled picture are."""
     torch.manual_seed(0)
     return torch.randn(1, count) + 0.03 * torch.randn(length, count)
 

@@ -34,7 +34,7 @@ def open_engine(model, backend, *, precision: PrecisionRequest = "fp32", **optio
     return Engine(model.card, opened, fallback=None, watch=Watch(), **options)
 
 
-def enlarged(runtime, tiles: np.ndarray) -> np.ndarray:
+def upscaled(runtime, tiles: np.ndarray) -> np.ndarray:
     return runtime.run("enlarge", {"small": tiles})["large"]
 
 
@@ -122,9 +122,9 @@ def test_the_default_networks_residual_alone_is_rounded_to_bf16(model_file, back
 def test_an_earlier_answer_is_not_overwritten_by_a_later_one(model_file, backend, precision):
     opened = open_engine(model_file("lean"), backend, precision=precision)._sanity.requested
     first = np.zeros((1, 3, 20, 20), np.float32)
-    earlier = enlarged(opened, first)
+    earlier = upscaled(opened, first)
     kept = earlier.copy()
-    enlarged(opened, first + 1)
+    upscaled(opened, first + 1)
     assert np.array_equal(earlier, kept)
 
 
@@ -134,7 +134,7 @@ def test_read_only_tiles_and_batches_of_all_shapes_are_taken(model_file, backend
     for shape in ((1, 3, 20, 30), (5, 3, 8, 8), (2, 3, 31, 17), (1, 3, 1, 1)):
         tiles = np.random.default_rng(0).random(shape, dtype=np.float32)
         tiles.flags.writeable = False
-        answer = enlarged(opened, tiles)
+        answer = upscaled(opened, tiles)
         assert answer.shape == (shape[0], 3, 4 * shape[2], 4 * shape[3])
         assert answer.dtype == np.float32
 
@@ -150,7 +150,7 @@ def test_memory_is_estimated_from_the_widest_layer(model_file, backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_output_does_not_shift_a_picture(model_file, backend, tmp_path):
-    """A ramp that is enlarged and made small again is the same ramp, to a thousandth of a pixel."""
+    """A ramp that is upscaled and made small again is the same ramp, to a thousandth of a pixel."""
     from superres.modelfiles.checkpoint import card_for, save_network
     from superres.modelfiles.files import open_model_file
     from superres.runtimes.export import export_onnx
@@ -197,7 +197,7 @@ def test_openvino_keeps_compiled_shapes_up_to_a_number_of_pixels(model_file, mon
     opened = open_engine(model_file("espcn"), "openvino")._sanity.requested
     monkeypatch.setattr(openvino_runtime, "_CACHED_PX", 2000)
     for edge in (8, 9, 10, 30, 31, 70, 20, 8):
-        enlarged(opened, np.zeros((1, 3, edge, edge), np.float32))
+        upscaled(opened, np.zeros((1, 3, edge, edge), np.float32))
     assert isinstance(opened, openvino_runtime.OpenVinoRuntime)
     assert [shapes[0][2] for shapes in opened._requests["enlarge"]] == [20, 8]
 
@@ -214,7 +214,7 @@ def test_openvino_computes_convolutions_in_bf16_where_it_says_so(model_file):
     from superres.runtimes import openvino_runtime
 
     opened = open_engine(model_file("lean"), "openvino", precision="bf16")._sanity.requested
-    enlarged(opened, np.zeros((1, 3, 16, 16), np.float32))
+    upscaled(opened, np.zeros((1, 3, 16, 16), np.float32))
     assert isinstance(opened, openvino_runtime.OpenVinoRuntime)
     (request,) = opened._requests["enlarge"].values()
     layers = [op.get_rt_info() for op in request.get_compiled_model().get_runtime_model().get_ops()]

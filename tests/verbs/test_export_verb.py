@@ -20,7 +20,7 @@ def trained(tmp_path):
     return path
 
 
-def test_an_exported_model_stands_beside_its_source_and_enlarges(trained, capsys):
+def test_an_exported_model_stands_beside_its_source_and_upscales(trained, capsys):
     assert main(["export", str(trained)]) == 0
     target = trained.with_suffix(".onnx")
     assert capsys.readouterr().out.strip() == str(target)

@@ -28,7 +28,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def soft_picture(height: int, width: int) -> pyvips.Image:
-    """Return an RGB picture of soft noise, so that enlarging it and shrinking it back agree."""
+    """Return an RGB picture of soft noise, so that upscaling it and shrinking it back agree."""
     noise = np.random.default_rng(7).integers(40, 215, (height // 4 + 2, width // 4 + 2, 3))
     image = pyvips.Image.new_from_array(noise.astype(np.uint8)).resize(4, kernel="cubic")
     return image.crop(0, 0, width, height).cast("uchar").copy(interpretation="srgb")
@@ -39,7 +39,7 @@ def size(path: str) -> tuple[int, int]:
     return image.height, image.width
 
 
-def test_a_tree_of_formats_is_enlarged_and_made_small_again_gives_the_input(capsys):
+def test_a_tree_of_formats_is_upscaled_and_made_small_again_gives_the_input(capsys):
     Path("in/deep").mkdir(parents=True)
     original = soft_picture(24, 33)
     original.write_to_file("in/été.png")

@@ -77,7 +77,7 @@ def test_a_run_yields_each_frame_larger_beside_its_own_time(clip):
 def test_a_run_that_goes_on_shows_the_network_a_few_earlier_frames_and_yields_the_missing(clip):
     whole, network = Doubler(), Doubler()
     frames = [rgb for _, rgb in run_of(clip, whole).frames()]
-    run = run_of(clip, network, went_on_at=5, looked_back=2)
+    run = run_of(clip, network, resumed_at=5, looked_back=2)
     made = list(run.frames())
     assert network.skipped == 2
     assert network.seen == whole.seen[3:]
@@ -88,7 +88,7 @@ def test_a_run_that_goes_on_shows_the_network_a_few_earlier_frames_and_yields_th
 
 def test_looking_back_ends_at_the_first_frame(clip):
     network = Doubler()
-    list(run_of(clip, network, went_on_at=1, looked_back=8).frames())
+    list(run_of(clip, network, resumed_at=1, looked_back=8).frames())
     assert network.skipped == 1
     assert len(network.seen) == FRAMES
 
@@ -96,7 +96,7 @@ def test_looking_back_ends_at_the_first_frame(clip):
 def test_progress_counts_from_what_an_earlier_run_had_finished(clip):
     told: list[float] = []
     watch = Watch(on_progress=lambda done, total: told.append(done))
-    list(run_of(clip, Doubler(), watch, went_on_at=6).frames())
+    list(run_of(clip, Doubler(), watch, resumed_at=6).frames())
     assert told == [7, 8, 9]
 
 
@@ -127,7 +127,7 @@ def test_a_network_that_fails_leaves_whole_segments_and_going_on_makes_the_unbro
     assert work.frames == 6
     assert [segment.frames for segment in work.segments] == [3, 3]
     rest = Doubler()
-    make_folder(target, run_of(clip, rest, went_on_at=work.frames), work, 3)
+    make_folder(target, run_of(clip, rest, resumed_at=work.frames), work, 3)
     assert len(rest.seen) == 3
     assert contents(target) == contents(unbroken)
 

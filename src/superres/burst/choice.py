@@ -20,12 +20,12 @@ class MethodChoice:
 
     Attributes:
         method: One of `METHODS`.
-        enlarger: The picture model that upscales the reference, or `bicubic`.
+        reference_model: The picture model that upscales the reference, or `bicubic`.
         fuser: The burst model; None for the other methods.
     """
 
     method: str
-    enlarger: str
+    reference_model: str
     fuser: str | None
 
 

@@ -53,7 +53,7 @@ class Fused:
     Attributes:
         pixels: Of the frames' dtype and number of axes.
         method: How they were fused.
-        model: The network that fused them, or what enlarged the reference.
+        model: The network that fused them, or what upscaled the reference.
         coverage: (H, W) how many frames each pixel was seen by, each as far as it was believed.
         reference: Index of the frame that the others were aligned over.
         blur: What a small pixel was taken to see.
@@ -76,11 +76,11 @@ class _Work:
     Attributes:
         aligned: The frames.
         base: (C, h, w) the reference, without gaps.
-        start: (C, H, W) the same, enlarged.
+        start: (C, H, W) the same, upscaled.
         first: (C, H, W) a first large picture of all frames.
         forward_model: How frames come about.
         trust: How much the start is worth beside the frames.
-        enlarge: What brought the start to its size.
+        upscale: What brought the start to its size.
         engine: The network of many frames, for its method.
     """
 
@@ -90,7 +90,7 @@ class _Work:
     first: Planes
     forward_model: ForwardModel
     trust: float
-    enlarge: Callable[[Planes, tuple[int, int]], Planes]
+    upscale: Callable[[Planes, tuple[int, int]], Planes]
     engine: BurstEngine | None
 
 
@@ -111,7 +111,7 @@ def fuse(
         scale: How much larger, 1 or more.
         reference: Index of the frame whose view the result has; None chooses.
         method: `network`, `backproject` or `drizzle`; None takes the one that the model is for.
-        model: What fuses frames, or enlarges the reference: a model's name or file, or `bicubic`.
+        model: What fuses frames, or upscales the reference: a model's name or file, or `bicubic`.
         masks: (H, W) a frame, nonzero where its pixels are valid.
 
     Returns:
@@ -166,14 +166,14 @@ def fuse_burst(
     base = whole_reference(burst, chosen, aligned)
     large = plan_route(burst.size, (4,), options.scale, None).target
     upscaler = None
-    if choice.enlarger != BICUBIC:
-        upscaler = models.upscaler(choice.enlarger, options.run)
-    enlarge = partial(_resized, upscaler=upscaler, exact=burst.values.exact, watch=watch)
-    enlarged = enlarge(_with_alpha(base, frames[chosen]), large)
-    start, alpha = enlarged[: len(base)], enlarged[len(base) :]
+    if choice.reference_model != BICUBIC:
+        upscaler = models.upscaler(choice.reference_model, options.run)
+    upscale = partial(_resized, upscaler=upscaler, exact=burst.values.exact, watch=watch)
+    upscaled = upscale(_with_alpha(base, frames[chosen]), large)
+    start, alpha = upscaled[: len(base)], upscaled[len(base) :]
     forward_model = ForwardModel(burst.size, large, _DEFAULT_BLUR)
     made = Reconstruction(start, (aligned[0].usable,))
-    model = choice.enlarger
+    model = choice.reference_model
     if len(aligned) > 1:
         step()
         trust = options.trust * estimate_trust(aligned, start, forward_model)
@@ -192,7 +192,7 @@ def fuse_burst(
         if choice.fuser:
             model = choice.fuser
             engine = open_network(model, options.scale, options.run, watch)
-        work = _Work(aligned, base, start, first, forward_model, trust, enlarge, engine)
+        work = _Work(aligned, base, start, first, forward_model, trust, upscale, engine)
         made = _FUSERS[choice.method](work, options)
     told = {one.index: float(w.mean()) for one, w in zip(aligned, made.weights, strict=True)}
     unit = np.concatenate((made.planes, alpha.clip(0.0, 1.0))).transpose(1, 2, 0)
@@ -236,7 +236,7 @@ def _resized(
     exact: bool,
     watch: Watch,
 ) -> Planes:
-    """Return unit planes at a size: enlarged by a network if there is one, else by bicubic."""
+    """Return unit planes at a size: upscaled by a network if there is one, else by bicubic."""
     if upscaler is None:
         return resize(planes.transpose(1, 2, 0), size=size).astype(np.float32).transpose(2, 0, 1)
     pixels = np.ascontiguousarray(planes.transpose(1, 2, 0), np.float32)
@@ -270,7 +270,7 @@ def _by_network(work: _Work, options: FuseOptions) -> Reconstruction:
     assert work.engine is not None  # `choose_method` sees to it
     made = fuse_aligned(work.engine, work.aligned, _judged(work).weights, work.base)
     if made.shape[1:] != work.forward_model.large:
-        made = work.enlarge(made, work.forward_model.large)
+        made = work.upscale(made, work.forward_model.large)
     # It is near to what the frames say, yet not so near as it can be: 0.3 to 0.5 dB. A network that
     # fails, on frames unlike those of its training, is worth less, and has no pixels dropped, which
     # the first picture judges. One that does well is worth no more: it has seen all of the frames.

@@ -21,7 +21,7 @@ class FuseOptions:
         reference: Index of the frame that the others are aligned over; None chooses.
         method: `network`, `backproject` or `drizzle`; None takes the one that the model is for.
         model: A family, a model or a model file: one of many frames fuses them (`network`), one of
-            one frame enlarges the reference, which the other methods begin with, as does
+            one frame upscales the reference, which the other methods begin with, as does
             `bicubic`. None takes an embedded one that suits the method; see `choose_method`.
         motion: `translation`, `rotation` (with translation), `affine` or `homography`.
         local: `flow` also follows what moves by itself within a frame; `none` does not.

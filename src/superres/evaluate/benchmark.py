@@ -21,7 +21,7 @@ from superres.metrics import Protocol, psnr, ssim
 from superres.metrics.cpsnr import RegisteredProtocol, cpsnr
 from superres.watch import Watch
 
-Enlarger = Callable[[NDArray[np.generic]], NDArray[np.generic]]  # (H, W, C), dtype kept
+ArrayUpscaler = Callable[[NDArray[np.generic]], NDArray[np.generic]]  # (H, W, C), dtype kept
 PixelListener = Callable[[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]], None]
 SmallOrigin = Literal["published", "made"]
 AnyProtocol = Protocol | RegisteredProtocol
@@ -35,7 +35,7 @@ class PictureScore:
         name: The picture's file name without its ending.
         psnr_db: Peak signal-to-noise ratio; infinite where nothing differs.
         ssim: Structural similarity; NaN under a protocol that has none.
-        seconds: What the enlarger took.
+        seconds: What the upscaler took.
     """
 
     name: str
@@ -74,12 +74,12 @@ class SetResult:
 
     @property
     def seconds(self) -> float:
-        """What the enlarger took for the whole set."""
+        """What the upscaler took for the whole set."""
         return sum(picture.seconds for picture in self.pictures)
 
 
 def evaluate(
-    enlarger: Enlarger,
+    upscaler: ArrayUpscaler,
     folder: Path,
     *,
     scale: int,
@@ -87,7 +87,7 @@ def evaluate(
     watch: Watch | None = None,
     on_pixels: PixelListener | None = None,
 ) -> SetResult:
-    """Enlarge the small pictures of a set and compare them with the truth.
+    """Upscale the small pictures of a set and compare them with the truth.
 
     Truths lie in `folder/HR`, or in the folder itself. Small pictures are those in
     `folder/LR_x{scale}` if it exists. Otherwise they are made by today's MATLAB bicubic from the
@@ -95,7 +95,7 @@ def evaluate(
     For cPSNR, `folder/SM` may hold a mask of each truth's name, black where it is not clear.
 
     Args:
-        enlarger: Takes (H, W, C) and returns (scale*H, scale*W, C) of the same dtype.
+        upscaler: Takes (H, W, C) and returns (scale*H, scale*W, C) of the same dtype.
         folder: The set.
         scale: Large size over small size.
         protocol: How scores are taken; the literature's border is the scale.
@@ -122,7 +122,7 @@ def evaluate(
             truth = _cropped(truth, scale, path)
             small = _rounded(resize(truth, scale=1.0 / scale), Values.of(truth.dtype))
         clear = _clear(folder, path, truth) if isinstance(protocol, RegisteredProtocol) else None
-        score, restored = _score(enlarger, small, truth, clear, protocol, path.stem)
+        score, restored = _score(upscaler, small, truth, clear, protocol, path.stem)
         scores.append(score)
         if on_pixels:
             on_pixels(small, restored, truth)
@@ -131,13 +131,13 @@ def evaluate(
     return SetResult(folder.resolve().name, scale, protocol, origin, tuple(scores))
 
 
-def bicubic(scale: int) -> Enlarger:
-    """Return the enlarger that every network has to beat: MATLAB's bicubic."""
+def bicubic(scale: int) -> ArrayUpscaler:
+    """Return the upscaler that every network has to beat: MATLAB's bicubic."""
 
-    def enlarge(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    def upscale(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
         return _rounded(resize(pixels, scale=scale), Values.of(pixels.dtype))
 
-    return enlarge
+    return upscale
 
 
 def count_pictures(folder: Path) -> int:
@@ -224,7 +224,7 @@ def _fitting(
 
 
 def _score(
-    enlarger: Enlarger,
+    upscaler: ArrayUpscaler,
     small: NDArray[np.generic],
     truth: NDArray[np.generic],
     clear: NDArray[np.generic] | None,
@@ -232,7 +232,7 @@ def _score(
     name: str,
 ) -> tuple[PictureScore, NDArray[np.generic]]:
     start = time.perf_counter()
-    restored = enlarger(small)
+    restored = upscaler(small)
     seconds = time.perf_counter() - start
     try:
         if isinstance(protocol, RegisteredProtocol):

@@ -20,7 +20,7 @@ def summary_table(results: Sequence[SetResult], *, model: str) -> str:
 
     Args:
         results: All of one scale and protocol.
-        model: The name of what enlarged the pictures.
+        model: The name of what upscaled the pictures.
     """
     rows = [
         (

@@ -56,7 +56,7 @@ class _Score(NamedTuple):
 class ClipValidator:
     """Scores networks on clips of a folder's pictures, or of the second half of a video.
 
-    Beside the network itself it scores what enlarges the same frames one by one: the network
+    Beside the network itself it scores what upscales the same frames one by one: the network
     without history (`alone`), and the package's default if it has the scale.
 
     Args:
@@ -181,7 +181,7 @@ def _restored(network: nn.Module, small: Tensor) -> Tensor:
 
 
 def _one_by_one(network: nn.Module, small: Tensor) -> Tensor:
-    """Enlarge each frame of (1, T, C, h, w) as if it were a clip."""
+    """Upscale each frame of (1, T, C, h, w) as if it were a clip."""
     with torch.inference_mode():
         return network(small[0, :, None]).float().transpose(0, 1)
 

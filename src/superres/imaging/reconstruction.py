@@ -3,10 +3,10 @@
 M. Irani, S. Peleg, "Improving resolution by image registration", 1991, as a maximum a posteriori
 estimate: the squared differences of all frames, each pixel as far as it is believed (`agreement`),
 plus the squared distance, and its slopes, to the picture that it starts from. That is held dearer
-where it is flat, since errors of an enlargement lie at its edges. All sums are quadratic, so
+where it is flat, since errors of upsampling lie at its edges. All sums are quadratic, so
 conjugate gradients solve them; then pixels are judged again.
 
-Departures: the start is not an average of the frames but the reference, enlarged by a network. It
+Departures: the start is not an average of the frames but the reference, upscaled by a network. It
 is what is known where frames say nothing, so the result is no worse than it. The literature's
 regularisers, which stand for what networks know, are left out.
 """
@@ -59,7 +59,7 @@ def project(
 
     Args:
         frames: At least one.
-        start: (C, H, W) unit pixels, such as the reference enlarged.
+        start: (C, H, W) unit pixels, such as the reference upscaled.
         forward_model: How frames come about.
         trust: How much the start is worth beside the frames.
         rounds: How often pixels are judged.

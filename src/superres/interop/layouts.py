@@ -164,7 +164,7 @@ def _smfanet(weights: Weights) -> Recognised:
 
 
 def _edsr(weights: Weights, stages: int) -> Recognised:
-    """Read our own names, but for the range of pixels; `stages` counts the enlargements."""
+    """Read our own names, but for the range of pixels; `stages` counts the upsampling steps."""
     features, channels = convolution(weights, "head.weight")
     config: Values = {
         "scale": shuffled_scale(weights, [f"tail.{n}.expand.weight" for n in range(stages)]),
@@ -250,7 +250,7 @@ def _swinir(weights: Weights) -> Recognised:
     block = "layers.{}.residual_group.blocks.{}.norm1.weight"
     groups = count(kept, block.format("{}", 0))
     places, heads = matrix(kept, f"{first}.attn.relative_position_bias_table")
-    upsampler, scale = _enlargement_of_swinir(kept, channels)
+    upsampler, scale = _upsampler_of_swinir(kept, channels)
     bottleneck = "conv_after_body.0.weight" in kept
     config: Values = {
         "scale": scale,
@@ -266,7 +266,7 @@ def _swinir(weights: Weights) -> Recognised:
     return Recognised("swinir", config, kept)
 
 
-def _enlargement_of_swinir(weights: Weights, channels: int) -> tuple[str, int]:
+def _upsampler_of_swinir(weights: Weights, channels: int) -> tuple[str, int]:
     """Return the upsampler and the scale that its weights make."""
     if "conv_last.weight" not in weights:
         name = "upsample.0.weight"

@@ -1,7 +1,7 @@
 """Reader of ncnn models: layers of the .param file, with their weights from the .bin.
 
 Format: ncnn's developer guide, "param and model file structure". Only layers without weights and
-the three kinds of weights that enlarging networks have are read; an unknown layer makes the rest of
+the three kinds of weights that upscaling networks have are read; an unknown layer makes the rest of
 the .bin unreadable, so it is an error.
 """
 

@@ -63,7 +63,7 @@ class VideoReport(Report):
 
     Attributes:
         frames: Frames in the result.
-        went_on_at: How many of them an earlier run had finished.
+        resumed_at: How many of them an earlier run had finished.
         fps: Frames a second that this run made.
         codec: The encoder, or "png".
         pix_fmt: The pixel format of the result.
@@ -73,7 +73,7 @@ class VideoReport(Report):
     """
 
     frames: int
-    went_on_at: int
+    resumed_at: int
     fps: float
     codec: str
     pix_fmt: str
@@ -89,7 +89,7 @@ class BurstReport(ReportHead):
     Attributes:
         coverage: The coverage map's path, or "".
         method: How frames were fused.
-        model: The network that fused them, or what enlarged the reference.
+        model: The network that fused them, or what upscaled the reference.
         reference: Index of the frame that the others were aligned over.
         blur: What a small pixel was taken to see: `bicubic`, or the sigma of a Gaussian.
         used: How many frames were used.

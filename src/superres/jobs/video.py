@@ -14,12 +14,12 @@ from superres.jobs.video_plan import plan_video
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.video.decode import FrameReader
-from superres.video.enlarge import (
+from superres.video.frame_upscaler import (
     LOOKED_BACK,
     VideoNetworks,
-    enlarge_each,
-    enlarge_in_order,
     open_networks,
+    upscale_each,
+    upscale_in_order,
 )
 from superres.video.kept import findings
 from superres.video.manifest import fingerprint, open_work, software, work_folder_of
@@ -60,10 +60,10 @@ def upscale_video(
     plan = plan_video(job, facts, upscaler.offered)
     part, looked_back = watch.part(), 0
     if isinstance(upscaler, VideoNetworks):
-        network = enlarge_in_order(upscaler, plan.route, part, segment_frames=job.segment_frames)
+        network = upscale_in_order(upscaler, plan.route, part, segment_frames=job.segment_frames)
         looked_back = LOOKED_BACK
     else:
-        network = enlarge_each(upscaler, plan.route, part)
+        network = upscale_each(upscaler, plan.route, part)
     reader = FrameReader(job.source, facts)
     run = VideoRun(plan, network, part, reader, looked_back=looked_back)
     if isinstance(target, Path):
@@ -74,7 +74,7 @@ def upscale_video(
         )
         if work.segments:
             watch.note(f"resuming after frame {work.frames} of an earlier run")
-        run.went_on_at = work.frames
+        run.resumed_at = work.frames
         make = make_folder if job.form == "folder" else make_file
         make(target, run, work, job.segment_frames)
     else:
@@ -88,8 +88,8 @@ def upscale_video(
         scale=plan.route.target[1] / facts.size[1],
         input_size=facts.size,
         output_size=plan.route.target,
-        frames=run.went_on_at + run.made,
-        went_on_at=run.went_on_at,
+        frames=run.resumed_at + run.made,
+        resumed_at=run.resumed_at,
         seconds=seconds,
         fps=run.made / seconds,
         codec=found.codec,

@@ -1,4 +1,4 @@
-"""Bicubic enlargement inside a network, for those that refine an enlarged picture."""
+"""Bicubic upsampling inside a network, for those that refine an upscaled picture."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class BicubicUpsample(nn.Module):
         self.register_buffer("kernel", _phase_kernels(scale).repeat(channels, 1, 1, 1), False)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) to (B, C, scale*H, scale*W)."""
+        """Upscale (B, C, H, W) to (B, C, scale*H, scale*W)."""
         padded_BCHW = functional.pad(x_BCHW, (_RADIUS,) * 4, mode="replicate")
         phases_BCHW = functional.conv2d(padded_BCHW, self.kernel, groups=self.channels)
         return functional.pixel_shuffle(phases_BCHW, self.scale)

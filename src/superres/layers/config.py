@@ -65,6 +65,6 @@ def check_network_scale(architecture: str, scale: int, allowed: tuple[int, ...])
     """Raise ArgumentError if an architecture does not have a scale."""
     if scale not in allowed:
         raise ArgumentError(
-            f"{architecture} enlarges by {', '.join(map(str, allowed))}, got scale {scale}",
+            f"{architecture} upscales by {', '.join(map(str, allowed))}, got scale {scale}",
             f"choose one of {', '.join(map(str, allowed))}",
         )

@@ -1,4 +1,4 @@
-"""Networks of luma alone: colour is enlarged by bicubic beside them, as their papers do."""
+"""Networks of luma alone: colour is upscaled by bicubic beside them, as their papers do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def luma_only(config: Config, network: Callable[[Config], nn.Module]) -> nn.Modu
 
 
 class LumaOnly(nn.Module):
-    """RGB whose luma a network enlarges, and whose colour differences bicubic does."""
+    """RGB whose luma a network upscales, and whose colour differences bicubic does."""
 
     weights: Tensor
 
@@ -40,7 +40,7 @@ class LumaOnly(nn.Module):
         self.register_buffer("weights", torch.tensor(_BT601).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, 3, H, W) in [0, 1] to (B, 3, scale*H, scale*W), unclamped."""
+        """Upscale (B, 3, H, W) in [0, 1] to (B, 3, scale*H, scale*W), unclamped."""
         large_BCHW = self.enlarge(x_BCHW)
         return large_BCHW + (self.network(self._luma(x_BCHW)) - self._luma(large_BCHW))
 

@@ -64,7 +64,7 @@ def _difference(flow_B2HW: Tensor, now_B1HW: Tensor, before_B1HW: Tensor) -> Ten
     return _smooth((warp(before_B1HW, flow_B2HW) - now_B1HW).abs(), _WINDOWS[0][0])
 
 
-def enlarge_flow(flow_B2HW: Tensor, scale: int) -> Tensor:
+def upscale_flow(flow_B2HW: Tensor, scale: int) -> Tensor:
     """Interpolate a flow at the pixels of larger frames, still in pixels of the small ones."""
     return functional.interpolate(
         flow_B2HW, scale_factor=float(scale), mode="bilinear", align_corners=False

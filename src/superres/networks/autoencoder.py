@@ -2,9 +2,9 @@
 
 What first tutorials of the field build: a picture is squeezed and unfolded again (Masci et al.,
 ICANN 2011, "Stacked Convolutional Auto-Encoders"). They feed it a picture of one fixed size that
-was enlarged before, and ask for the picture itself. Here it takes a small picture of any size and
-learns only what bicubic enlargement lacks, through one more deconvolution, and pools once: pooling
-throws away what enlargement needs, and two poolings took about ten times the steps to beat
+was upscaled before, and ask for the picture itself. Here it takes a small picture of any size and
+learns only what bicubic upsampling lacks, through one more deconvolution, and pools once: pooling
+throws away what upsampling needs, and two poolings took about ten times the steps to beat
 bicubic. It teaches why the networks after it do not pool; use another to enlarge pictures.
 """
 
@@ -45,7 +45,7 @@ class AutoencoderConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """Down through convolutions and poolings, up through deconvolutions, and enlarged."""
+        """Down through convolutions and poolings, up through deconvolutions, and upscaled."""
         down = (receptive_field.convolution(2), receptive_field.pooling(2)) * self.poolings
         up = (receptive_field.deconvolution(4, 2),) * self.poolings
         path = (*down, *up, receptive_field.deconvolution(self.last_kernel, self.scale))
@@ -93,7 +93,7 @@ class Autoencoder(nn.Module):
         init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
 
         H and W are multiples of 2**poolings.
         """

@@ -63,8 +63,8 @@ class Compact(nn.Module):
         init_rectified(last, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         # The input's pixels join before the shuffle, by a gather that stays in fp32 where
-        # convolutions run in bf16; the result is that of nearest enlargement after it.
+        # convolutions run in bf16; the result is that of nearest upsampling after it.
         repeated_BCHW = x_BCHW.index_select(1, self.repeated)
         return functional.pixel_shuffle(self.body(x_BCHW) + repeated_BCHW, self.scale)

@@ -4,7 +4,7 @@ The cell is that of Shi et al., NeurIPS 2015, arXiv:1506.04214, without peephole
 behind convolution and pooling although a single picture is not a sequence; here as there the same
 encoding is each step's input, so that the steps deepen the network with shared weights, which
 `drcn` and `drrn` do better without gates. Unlike theirs it takes a small picture of any size and
-learns only what bicubic enlargement lacks.
+learns only what bicubic upsampling lacks.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class ConvlstmNet(nn.Module):
         init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
 
         H and W are even.
         """

@@ -1,7 +1,7 @@
 """DRCN: one convolution applied sixteen times, each time reconstructed, all answers weighed.
 
 Kim et al., CVPR 2016, arXiv:1511.04491. Departs from it: RGB, where the paper trains luma alone;
-the enlargement is part of the network; no rectifier stands after the last layer, which could not
+the upsampling is part of the network; no rectifier stands after the last layer, which could not
 lower a pixel through it; that layer begins near zero. The paper's loss moves its weight from the
 intermediate answers to the final one during training; ours is the mean over all.
 """
@@ -67,7 +67,7 @@ class Drcn(nn.Module):
         nn.init.dirac_(self.infer.weight)  # as in the paper: a recursion begins as the identity
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         return self.outputs(x_BCHW)[-1]
 
     def outputs(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:

@@ -4,7 +4,7 @@ Tai et al., CVPR 2017, "Image Super-Resolution via Deep Recursive Residual Netwo
 the paper, normalisation and rectifier come before each convolution, every unit adds its branch to
 the block's first features, and normalisations are not shared, for each application sees other
 statistics. Departs from it: RGB, where the paper trains luma alone; one scale a network, where the
-paper mixes three; the enlargement is part of the network; the last layer begins near zero.
+paper mixes three; the upsampling is part of the network; the last layer begins near zero.
 """
 
 from __future__ import annotations
@@ -85,6 +85,6 @@ class Drrn(nn.Module):
         init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         large_BCHW = self.enlarge(x_BCHW)
         return large_BCHW + self.tail(self.before_tail(self.body(large_BCHW)))

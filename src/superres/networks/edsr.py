@@ -30,7 +30,7 @@ class EdsrConfig(NetworkConfig):
 
     @property
     def scale_steps(self) -> tuple[int, ...]:
-        """The factors of the pixel shuffles: 4 is enlarged in two steps."""
+        """The factors of the pixel shuffles: 4 is upscaled in two steps."""
         return {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}.get(self.scale, ())
 
     @property
@@ -69,7 +69,7 @@ class _ResidualBlock(nn.Module):
 
 
 class _Shuffle(nn.Module):
-    """One enlarging stage: a convolution to factor**2 times the channels, then a pixel shuffle."""
+    """One upscaling stage: a convolution to factor**2 times the channels, then a pixel shuffle."""
 
     def __init__(self, features: int, factor: int) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Edsr(nn.Module):
         self.tail = nn.Sequential(*stages, nn.Conv2d(features, config.channels, 3, padding=1))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         f_BFHW = self.head(x_BCHW - self.mean)
         f_BFHW = f_BFHW + self.body(f_BFHW)
         return self.tail(f_BFHW) + self.mean

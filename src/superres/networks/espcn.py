@@ -49,7 +49,7 @@ class Espcn(nn.Module):
             self.expand.weight.mul_(0.5)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         f_BFHW = torch.tanh(self.extract(x_BCHW))
         f_BFHW = torch.tanh(self.refine(f_BFHW))
         return self.shuffle(self.expand(f_BFHW))

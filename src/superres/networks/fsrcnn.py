@@ -1,4 +1,4 @@
-"""FSRCNN: a narrow body at the small size, then one deconvolution that enlarges.
+"""FSRCNN: a narrow body at the small size, then one deconvolution that upscales.
 
 Dong et al., ECCV 2016, arXiv:1608.00367, FSRCNN(56, 12, 4), on luma alone. Departs from it: the
 deconvolution is centred as well as an odd kernel can be.
@@ -79,6 +79,6 @@ class Fsrcnn(nn.Module):
         nn.init.normal_(self.enlarge.weight, std=0.003)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         f_BFHW = self.map(self.shrink(self.extract(x_BCHW)))
         return self.enlarge(self.expand(f_BFHW))

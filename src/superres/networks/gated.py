@@ -177,7 +177,7 @@ class Gated(nn.Module):
         repeated = torch.arange(channels).repeat_interleave(config.scale**2)
         self.register_buffer("repeated", repeated, persistent=False)
         self.conv_1 = _convolution(channels * fold**2, features)
-        for number in range(1, config.blocks + 1):  # SPAN's names, which are no list's
+        for number in range(1, config.blocks + 1):  # SPAN's names are not a list's
             self.add_module(f"block_{number}", _Block(features, residual=config.residual))
         self.looks = nn.ModuleList(_Look(features, config.pooled) for _ in config.looks_after)
         self.conv_cat = nn.Conv2d(4 * features, features, 1)
@@ -193,7 +193,7 @@ class Gated(nn.Module):
             torch.as_tensor(last.bias).copy_(bias_C.repeat_interleave(factor**2))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         wide = _RESIDUAL_RANGE if self.config.residual else _RANGE
         f_BFHW = (x_BCHW - self.mean) * wide
         if self.config.fold > 1:

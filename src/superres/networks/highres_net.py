@@ -11,7 +11,7 @@ until one is left, and that one is decoded. It is here to be compared with. Depa
   and only log2 of them are kept. A view without a partner goes on to the next round, so that odd
   numbers lose none; the authors pad to a power of two with views that count for nothing.
 - What a fusion adds to the first of a pair is weighted by the mask of the second, pixel by pixel.
-- The decoder is a pixel shuffle over a bicubic enlargement of the reference.
+- The decoder is a pixel shuffle over the reference, upsampled by bicubic.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class HighresNetConfig(NetworkConfig):
             receptive_field.convolution(2 + 2 * self.blocks + 3 * rounds + 1),
             receptive_field.repetition(self.scale),
         )
-        enlargement = (receptive_field.bicubic(self.scale),)
-        return max(receptive_field.halo(path, scale=self.scale) for path in (network, enlargement))
+        upsampling = (receptive_field.bicubic(self.scale),)
+        return max(receptive_field.halo(path, scale=self.scale) for path in (network, upsampling))
 
     def build(self) -> HighresNet:
         """Return the network with initial weights."""

@@ -1,8 +1,8 @@
 """LapSRN: a pyramid that doubles the picture level by level and adds learnt detail at each.
 
-Lai et al., CVPR 2017, arXiv:1704.03915. As in the authors' code, features are enlarged by 3x3 and
+Lai et al., CVPR 2017, arXiv:1704.03915. As in the authors' code, features are upscaled by 3x3 and
 the picture by 4x4 transposed convolutions, the latter begun as bilinear and learnt. Departs from
-it: RGB, where the paper trains luma alone, so that each colour is enlarged by a kernel of its own;
+it: RGB, where the paper trains luma alone, so that each colour is upscaled by a kernel of its own;
 ten convolutions a level at scale 8 too, where the paper has five.
 """
 
@@ -29,7 +29,7 @@ class LapsrnConfig(NetworkConfig):
 
     Attributes:
         features: Channels between the layers.
-        depth: Convolutions of a level before its features are enlarged.
+        depth: Convolutions of a level before its features are upscaled.
     """
 
     features: int = 64
@@ -98,7 +98,7 @@ class Lapsrn(nn.Module):
                 level.enlarge.weight.copy_(_bilinear())
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         return self.outputs(x_BCHW)[-1]
 
     def outputs(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:

@@ -69,7 +69,7 @@ class Lean(nn.Module):
             self.tail.weight.mul_(0.1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         f_BFHW = self.head(x_BCHW)
         f_BFHW = f_BFHW + self.body(f_BFHW)
         # A gather, not a convolution: it stays in fp32 where convolutions run in bf16, so that the

@@ -88,7 +88,7 @@ class Msrresnet(nn.Module):
         init_rectified(self.conv_last, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         f_BFHW = self.body(functional.leaky_relu(self.conv_first(x_BCHW), _SLOPE))
         for number, factor in enumerate(self.factors, 1):
             expand = self.get_submodule(f"upconv{number}")

@@ -114,7 +114,7 @@ class Rcan(nn.Module):
         self.tail = nn.Sequential(nn.Sequential(*enlarge), last)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         f_BFHW = self.head(x_BCHW - self.mean)
         f_BFHW = f_BFHW + self.body(f_BFHW)
         return self.tail(f_BFHW) + self.mean

@@ -1,9 +1,9 @@
-"""RRDBNet: residual-in-residual dense blocks, then nearest enlargements with convolutions.
+"""RRDBNet: residual-in-residual dense blocks, then nearest upsampling steps with convolutions.
 
 Wang et al., ECCV Workshops 2018, arXiv:1809.00219 (ESRGAN); Wang et al., ICCV Workshops 2021,
 arXiv:2107.10833 (Real-ESRGAN), from which come the scales 2 and 1: the input's pixels are moved
 into channels, and the network of scale 4 does the rest. Module names follow Real-ESRGAN's
-checkpoints. Departs from them: scale 3 is one enlargement by 3, as in the community's checkpoints.
+checkpoints. Departs from them: scale 3 is one step by 3, as in the community's checkpoints.
 
 The full receptive field (349 px with 23 blocks) would leave no room for tiles, so the halo of deep
 networks is cut to 32 px. Each block adds a fifth of what it finds, each dense block in it a fifth
@@ -39,7 +39,7 @@ class RrdbConfig(NetworkConfig):
         features: Channels between blocks.
         growth: Channels that each convolution of a dense block adds.
         blocks: Blocks of three dense blocks each.
-        doublings: Enlargements by 2 after the body. The input is made smaller by what they do
+        doublings: Upsampling steps by 2 after the body. The input is made smaller by what they do
             beyond the scale: 2 doublings at scale 2 are Real-ESRGAN's x2, 1 is the community's.
             Scale 3 ignores it.
     """
@@ -51,7 +51,7 @@ class RrdbConfig(NetworkConfig):
 
     @property
     def scale_steps(self) -> tuple[int, ...]:
-        """The factors of the enlargements after the body."""
+        """The factors of the upsampling steps after the body."""
         return (3,) if self.scale == 3 else (2,) * self.doublings
 
     @property
@@ -139,7 +139,7 @@ class Rrdb(nn.Module):
         self.conv_last = nn.Conv2d(features, config.channels, 3, padding=1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
 
         H and W are multiples of the config's `multiple_of`.
         """

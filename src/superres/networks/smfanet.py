@@ -1,7 +1,7 @@
 """SMFANet: features weighed by their surroundings at an eighth of the size, beside local detail.
 
 Zheng et al., ECCV 2024. The default is the authors' small network, `SMFANET_PLUS` the larger one.
-Module names follow the authors' checkpoints. Adaptive pooling and its enlargement are written as
+Module names follow the authors' checkpoints. Adaptive pooling and its upsampling are written as
 pooling at every pixel and gathers, which every runtime has at open sizes; the places are integers,
 so that runtimes agree on them at every size.
 
@@ -136,7 +136,7 @@ class Smfanet(nn.Module):
         self.to_img = nn.Sequential(last, nn.PixelShuffle(config.scale))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         f_BFHW = self.to_feat(x_BCHW)
         return self.to_img(f_BFHW + self.feats(f_BFHW))
 

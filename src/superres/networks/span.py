@@ -128,7 +128,7 @@ class Span(nn.Module):
             torch.as_tensor(last.bias).copy_(self.mean.flatten().repeat_interleave(config.scale**2))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         if self.config.centred:
             x_BCHW = (x_BCHW - self.mean) * _RANGE
         shallow_BFHW = self.conv_1(x_BCHW)

@@ -1,7 +1,7 @@
-"""SRCNN: bicubic enlargement, then three convolutions at the large size.
+"""SRCNN: bicubic upsampling, then three convolutions at the large size.
 
 Dong et al., TPAMI 2016, arXiv:1501.00092, the 9-5-5 form of its tables (57 K parameters), on
-luma alone. Departs from it: the enlargement is part of the network, as a fixed convolution a phase,
+luma alone. Departs from it: the upsampling is part of the network, as a fixed convolution a phase,
 and each convolution goes on with the pixels of the edge, as the authors' test code does.
 """
 
@@ -58,7 +58,7 @@ class Srcnn(nn.Module):
         init_identity((self.extract, self.map, self.reconstruct))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         large_BCHW = self.enlarge(x_BCHW)
         f_BFHW = functional.relu(self.extract(large_BCHW))
         return self.reconstruct(functional.relu(self.map(f_BFHW)))

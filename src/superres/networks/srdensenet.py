@@ -97,7 +97,7 @@ class Srdensenet(nn.Module):
         init_rectified(self)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         levels = [self.head(x_BCHW)]
         for block in self.blocks:
             levels.append(block(levels[-1]))

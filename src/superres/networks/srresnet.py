@@ -91,6 +91,6 @@ class Srresnet(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         f_BFHW = self.head(x_BCHW)
         return self.tail(f_BFHW + self.body(f_BFHW))

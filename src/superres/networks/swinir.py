@@ -29,7 +29,7 @@ from superres.layers.scale_steps import scale_steps
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 _ENOUGH = 4  # windows in the halo
-_BEFORE_UPSAMPLE = 64  # channels of an enlargement in steps
+_BEFORE_UPSAMPLE = 64  # channels before upsampling in steps
 _REPEATED = (2, 4)  # scales that repeated pixels reach
 _SLOPE = 0.2  # of rectifiers in bottlenecks and around repeated pixels, as the authors have it
 _APART = -100.0  # added to the scores of pixels that only the cyclic shift made neighbours
@@ -44,7 +44,7 @@ class SwinirConfig(NetworkConfig):
         heads: Attention heads of each block.
         window: Edge of a window, in input pixels; it is even.
         widening: Channels inside a block's perceptron over those of the body.
-        upsampler: How it enlarges: `pixelshuffle` in steps with a convolution after them,
+        upsampler: How it upscales: `pixelshuffle` in steps with a convolution after them,
             `pixelshuffledirect` at once, or `nearest+conv` by repeating pixels, which leaves no
             grid where a discriminator was at work.
         residual: What ends each group and the body: `1conv`, or `3conv` through a bottleneck.
@@ -252,7 +252,7 @@ class Swinir(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
 
         H and W are multiples of the window.
         """
@@ -267,7 +267,7 @@ class Swinir(nn.Module):
         return self.conv_last(f_BFHW) + self.mean
 
     def _repeated(self, f_BFHW: Tensor) -> Tensor:
-        """Enlarge features by repeating each pixel twice along both axes, once or twice."""
+        """Upscale features by repeating each pixel twice along both axes, once or twice."""
         for number in range(1, self.doublings + 1):
             f_BFHW = functional.interpolate(f_BFHW, scale_factor=2, mode="nearest")
             f_BFHW = functional.leaky_relu(self.get_submodule(f"conv_up{number}")(f_BFHW), _SLOPE)

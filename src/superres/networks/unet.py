@@ -1,9 +1,9 @@
 """U-Net: down by pooling, up by deconvolution, each size's features carried across; for teaching.
 
 After Ronneberger et al., MICCAI 2015, arXiv:1505.04597, in the role of a generator (Isola et al.,
-CVPR 2017, arXiv:1611.07004). Tutorials feed it a picture of one fixed size that was enlarged
+CVPR 2017, arXiv:1611.07004). Tutorials feed it a picture of one fixed size that was upscaled
 before. Here it takes a small picture, pads its convolutions, has no normalisation, and a pixel
-shuffle enlarges what it learns to add to bicubic enlargement. Its wide view costs more than
+shuffle upscales what it learns to add to bicubic upsampling. Its wide view costs more than
 it brings at this task: networks without pooling do better for the same work.
 """
 
@@ -87,7 +87,7 @@ class Unet(nn.Module):
         init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
 
         H and W are multiples of 2**depth.
         """

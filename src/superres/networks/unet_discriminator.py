@@ -1,7 +1,7 @@
 """U-Net discriminator with spectral norms: a score for each pixel.
 
 Wang et al., ICCV Workshops 2021, arXiv:2107.10833 (Real-ESRGAN). Departs from its release: sizes
-that are not a multiple of 8 are enlarged to the size of what they are added to.
+that are not a multiple of 8 are upscaled to the size of what they are added to.
 """
 
 from __future__ import annotations

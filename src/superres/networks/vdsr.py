@@ -1,7 +1,7 @@
-"""VDSR: twenty 3x3 convolutions at the large size learn what bicubic enlargement lacks.
+"""VDSR: twenty 3x3 convolutions at the large size learn what bicubic upsampling lacks.
 
 Kim et al., CVPR 2016, arXiv:1511.04587. Departs from it: RGB, where the paper trains luma alone;
-one scale a network, where the paper mixes three; the enlargement is part of the network; the last
+one scale a network, where the paper mixes three; the upsampling is part of the network; the last
 layer begins near zero, for Adam, where the paper clips the gradients of a large SGD step.
 """
 
@@ -58,6 +58,6 @@ class Vdsr(nn.Module):
         init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Enlarge (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         large_BCHW = self.enlarge(x_BCHW)
         return large_BCHW + self.tail(self.residual(large_BCHW))

@@ -1,4 +1,4 @@
-"""Recurrent video network: each frame enlarged with what was made of the frames before it.
+"""Recurrent video network: each frame upscaled with what was made of the frames before it.
 
 After Sajjadi, Vemulapalli and Brown, "Frame-Recurrent Video Super-Resolution", CVPR 2018,
 arXiv:1801.04590: the larger frame before is brought along by the flow and read at the small size,
@@ -31,7 +31,7 @@ from superres.layers.bicubic_reduction import BicubicReduction
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
 from superres.layers.graphs import Graph, InputKind, video_graphs
-from superres.layers.motion import enlarge_flow, flow_between, places, warp
+from superres.layers.motion import flow_between, places, upscale_flow, warp
 from superres.networks.lean import ResidualBlock
 
 _CONTRAST = 8.0  # brings differences of frames to the size of the other features
@@ -122,7 +122,7 @@ class VideoRecurrent(nn.Module):
             self.tail.weight.mul_(0.1)
 
     def forward(self, clip_BTCHW: Tensor) -> Tensor:
-        """Enlarge clips (B, T, C, H, W) in [0, 1] to (B, T, C, scale*H, scale*W), unclamped."""
+        """Upscale clips (B, T, C, H, W) in [0, 1] to (B, T, C, scale*H, scale*W), unclamped."""
         height, width = clip_BTCHW.shape[3:]
         tiny = min(height, width) < VIDEO_MULTIPLE
         made: list[Tensor] = []
@@ -171,7 +171,7 @@ class VideoRecurrent(nn.Module):
             differs_BCHW.abs().amax(1, keepdim=True), 3, 1, 1, count_include_pad=False
         )
         believed_B1HW = (1.0 - around_B1HW / _UNLIKE).clamp(min=0.0) * within_BHW[:, None]
-        flow_B2hw = self.scale * enlarge_flow(flow_B2HW, self.scale)
+        flow_B2hw = self.scale * upscale_flow(flow_B2HW, self.scale)
         brought_BChw = warp(large_BCHW, flow_B2hw, kernel="bicubic")
         for _ in range(_ROUNDS):
             brought_BChw = brought_BChw + self.enlarge(frame_BCHW - self.reduce(brought_BChw))

@@ -20,7 +20,7 @@ class Soap(MatrixOptimizer):
     """Takes Adam's steps along the eigenvectors of each matrix's gradient covariances.
 
     Vyas et al., ICLR 2025, arXiv:2409.11321. Where neighbouring inputs are nearly equal, as pixels
-    of an enlarged picture are, a gradient says almost the same about each of them, and Adam, which
+    of an upscaled picture are, a gradient says almost the same about each of them, and Adam, which
     looks at one weight at a time, is slow in all that tells them apart; along the eigenvectors
     every direction has its own rate. It takes SRCNN, whose 9x9 filters see such pixels, as far in
     700 steps as Muon in 19,000 (docs/training.md).

@@ -46,21 +46,21 @@ class OnnxRuntime:
     Args:
         path: The .onnx file.
         card: Its card.
-        setup: The resolved options; only fp32 is supported, and `auto` is the CPU.
+        resolved: The options; only fp32 is supported, and `auto` is the CPU.
 
     Raises:
         ModelError: ONNX Runtime cannot read the file, or it lacks a graph of the card's.
         BackendError: No provider of this build runs on the device.
     """
 
-    def __init__(self, path: Path, card: Card, setup: ResolvedOptions) -> None:
+    def __init__(self, path: Path, card: Card, resolved: ResolvedOptions) -> None:
         self._path, self._card = path, card
-        choose_precision(setup.precision, (), "ONNX Runtime", setup.watch)
-        provider, settings = _provider(setup.device)
+        choose_precision(resolved.precision, (), "ONNX Runtime", resolved.watch)
+        provider, settings = _provider(resolved.device)
         self._options = ort.SessionOptions()
         self._options.log_severity_level = 4  # its errors are raised as well, and reported by us
-        if setup.threads is not None:
-            self._options.intra_op_num_threads = setup.threads
+        if resolved.threads is not None:
+            self._options.intra_op_num_threads = resolved.threads
         self._providers: list[str | tuple[str, dict[str, str]]] = [(provider, settings)]
         if provider != _CPU:
             self._providers.append(_CPU)  # for single layers that the GPU's provider has not
@@ -75,7 +75,7 @@ class OnnxRuntime:
         self._parts = {name: part.SerializeToString() for name, part in parts.items()}
         running: str = self._session(tiled(card)[0].name).get_providers()[0]
         if running != provider:  # it falls back to the CPU without a word where a driver is missing
-            setup.watch.note(f"ONNX Runtime could not start {provider}: running on {running}")
+            resolved.watch.note(f"ONNX Runtime could not start {provider}: running on {running}")
         self._provider = running
 
     @property

@@ -55,22 +55,22 @@ class RuntimeEntry:
         return importlib.util.find_spec(self.package) is not None
 
 
-def _openvino(path: Path, card: Card, setup: ResolvedOptions) -> Runtime:
+def _openvino(path: Path, card: Card, resolved: ResolvedOptions) -> Runtime:
     from superres.runtimes.openvino_runtime import OpenVinoRuntime
 
-    return OpenVinoRuntime(path, card, setup)
+    return OpenVinoRuntime(path, card, resolved)
 
 
-def _torch(path: Path, _: Card, setup: ResolvedOptions) -> Runtime:
+def _torch(path: Path, _: Card, resolved: ResolvedOptions) -> Runtime:
     from superres.runtimes.torch_runtime import TorchRuntime
 
-    return TorchRuntime.open(path, setup)
+    return TorchRuntime.open(path, resolved)
 
 
-def _onnxruntime(path: Path, card: Card, setup: ResolvedOptions) -> Runtime:
+def _onnxruntime(path: Path, card: Card, resolved: ResolvedOptions) -> Runtime:
     from superres.runtimes.onnx_runtime import OnnxRuntime
 
-    return OnnxRuntime(path, card, setup)
+    return OnnxRuntime(path, card, resolved)
 
 
 # In the order in which `auto` tries them where torch finds no GPU.
@@ -105,20 +105,22 @@ def open_runtime(
             file is damaged.
     """
     check_input(model.card, takes)
-    setup = ResolvedOptions(options.precision, parse_device(options.device), options.threads, watch)
+    resolved = ResolvedOptions(
+        options.precision, parse_device(options.device), options.threads, watch
+    )
     if options.backend != "auto":
         if options.backend not in BACKENDS:
             raise unknown_name("backend", options.backend, ("auto", *BACKENDS))
-        return _open_named(options.backend, model, setup)
-    name, reason = _pick(model, setup.device)
-    opened = _open_named(name, model, setup)
+        return _open_named(options.backend, model, resolved)
+    name, reason = _pick(model, resolved.device)
+    opened = _open_named(name, model, resolved)
     facts = opened.facts
     where = describe_cpu() if facts.device.lower() == "cpu" else facts.device
     watch.note(f"running on {name} in {facts.precision} ({reason}): {where}")
     return opened
 
 
-def _open_named(name: str, model: ModelFile, setup: ResolvedOptions) -> Runtime:
+def _open_named(name: str, model: ModelFile, resolved: ResolvedOptions) -> Runtime:
     entry = BACKENDS[name]
     if not entry.installed():
         raise BackendError(
@@ -131,7 +133,7 @@ def _open_named(name: str, model: ModelFile, setup: ResolvedOptions) -> Runtime:
             f"the backend {name} reads .{entry.file} files, but model {model.card.name} has none",
             "superres export makes .onnx from .safetensors; or use --backend auto",
         )
-    return entry.open(path, model.card, setup)
+    return entry.open(path, model.card, resolved)
 
 
 def _pick(model: ModelFile, device: Device) -> tuple[str, str]:

@@ -51,21 +51,21 @@ class OpenVinoRuntime:
     Args:
         path: The .onnx file.
         card: Its card.
-        setup: The resolved options.
+        resolved: The options.
 
     Raises:
         ModelError: OpenVINO cannot read the file, or it lacks a graph of the card's.
         BackendError: There is no such device.
     """
 
-    def __init__(self, path: Path, card: Card, setup: ResolvedOptions) -> None:
+    def __init__(self, path: Path, card: Card, resolved: ResolvedOptions) -> None:
         self._core = ov.Core()
-        self._device = _find_device(self._core, setup.device)
+        self._device = _find_device(self._core, resolved.device)
         native = _native_precisions(self._core, self._device)
         self._precision: Precision = choose_precision(
-            setup.precision, native, self._device, setup.watch
+            resolved.precision, native, self._device, resolved.watch
         )
-        self._threads = setup.threads
+        self._threads = resolved.threads
         self._card = card
         self._requests: dict[str, OrderedDict[_Shapes, ov.InferRequest]] = {
             graph.name: OrderedDict() for graph in card.graphs

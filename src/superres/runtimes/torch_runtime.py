@@ -51,20 +51,20 @@ class TorchRuntime:
     Args:
         network: The network, in fp32; it is moved to the device.
         card: Its card.
-        setup: The resolved options; threads are this whole process's.
+        resolved: The options; threads are this whole process's.
 
     Raises:
         BackendError: There is no such device.
     """
 
-    def __init__(self, network: nn.Module, card: Card, setup: ResolvedOptions) -> None:
-        if setup.threads is not None:
-            torch.set_num_threads(setup.threads)
+    def __init__(self, network: nn.Module, card: Card, resolved: ResolvedOptions) -> None:
+        if resolved.threads is not None:
+            torch.set_num_threads(resolved.threads)
         self._card = card
-        self._device = find_device(setup.device)
+        self._device = find_device(resolved.device)
         native = _native_precisions(self._device)
         self._precision: Precision = choose_precision(
-            setup.precision, native, str(self._device), setup.watch
+            resolved.precision, native, str(self._device), resolved.watch
         )
         self._bytes_per_px = _estimate_bytes_per_px(network, card)
         # nn.Module.to has no overload for a memory format in torch's own types.
@@ -73,7 +73,7 @@ class TorchRuntime:
         )
 
     @classmethod
-    def open(cls, path: Path, setup: ResolvedOptions) -> Self:
+    def open(cls, path: Path, resolved: ResolvedOptions) -> Self:
         """Load a file of weights and open its network.
 
         Raises:
@@ -81,7 +81,7 @@ class TorchRuntime:
             BackendError: There is no such device.
         """
         network, card = load_network(path)
-        return cls(for_inference(network), card, setup)
+        return cls(for_inference(network), card, resolved)
 
     @property
     def facts(self) -> RuntimeFacts:

@@ -13,7 +13,7 @@ from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
     from superres.cli.progress import BatchProgress
-    from superres.evaluate.benchmark import Enlarger
+    from superres.evaluate.benchmark import ArrayUpscaler
     from superres.upscaler import RunOptions
     from superres.watch import ProgressListener, Watch
 
@@ -91,10 +91,10 @@ def evaluate(
         else Protocol(channels=channels, border=scale if border is None else border)
     )
     with BatchProgress(sum(count_pictures(folder) for folder in folders)) as bar:
-        enlarger = _enlarger(model, scale, options, bar.watch(model))
+        upscaler = _upscaler(model, scale, options, bar.watch(model))
         results = [
             measure(
-                enlarger,
+                upscaler,
                 folder,
                 scale=scale,
                 protocol=taken,
@@ -115,8 +115,8 @@ def _counted(bar: BatchProgress, name: str) -> ProgressListener:
     return lambda done, total: bar.finish_file(f"{name} {done:g} of {total:g}")
 
 
-def _enlarger(model: str, scale: int, options: RunOptions, watch: Watch) -> Enlarger:
-    """Return what enlarges arrays by the scale."""
+def _upscaler(model: str, scale: int, options: RunOptions, watch: Watch) -> ArrayUpscaler:
+    """Return what upscales arrays by the scale."""
     if model == BICUBIC:
         from superres.evaluate.benchmark import bicubic
 

@@ -167,7 +167,7 @@ def _pix_fmt(source: str, encoder: str, requested: str | None) -> str:
                 f"there is no pixel format named {requested!r}", "such as yuv420p or yuv420p10le"
             ) from error
     # The names with a j say by the format what we say by the colour range; and transparency is
-    # not enlarged, so an encoder that has it gains nothing.
+    # not upscaled, so an encoder that has it gains nothing.
     source = source.replace("yuvj", "yuv")
     plain = [name for name in formats if "j" not in name and not _has_alpha(name)]
     if source in plain or not (plain or _has_alpha(source)):

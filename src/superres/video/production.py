@@ -21,14 +21,14 @@ from superres.video.colour import FromRgb, ToRgb, numbers_of
 from superres.video.decode import FrameReader, Still
 from superres.video.encode import Segment, encode, segment_format, write_segment, writing
 from superres.video.encoding import Encoding
-from superres.video.enlarge import FrameEnlarger
+from superres.video.frame_upscaler import FrameUpscaler
 from superres.video.join import Rest, join, stream_out
 from superres.video.manifest import WorkFolder
 from superres.video.pictures import picture_name, write_frame, write_times
 from superres.video.probe import VideoFacts
 from superres.watch import Watch
 
-Enlarged = tuple[Still, Unit]
+Upscaled = tuple[Still, Unit]
 
 _QUEUED_SMALL, _QUEUED_LARGE = 3, 2  # frames that wait before and after the network
 
@@ -60,26 +60,26 @@ class VideoRun:
 
     Attributes:
         plan: What is made.
-        network: Enlarges the frames.
+        network: Upscales the frames.
         part: Told of the frames done, and all of them if known; it ends what the network is at
             when nobody waits for it any more.
         reader: Decodes the source.
         looked_back: Frames before the first missing one that the network sees again.
-        went_on_at: Frames that an earlier run had finished.
+        resumed_at: Frames that an earlier run had finished.
         made: Frames that this run has finished.
         times: When each frame is shown, in seconds.
     """
 
     plan: VideoPlan
-    network: FrameEnlarger
+    network: FrameUpscaler
     part: Watch
     reader: FrameReader
     looked_back: int = 0
-    went_on_at: int = 0
+    resumed_at: int = 0
     made: int = 0
     times: array[float] = field(default_factory=lambda: array("d"))
 
-    def frames(self) -> Generator[Enlarged]:
+    def frames(self) -> Generator[Upscaled]:
         """Yield all frames that are not finished yet, larger.
 
         Three threads work at a time: one decodes, one cuts tiles, runs them and joins them, and
@@ -87,7 +87,7 @@ class VideoRun:
         """
         facts = self.plan.facts
         waiting: deque[Still] = deque()  # frames that the network holds
-        first = max(0, self.went_on_at - self.looked_back)
+        first = max(0, self.resumed_at - self.looked_back)
 
         def decoded() -> Iterator[Unit]:
             to_rgb = ToRgb(facts.size, facts.colour)
@@ -95,18 +95,18 @@ class VideoRun:
                 self.times.append(still.seconds)
                 if number >= first:  # decoding on from within would not be exact
                     rgb = to_rgb(still.frame)
-                    if number >= self.went_on_at:
+                    if number >= self.resumed_at:
                         waiting.append(still)
                     yield rgb
 
         small = prefetch(decoded(), _QUEUED_SMALL)
-        enlarged = self.network(small, self.went_on_at - first)
-        large = prefetch(enlarged, _QUEUED_LARGE, part=self.part)
+        upscaled = self.network(small, self.resumed_at - first)
+        large = prefetch(upscaled, _QUEUED_LARGE, part=self.part)
         for frame in large:
             yield waiting.popleft(), frame
             self.made += 1
             self.part.check()
-            self.part.progress(self.went_on_at + self.made, facts.frames)
+            self.part.progress(self.resumed_at + self.made, facts.frames)
 
 
 def make_file(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int) -> None:
@@ -124,8 +124,8 @@ def make_file(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int
     plan, encoding = run.plan, run.plan.encoding
     assert encoding is not None
     format = segment_format(encoding)
-    with closing(run.frames()) as enlarged:
-        frames = _coded(enlarged, encoding)
+    with closing(run.frames()) as upscaled:
+        frames = _coded(upscaled, encoding)
         for number in itertools.count(len(work.segments)):
             first = next(frames, None)
             if first is None:
@@ -191,8 +191,8 @@ def make_stream(target: BinaryIO, run: VideoRun) -> None:
     """
     plan, encoding = run.plan, run.plan.encoding
     assert encoding is not None
-    with closing(run.frames()) as enlarged, writing("-"):
-        frames = _coded(enlarged, encoding)
+    with closing(run.frames()) as upscaled, writing("-"):
+        frames = _coded(upscaled, encoding)
         stream_out(
             target,
             plan.container,
@@ -204,10 +204,10 @@ def make_stream(target: BinaryIO, run: VideoRun) -> None:
         )
 
 
-def _coded(enlarged: Iterator[Enlarged], encoding: Encoding) -> Iterator[av.VideoFrame]:
+def _coded(upscaled: Iterator[Upscaled], encoding: Encoding) -> Iterator[av.VideoFrame]:
     """Turn larger frames into what is encoded, each at its own time."""
     from_rgb = FromRgb(encoding.pix_fmt, encoding.numbers, encoding.colour, encoding.size)
-    for still, rgb in enlarged:
+    for still, rgb in upscaled:
         frame = from_rgb(rgb, still.frame)
         frame.time_base = encoding.time_base
         frame.pts = still.stamp

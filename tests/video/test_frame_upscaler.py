@@ -7,7 +7,7 @@ import pytest
 
 from superres.infer.route import Route
 from superres.upscaler import Upscaler
-from superres.video.enlarge import LOOKED_BACK, VideoNetworks, enlarge_each, enlarge_in_order
+from superres.video.frame_upscaler import LOOKED_BACK, VideoNetworks, upscale_each, upscale_in_order
 from superres.watch import Watch
 
 ROUTE = Route((2,), (36, 64))
@@ -43,24 +43,24 @@ def scene(seed, count):
     return [picture[:, t % 4 : t % 4 + 32] for t in range(count)]
 
 
-def enlarged(frames, looked_back=0):
-    run = enlarge_in_order(Networks(), ROUTE, Watch(), segment_frames=SEGMENT)
+def upscaled(frames, looked_back=0):
+    run = upscale_in_order(Networks(), ROUTE, Watch(), segment_frames=SEGMENT)
     return list(run(iter(frames), looked_back))
 
 
-@pytest.mark.parametrize("went_on_at", [SEGMENT, 2 * SEGMENT])
-def test_a_run_that_goes_on_at_a_segment_makes_the_frames_of_an_unbroken_one(went_on_at):
+@pytest.mark.parametrize("resumed_at", [SEGMENT, 2 * SEGMENT])
+def test_a_run_that_goes_on_at_a_segment_makes_the_frames_of_an_unbroken_one(resumed_at):
     frames = [*scene(1, 14), *scene(2, 16)]
-    whole = enlarged(frames)
+    whole = upscaled(frames)
     assert len(whole) == 30
-    rest = enlarged(frames[went_on_at - LOOKED_BACK :], LOOKED_BACK)
-    assert len(rest) == 30 - went_on_at
-    assert all(map(np.array_equal, whole[went_on_at:], rest))
+    rest = upscaled(frames[resumed_at - LOOKED_BACK :], LOOKED_BACK)
+    assert len(rest) == 30 - resumed_at
+    assert all(map(np.array_equal, whole[resumed_at:], rest))
 
 
 def test_history_is_forgotten_where_a_scene_begins_and_only_warmed_up_at_a_segment():
     frames = [*scene(1, 14), *scene(2, 8)]
-    whole = enlarged(frames)
+    whole = upscaled(frames)
     seen = [
         round(float((large[::2, ::2] - frame).mean()))
         for large, frame in zip(whole, frames, strict=True)
@@ -93,6 +93,6 @@ class Repeating(Upscaler):
 @pytest.mark.parametrize("at_once", [1, 4, 16])
 def test_as_many_frames_are_under_way_as_fill_a_device_and_one_more_and_leave_in_order(at_once):
     frames = scene(3, 2 * (at_once + 1))
-    large = list(enlarge_each(Repeating(at_once), ROUTE, Watch())(iter(frames), 0))
+    large = list(upscale_each(Repeating(at_once), ROUTE, Watch())(iter(frames), 0))
     assert len(large) == len(frames)
     assert all(np.array_equal(a[::2, ::2], b) for a, b in zip(large, frames, strict=True))

@@ -29,15 +29,15 @@ from superres.video.cuts import SceneCuts
 from superres.watch import Watch
 
 # Takes frames, and how many of the first are only there to be looked at; yields all others.
-FrameEnlarger = Callable[[Iterable[Unit], int], Iterator[Unit]]
+FrameUpscaler = Callable[[Iterable[Unit], int], Iterator[Unit]]
 
 LOOKED_BACK = 8  # frames before a segment
 
 _MOST_AT_ONCE = 16  # frames, and what is made of them, lie in memory
 
 
-def enlarge_each(upscaler: Upscaler, route: Route, watch: Watch) -> FrameEnlarger:
-    """Return what enlarges each frame by itself.
+def upscale_each(upscaler: Upscaler, route: Route, watch: Watch) -> FrameUpscaler:
+    """Return what upscales each frame by itself.
 
     Args:
         upscaler: The networks.
@@ -47,7 +47,7 @@ def enlarge_each(upscaler: Upscaler, route: Route, watch: Watch) -> FrameEnlarge
     # Opened here, once, and not in the threads.
     engines = upscaler.engines(route, watch)
 
-    def enlarge_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
+    def upscale_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
         assert looked_back == 0
         flying: deque[Future[Unit]] = deque()
         with ThreadPoolExecutor(_MOST_AT_ONCE + 1, "superres-frame") as pool:
@@ -66,7 +66,7 @@ def enlarge_each(upscaler: Upscaler, route: Route, watch: Watch) -> FrameEnlarge
                 for future in flying:
                     future.cancel()
 
-    return enlarge_all
+    return upscale_all
 
 
 class VideoNetworks:
@@ -156,10 +156,10 @@ def open_networks(
     return models.upscaler(model, options)
 
 
-def enlarge_in_order(
+def upscale_in_order(
     networks: VideoNetworks, route: Route, watch: Watch, *, segment_frames: int
-) -> FrameEnlarger:
-    """Return what enlarges each frame with what it made of those before, scene by scene.
+) -> FrameUpscaler:
+    """Return what upscales each frame with what it made of those before, scene by scene.
 
     Args:
         networks: The networks.
@@ -169,11 +169,11 @@ def enlarge_in_order(
     """
     engines = networks.engines(route)
 
-    def enlarge_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
+    def upscale_all(frames: Iterable[Unit], looked_back: int) -> Iterator[Unit]:
         recent: deque[Unit] = deque(maxlen=LOOKED_BACK)
         cuts = SceneCuts()
 
-        def enlarge(frame: Unit) -> Unit:
+        def upscale(frame: Unit) -> Unit:
             if cuts.begins_scene(frame):
                 for engine in engines:
                     engine.restart()
@@ -188,9 +188,9 @@ def enlarge_in_order(
             if number >= 0 and number % segment_frames == 0:
                 cuts = SceneCuts()
                 for before in recent:
-                    enlarge(before)
+                    upscale(before)
             if number >= 0:
-                yield enlarge(frame)
+                yield upscale(frame)
             recent.append(frame)
 
-    return enlarge_all
+    return upscale_all
