@@ -6,18 +6,18 @@ import struct
 import pytest
 from hand_tiff import block, directory, start, text
 
+from superres.containers.exif_in_tiff import (
+    add_to_tiff,
+    exif_of_tiff,
+    forget_tiff_resolution,
+    iptc_of_tiff,
+)
 from superres.metadata.exif import (
     exif_dpi,
     exif_orientation,
     fit_exif,
     new_exif,
     settle_exif,
-)
-from superres.metadata.exif_in_tiff import (
-    add_to_tiff,
-    exif_of_tiff,
-    forget_tiff_resolution,
-    iptc_of_tiff,
 )
 from superres.metadata.tags import TagError, read_directory, read_header, read_numbers, read_value
 

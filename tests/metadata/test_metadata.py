@@ -474,10 +474,11 @@ def test_png_text_that_will_be_lost_is_named():
     assert picture.notes == ("PNG text is not kept: Author, Title",)
 
 
-def test_a_gamma_that_will_be_lost_is_named():
+def test_a_gamma_becomes_a_profile_unless_it_is_the_usual_one():
     plain = encoded(ramp(4, 4, 3), "png")
     linear = with_png_chunks(plain, (b"gAMA", struct.pack(">I", 100_000)))
-    assert "gamma of 1 " in open_picture(linear).notes[0]
+    assert "linear light, by gAMA" in open_picture(linear).notes[0]
+    assert open_picture(linear).metadata.icc is not None
     usual = with_png_chunks(plain, (b"gAMA", struct.pack(">I", 45_455)))
     assert open_picture(usual).notes == ()
 

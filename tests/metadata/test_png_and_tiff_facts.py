@@ -4,12 +4,14 @@ import io
 import struct
 import zlib
 
+import numpy as np
 import pytest
 from hand_tiff import block, chain, text
 
-from superres.metadata.png_chunks import read_png_facts
+from superres.containers.png_chunks import read_png_facts
+from superres.containers.tiff_facts import read_tiff_facts
+from superres.metadata.colour_space import SRGB
 from superres.metadata.tags import TagError
-from superres.metadata.tiff_facts import read_tiff_facts
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_WORD = b"XML:com.adobe.xmp"
@@ -94,21 +96,35 @@ def gamma(value):
     return chunk(b"gAMA", struct.pack(">I", value))
 
 
+def space(*chunks):
+    described = facts(*chunks).colour
+    return described and described.space
+
+
 @pytest.mark.parametrize("value", [44999, 46000, 100000])
-def test_an_unusual_gamma_is_noted_unless_a_profile_or_srgb_outranks_it(value):
-    assert f"gamma of {value / 1e5:.5g} is not kept" in facts(gamma(value)).notes[0]
-    assert facts(gamma(value), chunk(b"sRGB", b"\0")).notes == ()
-    assert facts(gamma(value), chunk(b"iCCP", b"n\0\0")).notes == ()
+def test_an_unusual_gamma_is_read_unless_srgb_outranks_it(value):
+    found = space(gamma(value))
+    assert found.transfer != SRGB
+    assert found.light(np.array([0.5])) == pytest.approx(0.5 ** (1e5 / value))
+    assert space(gamma(value), chunk(b"sRGB", b"\0")).is_srgb
 
 
-@pytest.mark.parametrize("value", [45000, 45455, 45999, 0])
-def test_the_usual_gamma_and_none_are_not_noted(value):
-    assert facts(gamma(value)).notes == ()
+@pytest.mark.parametrize("value", [45000, 45455, 45999])
+def test_the_usual_gamma_means_srgb(value):
+    assert space(gamma(value)).is_srgb
 
 
-def test_a_cicp_description_is_noted_instead_of_gamma():
-    assert facts(gamma(100000), chunk(b"cICP", bytes(4))).notes == (
-        "the PNG's cICP colour description is not kept",
+def test_no_gamma_and_a_gamma_of_0_say_nothing():
+    assert space() is None
+    assert space(gamma(0)) is None
+
+
+def test_code_points_outrank_all_else_and_those_of_luma_and_chroma_are_noted():
+    found = facts(gamma(100000), chunk(b"sRGB", b"\0"), chunk(b"cICP", bytes((9, 16, 0, 1))))
+    assert found.colour.outranks_icc
+    assert (found.cicp.primaries, found.cicp.transfer, found.cicp.full) == (9, 16, True)
+    assert facts(chunk(b"cICP", bytes((9, 16, 9, 1)))).notes == (
+        "the PNG's cICP colour description is not one of RGB, and not kept",
     )
 
 

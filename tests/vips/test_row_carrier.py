@@ -8,7 +8,7 @@ import pytest
 import pyvips
 from picture_files import noise
 
-from superres.metadata.tiff_facts import read_tiff_facts
+from superres.containers.tiff_facts import read_tiff_facts
 from superres.vips.carrier import Carrier, CarrierError
 
 LIMIT_S = 8

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from superres.formats.format import Holding
+from superres.metadata.colour_space import PQ, Cicp
 from superres.metadata.exif import fit_exif, new_exif, settle_exif
+from superres.metadata.geometry import Change
 from superres.metadata.header import Metadata, icc_space
+from superres.metadata.iptc import fit_iptc
+from superres.metadata.photoshop import fit_resources, read_resources
 from superres.metadata.picture import Header, Notes
 from superres.metadata.tags import TagError
 from superres.metadata.xmp import NOT_TEXT, fit_xmp, settle_xmp
@@ -16,17 +20,86 @@ def held_metadata(holding: Holding, title: str, header: Header) -> tuple[Metadat
     """Return what the format can hold, made true of this size, and notes on the rest."""
     prepare_library()
     metadata = header.metadata
-    icc, icc_notes = _held_icc(holding, title, header)
+    cicp, icc, icc_notes = _held_colour(holding, title, header)
     exif, exif_notes = _held_exif(holding, header)
     xmp, xmp_notes = _held_xmp(holding, title, header)
-    iptc, notes = metadata.iptc, [*icc_notes, *exif_notes, *xmp_notes]
-    if iptc and not holding.iptc_bytes:
-        notes.append(f"IPTC is not kept: {title} does not hold it")
-        iptc = None
-    if iptc and len(iptc) > holding.iptc_bytes:
-        notes.append(f"IPTC of {len(iptc):,} bytes is not kept: {holding.iptc_bytes:,} fit")
-        iptc = None
-    return Metadata(icc=icc, exif=exif, xmp=xmp, dpi=metadata.dpi, iptc=iptc), tuple(notes)
+    iptc, iptc_notes = _held_iptc(holding, title, header)
+    photoshop, photoshop_notes = _held_photoshop(holding, title, header, iptc)
+    comments, comment_notes = _held_comments(holding, title, metadata.comments)
+    held = Metadata(
+        icc=icc,
+        exif=exif,
+        xmp=xmp,
+        dpi=metadata.dpi,
+        iptc=iptc,
+        photoshop=photoshop,
+        comments=comments,
+        cicp=cicp,
+        size=(header.height, header.width),
+    )
+    notes = (*icc_notes, *exif_notes, *xmp_notes, *iptc_notes, *photoshop_notes, *comment_notes)
+    return held, notes
+
+
+def _held_colour(
+    holding: Holding, title: str, header: Header
+) -> tuple[Cicp | None, bytes | None, Notes]:
+    """Return the code points and the profile that the file will hold."""
+    cicp = header.metadata.cicp
+    if cicp and cicp.is_hdr and cicp.full and holding.code_points == "hdr":
+        return cicp, None, ()  # a profile beside them would count first
+    icc, notes = _held_icc(holding, title, header)
+    if holding.code_points == "all":
+        return cicp, icc, notes
+    if cicp and cicp.is_hdr and icc:
+        kind = "PQ" if cicp.transfer == PQ else "HLG"
+        alone = f"HDR ({kind}) is described by an ICC profile alone: {title} has no other place"
+        notes = (*notes, f"{alone}, and many viewers will show it as SDR")
+    return None, icc, notes
+
+
+def _held_iptc(holding: Holding, title: str, header: Header) -> tuple[bytes | None, Notes]:
+    """Return the record with true sizes, if the format has room for it."""
+    iptc = header.metadata.iptc
+    if not iptc:
+        return None, ()
+    if not holding.iptc_bytes:
+        return None, (f"IPTC is not kept: {title} does not hold it",)
+    iptc = fit_iptc(iptc, height=header.height, width=header.width)
+    if len(iptc) > holding.iptc_bytes:
+        return None, (f"IPTC of {len(iptc):,} bytes is not kept: {holding.iptc_bytes:,} fit",)
+    return iptc or None, ()
+
+
+def _held_photoshop(
+    holding: Holding, title: str, header: Header, iptc: bytes | None
+) -> tuple[bytes | None, Notes]:
+    """Return Photoshop's resources made true, if the format has room for them."""
+    metadata = header.metadata
+    if not metadata.photoshop:
+        return None, ()
+    size = (header.height, header.width)
+    block = fit_resources(
+        metadata.photoshop,
+        dpi=metadata.dpi,
+        change=Change(metadata.size, size) if metadata.size else None,
+        has_same_iptc=iptc is not None and iptc == metadata.iptc,
+    )
+    room = holding.photoshop_bytes - (len(iptc) if iptc else 0)
+    if len(block) <= room or not block:
+        return block or None, ()
+    numbers = ", ".join(f"0x{one.number:04X}" for one in read_resources(block))
+    why = f"{room:,} bytes fit" if holding.photoshop_bytes else f"{title} does not hold them"
+    return None, (f"Photoshop's resources {numbers} are not kept: {why}",)
+
+
+def _held_comments(
+    holding: Holding, title: str, comments: tuple[bytes, ...]
+) -> tuple[tuple[bytes, ...], Notes]:
+    if not comments or holding.comments:
+        return comments, ()
+    start = comments[0][:40].decode("utf-8", "replace").strip("\0")
+    return (), (f"the comment {start!r} is not kept: {title} as written here holds none",)
 
 
 def _held_icc(holding: Holding, title: str, header: Header) -> tuple[bytes | None, Notes]:
@@ -52,7 +125,7 @@ def _held_xmp(holding: Holding, title: str, header: Header) -> tuple[bytes | Non
     settled = settle_xmp(xmp)
     if settled is None:
         return None, (NOT_TEXT,)
-    fitted = fit_xmp(settled, height=header.height, width=header.width)
+    fitted = fit_xmp(settled, height=header.height, width=header.width, before=header.metadata.size)
     if len(fitted) > most:
         return None, (f"XMP of {len(fitted):,} bytes is not kept: {most:,} fit into a {title}",)
     return fitted, ()
@@ -64,7 +137,13 @@ def _held_exif(holding: Holding, header: Header) -> tuple[bytes | None, Notes]:
     if exif:
         try:
             settled = settle_exif(exif)
-            exif = fit_exif(settled, height=header.height, width=header.width, dpi=dpi)
+            exif = fit_exif(
+                settled,
+                height=header.height,
+                width=header.width,
+                dpi=dpi,
+                before=header.metadata.size,
+            )
         except TagError as error:
             exif, notes = None, (f"EXIF is damaged ({error}) and not kept",)
     if exif and len(exif) > holding.exif_bytes:

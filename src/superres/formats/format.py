@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
@@ -40,6 +40,9 @@ class Holding:
         xmp_bytes: Longest XMP packet.
         exif_bytes: Longest EXIF block.
         dpi_in_exif: Whether only EXIF holds the resolution.
+        photoshop_bytes: Most bytes of Photoshop's resources, with IPTC; 0 if it holds none.
+        comments: Whether it holds comments, of no other meaning.
+        code_points: Which colours it can describe by H.273's code points.
         whole_word_icc: Whether ICC profiles need a length that is a multiple of four bytes.
     """
 
@@ -57,6 +60,9 @@ class Holding:
     xmp_bytes: int = 2**31 - 1
     exif_bytes: int = 2**31 - 1
     dpi_in_exif: bool = False
+    photoshop_bytes: int = 0
+    comments: bool = False
+    code_points: Literal["none", "hdr", "all"] = "none"
     whole_word_icc: bool = False
 
 

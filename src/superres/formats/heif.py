@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +12,20 @@ from numpy.typing import NDArray
 
 from superres.errors import OutputError
 from superres.formats.format import MAX_RESERVED_BYTES, Holding, ReadOnly
-from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions, pages_error
+from superres.metadata.picture import (
+    Header,
+    Notes,
+    Picture,
+    ReadLimits,
+    WriteOptions,
+    pages_error,
+    stream_of,
+)
 
 if TYPE_CHECKING:
     import pyvips
+
+    from superres.metadata.header import Metadata
 
 SEQUENCE_BRANDS = (b"avis", b"msf1", b"hevc", b"hevx", b"hevs")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2")
@@ -35,6 +47,7 @@ class Avif:
         quality=90,
         exif_bytes=MAX_RESERVED_BYTES,
         dpi_in_exif=True,
+        code_points="hdr",
     )
 
     def sniff(self, head: bytes) -> bool:
@@ -52,6 +65,7 @@ class Avif:
         """Encode an AVIF, with colour at full size."""
         from superres.formats.carried import held_metadata
         from superres.formats.saving import save_with_exif
+        from superres.vips.colour import srgb_profile
 
         wide = header.values.dtype == "uint16"
         bits = self.holding.wide_bits if wide else 8
@@ -70,7 +84,11 @@ class Avif:
 
         held, notes = held_metadata(self.holding, self.title, header)
         rows = _high(rows, bits) if wide else rows
-        return (*notes, *save_with_exif(path, rows, header, saver, held=held))
+        # A lossless file has code points already; else a profile makes room for them.
+        stand_in = srgb_profile() if held.cicp and not options.lossless else None
+        placed = replace(held, icc=stand_in) if stand_in else held
+        late_notes = save_with_exif(path, rows, header, saver, held=placed)
+        return (*notes, *(late_notes or _finish(path, held, stand_in)))
 
 
 class Heic:
@@ -106,13 +124,38 @@ def brands_of(head: bytes) -> tuple[bytes, set[bytes]]:
     return box[:4], {box[at : at + 4] for at in range(8, len(box), 4)}
 
 
+def _finish(path: Path, held: Metadata, stand_in: bytes | None) -> Notes:
+    """Put code points into the finished file; note what is not found in it."""
+    from superres.containers.iso_boxes import put_code_points, read_iso_facts
+    from superres.containers.kept import not_found
+
+    if held.cicp:
+        put_code_points(path, held.cicp, stand_in)
+    with path.open("rb") as file:
+        return not_found(held, read_iso_facts(file))
+
+
 def _open(
     source: Path | bytes, limits: ReadLimits, name: str, title: str, *, damaged_hint: str = ""
 ) -> Picture:
     import pyvips
 
-    from superres.vips.decode import Loader, open_image
+    from superres.containers.iso_boxes import read_iso_facts
+    from superres.metadata.colour_space import UNSPECIFIED, Described
+    from superres.vips.decode import Found, Loader, open_image
 
+    with closing(stream_of(source)) as stream:
+        facts = read_iso_facts(stream)
+    colour, cicp = None, facts.cicp
+    if cicp and (cicp.primaries, cicp.transfer) != (UNSPECIFIED, UNSPECIFIED):
+        colour = Described(cicp.space(), "nclx", cicp)
+    found = Found(
+        exif=facts.exif,
+        xmp=facts.xmp,
+        colour=colour,
+        turned=facts.orientation,
+        lost=tuple(facts.lost),
+    )
     loader = Loader(
         name,
         title,
@@ -122,7 +165,7 @@ def _open(
         spare_bits=True,
         damaged_hint=damaged_hint,
     )
-    return open_image(source, loader, limits)
+    return open_image(source, loader, limits, found)
 
 
 def _high(rows: Iterable[NDArray[Any]], bits: int) -> Iterator[NDArray[Any]]:

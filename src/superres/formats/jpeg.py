@@ -16,6 +16,8 @@ from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteO
 if TYPE_CHECKING:
     import pyvips
 
+    from superres.metadata.header import Metadata
+
 
 class Jpeg:
     """JPEG: 8 bits, no alpha, always lossy; the only one with XMP and IPTC in one segment each."""
@@ -30,6 +32,8 @@ class Jpeg:
         lossless=False,
         quality=95,
         iptc_bytes=MAX_JPEG_IPTC_BYTES,
+        photoshop_bytes=MAX_JPEG_IPTC_BYTES,
+        comments=True,
         xmp_bytes=60_000,  # libvips drops more without a word; a segment would hold 65,502
         exif_bytes=MAX_RESERVED_BYTES,
         dpi_in_exif=True,
@@ -43,11 +47,21 @@ class Jpeg:
         """Read a JPEG's header."""
         import pyvips
 
+        from superres.containers.jpeg_segments import read_jpeg_facts
         from superres.formats.compression import jpeg_quality
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
-            found = Found(coded_quality=jpeg_quality(stream))
+            facts = read_jpeg_facts(stream)
+            found = Found(
+                exif=facts.exif,
+                xmp=facts.xmp,
+                iptc=facts.iptc,
+                photoshop=facts.photoshop,
+                comments=facts.comments,
+                lost=tuple(facts.lost),
+                coded_quality=jpeg_quality(stream),
+            )
         loader = Loader(self.name, self.title, pyvips.Image.jpegload_source)
         return open_image(source, loader, limits, found)
 
@@ -63,4 +77,23 @@ class Jpeg:
             image.jpegsave(file, Q=quality, subsample_mode="off", keep=keep)
 
         held, notes = held_metadata(self.holding, self.title, header)
-        return (*notes, *save_with_exif(path, rows, header, saver, held=held))
+        late_notes = save_with_exif(path, rows, header, saver, held=held)
+        return (*notes, *(late_notes or _finish(path, held)))
+
+
+def _finish(path: Path, held: Metadata) -> Notes:
+    """Put comments into the finished file; note what is not found in it."""
+    from superres.containers.jpeg_segments import (
+        after_applications,
+        comment_segments,
+        read_jpeg_facts,
+    )
+    from superres.containers.kept import not_found
+    from superres.vips.reserved import insert
+
+    if held.comments:
+        with path.open("rb") as file:
+            at = after_applications(file)
+        insert(path, at, comment_segments(held.comments))
+    with path.open("rb") as file:
+        return not_found(held, read_jpeg_facts(file))

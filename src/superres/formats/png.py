@@ -36,7 +36,10 @@ class Png:
     title = "PNG"
     suffixes = (".png",)
     holding = Holding(
-        dtypes=("uint8", "uint16"), exif_bytes=MAX_RESERVED_BYTES, whole_word_icc=True
+        dtypes=("uint8", "uint16"),
+        exif_bytes=MAX_RESERVED_BYTES,
+        code_points="all",
+        whole_word_icc=True,
     )
 
     def sniff(self, head: bytes) -> bool:
@@ -47,7 +50,7 @@ class Png:
         """Read a PNG's header and chunks; animations are refused."""
         import pyvips
 
-        from superres.metadata.png_chunks import read_png_facts
+        from superres.containers.png_chunks import read_png_facts
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
@@ -60,6 +63,11 @@ class Png:
             dpi=facts.dpi,
             profile=facts.profile,
             notes=facts.notes,
+            icc=facts.icc,
+            iptc=facts.iptc,
+            photoshop=facts.photoshop,
+            colour=facts.colour,
+            lost=facts.lost,
         )
         loader = Loader(self.name, self.title, pyvips.Image.pngload_source)
         return open_image(source, loader, limits, found)
@@ -92,8 +100,16 @@ def _reserve(held: Metadata) -> int:
 
 def _finish(path: Path, held: Metadata, reserve: int) -> Notes:
     """Put into the finished file what libvips would have changed; note what does not fit."""
+    from superres.containers.kept import not_found
+    from superres.containers.png_chunks import after_header, cicp_chunk, read_png_facts
     from superres.formats.saving import NO_ROOM
-    from superres.vips.reserved import append_png_xmp, fill_png, forget_png_resolution, png_room
+    from superres.vips.reserved import (
+        append_png_xmp,
+        fill_png,
+        forget_png_resolution,
+        insert,
+        png_room,
+    )
 
     exif, xmp = held.exif, held.xmp
     if held.dpi is None:
@@ -101,4 +117,9 @@ def _finish(path: Path, held: Metadata, reserve: int) -> Notes:
     if xmp and png_room(exif, xmp) > MAX_RESERVED_BYTES:
         append_png_xmp(path, xmp)
         xmp = None
-    return () if not reserve or fill_png(path, exif, xmp) else NO_ROOM
+    if reserve and not fill_png(path, exif, xmp):
+        return NO_ROOM
+    if held.cicp:
+        insert(path, after_header(), cicp_chunk(held.cicp))
+    with path.open("rb") as file:
+        return not_found(held, read_png_facts(file))

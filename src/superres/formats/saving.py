@@ -123,7 +123,9 @@ def save_with_exif(
 def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Image:
     """Say what the channels mean, and attach the metadata."""
     metadata = header.metadata
-    iptc = metadata.iptc and wrap_iptc(metadata.iptc)
+    iptc = None
+    if metadata.iptc or metadata.photoshop:
+        iptc = wrap_iptc(metadata.iptc, metadata.photoshop or b"")
     kind = header.bands.colour, header.values.dtype
     image = image.copy(interpretation=_INTERPRETATIONS[kind])
     for name, data in (
@@ -144,4 +146,6 @@ def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Imag
 def _kept(metadata: Metadata, reserve: int) -> int:
     """Return the flags of the metadata present; for missing EXIF, libvips would make one up."""
     keep = KEEP_FLAGS["exif"] if reserve else 0
+    if metadata.photoshop and not metadata.iptc:
+        keep += KEEP_FLAGS["iptc"]
     return keep + sum(flag for name, flag in KEEP_FLAGS.items() if getattr(metadata, name))

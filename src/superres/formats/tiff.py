@@ -38,7 +38,9 @@ class Tiff:
     name = "tiff"
     title = "TIFF"
     suffixes = (".tif", ".tiff")
-    holding = Holding(dtypes=("uint8", "uint16", "float32"), iptc_bytes=2**31 - 1)
+    holding = Holding(
+        dtypes=("uint8", "uint16", "float32"), iptc_bytes=2**31 - 1, photoshop_bytes=2**31 - 1
+    )
 
     def sniff(self, head: bytes) -> bool:
         """Look for TIFF's and BigTIFF's marks in both byte orders."""
@@ -48,8 +50,8 @@ class Tiff:
         """Read a TIFF's header and tags; several pages are refused."""
         import pyvips
 
+        from superres.containers.tiff_facts import read_tiff_facts
         from superres.metadata.tags import TagError
-        from superres.metadata.tiff_facts import read_tiff_facts
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
@@ -59,7 +61,15 @@ class Tiff:
                 raise unreadable(source, self.title, str(error)) from error
         if facts.pages > 1:
             raise pages_error(source, facts.pages)
-        found = Found(exif=facts.exif, alpha=facts.alpha, iptc=facts.iptc, notes=facts.notes)
+        found = Found(
+            exif=facts.exif,
+            alpha=facts.alpha,
+            iptc=facts.iptc,
+            notes=facts.notes,
+            photoshop=facts.photoshop,
+            colour=facts.colour,
+            lost=facts.lost,
+        )
         loader = Loader(
             self.name,
             self.title,
@@ -91,22 +101,24 @@ class Tiff:
             )
 
         held, notes = held_metadata(self.holding, self.title, header)
-        header = replace(header, metadata=replace(held, exif=None, iptc=None))
+        header = replace(header, metadata=replace(held, exif=None, iptc=None, photoshop=None))
         save(path, rows, header, saver)
         return (*notes, *_finish(path, held))
 
 
 def _finish(path: Path, held: Metadata) -> Notes:
     """Put into the finished file what libvips leaves out, as tags."""
-    from superres.metadata.exif_in_tiff import add_to_tiff, forget_tiff_resolution
+    from superres.containers.exif_in_tiff import add_to_tiff, forget_tiff_resolution
+    from superres.containers.kept import not_found
+    from superres.containers.tiff_facts import read_tiff_facts
     from superres.metadata.tags import TagError
 
     try:
         with path.open("r+b") as file:
             if held.dpi is None:
                 forget_tiff_resolution(file)
-            if held.exif or held.iptc:
-                add_to_tiff(file, exif=held.exif, iptc=held.iptc)
+            if held.exif or held.iptc or held.photoshop:
+                add_to_tiff(file, exif=held.exif, iptc=held.iptc, photoshop=held.photoshop)
+            return not_found(held, read_tiff_facts(file))
     except TagError as error:
         return (f"EXIF and IPTC are not kept: {error}",)
-    return ()

@@ -48,11 +48,18 @@ class Webp:
         """Read a WebP's header; animations are refused."""
         import pyvips
 
+        from superres.containers.riff_chunks import read_webp_facts
         from superres.formats.compression import webp_quality
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
-            found = Found(coded_quality=webp_quality(stream))
+            facts = read_webp_facts(stream)
+            found = Found(
+                exif=facts.exif,
+                xmp=facts.xmp,
+                lost=facts.lost,
+                coded_quality=webp_quality(stream),
+            )
         loader = Loader(self.name, self.title, pyvips.Image.webpload_source, many=_moving)
         return open_image(source, loader, limits, found)
 
@@ -60,6 +67,8 @@ class Webp:
         self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
     ) -> Notes:
         """Encode a WebP."""
+        from superres.containers.kept import not_found
+        from superres.containers.riff_chunks import read_webp_facts
         from superres.formats.carried import held_metadata
         from superres.formats.saving import save_with_exif
 
@@ -74,7 +83,9 @@ class Webp:
             )
 
         held, notes = held_metadata(self.holding, self.title, header)
-        return (*notes, *save_with_exif(path, rows, header, saver, held=held))
+        late_notes = save_with_exif(path, rows, header, saver, held=held)
+        with path.open("rb") as file:
+            return (*notes, *(late_notes or not_found(held, read_webp_facts(file))))
 
 
 def _moving(source: Path | bytes, frames: int) -> PictureError:

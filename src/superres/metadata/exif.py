@@ -1,16 +1,20 @@
 """EXIF blocks: kept byte for byte, except for the tags that upscaling would make untrue.
 
-Orientation (it is applied to the pixels), the thumbnail, the picture's size and its resolution.
-Everything is changed in place, so makers' notes stay readable. A block here begins with TIFF's
-II or MM; the "Exif" mark that JPEG and WebP put in front of it is removed on reading.
+`geometry` lists them. Everything is changed in place, so makers' notes stay readable. A block here
+begins with TIFF's II or MM; the "Exif" mark that JPEG and WebP put in front of it is removed on
+reading.
 """
 
 from __future__ import annotations
 
 import io
 import struct
+from contextlib import suppress
+from fractions import Fraction
 
+from superres.metadata.geometry import Change, Kind, kind_of, turned_area
 from superres.metadata.tags import (
+    ASCII,
     LONG,
     RATIONAL,
     SHORT,
@@ -23,6 +27,7 @@ from superres.metadata.tags import (
     read_directory,
     read_header,
     read_numbers,
+    read_value,
     write_directory,
 )
 
@@ -30,18 +35,19 @@ ORIENTATION, EXIF_POINTER, GPS_POINTER = 0x0112, 0x8769, 0x8825
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 _MOST_LONG = 2**32 - 1
 _MARK = b"Exif\0\0"
-_WIDTH_TAGS = {"picture": 0x0100, "exif": 0xA002}
-_HEIGHT_TAGS = {"picture": 0x0101, "exif": 0xA003}
+_INTEROPERABILITY_POINTER, _INTEROPERABILITY_INDEX, _COLOUR_SPACE = 0xA005, 0x0001, 0xA001
 _THUMBNAIL, _THUMBNAIL_BYTES = 0x0201, 0x0202
 _INCHES_PER_UNIT = {2: 1.0, 3: 2.54}  # ResolutionUnit: inch, centimetre
 _EMPTY = struct.pack("<2sHI", b"II", 42, 0)
 
 
-def settle_exif(exif: bytes) -> bytes:
+def settle_exif(exif: bytes, change: Change | None = None) -> bytes:
     """Return the block with orientation 1 and without its thumbnail.
 
     Args:
         exif: A block as a file holds it, with or without the "Exif" mark.
+        change: How the pixels were turned, so that places are turned too; None for pixels that
+            lie as they did.
 
     Raises:
         TagError: It is not an EXIF block, or its first directory is damaged.
@@ -51,6 +57,8 @@ def settle_exif(exif: bytes) -> bytes:
     header = read_header(stream)
     directory = read_directory(stream, header, header.first)
     _put_number(block, header, directory.slots.get(ORIENTATION), 1)
+    if change:
+        _apply(block, header, change)
     if directory.next:
         block[directory.next_at : directory.next_at + header.cell_bytes] = bytes(header.cell_bytes)
         try:
@@ -64,7 +72,14 @@ def settle_exif(exif: bytes) -> bytes:
     return bytes(block)
 
 
-def fit_exif(exif: bytes, *, height: int, width: int, dpi: tuple[float, float] | None) -> bytes:
+def fit_exif(
+    exif: bytes,
+    *,
+    height: int,
+    width: int,
+    dpi: tuple[float, float] | None,
+    before: tuple[int, int] | None = None,
+) -> bytes:
     """Return the block with the size and resolution of the picture that it will be part of.
 
     Sizes are changed where the block has them; a resolution is added if it has none.
@@ -74,6 +89,7 @@ def fit_exif(exif: bytes, *, height: int, width: int, dpi: tuple[float, float] |
         height: Pixels.
         width: Pixels.
         dpi: Horizontal and vertical pixels per inch; None leaves what is there.
+        before: (height, width) that its places in pixels are true of; None leaves them.
 
     Raises:
         TagError: The block is damaged.
@@ -81,17 +97,17 @@ def fit_exif(exif: bytes, *, height: int, width: int, dpi: tuple[float, float] |
     block = bytearray(exif.removeprefix(_MARK))
     stream = io.BytesIO(block)
     header = read_header(stream)
-    picture = read_directory(stream, header, header.first).slots
-    tables = {"picture": picture}
-    pointer = read_numbers(stream, header, picture.get(EXIF_POINTER))
-    if pointer:
-        tables["exif"] = read_directory(stream, header, int(pointer[0])).slots
-    for name, slots in tables.items():
-        _put_number(block, header, slots.get(_WIDTH_TAGS[name]), width)
-        _put_number(block, header, slots.get(_HEIGHT_TAGS[name]), height)
+    tables = _tables(block, header)
+    for slots in tables:
+        for tag, slot in slots.items():
+            kind = kind_of("EXIF", tag)
+            if kind in ("width", "height"):
+                _put_number(block, header, slot, width if kind == "width" else height)
+    if before:
+        _apply(block, header, Change(before, (height, width)))
     if dpi is None or dpi == exif_dpi(exif):
         return bytes(block)
-    return _with_resolution(block, header, picture, dpi)
+    return _with_resolution(block, header, tables[0], dpi)
 
 
 def new_exif(dpi: tuple[float, float]) -> bytes:
@@ -148,6 +164,84 @@ def resolution_fields(header: Header, dpi: tuple[float, float]) -> dict[int, Fie
         Y_RESOLUTION: rational(dpi[1]),
         RESOLUTION_UNIT: unit,
     }
+
+
+def _tables(block: bytearray, header: Header) -> list[dict[int, Slot]]:
+    """Return where the tags of the main, the EXIF and the interoperability directory are.
+
+    Raises:
+        TagError: The main or the EXIF directory is damaged.
+    """
+    stream = io.BytesIO(block)
+    tables = [read_directory(stream, header, header.first).slots]
+    pointer = read_numbers(stream, header, tables[0].get(EXIF_POINTER))
+    if pointer:
+        tables.append(read_directory(stream, header, int(pointer[0])).slots)
+        inner = read_numbers(stream, header, tables[1].get(_INTEROPERABILITY_POINTER))
+        with suppress(TagError):  # it only names a colour space, and damaged ones are common
+            tables += [read_directory(stream, header, int(at)).slots for at in inner[:1]]
+    return tables
+
+
+def _apply(block: bytearray, header: Header, change: Change) -> None:
+    """Turn and scale places, scale the sensor's resolution, and say so of converted colours."""
+    tables = _tables(block, header)
+    down, across = change.scale
+    pairs: tuple[tuple[Kind, Kind, float, float], ...] = (
+        ("across", "down", 1.0, 1.0),
+        ("focal_across", "focal_down", across, down),
+    )
+    for slots in tables[:2]:
+        by_kind = {kind_of("EXIF", tag): slot for tag, slot in slots.items()}
+        for one, other, *factors in pairs:
+            if one in by_kind and other in by_kind:
+                _scale_pair(block, header, (by_kind[one], by_kind[other]), factors, change.swaps)
+        for tag, slot in slots.items():
+            if kind_of("EXIF", tag) == "area":
+                _turn_area(block, header, slot, change)
+    if change.to_srgb and len(tables) > 1:
+        _put_number(block, header, tables[1].get(_COLOUR_SPACE), 1)
+        index = tables[2].get(_INTEROPERABILITY_INDEX) if len(tables) > 2 else None
+        if index and index.kind == ASCII and index.size == 4:
+            block[index.value_at : index.value_at + 4] = b"R98\0"
+
+
+def _scale_pair(
+    block: bytearray, header: Header, slots: tuple[Slot, Slot], factors: list[float], swap: bool
+) -> None:
+    """Multiply the rationals of both axes, which change places in a turned picture."""
+    if any((slot.kind, slot.count) != (RATIONAL, 1) for slot in slots):
+        return
+    stream = io.BytesIO(block)
+    pairs = [struct.unpack(header.order + "II", read_value(stream, slot)) for slot in slots]
+    for slot, pair, factor in zip(slots, pairs[::-1] if swap else pairs, factors, strict=True):
+        if pair[1] and pair[0]:
+            value = Fraction(*pair) * Fraction(factor).limit_denominator(1_000_000)
+            for most in (_MOST_LONG, 1_000_000, 1000, 1):
+                value = value.limit_denominator(most)
+                if value.numerator <= _MOST_LONG:
+                    break
+            pair = min(value.numerator, _MOST_LONG), value.denominator
+        struct.pack_into(header.order + "II", block, slot.value_at, *pair)
+
+
+def _turn_area(block: bytearray, header: Header, slot: Slot, change: Change) -> None:
+    """Turn and scale a place in pixels; what outgrows 16 bits moves to the block's end."""
+    if slot.kind not in (SHORT, LONG) or not 2 <= slot.count <= 4:
+        return
+    numbers = read_numbers(io.BytesIO(block), header, slot)
+    new = [max(0, round(number)) for number in turned_area(list(numbers), change)]
+    code = "H" if slot.kind == SHORT and max(new) <= 0xFFFF else "I"
+    data = struct.pack(f"{header.order}{slot.count}{code}", *new)
+    if len(data) == slot.size:
+        block[slot.value_at : slot.value_at + slot.size] = data
+        return
+    block += bytes(len(block) % 2)
+    struct.pack_into(header.order + "H", block, slot.entry_at + 2, LONG)
+    struct.pack_into(
+        header.offset_code, block, slot.entry_at + (12 if header.big else 8), len(block)
+    )
+    block += data
 
 
 def _with_resolution(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pyvips
 
+from superres.metadata.colour_space import Cicp
 from superres.metadata.exif import exif_dpi, settle_exif
+from superres.metadata.geometry import Change
 from superres.metadata.iptc import unwrap_iptc
+from superres.metadata.photoshop import settle_resources
 from superres.metadata.tags import TagError
-from superres.metadata.xmp import NOT_TEXT, settle_xmp
+from superres.metadata.xmp import NOT_TEXT, settle_xmp, unturned
 
 MM_PER_INCH = 25.4
 KEEP_FLAGS = {"exif": 1, "xmp": 2, "iptc": 4, "icc": 8}  # libvips' flags of what a saver writes
@@ -22,11 +25,15 @@ class Metadata:
     """What a picture file carries besides pixels.
 
     Attributes:
-        icc: The ICC profile of the pixels.
+        icc: The ICC profile of the pixels; made from numbers where a file describes its colours so.
         exif: The EXIF block, from its II or MM on; its orientation is 1, its thumbnail is gone.
         xmp: The XMP packet in UTF-8; its orientation is 1.
         dpi: Horizontal and vertical pixels per inch.
         iptc: The IPTC record, bare; JPEG and TIFF alone hold it.
+        photoshop: Photoshop's other resources; JPEG and TIFF alone hold them.
+        comments: A JPEG's comments.
+        cicp: The colours by the code points of ITU-T H.273, if the file gave these.
+        size: (height, width) that places in pixels are true of; None if that is not known.
     """
 
     icc: bytes | None = None
@@ -34,52 +41,85 @@ class Metadata:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     iptc: bytes | None = None
+    photoshop: bytes | None = None
+    comments: tuple[bytes, ...] = ()
+    cicp: Cicp | None = None
+    size: tuple[int, int] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Blocks of metadata as a file holds them, found by a format's own reader.
+
+    Attributes:
+        exif: The EXIF block.
+        xmp: The XMP packet.
+        dpi: The resolution.
+        iptc: The IPTC record.
+        photoshop: Photoshop's resources, IPTC's among them.
+        comments: A JPEG's comments.
+    """
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    iptc: bytes | None = None
+    photoshop: bytes | None = None
+    comments: tuple[bytes, ...] = ()
 
 
 def collect_metadata(
     image: pyvips.Image,
+    found: Blocks,
     *,
     icc: bytes | None,
-    exif: bytes | None,
-    xmp: bytes | None,
-    dpi: tuple[float, float] | None,
-    iptc: bytes | None,
+    cicp: Cicp | None,
+    change: Change,
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Gather what libvips read of a file and what was read beside it.
 
     Args:
         image: The opened file.
+        found: The blocks as the file holds them; None where libvips knows.
         icc: The profile of the pixels after conversion.
-        exif: The EXIF block as the file holds it.
-        xmp: The XMP packet, if it was found without libvips.
-        dpi: The resolution, if it was found without libvips.
-        iptc: The IPTC record, if it was found without libvips.
+        cicp: Their code points, if they have any.
+        change: How the pixels are turned and converted.
 
     Returns:
         The metadata, true of the upright picture, and notes on what was damaged.
     """
     notes: list[str] = []
+    exif, dpi = found.exif, found.dpi
+    if dpi is None and image.get_typeof("resolution-unit"):
+        dpi = image.xres * MM_PER_INCH, image.yres * MM_PER_INCH
+    if dpi and change.swaps:
+        dpi = dpi[1], dpi[0]
     if exif is not None:
         try:
-            exif = settle_exif(exif)
-            dpi = dpi or exif_dpi(exif)
+            exif = settle_exif(exif, change)
+            dpi = (found.dpi and dpi) or exif_dpi(exif) or dpi
         except TagError as error:
             notes.append(f"EXIF is damaged ({error}) and not kept")
             exif = None
-    if dpi is None and image.get_typeof("resolution-unit"):
-        dpi = image.xres * MM_PER_INCH, image.yres * MM_PER_INCH
-    xmp, iptc = xmp or blob(image, "xmp-data"), iptc or blob(image, "iptc-data")
-    settled = settle_xmp(xmp) if xmp else None
+    xmp, iptc = found.xmp or blob(image, "xmp-data"), found.iptc or blob(image, "iptc-data")
+    settled = settle_xmp(xmp, change) if xmp else None
     if xmp and settled is None:
         notes.append(NOT_TEXT)
-    if blob(image, "gainmap-data"):
-        notes.append("the HDR gain map is not kept")
+    if settled:
+        notes += unturned(settle_xmp(xmp or b"") or b"", change)
+    photoshop, lost = settle_resources(found.photoshop or b"", change)
+    if lost:
+        notes.append(f"not kept: {', '.join(lost)}")
     return Metadata(
         icc=icc,
         exif=exif,
         xmp=settled,
         dpi=_clean_dpi(dpi),
         iptc=iptc and unwrap_iptc(iptc),
+        photoshop=photoshop or None,
+        comments=found.comments,
+        cicp=cicp,
+        size=change.after,
     ), tuple(notes)
 
 

@@ -1,12 +1,17 @@
-"""XMP packets in UTF-8, which every format takes, made true of another size."""
+"""XMP packets in UTF-8, which every format takes, made true of another turn and another size."""
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
+
+from superres.metadata.geometry import Change, Kind, xmp_kind
+from superres.metadata.xmp_places import changed_places
+from superres.metadata.xmp_tree import Edit, Node, number_of, parse, put, replaced, values
 
 NOT_TEXT = "XMP is damaged (it is not text) and not kept"
-# Both ways of writing a property: as an attribute and as an element.
+# Both ways of writing a property, in packets that are not well-formed.
 _PROPERTY = rb"""(\b(?:%(names)s)(?:\s*=\s*["']|\s*>\s*))\d+(\s*["']|\s*</(?:%(names)s)\s*>)"""
 _ORIENTATION_NAMES = b"tiff:Orientation"
 _WIDTH_NAMES = b"tiff:ImageWidth|exif:PixelXDimension"
@@ -24,11 +29,14 @@ _WIDE_STARTS = (
 )
 
 
-def settle_xmp(xmp: bytes) -> bytes | None:
+def settle_xmp(xmp: bytes, change: Change | None = None) -> bytes | None:
     """Return the packet in UTF-8, with orientation 1 and without zeros at its end.
+
+    Pointers to what is not kept are removed; places are turned as the pixels are.
 
     Args:
         xmp: A packet as a file holds it, in UTF-8, UTF-16 or UTF-32.
+        change: How the pixels were turned; None for pixels that lie as they did.
 
     Returns:
         The packet, None if it is not text.
@@ -40,12 +48,87 @@ def settle_xmp(xmp: bytes) -> bytes | None:
         return None
     if not text or "\0" in text:
         return None
-    return _set_numbers(text.encode(), _ORIENTATION_NAMES, 1)
+    packet = text.encode()
+    nodes = parse(packet)
+    if nodes is None:
+        return _set_numbers(packet, _ORIENTATION_NAMES, 1)
+    edits = [*_removals(packet, nodes, change), *_orientation(nodes)]
+    if change:
+        edits += changed_places(nodes, change)
+    return replaced(packet, edits)
 
 
-def fit_xmp(xmp: bytes, *, height: int, width: int) -> bytes:
-    """Return the packet with the size of the picture it will be part of, where it states one."""
-    return _set_numbers(_set_numbers(xmp, _WIDTH_NAMES, width), _HEIGHT_NAMES, height)
+def fit_xmp(xmp: bytes, *, height: int, width: int, before: tuple[int, int] | None = None) -> bytes:
+    """Return the packet with the size of the picture it will be part of, where it states one.
+
+    Args:
+        xmp: A packet, settled.
+        height: Pixels.
+        width: Pixels.
+        before: (height, width) that its places in pixels are true of; None leaves them.
+    """
+    nodes = parse(xmp)
+    if nodes is None:
+        return _set_numbers(_set_numbers(xmp, _WIDTH_NAMES, width), _HEIGHT_NAMES, height)
+    sizes = {"width": b"%d" % width, "height": b"%d" % height}
+    edits = [
+        put(value, sizes[kind])
+        for name, value in values(nodes)
+        if (kind := xmp_kind(name)) in sizes and number_of(value) is not None
+    ]
+    if before:
+        edits += changed_places(nodes, Change(before, (height, width)))
+    return replaced(xmp, edits)
+
+
+def unturned(xmp: bytes, change: Change) -> tuple[str, ...]:
+    """Name what a settled packet lacks, or says wrongly, because it could not be turned."""
+    nodes = parse(xmp)
+    if change.orientation == 1:
+        return ()
+    if nodes is None:
+        places = any(word in xmp for word in (b"Regions", b"RegionBoundary", b"crs:Crop"))
+        return ("the places in XMP, which is not well-formed, are not turned",) if places else ()
+    found = {
+        name.partition(":")[0] if kind == "panorama" else name
+        for name in _names(nodes)
+        if (kind := xmp_kind(name)) in ("panorama", "masks")
+    }
+    lost = ", ".join(sorted(found))
+    return (f"XMP's {lost} not kept: the picture was turned",) if lost else ()
+
+
+def _names(nodes: list[Node]) -> Iterator[str]:
+    for node in nodes:
+        yield node.name
+        yield from node.attributes
+
+
+def _removals(packet: bytes, nodes: list[Node], change: Change | None) -> Iterator[Edit]:
+    """Remove thumbnails and what points to data that is not kept; of turned pictures, masks too."""
+    gone: set[Kind] = {"pointer", "thumbnail"}
+    if change and change.orientation != 1:
+        gone |= {"panorama", "masks"}
+    for node in nodes:
+        if xmp_kind(node.name) in gone:
+            yield _without_line(packet, node.start, node.end)
+        for name, value in node.attributes.items():
+            if xmp_kind(name) in gone:
+                yield (*value.whole, b"")
+
+
+def _without_line(packet: bytes, start: int, end: int) -> Edit:
+    """Remove an element, with the blanks in front of it if it has a line of its own."""
+    blank = len(packet[:start]) - len(packet[:start].rstrip(b" \t"))
+    if packet[start - blank - 1 : start - blank] == b"\n" and packet[end : end + 1] in (b"\n", b""):
+        return start - blank - 1, end, b""
+    return start, end, b""
+
+
+def _orientation(nodes: list[Node]) -> Iterator[Edit]:
+    for name, value in values(nodes):
+        if xmp_kind(name) == "orientation" and number_of(value) is not None:
+            yield put(value, b"1")
 
 
 def _set_numbers(xmp: bytes, names: bytes, value: int) -> bytes:

@@ -7,11 +7,13 @@ from typing import Literal
 
 import pyvips
 
+from superres.containers.tiff_facts import Alpha
 from superres.errors import PictureError
 from superres.frame import Bands
-from superres.metadata.header import icc_space
+from superres.metadata.colour_space import KNEE, WHITE_NITS, Cicp, Described
+from superres.metadata.header import icc_space, set_blob
+from superres.metadata.icc import build_profile
 from superres.metadata.picture import Profile
-from superres.metadata.tiff_facts import Alpha
 
 _COLOUR_CHANNELS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb16": 3, "scrgb": 3, "rgb": 3, "cmyk": 4}
 _CONVERTED_SPACES = {"lab": "CIELAB", "labs": "CIELAB", "xyz": "XYZ"}
@@ -39,6 +41,8 @@ class Colour:
         own_profile: Whether the file's own profile is used in that, not libvips' CMYK.
         rounded_down: Whether libvips divides colours by alpha and rounds them down.
         notes: What was converted or dropped.
+        attached: The profile that the file lacks and is converted through.
+        cicp: Code points that are true of the channels.
     """
 
     bands: Bands
@@ -48,10 +52,18 @@ class Colour:
     own_profile: bool = False
     rounded_down: bool = False
     notes: tuple[str, ...] = ()
+    attached: bytes | None = None
+    cicp: Cicp | None = None
 
 
 def plan_colour(
-    image: pyvips.Image, name: str, *, icc: bytes | None, alpha: Alpha | None, profile: Profile
+    image: pyvips.Image,
+    name: str,
+    *,
+    icc: bytes | None,
+    described: Described | None,
+    alpha: Alpha | None,
+    profile: Profile,
 ) -> Colour:
     """Decide what a file's channels mean and how they are converted.
 
@@ -59,6 +71,7 @@ def plan_colour(
         image: The opened file.
         name: What to call it in errors.
         icc: Its ICC profile.
+        described: The numbers that describe its colours, if no profile does.
         alpha: What its extra channels are; None where the format leaves no doubt.
         profile: Keep the profile, or convert to sRGB.
 
@@ -79,6 +92,8 @@ def plan_colour(
         note = "premultiplied alpha turned into straight alpha"
         colour = replace(colour, rounded_down=colour.dtype != "float32", notes=(note,))
     wanted = "GRAY" if bands.colour == "grey" else "RGB"
+    if described:
+        return _from_numbers(colour, described, profile)
     if icc is None:
         return colour
     if space_name != wanted:
@@ -88,9 +103,21 @@ def plan_colour(
     return _to_srgb(colour) if profile == "srgb" else colour
 
 
-def convert_colour(image: pyvips.Image, colour: Colour) -> pyvips.Image:
-    """Apply a plan to an opened file; lazily, as all of libvips."""
+def convert_colour(image: pyvips.Image, colour: Colour, bits: int = 0) -> pyvips.Image:
+    """Apply a plan to an opened file; lazily, as all of libvips.
+
+    Args:
+        image: The opened file.
+        colour: The plan.
+        bits: How many of 16 are used, at the top, by samples of 10 or 12.
+    """
     wide = colour.dtype == "uint16"
+    if colour.convert != "keep" and 8 < bits < 16:
+        whole = (image >> (16 - bits)) * (65535 / (2**bits - 1))
+        image = whole.rint().cast("ushort").copy(interpretation=image.interpretation)
+    if colour.attached:
+        image = image.copy()
+        set_blob(image, "icc-profile-data", colour.attached)
     if colour.convert == "space":
         return image.colourspace("rgb16" if wide else "srgb")
     if colour.convert == "keep":
@@ -166,6 +193,30 @@ def _from_cie(image: pyvips.Image, bands: Bands, what: str) -> Colour:
     dtype: str = "uint8" if image.format == "uchar" else "uint16"
     note = f"{what} converted to {'8' if dtype == 'uint8' else '16'}-bit sRGB"
     return Colour(bands, dtype, srgb_profile(), convert="space", notes=(note,))
+
+
+def _from_numbers(colour: Colour, described: Described, profile: Profile) -> Colour:
+    """Keep colours that are described by numbers as a profile, or convert them through it."""
+    space, cicp = described.space, described.cicp
+    if space is None:
+        codes = f" (primaries {cicp.primaries}, transfer {cicp.transfer})" if cicp else ""
+        note = f"its colours by {described.source}{codes} are of an unknown kind and not kept"
+        return replace(colour, icc=None, notes=(*colour.notes, note))
+    if space.is_srgb:
+        return replace(colour, icc=None)
+    made = build_profile(space, grey=colour.bands.colour == "grey", cicp=cicp)
+    colour = replace(colour, icc=made, attached=made, cicp=cicp)
+    words = f"{space.name}, by {described.source}"
+    if profile != "srgb":
+        note = f"its colours ({words}) kept as an ICC profile"
+        return replace(colour, notes=(*colour.notes, note))
+    converted = _to_srgb(colour)
+    if converted.convert == "keep":
+        return converted
+    limit = round(KNEE * WHITE_NITS)
+    bright = f"; light above {limit} cd/m² is compressed" if cicp and cicp.is_hdr else ""
+    notes = (*converted.notes[:-1], f"{converted.notes[-1]} from {words}{bright}")
+    return replace(converted, cicp=None, notes=notes)
 
 
 def _to_srgb(colour: Colour) -> Colour:

@@ -12,12 +12,14 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from superres.containers.tiff_facts import Alpha
 from superres.errors import PictureError
 from superres.frame import Values
+from superres.metadata.colour_space import Described, of_tags
 from superres.metadata.exif import exif_orientation
-from superres.metadata.header import blob, collect_metadata, profile_of
+from superres.metadata.geometry import Change
+from superres.metadata.header import Blocks, blob, collect_metadata, icc_space, profile_of
 from superres.metadata.picture import Picture, ReadLimits, name_of, unreadable
-from superres.metadata.tiff_facts import Alpha
 from superres.vips.colour import Colour, convert_colour, plan_colour
 from superres.vips.levels import full_range, nearest_straight
 from superres.vips.library import UNREAD, prepare_library, reason_of
@@ -64,6 +66,12 @@ class Found:
     profile: bool = False
     coded_quality: int | None = None
     notes: tuple[str, ...] = ()
+    icc: bytes | None = None
+    photoshop: bytes | None = None
+    comments: tuple[bytes, ...] = ()
+    colour: Described | None = None
+    turned: int = 1  # by the decoder, as EXIF numbers it
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +111,32 @@ def open_image(
         pages = _number(image, "n-pages")
         if loader.many and pages > 1:
             raise loader.many(source, pages)
-        icc = profile_of(image)
-        colour = plan_colour(image, name, icc=icc, alpha=found.alpha, profile=limits.profile)
+        bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
+        exif = found.exif or (None if loader.own_exif else blob(image, "exif-data"))
+        icc = profile_of(image) or _sound(found.icc)
+        described = _described(icc, found, exif)
+        colour = plan_colour(
+            image, name, icc=icc, described=described, alpha=found.alpha, profile=limits.profile
+        )
         # Building the conversion checks the profile; no pixel is decoded yet.
-        convert_colour(image, colour)
+        convert_colour(image, colour, bits)
     except pyvips.Error as error:
         raise _failed(source, loader, error) from error
-    exif = found.exif or (None if loader.own_exif else blob(image, "exif-data"))
-    metadata, notes = collect_metadata(
-        image, icc=colour.icc, exif=exif, xmp=found.xmp, dpi=found.dpi, iptc=found.iptc
-    )
-    if found.profile and not icc:  # libvips passes over profiles that do not fit the pixels
-        notes = (*notes, "its ICC profile does not fit and is not kept")
     orientation = _orientation(image, loader, exif)
     height, width = image.height, image.width
     if orientation > 4:
         height, width = width, height
-    bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
+    turned = found.turned if loader.orientation == "turned" else orientation
+    before = (width, height) if turned > 4 else (height, width)
+    blocks = Blocks(exif, found.xmp, found.dpi, found.iptc, found.photoshop, found.comments)
+    change = Change(before, (height, width), turned, to_srgb=colour.convert != "keep")
+    metadata, notes = collect_metadata(
+        image, blocks, icc=colour.icc, cicp=colour.cicp, change=change
+    )
+    if found.profile and not icc:  # libvips passes over profiles that do not fit the pixels
+        notes = (*notes, "its ICC profile does not fit and is not kept")
+    if found.lost:
+        notes = (*notes, f"not kept: {', '.join(found.lost)}")
     recipe = _Recipe(source, loader, orientation, colour, bits)
     return Picture(
         height=height,
@@ -147,7 +164,7 @@ def _rows(recipe: _Recipe, size: tuple[int, int], block: int) -> Iterator[NDArra
             count = min(block, height - top)
             data = region.fetch(0, top, width, count)
             pixels = np.frombuffer(data, np.dtype(recipe.colour.dtype)).reshape(count, *shape)
-            if 8 < recipe.bits < 16:
+            if 8 < recipe.bits < 16 and recipe.colour.convert == "keep":
                 pixels = full_range(pixels, recipe.bits)
             if recipe.colour.rounded_down:
                 pixels = nearest_straight(pixels)
@@ -165,6 +182,20 @@ def _failed(source: Path | bytes, loader: Loader, error: pyvips.Error) -> Pictur
 def _number(image: pyvips.Image, name: str) -> int:
     value = image.get(name) if image.get_typeof(name) else 0
     return value if isinstance(value, int) else 0
+
+
+def _sound(icc: bytes | None) -> bytes | None:
+    return icc if icc and icc_space(icc) else None
+
+
+def _described(icc: bytes | None, found: Found, exif: bytes | None) -> Described | None:
+    """Return the numbers that describe the colours, None if a profile does."""
+    described = found.colour
+    if described and described.space and described.outranks_icc:
+        return described
+    if icc:
+        return None
+    return described or (of_tags(exif) if exif else None)
 
 
 def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None) -> int:
@@ -191,7 +222,7 @@ def _load(
 def _upright(recipe: _Recipe) -> pyvips.Image:
     """Open the file again and convert and turn it, lazily."""
     access = "sequential" if recipe.orientation in _ROWWISE else "random"
-    image = convert_colour(_load(recipe.source, recipe.loader, access), recipe.colour)
+    image = convert_colour(_load(recipe.source, recipe.loader, access), recipe.colour, recipe.bits)
     turned = {2: "d0", 3: "d180", 4: "d180", 5: "d90", 6: "d90", 7: "d270", 8: "d270"}
     if recipe.orientation > 1:
         image = image.rot(turned[recipe.orientation])

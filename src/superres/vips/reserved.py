@@ -20,6 +20,7 @@ import pyvips
 from superres.metadata.header import KEEP_FLAGS, set_blob
 
 _MARK_BYTES = 32
+_MOVE_BYTES = 2**20
 _SIGNATURE_BYTES = 8  # of a PNG, in front of its first chunk
 _CHUNK_FRAME_BYTES = 12  # of a PNG's chunk: length, name, checksum
 _XMP_HEAD = b"XML:com.adobe.xmp\0\0\0\0\0"  # not compressed, no language, no translated keyword
@@ -66,6 +67,21 @@ def fill_png(path: Path, exif: bytes | None, xmp: bytes | None) -> bool:
         filled = _chunks(exif + bytes(spare), xmp) if exif else _chunks(None, _padded(xmp, spare))
         data[start:end] = filled
     return True
+
+
+def insert(path: Path, at: int, data: bytes) -> None:
+    """Put bytes into a finished file; what stands behind them moves."""
+    with path.open("r+b") as file:
+        position = file.seek(0, 2)
+        while position > at:
+            size = min(_MOVE_BYTES, position - at)
+            position -= size
+            file.seek(position)
+            moved = file.read(size)
+            file.seek(position + len(data))
+            file.write(moved)
+        file.seek(at)
+        file.write(data)
 
 
 def append_png_xmp(path: Path, xmp: bytes) -> None:

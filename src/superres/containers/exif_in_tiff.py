@@ -31,12 +31,12 @@ from superres.metadata.tags import (
     write_directory,
 )
 
-DESCRIPTION = 0x010E
+DESCRIPTION, PHOTOSHOP = 0x010E, 0x8649
 _INTEROPERABILITY_POINTER, _IPTC = 0xA005, 0x83BB
 # Tags of the main directory that describe the picture: camera, software, time, people, Windows'
 # titles. The others say how pixels are stored, and are true of one file alone.
-_CAMERA_AND_PEOPLE = (DESCRIPTION, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
-_DESCRIPTIVE = (*_CAMERA_AND_PEOPLE, 0x4746, 0x4749, *range(0x9C9B, 0x9CA0))
+_CAMERA_AND_PEOPLE = (0x010D, DESCRIPTION, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
+DESCRIPTIVE = (*_CAMERA_AND_PEOPLE, 0x011D, 0x4746, 0x4749, *range(0x9C9B, 0x9CA0))
 # Descriptions by which programs lay out the file's pixels; at another size they break it.
 _STRUCTURAL_DESCRIPTIONS = (b'{"shape"', b"shape=", b"ImageJ=", b"SCIFIO=", b"<?xml", b"<OME")
 _LITTLE = struct.pack("<2sHI", b"II", 42, 0)
@@ -59,7 +59,7 @@ def exif_of_tiff(stream: BinaryIO) -> tuple[bytes | None, bool]:
     block = io.BytesIO(_LITTLE)
     target = read_header(block)
     slots = read_directory(stream, header, header.first).slots
-    fields = _copy(stream, header, _DESCRIPTIVE)
+    fields = _copy(stream, header, DESCRIPTIVE)
     structural = DESCRIPTION in fields and fields[DESCRIPTION].data.lstrip().startswith(
         _STRUCTURAL_DESCRIPTIONS
     )
@@ -86,13 +86,16 @@ def iptc_of_tiff(stream: BinaryIO) -> bytes | None:
     return read_value(stream, slot) if slot else None
 
 
-def add_to_tiff(stream: BinaryIO, *, exif: bytes | None, iptc: bytes | None) -> None:
-    """Give a finished TIFF the tags of an EXIF block, and an IPTC record.
+def add_to_tiff(
+    stream: BinaryIO, *, exif: bytes | None, iptc: bytes | None, photoshop: bytes | None = None
+) -> None:
+    """Give a finished TIFF the tags of an EXIF block, an IPTC record and Photoshop's resources.
 
     Args:
         stream: The file, open for reading and writing.
         exif: The block.
         iptc: The record, bare.
+        photoshop: The resources.
 
     Raises:
         TagError: The block is damaged, or the file has no room below 4 GB.
@@ -103,13 +106,15 @@ def add_to_tiff(stream: BinaryIO, *, exif: bytes | None, iptc: bytes | None) -> 
         block = io.BytesIO(exif)
         source = read_header(block)
         slots = read_directory(block, source, source.first).slots
-        fields = _copy(block, source, _DESCRIPTIVE, target.order)
+        fields = _copy(block, source, DESCRIPTIVE, target.order)
         for pointer in (EXIF_POINTER, GPS_POINTER):
             at = read_numbers(block, source, slots.get(pointer))
             if at:
                 fields[pointer] = _copy_directory(block, source, int(at[0]), stream, target)
     if iptc:
         fields[_IPTC] = Field(UNDEFINED, len(iptc), iptc)
+    if photoshop:
+        fields[PHOTOSHOP] = Field(UNDEFINED, len(photoshop), photoshop)
     add_to_first_directory(stream, target, fields)
 
 

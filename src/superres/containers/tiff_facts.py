@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from superres.metadata.exif_in_tiff import exif_of_tiff, iptc_of_tiff
+from superres.containers.exif_in_tiff import (
+    DESCRIPTIVE,
+    PHOTOSHOP,
+    exif_of_tiff,
+    iptc_of_tiff,
+)
+from superres.metadata.colour_space import Described, of_directory
+from superres.metadata.photoshop import EXIF_COPIES, IPTC, XMP_COPY, resource
 from superres.metadata.tags import (
     Directory,
     Header,
@@ -13,6 +20,7 @@ from superres.metadata.tags import (
     read_directory,
     read_header,
     read_numbers,
+    read_value,
 )
 
 Alpha = Literal["none", "straight", "premultiplied", "unlabelled"]
@@ -20,6 +28,48 @@ _MAX_PAGES = 10_000
 _NEW_SUBFILE, _EXTRA_SAMPLES, _SAMPLES, _PHOTOMETRIC = 0x00FE, 0x0152, 0x0115, 0x0106
 _REDUCED_OR_MASK = 0b101  # NewSubfileType: a smaller copy, or a transparency mask
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # PhotometricInterpretation; all others have 1
+_XMP, _ICC = 0x02BC, 0x8773
+# Tags that say how pixels are stored and what they mean, or are read here or by libvips.
+_KNOWN = {*range(0x0100, 0x0104), 0x0106, *range(0x0107, 0x010B), 0x0111, 0x0112, 0x0115, 0x0116}
+_KNOWN_TOO = {
+    0x0117,
+    0x0118,
+    0x0119,
+    0x011A,
+    0x011B,
+    0x011C,
+    0x0122,
+    0x0123,
+    0x0124,
+    0x0125,
+    0x0128,
+}
+_KNOWN_ALSO = {
+    0x012D,
+    0x013D,
+    0x013E,
+    0x013F,
+    0x0140,
+    *range(0x0142, 0x0146),
+    0x014C,
+    0x0152,
+    0x0153,
+}
+_CODED = {0x0154, 0x0155, 0x015B, *range(0x0200, 0x0215), _XMP, _ICC, 0x83BB, PHOTOSHOP}
+_POINTERS = {0x8769, 0x8825, 0xA005, _NEW_SUBFILE, 0x00FF, 0x0129}
+_NAMES = {
+    0x010D: "DocumentName",
+    0x011E: "XPosition",
+    0x011F: "YPosition",
+    0x0146: "BadFaxLines",
+    0x014A: "further pictures (SubIFDs)",
+    0x8773: "ICC profile",
+    0x935C: "Photoshop's layers",
+    0xC660: "Photoshop's annotations",
+    0xC696: "ImageJ's counts",
+    0xC697: "ImageJ's metadata",
+    0xCD41: "C2PA/JUMBF",
+}
 _GEOGRAPHIC = {0x830E, 0x8482, 0x85D8, 0x87AF, 0xA480, 0xA481}
 
 
@@ -33,6 +83,12 @@ class TiffFacts:
         exif: Its EXIF tags as a block, None if there are none.
         iptc: Its IPTC record, None if there is none.
         notes: What it carries that will not be kept.
+        xmp: Its XMP packet.
+        icc: Its ICC profile.
+        photoshop: Photoshop's resources.
+        colour: Its colours by numbers.
+        lost: What it carries that is not kept, by name.
+        has_tags: EXIF stands in tags, and is gathered into a block of its own.
     """
 
     pages: int
@@ -40,6 +96,12 @@ class TiffFacts:
     exif: bytes | None
     iptc: bytes | None
     notes: tuple[str, ...]
+    xmp: bytes | None = None
+    icc: bytes | None = None
+    photoshop: bytes | None = None
+    colour: Described | None = None
+    lost: tuple[str, ...] = ()
+    has_tags: bool = True
 
 
 def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
@@ -64,7 +126,39 @@ def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
     except TagError as error:
         notes.append(f"the TIFF's EXIF tags are damaged ({error}) and not kept")
     alpha = _alpha(stream, header, first)
-    return TiffFacts(pages, alpha, exif, iptc_of_tiff(stream), tuple(notes))
+    xmp, icc, photoshop = (_value(stream, first, tag) for tag in (_XMP, _ICC, PHOTOSHOP))
+    iptc = iptc_of_tiff(stream)
+    if photoshop:
+        iptc = iptc or resource(photoshop, IPTC)
+        xmp = xmp or resource(photoshop, XMP_COPY)
+        exif = exif or resource(photoshop, *EXIF_COPIES)
+    try:
+        colour = of_directory(stream, header, first.slots)
+    except TagError:
+        colour = None  # it is noted above that the EXIF tags are damaged
+    return TiffFacts(
+        pages,
+        alpha,
+        exif,
+        iptc,
+        tuple(notes),
+        xmp=xmp,
+        icc=icc,
+        photoshop=photoshop,
+        colour=colour,
+        lost=tuple(_lost(first)),
+    )
+
+
+def _value(stream: BinaryIO, directory: Directory, tag: int) -> bytes | None:
+    slot = directory.slots.get(tag)
+    return read_value(stream, slot) if slot else None
+
+
+def _lost(first: Directory) -> list[str]:
+    """Name the tags that are neither kept nor about how pixels are stored."""
+    known = {*_KNOWN, *_KNOWN_TOO, *_KNOWN_ALSO, *_CODED, *_POINTERS, *_GEOGRAPHIC, *DESCRIPTIVE}
+    return [_NAMES.get(tag, f"tag {tag}") for tag in sorted(first.slots.keys() - known)]
 
 
 def _count_pages(stream: BinaryIO, header: Header, first: Directory) -> tuple[int, int]:

@@ -1,0 +1,180 @@
+"""JPEG segments: blocks of metadata, and what else stands in a file or behind its picture."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from superres.metadata.photoshop import IPTC, SIGNATURE, resource
+
+_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_SOI, _EOI, _SOS, _COM, _APP0 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0
+_BARE_MARKERS = (0x01, *range(0xD0, 0xD9))
+_MOST_SEGMENTS = 100_000
+_BLOCK_BYTES = 2**20
+_MOST_BLOCKS_BYTES = 2**28
+_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+# How segments begin that are read here, or say how the file's own pixels are coded.
+_KNOWN = {
+    0: (b"JFIF\0",),
+    1: (_EXIF, _XMP),
+    2: (b"ICC_PROFILE\0",),
+    13: (SIGNATURE,),
+    14: (b"Adobe",),
+}
+# What segments mean that are not kept.
+_NAMES = (
+    (1, b"http://ns.adobe.com/xmp/extension/\0", "extended XMP"),
+    (0, b"JFXX\0", "JFXX thumbnail"),
+    (2, b"MPF\0", "index of further pictures (MPF)"),
+    (2, b"FPXR\0", "FlashPix"),
+    (2, b"urn:iso:std:iso:ts:21496:-1\0", "HDR gain map's description"),
+    (11, b"JP", "C2PA/JUMBF"),
+)
+_GAIN_MAP_WORDS = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"HDRGainMap")
+_VIDEO_WORDS = (b"MotionPhoto", b"MicroVideo")
+
+
+@dataclass(slots=True)
+class JpegFacts:
+    """Content of the segments of a JPEG.
+
+    Attributes:
+        exif: The EXIF block with its mark, None if there is none.
+        xmp: The XMP packet.
+        photoshop: Photoshop's resources, IPTC's among them.
+        icc: The ICC profile.
+        comments: The comments.
+        lost: What it carries that is not kept, by name.
+    """
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    photoshop: bytes | None = None
+    icc: bytes | None = None
+    comments: tuple[bytes, ...] = ()
+    lost: list[str] = field(default_factory=list[str])
+
+    @property
+    def iptc(self) -> bytes | None:
+        """The IPTC record, bare."""
+        return resource(self.photoshop, IPTC) if self.photoshop else None
+
+
+def read_jpeg_facts(stream: BinaryIO) -> JpegFacts:
+    """Walk a JPEG's segments to its end without decoding; stop where it breaks off."""
+    facts, pieces = JpegFacts(), list[bytes]()
+    stream.seek(2)
+    budget = _MOST_BLOCKS_BYTES
+    for _ in range(_MOST_SEGMENTS):
+        marker = _next_marker(stream)
+        if marker is None:
+            break
+        if marker == _EOI:
+            _read_rest(stream, facts)
+            break
+        if marker in _BARE_MARKERS:
+            continue
+        size = int.from_bytes(stream.read(2), "big") - 2
+        if size < 0:
+            break
+        if not (_APP0 <= marker <= _APP0 + 15 or marker == _COM) or budget < size:
+            stream.seek(size, 1)
+            continue
+        budget -= size
+        _take(facts, pieces, marker, stream.read(size))
+    if pieces:
+        facts.icc = b"".join(piece[2:] for piece in sorted(pieces, key=lambda piece: piece[:1]))
+    facts.lost = list(dict.fromkeys(facts.lost))
+    return facts
+
+
+def comment_segments(comments: tuple[bytes, ...]) -> bytes:
+    """Return comments as segments, each in as many as it needs."""
+    pieces = [
+        comment[at : at + 65_533] for comment in comments for at in range(0, len(comment), 65_533)
+    ]
+    return b"".join(b"\xff\xfe" + (len(each) + 2).to_bytes(2, "big") + each for each in pieces)
+
+
+def after_applications(stream: BinaryIO) -> int:
+    """Return the offset behind a JPEG's APP segments, where comments belong."""
+    stream.seek(2)
+    while (head := stream.read(4))[:1] == b"\xff" and len(head) == 4 and 0xE0 <= head[1] <= 0xEF:
+        stream.seek(int.from_bytes(head[2:], "big") - 2, 1)
+    return stream.tell() - len(head)
+
+
+def _take(facts: JpegFacts, pieces: list[bytes], marker: int, body: bytes) -> None:
+    """Sort a segment in."""
+    number = marker - _APP0
+    if marker == _COM:
+        facts.comments = (*facts.comments, body)
+    elif number == 1 and body.startswith(_EXIF) and facts.exif is None:
+        facts.exif = body
+    elif number == 1 and body.startswith(_XMP) and facts.xmp is None:
+        facts.xmp = body.removeprefix(_XMP)
+    elif number == 2 and body.startswith(_KNOWN[2][0]):
+        pieces.append(body.removeprefix(_KNOWN[2][0]))
+    elif number == 13 and body.startswith(SIGNATURE):
+        facts.photoshop = (facts.photoshop or b"") + body.removeprefix(SIGNATURE)
+    elif number in _KNOWN and body.startswith(_KNOWN[number]) and number != 1:
+        if number == 0 and len(body) > 14:
+            facts.lost.append("JFIF thumbnail")
+    else:
+        facts.lost.append(_name(number, body))
+
+
+def _name(number: int, body: bytes) -> str:
+    for where, start, name in _NAMES:
+        if number == where and body.startswith(start):
+            return name
+    word = re.match(rb"[\x20-\x7e]{2,40}", body)
+    return f"APP{number} {word[0].decode('ascii').strip()}" if word else f"APP{number}"
+
+
+def _next_marker(stream: BinaryIO) -> int | None:
+    """Go to the next marker, past coded pixels and stray bytes, and return its code."""
+    carry = b""
+    while block := stream.read(4096 if not carry else _BLOCK_BYTES):
+        data = carry + block
+        found = _NEXT_MARKER.search(data)
+        if found:
+            stream.seek(found.end() - len(data), 1)
+            return data[found.end() - 1]
+        carry = data[-1:] if data.endswith(b"\xff") else b"\0"
+    return None
+
+
+def _read_rest(stream: BinaryIO, facts: JpegFacts) -> None:
+    """Name what stands behind the end of the picture; nothing but zeros is padding."""
+    start = stream.tell()
+    size = stream.seek(0, 2) - start
+    stream.seek(start)
+    seen: set[str] = set()
+    carry, only_zeros, head = b"", True, b""
+    while block := stream.read(_BLOCK_BYTES):
+        data = carry + block
+        head = head or data[:16]
+        only_zeros = only_zeros and not block.strip(b"\0")
+        if re.search(rb"ftyp(?:isom|mp4|iso|qt |avc|MSNV|heic)", data):
+            seen.add("video of a motion photo")
+        if any(word in data for word in _GAIN_MAP_WORDS):
+            seen.add("HDR gain map")
+        if b"jumb" in data and b"c2pa" in data:
+            seen.add("C2PA/JUMBF")
+        if data.endswith(b"SEFT"):
+            seen.add("Samsung's trailer")
+        carry = data[-64:]
+    if only_zeros:
+        return
+    packet = facts.xmp or b""
+    if b"hdrgm:" in packet or any(name.startswith("HDR gain") for name in facts.lost):
+        seen.add("HDR gain map")
+    if any(word in packet for word in _VIDEO_WORDS):
+        seen.add("video of a motion photo")
+    if not seen and head.startswith(b"\xff\xd8"):
+        seen.add("further pictures")
+    what = ", ".join(sorted(seen))
+    facts.lost.append(f"{size:,} bytes behind the picture{f' ({what})' if what else ''}")

@@ -1,0 +1,59 @@
+"""Check of a finished file: what it is to carry is read back from it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from superres.metadata.colour_space import Cicp
+from superres.metadata.header import Metadata
+
+
+class Carrying(Protocol):
+    """What a format's reader found in a file; every reader has some of these."""
+
+    @property
+    def exif(self) -> bytes | None:
+        """The EXIF block."""
+        ...
+
+    @property
+    def xmp(self) -> bytes | None:
+        """The XMP packet."""
+        ...
+
+    @property
+    def icc(self) -> bytes | None:
+        """The ICC profile."""
+        ...
+
+
+def not_found(held: Metadata, found: Carrying) -> tuple[str, ...]:
+    """Name what a finished file was to carry and does not.
+
+    Args:
+        held: What it was to carry.
+        found: What its own reader finds in it; of what the reader does not look for, the format
+            promises nothing.
+    """
+    iptc: bytes | None = getattr(found, "iptc", None)
+    photoshop: bytes | None = getattr(found, "photoshop", None)
+    comments: tuple[bytes, ...] = getattr(found, "comments", ())
+    cicp: Cicp | None = getattr(found, "cicp", None)
+    block = (found.exif or b"").removeprefix(b"Exif\0\0")
+    as_tags = bool(getattr(found, "has_tags", False))
+    checks = {
+        "EXIF": not held.exif or (bool(block) if as_tags else block.startswith(held.exif)),
+        "XMP": not held.xmp or (found.xmp or b"").rstrip(b" ") == held.xmp.rstrip(b" "),
+        "ICC profile": not held.icc or found.icc == held.icc,
+        "IPTC": not held.iptc or iptc == held.iptc,
+        "Photoshop's resources": not held.photoshop or held.photoshop in (photoshop or b""),
+        "comments": not held.comments or b"".join(comments) == b"".join(held.comments),
+        "code points of colour": not held.cicp
+        or (cicp is not None and _codes(cicp) == _codes(held.cicp)),
+    }
+    lost = [name for name, is_there in checks.items() if not is_there]
+    return (f"not kept: {', '.join(lost)} (not found in the finished file)",) if lost else ()
+
+
+def _codes(cicp: Cicp) -> tuple[int, int]:
+    return cicp.primaries, cicp.transfer

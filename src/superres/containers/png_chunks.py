@@ -1,0 +1,219 @@
+"""PNG chunks that libvips ignores: animation, resolution, colours by numbers, text."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from superres.containers.raw_profiles import RawProfiles
+from superres.metadata.colour_space import Cicp, Described, from_gamma, srgb
+from superres.metadata.photoshop import IPTC, resource
+
+_SIGNATURE_BYTES = 8
+_MAX_CHUNKS = 1_000_000
+_MAX_TEXT_BYTES = 16 * 2**20
+_INCH_M = 0.0254
+_XMP_KEYWORD = b"XML:com.adobe.xmp"
+_HEADER_BYTES = 33  # signature and IHDR
+_READ = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"pHYs", b"gAMA", b"cHRM", b"cICP", b"sRGB", b"iCCP")
+_MOVING = (b"acTL", b"fcTL", b"fdAT")
+# Chunks that are read here or by libvips, or say how pixels are stored or prepared for display.
+_KNOWN = {
+    b"IHDR",
+    b"PLTE",
+    b"IDAT",
+    b"IEND",
+    b"tRNS",
+    b"bKGD",
+    b"sBIT",
+    b"hIST",
+    b"tIME",
+    *_READ,
+    *_MOVING,
+}
+_NAMES = {
+    b"caBX": "C2PA/JUMBF (caBX)",
+    b"cLLI": "light level (cLLI)",
+    b"mDCV": "mastering display (mDCV)",
+    b"oFFs": "offset on the page (oFFs)",
+    b"sCAL": "physical scale (sCAL)",
+    b"pCAL": "meaning of numbers (pCAL)",
+    b"sTER": "stereo layout (sTER)",
+}
+# Keywords that programs write into every file, and that do not describe the picture.
+_IDLE_KEYWORDS = ("Software", "date:create", "date:modify", "date:timestamp", "signature")
+
+
+@dataclass(frozen=True, slots=True)
+class PngFacts:
+    """Content of the chunks of a PNG.
+
+    Attributes:
+        animated: Whether it is an APNG.
+        dpi: Horizontal and vertical pixels per inch, None if not stated.
+        exif: The EXIF block, None if there is none.
+        xmp: The XMP packet, None if there is none.
+        profile: Whether it has an ICC profile.
+        notes: What it carries that will not be kept.
+        icc: The ICC profile, if the file has it in text alone or it is sound.
+        iptc: The IPTC record.
+        photoshop: Photoshop's resources.
+        colour: Its colours by numbers, by the format's order of precedence.
+        cicp: Code points of the colours.
+        lost: What it carries that is not kept, by name.
+    """
+
+    animated: bool
+    dpi: tuple[float, float] | None
+    exif: bytes | None
+    xmp: bytes | None
+    profile: bool
+    notes: tuple[str, ...]
+    icc: bytes | None = None
+    iptc: bytes | None = None
+    photoshop: bytes | None = None
+    colour: Described | None = None
+    cicp: Cicp | None = None
+    lost: tuple[str, ...] = ()
+
+
+def read_png_facts(stream: BinaryIO) -> PngFacts:
+    """Walk a PNG's chunks without touching its pixels; stop silently where it ends."""
+    found: dict[bytes, bytes] = {}
+    keywords: list[str] = []
+    lost: dict[str, None] = {}
+    xmp: bytes | None = None
+    raw = RawProfiles()
+    size = stream.seek(0, 2)
+    stream.seek(_SIGNATURE_BYTES)
+    for _ in range(_MAX_CHUNKS):
+        start = stream.read(8)
+        if len(start) == 8 and start[4:] == b"IEND":
+            rest = size - stream.tell() - 4
+            if rest > 0:
+                lost[f"{rest:,} bytes behind the picture"] = None
+            break
+        if len(start) < 8:
+            break
+        length, name = int.from_bytes(start[:4], "big"), start[4:]
+        if name not in _KNOWN:
+            lost[_NAMES.get(name, f"chunk {name.decode('latin-1')!r}")] = None
+        if name not in _READ or length > _MAX_TEXT_BYTES:
+            found.setdefault(name, b"")
+            stream.seek(length + 4, 1)
+            continue
+        body = stream.read(length)
+        stream.seek(4, 1)
+        if not name.endswith(b"Xt"):
+            found.setdefault(name, body)
+            continue
+        keyword = body.split(b"\0", 1)[0]
+        if keyword == _XMP_KEYWORD and name == b"iTXt":
+            xmp = xmp or _international_text(body)
+        elif not raw.take(keyword, lambda body=body, name=name: _text(name, body)):
+            keywords.append(keyword.decode("latin-1"))
+    colour = _colour(found)
+    icc = _inflated(found.get(b"iCCP", b"").partition(b"\0")[2][1:]) or raw.icc
+    return PngFacts(
+        animated=b"acTL" in found,
+        dpi=_dpi(found.get(b"pHYs", b"")),
+        exif=found.get(b"eXIf") or raw.exif,
+        xmp=xmp or raw.xmp,
+        profile=b"iCCP" in found,
+        notes=(*_text_notes(keywords), *raw.notes, *_colour_notes(found)),
+        icc=icc,
+        iptc=raw.iptc or (resource(raw.photoshop, IPTC) if raw.photoshop else None),
+        photoshop=raw.photoshop,
+        colour=colour,
+        cicp=colour.cicp if colour else None,
+        lost=tuple(lost),
+    )
+
+
+def cicp_chunk(cicp: Cicp) -> bytes:
+    """Return code points as a chunk, which belongs right behind IHDR."""
+    body = b"cICP" + bytes((cicp.primaries, cicp.transfer, 0, cicp.full))
+    return struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def after_header() -> int:
+    """Return the offset behind a PNG's signature and IHDR."""
+    return _HEADER_BYTES
+
+
+def _dpi(body: bytes) -> tuple[float, float] | None:
+    """Read a pHYs chunk: pixels a unit across and down, and whether the unit is the metre."""
+    if len(body) != 9:
+        return None
+    across, down, unit = struct.unpack(">IIB", body)
+    if unit != 1 or not across or not down:
+        return None
+    return across * _INCH_M, down * _INCH_M
+
+
+def _international_text(body: bytes) -> bytes | None:
+    """Return the text of an iTXt chunk: keyword, two flags, language, keyword, then text."""
+    try:
+        _, rest = body.split(b"\0", 1)
+        packed = rest[0] == 1
+        text = rest[2:].split(b"\0", 2)[2]
+    except (ValueError, IndexError):
+        return None
+    if not packed:
+        return text
+    return _inflated(text)
+
+
+def _text(name: bytes, body: bytes) -> bytes | None:
+    """Return the text of a chunk of any of the three kinds."""
+    if name == b"iTXt":
+        return _international_text(body)
+    text = body.partition(b"\0")[2]
+    return text if name == b"tEXt" else _inflated(text[1:])
+
+
+def _inflated(packed: bytes) -> bytes | None:
+    inflate = zlib.decompressobj()
+    try:
+        plain = inflate.decompress(packed, _MAX_TEXT_BYTES)
+    except zlib.error:
+        return None
+    return None if inflate.unconsumed_tail or not inflate.eof else plain
+
+
+def _text_notes(keywords: list[str]) -> tuple[str, ...]:
+    lost = sorted({word for word in keywords if word not in _IDLE_KEYWORDS})
+    return (f"PNG text is not kept: {', '.join(lost)}",) if lost else ()
+
+
+def _colour(found: dict[bytes, bytes]) -> Described | None:
+    """Return the colours by numbers: cICP, else sRGB, else gAMA and cHRM; iCCP comes after cICP."""
+    codes = found.get(b"cICP", b"")
+    if len(codes) == 4 and codes[2] == 0:
+        cicp = Cicp(codes[0], codes[1], 0, bool(codes[3]))
+        return Described(cicp.space(), "cICP", cicp, outranks_icc=True)
+    if found.get(b"sRGB"):
+        return Described(srgb(), "sRGB")
+    numbers = found.get(b"cHRM", b"")
+    gamma = int.from_bytes(found.get(b"gAMA", b"")[:4], "big")
+    if not gamma and len(numbers) != 32:
+        return None
+    chromaticities = None
+    if len(numbers) == 32:
+        values = [value / 1e5 for value in struct.unpack(">8I", numbers)]
+        if all(values[1::2]):
+            chromaticities = (*values[2:], *values[:2])
+    source = " and ".join(n for n, there in (("gAMA", gamma), ("cHRM", chromaticities)) if there)
+    if not source:
+        return None
+    return Described(from_gamma(1e5 / gamma if gamma else None, chromaticities), source)
+
+
+def _colour_notes(found: dict[bytes, bytes]) -> tuple[str, ...]:
+    """Say which descriptions of colour cannot be understood."""
+    codes = found.get(b"cICP", b"")
+    if b"cICP" in found and (len(codes) != 4 or codes[2]):
+        return ("the PNG's cICP colour description is not one of RGB, and not kept",)
+    return ()
