@@ -477,7 +477,7 @@ def test_png_text_that_will_be_lost_is_named():
 def test_a_gamma_becomes_a_profile_unless_it_is_the_usual_one():
     plain = encoded(ramp(4, 4, 3), "png")
     linear = with_png_chunks(plain, (b"gAMA", struct.pack(">I", 100_000)))
-    assert "linear light, by gAMA" in open_picture(linear).notes[0]
+    assert "described by gAMA, are kept: linear light" in open_picture(linear).notes[0]
     assert open_picture(linear).metadata.icc is not None
     usual = with_png_chunks(plain, (b"gAMA", struct.pack(">I", 45_455)))
     assert open_picture(usual).notes == ()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Protocol
 
+from superres.containers.exif_in_tiff import DESCRIPTIVE
 from superres.metadata.colour_space import Cicp
+from superres.metadata.exif import EXIF_POINTER, GPS_POINTER
 from superres.metadata.header import Metadata
+from superres.metadata.tags import TagError, read_directory, read_header, read_numbers
 
 
 class Carrying(Protocol):
@@ -42,7 +46,8 @@ def not_found(held: Metadata, found: Carrying) -> tuple[str, ...]:
     block = (found.exif or b"").removeprefix(b"Exif\0\0")
     as_tags = bool(getattr(found, "has_tags", False))
     checks = {
-        "EXIF": not held.exif or (bool(block) if as_tags else block.startswith(held.exif)),
+        "EXIF": not held.exif
+        or (_tags(held.exif) <= _tags(block) if as_tags else block.startswith(held.exif)),
         "XMP": not held.xmp or (found.xmp or b"").rstrip(b" ") == held.xmp.rstrip(b" "),
         "ICC profile": not held.icc or found.icc == held.icc,
         "IPTC": not held.iptc or iptc == held.iptc,
@@ -53,6 +58,23 @@ def not_found(held: Metadata, found: Carrying) -> tuple[str, ...]:
     }
     lost = [name for name, is_there in checks.items() if not is_there]
     return (f"not kept: {', '.join(lost)} (not found in the finished file)",) if lost else ()
+
+
+def _tags(block: bytes) -> set[tuple[int, int]]:
+    """Return the tags of a block that a TIFF has a place for, with the directories' pointers."""
+    stream = io.BytesIO(block)
+    found: set[tuple[int, int]] = set()
+    try:
+        header = read_header(stream)
+        slots = read_directory(stream, header, header.first).slots
+        found |= {(0, tag) for tag in slots if tag in DESCRIPTIVE}
+        for pointer in (EXIF_POINTER, GPS_POINTER):
+            for at in read_numbers(stream, header, slots.get(pointer)):
+                inner = read_directory(stream, header, int(at)).slots
+                found |= {(pointer, tag) for tag in inner}
+    except TagError:
+        return found
+    return found
 
 
 def _codes(cicp: Cicp) -> tuple[int, int]:

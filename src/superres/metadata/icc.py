@@ -14,6 +14,7 @@ _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
 _CURVE_POINTS = 4096
+_VERSION, _WITH_CICP = 0x04300000, 0x04400000
 _COPYRIGHT = "No copyright, use freely"
 
 
@@ -47,10 +48,10 @@ def build_profile(space: ColourSpace, *, grey: bool, cicp: Cicp | None = None) -
     if cicp and not grey:
         codes = bytes((cicp.primaries & 255, cicp.transfer & 255, 0, int(cicp.full)))
         tags[b"cicp"] = b"cicp\0\0\0\0" + codes
-    return _packed(tags, b"GRAY" if grey else b"RGB ")
+    return _packed(tags, b"GRAY" if grey else b"RGB ", _WITH_CICP if b"cicp" in tags else _VERSION)
 
 
-def _packed(tags: dict[bytes, bytes], colours: bytes) -> bytes:
+def _packed(tags: dict[bytes, bytes], colours: bytes, version: int) -> bytes:
     table, data, places = struct.pack(">I", len(tags)), b"", dict[bytes, int]()
     begin = 128 + 4 + 12 * len(tags)
     for name, body in tags.items():
@@ -58,9 +59,7 @@ def _packed(tags: dict[bytes, bytes], colours: bytes) -> bytes:
             places[body] = begin + len(data)
             data += body + bytes(-len(body) % 4)
         table += name + struct.pack(">II", places[body], len(body))
-    header = struct.pack(
-        ">I4sI4s4s4s", begin + len(data), b"", 0x04400000, b"mntr", colours, b"XYZ "
-    )
+    header = struct.pack(">I4sI4s4s4s", begin + len(data), b"", version, b"mntr", colours, b"XYZ ")
     header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp"
     header = header.ljust(68, b"\0") + _fixed(np.array(_D50))
     return header.ljust(128, b"\0") + table + data

@@ -206,16 +206,18 @@ def _from_numbers(colour: Colour, described: Described, profile: Profile) -> Col
         return replace(colour, icc=None)
     made = build_profile(space, grey=colour.bands.colour == "grey", cicp=cicp)
     colour = replace(colour, icc=made, attached=made, cicp=cicp)
-    words = f"{space.name}, by {described.source}"
     if profile != "srgb":
-        note = f"its colours ({words}) kept as an ICC profile"
+        note = f"its colours, described by {described.source}, are kept: {space.name}"
         return replace(colour, notes=(*colour.notes, note))
     converted = _to_srgb(colour)
     if converted.convert == "keep":
         return converted
     limit = round(KNEE * WHITE_NITS)
     bright = f"; light above {limit} cd/m² is compressed" if cicp and cicp.is_hdr else ""
-    notes = (*converted.notes[:-1], f"{converted.notes[-1]} from {words}{bright}")
+    notes = (
+        *converted.notes[:-1],
+        f"{converted.notes[-1]} from {space.name} (by {described.source}){bright}",
+    )
     return replace(converted, cicp=None, notes=notes)
 
 
