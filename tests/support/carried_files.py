@@ -14,6 +14,7 @@ from superres.media import WriteOptions, open_picture, read_pixels, write_pictur
 HEIGHT, WIDTH = 64, 96
 _ROWS, _COLUMNS = np.mgrid[0:HEIGHT, 0:WIDTH]
 PIXELS = np.dstack([2 * _COLUMNS, 3 * _ROWS, _COLUMNS + _ROWS]).astype("uint8")
+_PLAIN = WriteOptions()
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
 
@@ -61,7 +62,7 @@ def png(*chunks, pixels=PIXELS):
     return plain[:33] + b"".join(chunks) + plain[33:]
 
 
-def upscaled(data, kind, *, scale=2, profile="keep", options=WriteOptions()):
+def upscaled(data, kind, *, scale=2, profile="keep", options=_PLAIN):
     """Read a file, repeat its pixels, and write them; return the file and all notes."""
     picture = open_picture(data, profile=profile)
     pixels = read_pixels(picture).repeat(scale, axis=0).repeat(scale, axis=1)

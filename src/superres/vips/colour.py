@@ -214,10 +214,8 @@ def _from_numbers(colour: Colour, described: Described, profile: Profile) -> Col
         return converted
     limit = round(KNEE * WHITE_NITS)
     bright = f"; light above {limit} cd/m² is compressed" if cicp and cicp.is_hdr else ""
-    notes = (
-        *converted.notes[:-1],
-        f"{converted.notes[-1]} from {space.name} (by {described.source}){bright}",
-    )
+    origin = f" from {space.name} (by {described.source}){bright}"
+    notes = (*converted.notes[:-1], converted.notes[-1] + origin)
     return replace(converted, cicp=None, notes=notes)
 
 
