@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -118,8 +119,7 @@ def test_hdr_comes_out_of_an_avif_as_it_went_in(points, bits, lossless):
     assert read_strictly(data).icc is None, "a profile would count before the code points"
     again = read_pixels(open_picture(data)).astype(float) / 257
     assert np.abs(again - PIXELS).mean() < (0.3 if lossless else 1.5)
-    image = pyvips.Image.new_from_buffer(data, "")
-    assert image.get("bits-per-sample") == 12
+    assert pyvips.Image.new_from_buffer(data, "").get("bits-per-sample") == 12
 
 
 @pytest.mark.parametrize("points", [PQ, HLG])
@@ -128,7 +128,8 @@ def test_hdr_goes_into_a_png_as_code_points_with_a_profile_for_old_viewers(point
     assert codes(data) == points
     assert read_strictly(data).icc is not None
     assert not any("SDR" in note for note in notes)
-    assert np.array_equal(read_pixels(open_picture(data))[::2, ::2], PIXELS.astype("uint16") * 257)
+    found = read_pixels(open_picture(data))[::2, ::2] / 257
+    assert np.abs(found - PIXELS).max() < 0.05, "but for the rounding to 12 bits"
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "tiff"])
@@ -167,7 +168,7 @@ def test_code_points_that_are_not_known_are_said():
 
 def test_pngs_order_of_precedence():
     """cICP before iCCP before sRGB before gAMA and cHRM, and EXIF last."""
-    icc = b"iCCP", b"p3\0\0" + __import__("zlib").compress(profile("p3"))
+    icc = b"iCCP", b"p3\0\0" + zlib.compress(profile("p3"))
     cicp, plain = chunk(b"cICP", bytes((9, 13, 0, 1))), chunk(b"sRGB", b"\0")
     exif = chunk(b"eXIf", adobe_exif())
     picture = open_picture(png(cicp, chunk(*icc), plain, *ADOBE_PNG))
