@@ -7,9 +7,8 @@ import struct
 import zlib
 
 import pytest
-from carried_files import PIXELS, chunk, png, resource, upscaled
+from carried_files import PIXELS, carried, chunk, png, resource, upscaled
 from picture_files import encoded, exif_block, exif_values, profile
-from strict_readers import read_strictly
 
 from superres.containers.iso_boxes import read_iso_facts
 from superres.containers.kept import not_found
@@ -42,7 +41,7 @@ def test_exif_in_text_turns_the_picture_and_is_kept(name, kind, mark):
     block = exif_block({0x0112: (3, 6), 0x013B: (2, b"A. Person\0")})
     data, notes = upscaled(png(raw(kind, mark + block, name=name)), "png")
     assert notes == ()
-    found = read_strictly(data)
+    found = carried(data)
     assert (found.height, found.width) == (2 * 96, 2 * 64)
     assert exif_values(found.exif)["main", 0x013B] == b"A. Person\0"
     assert exif_values(found.exif)["main", 0x0112] == 1
@@ -65,7 +64,7 @@ def test_a_profile_in_text_is_kept_and_converted():
     source = png(raw(b"icc", profile("p3")))
     data, notes = upscaled(source, "png")
     assert notes == ()
-    assert read_strictly(data).icc == profile("p3")
+    assert carried(data).icc == profile("p3")
     _, notes = upscaled(source, "png", profile="srgb")
     assert notes == ("converted to sRGB",)
 
@@ -75,7 +74,7 @@ def test_a_chunk_of_its_own_counts_before_text():
     other = exif_block({0x0112: (3, 6), 0x013B: (2, b"text!\0")})
     found = open_picture(png(raw(b"exif", other), chunk(b"eXIf", block)))
     assert (found.height, found.width) == (64, 96)
-    assert b"chunk" in found.metadata.exif
+    assert b"chunk" in (found.metadata.exif or b"")
 
 
 @pytest.mark.parametrize("damaged", [
@@ -179,5 +178,5 @@ def test_a_writer_that_drops_a_block_in_silence_is_found_out(monkeypatch):
 
     monkeypatch.setattr(saving, "set_blob", careless)
     data, notes = upscaled(png(chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + XMP)), "webp")
-    assert read_strictly(data).xmp is None
+    assert carried(data).xmp is None
     assert notes == ("not kept: XMP (not found in the finished file)",)

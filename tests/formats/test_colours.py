@@ -11,6 +11,7 @@ import pytest
 import pyvips
 from carried_files import (
     PIXELS,
+    carried,
     chunk,
     exif_segment,
     jpeg,
@@ -20,7 +21,6 @@ from carried_files import (
     xmp_segment,
 )
 from picture_files import encoded, exif_block, exif_values, profile
-from strict_readers import read_strictly
 
 from superres.containers.iso_boxes import read_iso_facts
 from superres.containers.png_chunks import read_png_facts
@@ -116,7 +116,7 @@ def test_hdr_comes_out_of_an_avif_as_it_went_in(points, bits, lossless):
     data, notes = upscaled(avif(*points, bits=bits), "avif", scale=1, options=options)
     assert any("BT.2020 with" in note for note in notes)
     assert codes(data) == points
-    assert read_strictly(data).icc is None, "a profile would count before the code points"
+    assert carried(data).icc is None, "a profile would count before the code points"
     again = read_pixels(open_picture(data)).astype(float) / 257
     assert np.abs(again - PIXELS).mean() < (0.3 if lossless else 1.5)
     assert pyvips.Image.new_from_buffer(data, "").get("bits-per-sample") == 12
@@ -126,17 +126,17 @@ def test_hdr_comes_out_of_an_avif_as_it_went_in(points, bits, lossless):
 def test_hdr_goes_into_a_png_as_code_points_with_a_profile_for_old_viewers(points):
     data, notes = upscaled(avif(*points, bits=12), "png")
     assert codes(data) == points
-    assert read_strictly(data).icc is not None
+    assert carried(data).icc is not None
     assert not any("SDR" in note for note in notes)
     found = read_pixels(open_picture(data))[::2, ::2] / 257
-    assert np.abs(found - PIXELS).max() < 0.05, "but for the rounding to 12 bits"
+    assert np.abs(found - PIXELS).max() < 0.07, "but for one step of 12 bits"
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "tiff"])
 def test_hdr_in_other_formats_is_said_to_be_shown_as_sdr(kind):
     data, notes = upscaled(avif(*PQ, bits=12), kind)
     assert any("HDR (PQ)" in note and "SDR" in note for note in notes)
-    icc = read_strictly(data).icc
+    icc = carried(data).icc
     assert icc is not None
     assert b"cicp\0\0\0\0\x09\x10\0\1" in icc, "what viewers of HDR look for"
 
@@ -156,7 +156,7 @@ def test_hdr_in_srgb_has_its_paper_white_near_white_and_its_mid_grey_where_it_wa
 def test_an_8_bit_code_point_picture_that_is_srgb_needs_no_profile(kind):
     data, notes = upscaled(avif(1, 13), kind)
     assert notes == ()
-    assert read_strictly(data).icc is None
+    assert carried(data).icc is None
 
 
 def test_code_points_that_are_not_known_are_said():
@@ -223,14 +223,14 @@ def test_exif_and_xmp_say_srgb_after_a_conversion():
     packet = xmp_packet(names, 'exif:ColorSpace="65535" photoshop:ICCProfile="Adobe RGB (1998)"')
     photo = jpeg(exif_segment(adobe_exif()), xmp_segment(packet))
     data, _ = upscaled(photo, "jpeg", profile="srgb")
-    found = read_strictly(data)
+    found = carried(data)
     assert exif_values(found.exif)["exif", 0xA001] == 1
     assert b"R98\0" in found.exif
     assert b"R03" not in found.exif
     assert b'exif:ColorSpace="1"' in found.xmp
     assert b"sRGB IEC61966-2.1" in found.xmp
     kept, _ = upscaled(photo, "jpeg")
-    assert exif_values(read_strictly(kept).exif)["exif", 0xA001] == 0xFFFF
+    assert exif_values(carried(kept).exif)["exif", 0xA001] == 0xFFFF
 
 
 def test_a_tiff_s_primaries_and_white_point_are_read():
@@ -281,6 +281,7 @@ def test_a_made_profile_of_srgb_is_srgb():
 @pytest.mark.parametrize("grey", [False, True])
 def test_each_made_profile_keeps_white_white_and_grey_grey(primaries, transfer, grey):
     space = Cicp(primaries, transfer).space()
+    assert space is not None
     icc = build_profile(space, grey=grey)
     level = np.linspace(0, 255, 64).round().astype(np.uint8)
     pixels = np.repeat(level[None, :, None], 1 if grey else 3, axis=2)

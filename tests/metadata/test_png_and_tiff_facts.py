@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def chunk(name, body=b""):
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def facts(*chunks):
+def facts(*chunks) -> Any:
     return read_png_facts(io.BytesIO(SIGNATURE + b"".join(chunks)))
 
 
@@ -96,7 +97,7 @@ def gamma(value):
     return chunk(b"gAMA", struct.pack(">I", value))
 
 
-def space(*chunks):
+def space(*chunks) -> Any:
     described = facts(*chunks).colour
     return described and described.space
 

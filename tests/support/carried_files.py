@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 from picture_files import encoded
+from strict_readers import read_strictly
 
 from superres.media import WriteOptions, open_picture, read_pixels, write_picture
+from superres.metadata.picture import Profile
 
 HEIGHT, WIDTH = 64, 96
 _ROWS, _COLUMNS = np.mgrid[0:HEIGHT, 0:WIDTH]
@@ -62,7 +65,7 @@ def png(*chunks, pixels=PIXELS):
     return plain[:33] + b"".join(chunks) + plain[33:]
 
 
-def upscaled(data, kind, *, scale=2, profile="keep", options=_PLAIN):
+def upscaled(data, kind, *, scale=2, profile: Profile = "keep", options=_PLAIN):
     """Read a file, repeat its pixels, and write them; return the file and all notes."""
     picture = open_picture(data, profile=profile)
     pixels = read_pixels(picture).repeat(scale, axis=0).repeat(scale, axis=1)
@@ -72,3 +75,8 @@ def upscaled(data, kind, *, scale=2, profile="keep", options=_PLAIN):
         values=picture.values, metadata=picture.metadata, format=kind, options=options,
     )  # fmt: skip
     return stream.getvalue(), (*picture.notes, *notes)
+
+
+def carried(data) -> Any:
+    """What a strict reader finds in a file that is known to carry it."""
+    return read_strictly(data)
