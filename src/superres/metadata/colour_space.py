@@ -153,7 +153,10 @@ def from_gamma(gamma: float | None, chromaticities: Chromaticities | None) -> Co
     if abs(gamma - 1) < 1e-4:
         return ColourSpace("linear light", primaries, LINEAR)
     # Files that mean sRGB say 1 / 2.2, for want of a better number.
-    if np.allclose(primaries, _PRIMARIES[1], atol=0.002) and 1 / 0.46 < gamma < 1 / 0.44995:
+    if (
+        np.allclose(primaries, _PRIMARIES[1], atol=0.002)
+        and 1 / 0.46 + 1e-9 < gamma < 1 / 0.45 + 1e-9
+    ):
         return ColourSpace("sRGB", _PRIMARIES[1])
     return ColourSpace(f"gamma {gamma:.5g}", primaries, GAMMA, gamma)
 
