@@ -150,7 +150,14 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
     if job.model == zoo.AUTO and not (scale or job.size):
         scale = largest_scale()
     size = (picture.height, picture.width)
-    route = plan_route(size, upscaler.offered, scale, job.size, exact=picture.values.exact)
+    route = plan_route(
+        size,
+        upscaler.offered,
+        scale,
+        job.size,
+        exact=picture.values.exact,
+        clamped=picture.values.whole,
+    )
     height, width = route.target
     if height * width > max_pixels:
         raise OutputError(
