@@ -2,18 +2,19 @@
 
 A network's answer is an estimate, but a part of it is known exactly. Where the input is flat, the
 answer is that very colour; where the input's channels are equal, the answer's are; and the means of
-areas some `REACH` input pixels wide are the input's. The first two hold to the last bit. The third
-is one step of back-projection (Irani and Peleg, 1991) on what is coarser than `REACH`: the answer's
-block means minus the input, smoothed, are subtracted from the answer. So a network's offset goes,
-and fine noise of the input does not come back.
+areas about `2 * CELL` input pixels wide are the input's. The first two hold to the last bit. The
+third is one step of back-projection (Irani and Peleg, 1991) on what is coarser than a cell: the
+answer's block means minus the input are averaged at the nodes of a grid, and what is interpolated
+between the nodes is subtracted. So a network's offset goes, and the input's fine noise stays away.
 
 All of this depends on the picture's rows alone, and not on the tiles that its answer was made of.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,14 +22,17 @@ from numpy.typing import NDArray
 
 from superres.frame import Unit
 from superres.images.kernels import mirrored
+from superres.images.node_sums import CELL, NodeSums, widened
 from superres.infer.row_buffer import RowBuffer
 
 Mask = NDArray[np.bool_]
 
-REACH = 7  # input px from a pixel to the farthest that its local mean depends on
-_DOUBLINGS = 3  # of a box of one pixel; two of the box that results have that reach
 _AREA = 2  # input px to each side that are alike where the answer is wholly known
-_LEAST = 2.0**-18  # of unit pixels: a quarter of a step of 16 bits
+_LEAST = 2.0**-15  # of unit pixels, a step of 8 bits in 128: less is not corrected
+_MOST_FOR_CLAMPING = 2.0**-4  # the few pixels that are not clamped cannot make up for all others
+_AGAIN = 2.0**-9  # half a step: after corrections for clamping beyond it, they are made once more
+
+_PART_VALUES = 2**15  # that stay in the cache
 
 
 def anchored_rows(
@@ -43,50 +47,41 @@ def anchored_rows(
 
     Args:
         small: (h, W, C) unit pixels from top to bottom, what the network was given.
-        large: (scale * h, scale * W, C) from top to bottom, its answer; blocks of whole input rows.
+        large: (scale * h, scale * W, C) from top to bottom, its answer: blocks of whole input rows,
+            best such as lie in memory plane by plane.
         size: (H, W) of the input.
         scale: How much larger the answer is.
         clamped: Whether the answer will be clamped to [0, 1]. The local means are then those after
             clamping.
 
     Yields:
-        The blocks of `large`, anchored, about `2 * REACH` input rows after they came.
+        The blocks of `large`, anchored, up to `6 * CELL` input rows after they came.
 
     Raises:
         ArgumentError: The rows of `small` are not those of a picture of that size.
     """
-    height = size[0]
-    raw, centred = deque[_Strip](), deque[_Strip]()
-    errors, overflows = _Rows(height), _Rows(height)
-    known: _Known | None = None
-
-    def settled(known: _Known) -> Generator[Unit]:
-        """Finish the strips whose surroundings are there."""
-        while raw and errors.reach(raw[0].stop + REACH + 1):
-            strip = raw.popleft()
-            _subtract(strip, errors, scale)
-            errors.forget(strip.stop - REACH - 1)
-            if clamped:
-                overflows.append(known.shared(_overflow(strip.planes, scale), strip.start))
-            centred.append(strip)
-        while centred and (not clamped or overflows.reach(centred[0].stop + REACH + 1)):
-            strip = centred.popleft()
-            if clamped:
-                _subtract(strip, overflows, scale)
-                overflows.forget(strip.stop - REACH - 1)
-            known.put_into(strip, scale)
-            known.forget(strip.stop)
-            yield strip.planes.transpose(1, 2, 0)
-
-    for block in large:
-        known = known or _Known(small, size, block.shape[2])
-        planes = block.transpose(2, 0, 1)
-        start = errors.stop
-        stop = start + len(block) // scale
-        error = _block_means(planes, scale) - known.input(start, stop)
-        errors.append(known.shared(error, start))
-        raw.append(_Strip(start, stop, planes))
-        yield from settled(known)
+    blocks = iter(large)
+    first = next(blocks)
+    known = _Known(small, size, first.shape[2])
+    limits = (np.inf, _MOST_FOR_CLAMPING, _MOST_FOR_CLAMPING)[: 3 if clamped else 1]
+    passes = [_Pass(size, limit) for limit in limits]
+    stop = 0
+    for block in itertools.chain((first,), blocks):
+        start, stop = stop, stop + len(block) // scale
+        strip = _Strip(start, stop, block.transpose(2, 0, 1))
+        errors = known.errors(_block_means(strip.planes, scale), start)
+        unknown = known.unknown(start, stop)
+        passes[0].add(strip, unknown, unknown * errors)
+        for number, one in enumerate(passes, 1):
+            for strip, corrections in one.correct(scale):
+                if number < len(passes):
+                    unknown = known.unknown(strip.start, strip.stop)
+                    free, errors = _clamping(strip, scale, corrections)
+                    passes[number].add(strip, unknown * free, unknown * errors)
+                    continue
+                known.put_into(strip, scale)
+                known.forget(strip.stop)
+                yield strip.planes.transpose(1, 2, 0)
 
 
 def anchored(small: Unit, large: Unit, *, clamped: bool) -> Unit:
@@ -104,7 +99,7 @@ def anchored(small: Unit, large: Unit, *, clamped: bool) -> Unit:
     return result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Strip:
     """Rows of the answer on their way.
 
@@ -112,11 +107,78 @@ class _Strip:
         start: The first input row that they answer for.
         stop: One past the last.
         planes: (C, scale * (stop - start), scale * W) pixels.
+        clamped: (h,) in which input rows something will be clamped, found by the first correction.
+        means: (C, h, W) block means after that and before clamping, if any row is.
     """
 
     start: int
     stop: int
     planes: Unit
+    clamped: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
+    means: Unit | None = None
+
+
+class _Pass:
+    """One correction of the local means, strip by strip.
+
+    Args:
+        size: (H, W) of the input.
+        limit: The largest correction.
+    """
+
+    def __init__(self, size: tuple[int, int], limit: float) -> None:
+        self._limit = np.float32(limit)
+        self._errors, self._weights = NodeSums(size), NodeSums(size)
+        self._waiting = deque[_Strip]()
+
+    def add(self, strip: _Strip, weights: Unit, errors: Unit) -> None:
+        """Add the strip that follows, with how far its pixels can be corrected, and its errors.
+
+        Args:
+            strip: The strip.
+            weights: (C or 1, h, W) from 0 to 1.
+            errors: (C, h, W) what its block means are too large by.
+        """
+        self._waiting.append(strip)
+        self._weights.add(weights)
+        self._errors.add(errors)
+
+    def correct(self, scale: int) -> Iterator[tuple[_Strip, Unit]]:
+        """Correct strips whose surroundings are there; yield them and each row's largest (h,)."""
+        while self._waiting and self._errors.surround(self._waiting[0].stop):
+            strip = self._waiting.popleft()
+            yield strip, self._subtract(strip, scale)
+            for sums in (self._errors, self._weights):
+                sums.forget(strip.stop // CELL)
+
+    def _subtract(self, strip: _Strip, scale: int) -> Unit:
+        """Subtract the nodes' mean errors, interpolated; return how large they are in each row."""
+        cells = range(strip.start // CELL, (strip.stop - 1) // CELL + 1)
+        errors, weights = (
+            sums.rows(cells.start, cells.stop + 1) for sums in (self._errors, self._weights)
+        )
+        means = np.divide(errors, weights, out=np.zeros_like(errors), where=weights > 0)
+        np.clip(means, -self._limit, self._limit, out=means)
+        nodes = np.abs(means).max((0, 2))
+        largest = np.maximum(nodes[:-1], nodes[1:])  # of each row of cells
+        of_rows = largest.repeat(CELL)[strip.start % CELL :][: strip.stop - strip.start]
+        if largest.max() < _LEAST:
+            return of_rows
+        wide = widened(means, strip.planes.shape[2], scale)
+        slopes = np.diff(wide, axis=1)
+        step = max(1, _PART_VALUES // slopes[:, 0].size)
+        for n, cell in enumerate(cells):
+            if largest[n] < _LEAST:
+                continue
+            top = scale * (CELL * cell - strip.start)  # the cell's first row among the strip's
+            last = min(scale * CELL, strip.planes.shape[1] - top)
+            for first in range(max(0, -top), last, step):
+                rows = np.arange(first, min(last, first + step), dtype=np.float32)
+                after = (rows + np.float32(0.5)) / np.float32(scale * CELL)
+                part = slopes[:, n, None] * after[:, None]
+                part += wide[:, n, None]
+                strip.planes[:, top + first : top + first + len(rows)] -= part
+        return of_rows
 
 
 @dataclass(slots=True)
@@ -138,10 +200,6 @@ class _Rows:
         """Add the rows that follow."""
         self._held.append(rows)
         self.stop += rows.shape[1]
-
-    def reach(self, stop: int) -> bool:
-        """Return whether the rows above `stop` are there, as far as there are any."""
-        return self.stop >= min(stop, self.height)
 
     def window(self, start: int, stop: int) -> Unit:
         """Return rows start..stop, some of which may lie beyond the picture."""
@@ -168,42 +226,27 @@ class _Known:
     """
 
     def __init__(self, small: Iterable[Unit], size: tuple[int, int], channels: int) -> None:
-        height, width = size
-        self._source = RowBuffer(small, height=height, width=width, channels=channels)
-        self._input = _Rows(height)
-        # (1, h, W) from 0 to 1, where the answer is wholly known; and what `shared` multiplies by.
-        self._flat, self._equal, self._shares = (_Rows(height) for _ in range(3))
+        self._source = RowBuffer(small, height=size[0], width=size[1], channels=channels)
+        self._input = _Rows(size[0])
+        # (1, h, W): 1 where the answer is wholly known, half beside that, and else 0.
+        self._flat, self._equal = _Rows(size[0]), _Rows(size[0])
 
-    def input(self, start: int, stop: int) -> Unit:
-        """Return rows of the input, (C, stop - start, W)."""
-        last = min(stop, self._input.height)
-        if self._input.stop < last:
-            rows = self._source.take(self._input.stop, last)
-            self._input.append(np.ascontiguousarray(rows.transpose(2, 0, 1)))
-        return self._input.window(start, stop)
+    def unknown(self, start: int, stop: int) -> Unit:
+        """Return how far each pixel's answer is not the input itself, (1, stop - start, W)."""
+        self._weigh(stop)
+        return 1.0 - self._flat.window(start, stop)
 
-    def shared(self, errors: Unit, start: int) -> Unit:
-        """Weigh errors so that none is smoothed into flat areas, which have none, and is lost.
+    def errors(self, means: Unit, start: int) -> Unit:
+        """Return what block means of the answer, (C, h, W), are above the input.
 
-        With m the part of a pixel that is unknown and S the smoothing, which is symmetric, the sum
-        of `m * S(e * m / S(m))` is that of `e * m`. This returns `e * m / S(m)`.
-
-        Args:
-            errors: (C, h, W) rows, changed in place.
-            start: The number of the first.
+        Where channels will be made equal that is one number for all of them.
         """
-        first, stop = self._shares.stop, start + errors.shape[1]
-        if first < stop:
-            self._weigh(stop + REACH)
-            unknown = 1.0 - self._flat.window(first - REACH, stop + REACH)
-            shares = unknown[:, REACH:-REACH]
-            if unknown.min() < 1.0:
-                shares = shares / np.maximum(_smoothed(unknown), _LEAST)
-            self._shares.append(shares)
+        stop = start + means.shape[1]
+        self._weigh(stop)
+        errors = means - self._rows(start, stop)
         equal = self._equal.window(start, stop)
-        if len(errors) > 1 and equal.any():  # there the channels will be one
+        if len(errors) > 1 and equal.any():
             errors += equal * (errors.mean(0, keepdims=True) - errors)
-        errors *= self._shares.window(start, stop)
         return errors
 
     def put_into(self, strip: _Strip, scale: int) -> None:
@@ -226,14 +269,23 @@ class _Known:
 
     def forget(self, before: int) -> None:
         """Let go what no row of the answer from `before` on needs."""
-        for rows in (self._input, self._flat, self._equal, self._shares):
-            rows.forget(before - REACH - _AREA)
+        self._input.forget(before - _AREA)
+        self._flat.forget(before)
+        self._equal.forget(before)
+
+    def _rows(self, start: int, stop: int) -> Unit:
+        """Return rows of the input, (C, stop - start, W), some beyond the picture."""
+        last = min(stop, self._input.height)
+        if self._input.stop < last:
+            rows = self._source.take(self._input.stop, last)
+            self._input.append(np.ascontiguousarray(rows.transpose(2, 0, 1)))
+        return self._input.window(start, stop)
 
     def _weigh(self, stop: int) -> None:
         """Find flat areas and equal channels in the rows above `stop`."""
-        start, stop = self._flat.stop, min(stop, self._flat.height)
+        start = self._flat.stop
         if start < stop:
-            rows = self.input(start - _AREA, stop + _AREA)
+            rows = self._rows(start - _AREA, stop + _AREA)
             self._flat.append(_weights(_flat(rows)))
             self._equal.append(_weights(_shrunk((rows[1:] == rows[:-1]).all(0))))
 
@@ -263,9 +315,14 @@ def _shrunk(mask: Mask) -> Mask:
 
 
 def _weights(mask: Mask) -> Unit:
-    """Return 1 where a mask and its surroundings are set, half where the pixel alone is."""
+    """Return (1, h, W) weights of rows and margins: 1 where a mask holds also all around, or half.
+
+    Half is the weight where it holds in the pixel alone.
+    """
     inner = slice(_AREA, -_AREA)
-    return (mask[None, inner] * np.float32(0.5)) + _shrunk(mask)[None, inner] * np.float32(0.5)
+    weights = mask[None, inner].astype(np.float32)
+    weights += _shrunk(mask)[None, inner]
+    return weights * np.float32(0.5)
 
 
 def _blend(planes: Unit, known: Unit, weights: Unit) -> None:
@@ -290,54 +347,31 @@ def _summed(parts: list[Unit]) -> Unit:
     return total
 
 
-def _overflow(planes: Unit, scale: int) -> Unit:
-    """Return how far clamping to [0, 1] changes the means of blocks, (C, h, w)."""
-    count, height, width = planes.shape
-    if planes.min() >= 0.0 and planes.max() <= 1.0:
-        return np.zeros((count, height // scale, width // scale), np.float32)
-    return _block_means(planes.clip(0.0, 1.0) - planes, scale)
+def _clamping(strip: _Strip, scale: int, corrections: Unit) -> tuple[Unit, Unit]:
+    """Return what clamping to [0, 1] does to a strip's blocks of scale x scale px.
+
+    After the first time, only in rows with something clamped whose corrections were not small.
+
+    Returns:
+        (C, h, W) which part of each is not clamped, and what its mean changes by.
+    """
+    planes, again = strip.planes, strip.clamped.size > 0
+    shape = (len(planes), strip.stop - strip.start, planes.shape[2] // scale)
+    free, change = np.ones(shape, np.float32), np.zeros(shape, np.float32)
+    if not again:
+        strip.clamped = _clamped_rows(planes, scale)
+    rows = strip.clamped & (corrections > _AGAIN) if again else strip.clamped
+    if rows.any():
+        if strip.means is None:
+            strip.means = _block_means(planes, scale)
+        kept = planes.clip(0.0, 1.0)
+        whole = _block_means((kept == planes).astype(np.float32), scale)
+        np.copyto(free, whole, where=rows[:, None])
+        np.copyto(change, _block_means(kept, scale) - strip.means, where=rows[:, None])
+    return free, change
 
 
-def _smoothed(rows: Unit) -> Unit:
-    """Smooth (C, h + 2 * REACH, W) to (C, h, W) by a triangle; columns are mirrored."""
-    tall = _boxed(rows.swapaxes(1, 2)).swapaxes(1, 2)
-    return _boxed(tall[..., mirrored(_across(tall, REACH), tall.shape[2])])
-
-
-def _boxed(columns: Unit) -> Unit:
-    """Return the means over the last axis by two boxes, one after the other."""
-    for _ in range(2):
-        for doubling in range(_DOUBLINGS):
-            step = 2**doubling
-            columns = columns[..., :-step] + columns[..., step:]
-    columns *= np.float32(4.0**-_DOUBLINGS)
-    return columns
-
-
-def _across(rows: Unit, margin: int) -> NDArray[np.int64]:
-    """Return the numbers of columns, with some more to each side."""
-    return np.arange(-margin, rows.shape[2] + margin, dtype=np.int64)
-
-
-def _subtract(strip: _Strip, errors: _Rows, scale: int) -> None:
-    """Subtract the smoothed errors, interpolated linearly between the input's pixels."""
-    rows = errors.window(strip.start - 1 - REACH, strip.stop + 1 + REACH)
-    if max(rows.max(), -rows.min()) < _LEAST:
-        return
-    smooth = _smoothed(rows)
-    smooth = smooth[..., mirrored(_across(smooth, 1), smooth.shape[2])]
-    wide = np.empty((*smooth.shape[:2], smooth.shape[2] - 2, scale), np.float32)
-    slopes = np.diff(smooth, axis=2)
-    for column in range(scale):
-        offset = (column + 0.5) / scale - 0.5
-        slope = slopes[..., :-1] if offset < 0 else slopes[..., 1:]
-        wide[..., column] = smooth[..., 1:-1] + np.float32(offset) * slope
-    for plane, tall in zip(strip.planes, wide.reshape(*smooth.shape[:2], -1), strict=True):
-        here, slopes = tall[1:-1], np.diff(tall, axis=0)
-        part = np.empty_like(here)
-        for row in range(scale):
-            offset = (row + 0.5) / scale - 0.5
-            slope = slopes[:-1] if offset < 0 else slopes[1:]
-            np.multiply(slope, np.float32(offset), out=part)
-            part += here
-            plane[row::scale] -= part
+def _clamped_rows(planes: Unit, scale: int) -> Mask:
+    """Return in which input rows something of an answer will be clamped to [0, 1], (h,)."""
+    low, high = planes.min((0, 2)), planes.max((0, 2))
+    return ((low < 0.0) | (high > 1.0)).reshape(-1, scale).any(1)
