@@ -29,14 +29,14 @@ def opened(monkeypatch):
     """Replace every model by a network of numpy, and return the names of what was opened."""
     names: list[str] = []
 
-    def open_slowly(model, options, *, watch):
+    def open_slowly(model, options, *, memory, watch):
         names.append(model.card.name)
         time.sleep(0.05)  # the others come meanwhile
         watch.note(f"running on numpy in {options.precision}")
         return FakeBackend(NETWORK)
 
     model = ModelFile(CARD, onnx=None, safetensors=None)
-    monkeypatch.setattr("superres.upscaler.open_runtime", open_slowly)
+    monkeypatch.setattr("superres.upscaler.open_checked", open_slowly)
     monkeypatch.setattr("superres.zoo.scales", lambda name: (2,))
     monkeypatch.setattr("superres.zoo.resolve", lambda name, **_: model)
     return names

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from superres import zoo
 from superres.errors import ArgumentError
 from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
+from superres.hub import cache_folder
 from superres.images.bleed import bleed_rows
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
 from superres.images.opacity import keep_ends
@@ -22,6 +23,7 @@ from superres.images.row_stream import RowStream
 from superres.infer.anchor import anchored, anchored_rows
 from superres.infer.engine import Engine, EngineState
 from superres.infer.route import Route, Size, plan_route
+from superres.runtimes.half_precision import Memory, open_checked
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import PrecisionRequest, RuntimeFacts, RuntimeOptions
 from superres.watch import Watch
@@ -106,7 +108,12 @@ class Upscaler:
         notes = Watch()
         engine = Engine(
             found.card,
-            open_runtime(found, self._options.exact() if exact else self._options, watch=notes),
+            open_checked(
+                found,
+                self._options.exact() if exact else self._options,
+                memory=Memory(cache_folder()),
+                watch=notes,
+            ),
             tile=self._options.tile,
             ensemble=self._options.ensemble,
             fallback=lambda watch: open_runtime(found, self._options.exact(), watch=watch),

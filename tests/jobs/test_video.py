@@ -413,7 +413,7 @@ class Slow(Repeater):
         time.sleep(0.05)
         return super().run(graph, tensors)
 
-superres.upscaler.open_runtime = lambda model, options, *, watch: Slow(model.card.scale)
+superres.upscaler.open_checked = lambda model, options, **_: Slow(model.card.scale)
 def told(done, frames):
     print(done, flush=True)
 upscale_video(job_from_json({job!r}), ModelPool(), Watch(on_progress=told))

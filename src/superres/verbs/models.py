@@ -165,10 +165,22 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
             for score in card.scores
         ),
         ("weights", card.weights_sha256),
+        *(("half precision", line) for line in _half_precision(model)),
         ("made by", f"superres {card.superres_version}" if card.superres_version else ""),
         *(("file", file) for file in _files(model).values() or (_NOT_HERE,)),
     ]
     return [(key, value) for key, value in facts if value]
+
+
+def _half_precision(model: ModelFile) -> list[str]:
+    """Return what is known of the model's answers in half precision, a line a number format."""
+    from superres.hub import cache_folder
+    from superres.runtimes.half_precision import Memory, known_errors
+
+    return [
+        f"{where} differs by {error}" + ("" if error.acceptable else ": runs in fp32")
+        for where, error in known_errors(model, Memory(cache_folder())).items()
+    ]
 
 
 def _scores(card: Card) -> str:
