@@ -1,4 +1,4 @@
-"""Loaded models and the upscaling of pixels: any bands, any target size, whole or in rows."""
+"""Loaded models, and pixel upscaling: any bands, any target size, whole or in rows."""
 
 from __future__ import annotations
 

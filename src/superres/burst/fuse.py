@@ -1,4 +1,4 @@
-"""Fusion of a burst: arrays of small frames to the array of one large picture."""
+"""Burst fusion: arrays of small frames in, one large array out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Older formats of the card, brought to today's.
+"""Conversion of older card formats.
 
 Format 1 said `frames`: one, many or video, and nothing of graphs, which follow from the config of
 the few architectures that there were.

@@ -1,4 +1,4 @@
-"""An average of a network's weights over the last steps; it scores better than any single step."""
+"""Moving average of a network's weights, which scores better than any single step."""
 
 from __future__ import annotations
 

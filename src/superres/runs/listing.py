@@ -1,4 +1,4 @@
-"""Listing of runs: how far each has come and what it scored, read without torch."""
+"""Listing of runs: progress and scores, read without torch."""
 
 from __future__ import annotations
 

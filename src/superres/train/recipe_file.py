@@ -1,4 +1,4 @@
-"""Recipe files in TOML: found by name, extended, overridden, checked, and written out again."""
+"""Recipe files in TOML: lookup, inheritance, overrides, checks and writing."""
 
 from __future__ import annotations
 
