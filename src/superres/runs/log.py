@@ -70,9 +70,8 @@ def read_progress(note: str) -> tuple[int, float]:
         raise ValueError("its note of steps and seconds is not JSON") from error
     table = cast("dict[str, Any]", values) if isinstance(values, dict) else {}
     step, elapsed_s = table.get("step"), table.get("elapsed_s")
-    if _is_number(step) and isinstance(step, int) and step in _STEPS:
-        if _is_number(elapsed_s) and 0 <= elapsed_s < math.inf:
-            return step, float(elapsed_s)
-    raise ValueError(
-        f"its note tells of step {reprlib.repr(step)} after {reprlib.repr(elapsed_s)} s"
-    )
+    counts = isinstance(step, int) and not isinstance(step, bool) and step in _STEPS
+    if counts and _is_number(elapsed_s) and 0 <= elapsed_s < math.inf:
+        return step, float(elapsed_s)
+    found = f"step {reprlib.repr(step)} after {reprlib.repr(elapsed_s)} s"
+    raise ValueError(f"its note tells of {found}")
