@@ -70,8 +70,8 @@ def read_progress(note: str) -> tuple[int, float]:
         raise ValueError("its note of steps and seconds is not JSON") from error
     table = cast("dict[str, Any]", values) if isinstance(values, dict) else {}
     step, elapsed_s = table.get("step"), table.get("elapsed_s")
-    counts = isinstance(step, int) and not isinstance(step, bool) and step in _STEPS
-    if counts and _is_number(elapsed_s) and 0 <= elapsed_s < math.inf:
-        return step, float(elapsed_s)
-    found = f"step {reprlib.repr(step)} after {reprlib.repr(elapsed_s)} s"
-    raise ValueError(f"its note tells of {found}")
+    if isinstance(step, bool) or not isinstance(step, int) or step not in _STEPS:
+        raise ValueError(f"its note tells of step {reprlib.repr(step)}")
+    if not _is_number(elapsed_s) or not 0 <= elapsed_s < math.inf:
+        raise ValueError(f"its note tells of {reprlib.repr(elapsed_s)} seconds")
+    return step, float(elapsed_s)
