@@ -34,3 +34,6 @@ class WeightAverage:
         ]
         for mean, value in zip(averaged, latest, strict=True):
             mean.lerp_(value, 1.0 - decay)
+        for name, value in self.weights.items():
+            if not value.is_floating_point():  # a counter or a mask has no mean
+                value.copy_(current[name])
