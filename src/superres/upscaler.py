@@ -1,4 +1,4 @@
-"""Loaded models and the upscaling of pixels: any bands, any target size, whole or in rows."""
+"""Loaded models, and pixel upscaling: any bands, any target size, whole or in rows."""
 
 from __future__ import annotations
 
@@ -272,6 +272,7 @@ class Upscaler:
         bands: Bands | None = None,
         values: Values | None = None,
         exact: bool | None = None,
+        clamped: bool | None = None,
         watch: Watch | None = None,
     ) -> Pixels:
         """Upscale an array.
@@ -287,6 +288,8 @@ class Upscaler:
                 value and are nodata in the result.
             exact: Whether half precision would spoil them; None goes by `values`. Floats of an
                 8-bit picture are not exact.
+            clamped: Whether the result will be clamped to black and white, after which its local
+                means are then those of the input; None: whole numbers are.
             watch: The job that the picture belongs to: notified of fallbacks, and may be cancelled.
 
         Returns:
@@ -312,7 +315,8 @@ class Upscaler:
             )
         whole: Size = (block.shape[0], block.shape[1])
         exact = values.exact if exact is None else exact
-        route = plan_route(whole, self.offered, scale, size, exact=exact, clamped=values.whole)
+        clamped = values.whole if clamped is None else clamped
+        route = plan_route(whole, self.offered, scale, size, exact=exact, clamped=clamped)
         tops = range(0, whole[0], _BLOCK_ROWS)
         small = (to_unit(block[top : top + _BLOCK_ROWS], values) for top in tops)
         units = self.rows(small, whole, bands, route, watch, gaps=values.nodata is not None)

@@ -109,7 +109,7 @@ def test_a_folder_without_pictures_is_an_error_before_the_first_job(becomes, cap
     becomes([Outcome("skipped", job())])
     run_batch([job()], [Path("void")], None)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "error: void holds no pictures"
+    assert lines[0] == "error: void has no pictures"
     assert "--recursive" in lines[1]
     assert lines[2].startswith("skipped")
 

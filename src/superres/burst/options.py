@@ -1,4 +1,4 @@
-"""Options of a fusion, checked as they are made."""
+"""Options of a fusion, checked on construction."""
 
 from __future__ import annotations
 

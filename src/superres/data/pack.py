@@ -1,4 +1,4 @@
-"""Packs: pictures cropped and re-encoded into a few files of a bounded size, so data can travel.
+"""Packs: pictures cropped and re-encoded into a few files of limited size.
 
 A pack is an uncompressed zip of pictures and a `manifest.json` that names where each came from;
 any zip program opens it.

@@ -1,4 +1,4 @@
-"""All pixels in memory: pairs of large and small pictures as two flat tensors on the device.
+"""Resident data: pairs of large and small pictures as two flat tensors on the device.
 
 A step then costs two gathers and no decoding, so the data never waits, on a CPU or a GPU.
 """

@@ -1,4 +1,4 @@
-"""Degradation settings: steps, their chances and their ranges."""
+"""Degradation settings: steps, their probabilities and ranges."""
 
 from __future__ import annotations
 

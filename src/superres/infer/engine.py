@@ -1,4 +1,4 @@
-"""Engine for pictures: one network on a picture of any size, one row of tiles after another."""
+"""Picture engine: one network on a picture of any size, by rows of tiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory budget: the sizes of tiles and batches, at first and after memory has run out."""
+"""Memory budget: sizes of tiles and batches, initially and after running out of memory."""
 
 from __future__ import annotations
 

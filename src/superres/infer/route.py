@@ -1,4 +1,4 @@
-"""The route of a picture: the passes of networks that bring it to its target size."""
+"""Route of a picture: the network passes to its target size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row buffer: the rows of a streaming picture that tiles still need, and no others."""
+"""Row buffer: the rows of a streamed picture that tiles still need."""
 
 from __future__ import annotations
 

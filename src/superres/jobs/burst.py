@@ -1,4 +1,4 @@
-"""Files of small frames in, one file of a large picture out, and a report."""
+"""Burst jobs: small frames fused into one large picture, and a report."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
     """Fuse a burst of files. The result has the reference's depth, profile and tags.
 
     Args:
-        job: What is read, what is made of it, and what is written.
+        job: The frames, the fusion's options and the outputs.
         models: The loaded models, which jobs share.
-        watch: Told of each frame that is dropped, each choice and fallback, and of the steps done
-            and all steps.
+        watch: Notified of each dropped frame, choice and fallback, and of finished steps out of
+            all.
 
     Raises:
         PictureError: A frame or mask is not a picture, or they do not fit together.
@@ -131,7 +131,7 @@ def _read_masks(
             raise PictureError(
                 f"the mask {path} is {mask.shape[0]} x {mask.shape[1]} px, "
                 f"the frames are {size[0]} x {size[1]}",
-                "a mask has the frames' size",
+                "make the mask as large as the frames",
             )
         colours = mask[..., : Bands.of(mask.shape[2]).count]
         masks.append(np.logical_or.reduce(colours, axis=2))

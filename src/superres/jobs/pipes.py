@@ -1,4 +1,4 @@
-"""Streams that stand for a job's source or target, beside the job."""
+"""Streams in place of a job's source or target."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import BinaryIO, Final
 from superres.errors import ArgumentError, PictureError
 from superres.jobs.spec import Place
 
-_MAX_PIPED_BYTES = 2**31  # a pipe is read into memory whole
+_MAX_PIPED_BYTES = 2**31  # a pipe is read into memory entirely
 
 
 @dataclass(frozen=True, slots=True)
 class Pipes:
-    """What a job reads from or writes to where it says `-`.
+    """The streams that a job reads from or writes to where it names `-`.
 
     Attributes:
-        source: Gives the picture's bytes.
-        target: Takes the result's bytes.
+        source: Supplies the picture's bytes.
+        target: Receives the result's bytes.
     """
 
     source: BinaryIO | None = None
     target: BinaryIO | None = None
 
     def read(self, place: Place) -> Path | bytes:
-        """Return a path as it is, and for a pipe all that comes in.
+        """Return a path unchanged, and for a pipe its entire content.
 
         Raises:
             ArgumentError: There is no stream.
-            PictureError: More than 2 GiB came in.
+            PictureError: More than 2 GiB arrived.
         """
         if isinstance(place, Path):
             return place
@@ -46,7 +46,7 @@ class Pipes:
         return data
 
     def open_target(self, place: Place) -> Path | BinaryIO:
-        """Return a path as it is, and for a pipe the stream.
+        """Return a path unchanged, and for a pipe the stream.
 
         Raises:
             ArgumentError: There is no stream.
