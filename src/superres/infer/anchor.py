@@ -13,7 +13,6 @@ All of this depends on the picture's rows alone, and not on the tiles that its a
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -21,18 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.frame import Unit
-from superres.images.kernels import mirrored
-from superres.images.node_sums import CELL, NodeSums, widened
+from superres.images.coarse_correction import CoarseCorrection, Strip
 from superres.infer.row_buffer import RowBuffer
 
 Mask = NDArray[np.bool_]
 
 _AREA = 2  # input px to each side that are alike where the answer is wholly known
-_LEAST = 2.0**-15  # of unit pixels, a step of 8 bits in 128: less is not corrected
 _MOST_FOR_CLAMPING = 2.0**-4  # the few pixels that are not clamped cannot make up for all others
 _AGAIN = 2.0**-9  # half a step: after corrections for clamping beyond it, they are made once more
-
-_PART_VALUES = 2**15  # that stay in the cache
 
 
 def anchored_rows(
@@ -64,11 +59,11 @@ def anchored_rows(
     first = next(blocks)
     known = _Known(small, size, first.shape[2])
     limits = (np.inf, _MOST_FOR_CLAMPING, _MOST_FOR_CLAMPING)[: 3 if clamped else 1]
-    passes = [_Pass(size, limit) for limit in limits]
+    passes = [CoarseCorrection(size, limit) for limit in limits]
     stop = 0
     for block in itertools.chain((first,), blocks):
         start, stop = stop, stop + len(block) // scale
-        strip = _Strip(start, stop, block.transpose(2, 0, 1))
+        strip = Strip(start, stop, block.transpose(2, 0, 1))
         errors = known.errors(_block_means(strip.planes, scale), start)
         unknown = known.unknown(start, stop)
         passes[0].add(strip, unknown, unknown * errors)
@@ -100,90 +95,8 @@ def anchored(small: Unit, large: Unit, *, clamped: bool) -> Unit:
 
 
 @dataclass(slots=True)
-class _Strip:
-    """Rows of the answer on their way.
-
-    Attributes:
-        start: The first input row that they answer for.
-        stop: One past the last.
-        planes: (C, scale * (stop - start), scale * W) pixels.
-        clamped: (h,) in which input rows something will be clamped, found by the first correction.
-        means: (C, h, W) block means after that and before clamping, if any row is.
-    """
-
-    start: int
-    stop: int
-    planes: Unit
-    clamped: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
-    means: Unit | None = None
-
-
-class _Pass:
-    """One correction of the local means, strip by strip.
-
-    Args:
-        size: (H, W) of the input.
-        limit: The largest correction.
-    """
-
-    def __init__(self, size: tuple[int, int], limit: float) -> None:
-        self._limit = np.float32(limit)
-        self._errors, self._weights = NodeSums(size), NodeSums(size)
-        self._waiting = deque[_Strip]()
-
-    def add(self, strip: _Strip, weights: Unit, errors: Unit) -> None:
-        """Add the strip that follows, with how far its pixels can be corrected, and its errors.
-
-        Args:
-            strip: The strip.
-            weights: (C or 1, h, W) from 0 to 1.
-            errors: (C, h, W) what its block means are too large by.
-        """
-        self._waiting.append(strip)
-        self._weights.add(weights)
-        self._errors.add(errors)
-
-    def correct(self, scale: int) -> Iterator[tuple[_Strip, Unit]]:
-        """Correct strips whose surroundings are there; yield them and each row's largest (h,)."""
-        while self._waiting and self._errors.surround(self._waiting[0].stop):
-            strip = self._waiting.popleft()
-            yield strip, self._subtract(strip, scale)
-            for sums in (self._errors, self._weights):
-                sums.forget(strip.stop // CELL)
-
-    def _subtract(self, strip: _Strip, scale: int) -> Unit:
-        """Subtract the nodes' mean errors, interpolated; return how large they are in each row."""
-        cells = range(strip.start // CELL, (strip.stop - 1) // CELL + 1)
-        errors, weights = (
-            sums.rows(cells.start, cells.stop + 1) for sums in (self._errors, self._weights)
-        )
-        means = np.divide(errors, weights, out=np.zeros_like(errors), where=weights > 0)
-        np.clip(means, -self._limit, self._limit, out=means)
-        nodes = np.abs(means).max((0, 2))
-        largest = np.maximum(nodes[:-1], nodes[1:])  # of each row of cells
-        of_rows = largest.repeat(CELL)[strip.start % CELL :][: strip.stop - strip.start]
-        if largest.max() < _LEAST:
-            return of_rows
-        wide = widened(means, strip.planes.shape[2], scale)
-        slopes = np.diff(wide, axis=1)
-        step = max(1, _PART_VALUES // slopes[:, 0].size)
-        for n, cell in enumerate(cells):
-            if largest[n] < _LEAST:
-                continue
-            top = scale * (CELL * cell - strip.start)  # the cell's first row among the strip's
-            last = min(scale * CELL, strip.planes.shape[1] - top)
-            for first in range(max(0, -top), last, step):
-                rows = np.arange(first, min(last, first + step), dtype=np.float32)
-                after = (rows + np.float32(0.5)) / np.float32(scale * CELL)
-                part = slopes[:, n, None] * after[:, None]
-                part += wide[:, n, None]
-                strip.planes[:, top + first : top + first + len(rows)] -= part
-        return of_rows
-
-
-@dataclass(slots=True)
 class _Rows:
-    """Rows of planes (C, h, W) by their numbers; beyond the first and the last it is mirrored.
+    """Rows of planes (C, h, W) by their numbers.
 
     Attributes:
         height: Rows of the whole picture.
@@ -202,12 +115,10 @@ class _Rows:
         self.stop += rows.shape[1]
 
     def window(self, start: int, stop: int) -> Unit:
-        """Return rows start..stop, some of which may lie beyond the picture."""
+        """Return rows start..stop, as far as there are any."""
         if len(self._held) > 1:
             self._held = [np.concatenate(self._held, axis=1)]
-        if start >= 0 and stop <= self.height:
-            return self._held[0][:, start - self.first : stop - self.first]
-        return self._held[0][:, mirrored(np.arange(start, stop), self.height) - self.first]
+        return self._held[0][:, max(0, start) - self.first : stop - self.first]
 
     def forget(self, before: int) -> None:
         """Let rows above `before` go."""
@@ -249,7 +160,7 @@ class _Known:
             errors += equal * (errors.mean(0, keepdims=True) - errors)
         return errors
 
-    def put_into(self, strip: _Strip, scale: int) -> None:
+    def put_into(self, strip: Strip, scale: int) -> None:
         """Make a strip's channels equal where the input's are, and its flat areas the input's."""
         count = len(strip.planes)
         equal = self._equal.window(strip.start, strip.stop)
@@ -274,7 +185,7 @@ class _Known:
         self._equal.forget(before)
 
     def _rows(self, start: int, stop: int) -> Unit:
-        """Return rows of the input, (C, stop - start, W), some beyond the picture."""
+        """Return rows of the input, (C, stop - start, W), as far as there are any."""
         last = min(stop, self._input.height)
         if self._input.stop < last:
             rows = self._source.take(self._input.stop, last)
@@ -286,8 +197,9 @@ class _Known:
         start = self._flat.stop
         if start < stop:
             rows = self._rows(start - _AREA, stop + _AREA)
-            self._flat.append(_weights(_flat(rows)))
-            self._equal.append(_weights(_shrunk((rows[1:] == rows[:-1]).all(0))))
+            inner = slice(min(start, _AREA), min(start, _AREA) + stop - start)
+            self._flat.append(_weights(_flat(rows), inner))
+            self._equal.append(_weights(_shrunk((rows[1:] == rows[:-1]).all(0)), inner))
 
 
 def _flat(rows: Unit) -> Mask:
@@ -314,12 +226,11 @@ def _shrunk(mask: Mask) -> Mask:
     return tall
 
 
-def _weights(mask: Mask) -> Unit:
-    """Return (1, h, W) weights of rows and margins: 1 where a mask holds also all around, or half.
+def _weights(mask: Mask, inner: slice) -> Unit:
+    """Return weights (1, h, W) of inner rows: 1 where a mask is set in a pixel and all around it.
 
-    Half is the weight where it holds in the pixel alone.
+    Half is the weight where it is set in the pixel alone, and 0 where it is not.
     """
-    inner = slice(_AREA, -_AREA)
     weights = mask[None, inner].astype(np.float32)
     weights += _shrunk(mask)[None, inner]
     return weights * np.float32(0.5)
@@ -347,7 +258,7 @@ def _summed(parts: list[Unit]) -> Unit:
     return total
 
 
-def _clamping(strip: _Strip, scale: int, corrections: Unit) -> tuple[Unit, Unit]:
+def _clamping(strip: Strip, scale: int, corrections: Unit) -> tuple[Unit, Unit]:
     """Return what clamping to [0, 1] does to a strip's blocks of scale x scale px.
 
     After the first time, only in rows with something clamped whose corrections were not small.

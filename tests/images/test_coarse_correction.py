@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from superres.images.node_sums import CELL, NodeSums, widened
+from superres.images.coarse_correction import CELL, NodeSums, widened
 
 
 def sums_of(values, rows=3):
