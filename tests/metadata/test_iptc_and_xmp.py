@@ -43,7 +43,7 @@ def test_a_bare_record_is_returned_as_it_is():
         b"8BIM\x04\x04",
         b"8BIM\x04\x04\xff",
         b"8BIM\x03\xed\0\0\xff\xff\xff\xff",
-        resource(0x0404, b"", RECORD)[:-1],
+        resource(0x0404, b"", RECORD)[:-2],
         resource(0x0404, b"", RECORD)[: -len(RECORD) + 1],
         b"9BIM\x04\x04\0\0\0\0\0\4head",
         resource(0x0404, b"", b""),
