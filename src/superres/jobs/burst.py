@@ -15,7 +15,7 @@ from superres.errors import ArgumentError, OutputError, PictureError
 from superres.frame import UINT16, Bands, Values
 from superres.jobs.outputs import check_outputs
 from superres.jobs.report import BurstReport
-from superres.jobs.spec import BurstJob
+from superres.jobs.spec import BurstJob, place_in_words
 from superres.media import (
     MAX_PIXELS,
     Picture,
@@ -66,9 +66,9 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
         grey = np.rint(shown).astype(np.uint16)[..., None]
         notes = (*notes, *_write(job.coverage, grey, Metadata(), UINT16, None))
     return BurstReport(
-        source=str(job.frames[made.reference]),
-        target=str(job.target),
-        coverage=str(job.coverage or ""),
+        source=place_in_words(job.frames[made.reference]),
+        target=job.names[1],
+        coverage=place_in_words(job.coverage) if job.coverage else "",
         method=made.method,
         model=made.model,
         reference=made.reference,
@@ -76,7 +76,7 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
         input_size=size,
         output_size=(made.pixels.shape[0], made.pixels.shape[1]),
         used=sum(not frame.dropped for frame in made.frames),
-        sources=tuple(map(str, job.frames)),
+        sources=tuple(map(place_in_words, job.frames)),
         frames=made.frames,
         seconds=time.perf_counter() - began,
         notes=(*reference.notes, *watch.notes, *notes),

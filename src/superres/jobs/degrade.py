@@ -66,8 +66,8 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
     size = (picture.height, picture.width)
     notes = _notes(size, (height * scale, width * scale), picture.bands)
     return DegradeReport(
-        source=str(job.source),
-        target=str(job.target),
+        source=job.names[0],
+        target=job.names[1],
         input_size=size,
         output_size=(height, width),
         seconds=time.perf_counter() - began,

@@ -38,11 +38,14 @@ Place = Path | Literal["-"]
 Existing = Literal["refuse", "replace", "skip"]
 
 Quality = Annotated[int, Field(ge=1, le=100)]
-_File = Annotated[
-    Path,
-    # A file that is called - would come back as a pipe.
-    PlainSerializer(lambda path: "./-" if path == Path("-") else str(path), when_used="json"),
-]
+
+
+def place_in_words(place: Place) -> str:
+    """Return a pipe as `-`, and a file that is called so as `./-`, or it would be a pipe."""
+    return "./-" if place == Path(PIPE) else str(place)
+
+
+_File = Annotated[Path, PlainSerializer(place_in_words, when_used="json")]
 _Place = Annotated[Literal["-"] | _File, Field(union_mode="left_to_right")]
 
 
@@ -121,7 +124,7 @@ class FileJob(JobHead, frozen=True):
     @property
     def names(self) -> tuple[str, str]:
         """Source and target in words."""
-        return str(self.source), str(self.target)
+        return place_in_words(self.source), place_in_words(self.target)
 
 
 class UpscaleJob(FileJob, frozen=True):
@@ -211,7 +214,7 @@ class BurstJob(JobHead, frozen=True):
     @property
     def names(self) -> tuple[str, str]:
         """The first frame, which stands for all of them, and the target."""
-        return str(self.frames[0]) if self.frames else "", str(self.target)
+        return place_in_words(self.frames[0]) if self.frames else "", place_in_words(self.target)
 
 
 class DegradeJob(FileJob, frozen=True):
