@@ -171,7 +171,7 @@ def _ratio(above: Luma, below: Luma) -> float:
 
 
 def _windows(picture: Picture) -> Iterator[Luma]:
-    """Yield the luma of windows that are spread over the picture."""
+    """Yield the luma of windows that are spread over the picture, or each band's own."""
     down, across = (
         -(-size // (_WINDOW_PX * _WINDOWS_AN_AXIS)) for size in (picture.height, picture.width)
     )
@@ -183,4 +183,7 @@ def _windows(picture: Picture) -> Iterator[Luma]:
             if not np.isfinite(pixels).all() or (picture.bands.alpha and not pixels[..., -1].all()):
                 continue
             colours = pixels[..., : picture.bands.count].clip(0.0, 1.0)
-            yield colours @ _LUMA_OF_RGB if colours.shape[2] == 3 else colours[..., 0] * 255.0
+            if picture.bands.colour == "rgb":
+                yield colours @ _LUMA_OF_RGB
+            else:  # bands that are no colours go through a network one by one, as grey
+                yield from np.moveaxis(colours * np.float32(255.0), 2, 0)

@@ -25,6 +25,7 @@ from superres.media import (
     write_picture,
 )
 from superres.metadata.header import Metadata
+from superres.metadata.picture import check_colours
 from superres.model_pool import ModelPool
 from superres.watch import Watch
 
@@ -39,7 +40,8 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
             and all steps.
 
     Raises:
-        PictureError: A frame or mask is not a picture, or they do not fit together.
+        PictureError: A frame or mask is not a picture, has bands that are no colours, or they do
+            not fit together.
         OutputError: An output is an input, exists, or cannot be written.
         ArgumentError: An option is out of its range, or there are too many pixels.
         Cancelled: The watch was cancelled; nothing is written.
@@ -87,6 +89,7 @@ def _open_frames(job: BurstJob) -> list[Picture]:
     """Open the frames and check that they agree and are not too large."""
     pictures = [open_picture(path) for path in job.frames]
     first = pictures[0]
+    check_colours(job.frames[0], first.bands, "a burst of files")
     for path, picture in zip(job.frames, pictures, strict=True):
         if _facts(picture) != _facts(first):
             raise PictureError(
@@ -126,7 +129,9 @@ def _read_masks(
         )
     masks: list[NDArray[np.bool_]] = []
     for path in paths:
-        mask = read_pixels(open_picture(path))
+        picture = open_picture(path)
+        check_colours(path, picture.bands, "a mask")
+        mask = read_pixels(picture)
         if mask.shape[:2] != size:
             raise PictureError(
                 f"the mask {path} is {mask.shape[0]} x {mask.shape[1]} px, "
