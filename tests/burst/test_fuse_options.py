@@ -90,9 +90,11 @@ def test_a_value_of_another_kind_is_refused_with_what_was_expected(
 
 
 def test_numbers_of_numpy_are_numbers():
-    options = FuseOptions(
-        scale=np.float32(2), reference=int(np.int64(1)), pixfrac=np.float32(0.5), rounds=np.int8(3)
-    )  # type: ignore[arg-type]
+    given: dict[str, Any] = {
+        "scale": np.float32(2), "reference": np.int64(1), "pixfrac": np.float32(0.5),
+        "rounds": np.int8(3),
+    }  # fmt: skip
+    options = FuseOptions(**given)
     assert (options.scale, options.pixfrac, options.rounds) == (2, 0.5, 3)
 
 

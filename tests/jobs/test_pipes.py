@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from typing import Any
 
 import pytest
 
@@ -29,9 +30,14 @@ class Trickle(io.RawIOBase):
         return self._data.read(min(size, self._portion) if size >= 0 else self._portion)
 
 
+def trickle(*given: Any, **more: Any) -> Any:
+    """Return a raw stream where a buffered one is expected, as callers have passed."""
+    return Trickle(*given, **more)
+
+
 @pytest.mark.parametrize("portion", [999, 65536, 10**6])
 def test_a_stream_that_gives_a_part_at_each_call_is_read_to_its_end(portion):
-    assert Pipes(source=Trickle(DATA, portion)).read("-") == DATA
+    assert Pipes(source=trickle(DATA, portion)).read("-") == DATA
 
 
 def test_a_raw_pipe_is_read_to_its_end():
@@ -51,7 +57,7 @@ def test_a_raw_pipe_is_read_to_its_end():
 @pytest.mark.parametrize(("over", "refused"), [(0, False), (1, True), (10**6, True)])
 def test_what_is_above_the_cap_is_refused_in_portions_too(monkeypatch, over, refused):
     monkeypatch.setattr(pipes, "_MAX_PIPED_BYTES", 5000)
-    source = Trickle(bytes(5000 + over), 999)
+    source = trickle(bytes(5000 + over), 999)
     if not refused:
         assert Pipes(source=source).read("-") == bytes(5000)
         return
@@ -61,4 +67,4 @@ def test_what_is_above_the_cap_is_refused_in_portions_too(monkeypatch, over, ref
 
 def test_a_stream_that_does_not_wait_is_an_error_and_not_the_end_of_the_picture():
     with pytest.raises(PictureError, match="after 2,997, and does not wait"):
-        Pipes(source=Trickle(DATA, 999, pauses_at=2997)).read("-")
+        Pipes(source=trickle(DATA, 999, pauses_at=2997)).read("-")
