@@ -282,8 +282,8 @@ def test_a_file_that_is_called_as_a_pipe_is_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "in.png", noise(8, 9, 3)).rename("-")
     job = PictureJob(source=Path("-"), target=tmp_path / "a.png")
-    upscale_picture(job, ModelPool(), Watch())
-    assert job.names == ("./-", str(tmp_path / "a.png"))
+    report = upscale_picture(job, ModelPool(), Watch())
+    assert (report.source, report.target) == ("./-", str(tmp_path / "a.png"))
     assert open_picture(tmp_path / "a.png").width == 36
 
 

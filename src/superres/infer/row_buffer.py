@@ -36,15 +36,15 @@ class RowBuffer:
         Raises:
             ArgumentError: The blocks end early, go on too long, or are of another shape or type.
         """
-        wanted = mirrored(np.arange(start, stop), self._height)
-        first = min(start, int(wanted.min(initial=start)))
+        first, wanted = start, None
+        if stop > self._height:
+            wanted = mirrored(np.arange(start, stop), self._height)
+            first = int(wanted.min(initial=start))
         assert first >= self._first, f"row {first} is needed, those above {self._first} are gone"
         self._forget(first)
         self._pull(min(stop, self._height))
         self._forget(first)
-        if stop <= self._height:
-            return self._rows[: stop - start]
-        return self._rows[wanted - first]
+        return self._rows[: stop - start] if wanted is None else self._rows[wanted - first]
 
     def _forget(self, first: int) -> None:
         """Drop what lies above a row."""
