@@ -191,7 +191,7 @@ def fuse_burst(
         engine = None
         if choice.fuser:
             model = choice.fuser
-            engine = open_network(model, options.scale, options.run, watch)
+            engine = open_network(model, options.scale, options.run, watch, models)
         work = _Work(aligned, base, start, first, forward_model, trust, upscale, engine)
         made = _FUSERS[choice.method](work, options)
     told = {one.index: float(w.mean()) for one, w in zip(aligned, made.weights, strict=True)}

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.errors import ArgumentError
 from superres.frame import Unit
 from superres.images.coarse_correction import CoarseCorrection, Strip
-from superres.infer.row_buffer import RowBuffer
 
 Mask = NDArray[np.bool_]
 
@@ -137,7 +137,8 @@ class _Known:
     """
 
     def __init__(self, small: Iterable[Unit], size: tuple[int, int], channels: int) -> None:
-        self._source = RowBuffer(small, height=size[0], width=size[1], channels=channels)
+        self._source = iter(small)
+        self._shape = (size[1], channels)
         self._input = _Rows(size[0])
         # (1, h, W): 1 where the answer is wholly known, half beside that, and else 0.
         self._flat, self._equal = _Rows(size[0]), _Rows(size[0])
@@ -186,9 +187,14 @@ class _Known:
 
     def _rows(self, start: int, stop: int) -> Unit:
         """Return rows of the input, (C, stop - start, W), as far as there are any."""
-        last = min(stop, self._input.height)
-        if self._input.stop < last:
-            rows = self._source.take(self._input.stop, last)
+        while self._input.stop < min(stop, self._input.height):
+            rows = next(self._source, None)
+            if rows is None or rows.shape[1:] != self._shape:
+                raise ArgumentError(
+                    f"the picture should have {self._input.height} rows of {self._shape}, after "
+                    f"{self._input.stop} came {'none' if rows is None else rows.shape[1:]}",
+                    "pass blocks that hold every row once",
+                )
             self._input.append(np.ascontiguousarray(rows.transpose(2, 0, 1)))
         return self._input.window(start, stop)
 

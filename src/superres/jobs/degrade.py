@@ -15,6 +15,7 @@ from superres.jobs.report import DegradeReport
 from superres.jobs.spec import DegradeJob
 from superres.media import open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
+from superres.metadata.picture import check_colours
 from superres.watch import Watch
 
 
@@ -29,7 +30,8 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
         watch: Checked for cancellation before the file is written.
 
     Raises:
-        PictureError: The input is not a picture, damaged, or smaller than one small pixel.
+        PictureError: The input is not a picture, damaged, of bands that are no colours, or smaller
+            than one small pixel.
         OutputError: The target is the input, exists, or cannot be written.
         UnknownNameError: The target's suffix names no format.
         Cancelled: The watch was cancelled; nothing is written.
@@ -37,6 +39,7 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
     began, scale = time.perf_counter(), job.scale
     check_outputs(job)
     picture = open_picture(job.source)
+    check_colours(job.source, picture.bands, "degrade")
     height, width = picture.height // scale, picture.width // scale
     if not height or not width:
         raise PictureError(
@@ -66,8 +69,8 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
     size = (picture.height, picture.width)
     notes = _notes(size, (height * scale, width * scale), picture.bands)
     return DegradeReport(
-        source=str(job.source),
-        target=str(job.target),
+        source=job.names[0],
+        target=job.names[1],
         input_size=size,
         output_size=(height, width),
         seconds=time.perf_counter() - began,

@@ -69,8 +69,8 @@ def upscale_picture(
         options=WriteOptions(quality=job.quality),
     )
     return Report(
-        source=str(job.source),
-        target=str(job.target),
+        source=job.names[0],
+        target=job.names[1],
         model=upscaler.model,
         scale=route.target[1] / picture.width,
         input_size=(picture.height, picture.width),

@@ -38,11 +38,14 @@ Place = Path | Literal["-"]
 Existing = Literal["refuse", "replace", "skip"]
 
 Quality = Annotated[int, Field(ge=1, le=100)]
-_File = Annotated[
-    Path,
-    # A file named - would come back as a pipe.
-    PlainSerializer(lambda path: "./-" if path == Path("-") else str(path), when_used="json"),
-]
+
+
+def place_in_words(place: Place) -> str:
+    """Return a pipe as `-`, and a file that is called so as `./-`, or it would be a pipe."""
+    return "./-" if place == Path(PIPE) else str(place)
+
+
+_File = Annotated[Path, PlainSerializer(place_in_words, when_used="json")]
 _Place = Annotated[Literal["-"] | _File, Field(union_mode="left_to_right")]
 
 
@@ -120,8 +123,8 @@ class FileJob(JobHead, frozen=True):
 
     @property
     def names(self) -> tuple[str, str]:
-        """Return source and target as text."""
-        return str(self.source), str(self.target)
+        """Source and target in words."""
+        return place_in_words(self.source), place_in_words(self.target)
 
 
 class UpscaleJob(FileJob, frozen=True):
@@ -211,8 +214,8 @@ class BurstJob(JobHead, frozen=True):
 
     @property
     def names(self) -> tuple[str, str]:
-        """Return the first frame, standing for all of them, and the target."""
-        return str(self.frames[0]) if self.frames else "", str(self.target)
+        """The first frame, which stands for all of them, and the target."""
+        return place_in_words(self.frames[0]) if self.frames else "", place_in_words(self.target)
 
 
 class DegradeJob(FileJob, frozen=True):

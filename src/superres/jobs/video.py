@@ -82,8 +82,8 @@ def upscale_video(
     found = findings(plan, target, reader.notes())
     seconds = time.perf_counter() - began
     return VideoReport(
-        source=str(job.source),
-        target=str(job.target),
+        source=job.names[0],
+        target=job.names[1],
         model=upscaler.model,
         scale=plan.route.target[1] / facts.size[1],
         input_size=facts.size,

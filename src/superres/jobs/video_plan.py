@@ -58,12 +58,13 @@ def _check_size(
     source: Path,
 ) -> None:
     if size[0] * size[1] > max_pixels:
-        whose = (
-            "frames of the result would be" if error is OutputError else f"frames of {source} are"
-        )
+        whose, hint = f"frames of {source} are", "raise --max-pixels if the file can be trusted"
+        if error is OutputError:
+            whose = "frames of the result would be"
+            hint = "use a smaller scale, or raise --max-pixels"
         raise error(
             f"{whose} {size[1]}x{size[0]}, {size[0] * size[1]:,} pixels; the cap is {max_pixels:,}",
-            "use a smaller scale, or raise --max-pixels",
+            hint,
         )
 
 
