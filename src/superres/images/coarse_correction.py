@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class Strip:
     start: int
     stop: int
     planes: Unit
-    clamped: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
+    clamped: Mask | None = None
     means: Unit | None = None
 
 

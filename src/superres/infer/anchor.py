@@ -272,12 +272,13 @@ def _clamping(strip: Strip, scale: int, corrections: Unit) -> tuple[Unit, Unit]:
     Returns:
         (C, h, W) which part of each is not clamped, and what its mean changes by.
     """
-    planes, again = strip.planes, strip.clamped.size > 0
+    planes = strip.planes
     shape = (len(planes), strip.stop - strip.start, planes.shape[2] // scale)
     free, change = np.ones(shape, np.float32), np.zeros(shape, np.float32)
-    if not again:
-        strip.clamped = _clamped_rows(planes, scale)
-    rows = strip.clamped & (corrections > _AGAIN) if again else strip.clamped
+    if strip.clamped is None:
+        rows = strip.clamped = _clamped_rows(planes, scale)
+    else:
+        rows = strip.clamped & (corrections > _AGAIN)
     if rows.any():
         if strip.means is None:
             strip.means = _block_means(planes, scale)
