@@ -25,6 +25,7 @@ from superres.runtimes.runtime import PrecisionRequest, RuntimeFacts, RuntimeOpt
 from superres.watch import Watch
 
 _BLOCK_ROWS = 64
+_RGB, _RGBA = 3, 4  # channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,14 @@ class Upscaler:
         if not bands.alpha:
             yield from self._band_rows(blocks, size, bands, route, watch)
             return
-        bled, source = itertools.tee(bleed_rows(blocks, self._halo(route, watch)))
+        bled = bleed_rows(blocks, self._halo(route, watch))
+        seen = {engine.card.channels for engine in self.engines(route, watch)}
+        if self._options.alpha == "network" and bands.colour == "rgb" and seen == {_RGBA}:
+            for rows in self._colour_rows(bled, size, route, watch):
+                rows[..., -1:].clip(0.0, 1.0, out=rows[..., -1:])
+                yield rows
+            return
+        bled, source = itertools.tee(bled)
         colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route, watch)
         alpha_blocks = (block[..., -1:] for block in source)
         if self._options.alpha == "network":
@@ -367,21 +375,24 @@ def upscale(
 
 
 def _through(engine: Engine, blocks: Iterable[Unit], size: Size, watch: Watch) -> Iterator[Unit]:
-    """Run blocks through one network; grey ones through an RGB network as three equal channels."""
+    """Run blocks through one network: grey as three equal channels, without alpha as opaque."""
     blocks = iter(blocks)
     first = next(blocks)
     blocks = itertools.chain((first,), blocks)
     channels, wanted = first.shape[2], engine.card.channels
-    if channels == wanted:
-        return engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
-    if channels == 1:
-        tripled = (np.repeat(block, wanted, axis=2) for block in blocks)
-        large = engine.upscale_rows(tripled, height=size[0], width=size[1], watch=watch)
-        return (block.mean(axis=2, keepdims=True) for block in large)
-    raise ArgumentError(
-        f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",
-        "use an RGB model for colour pictures",
-    )
+    if channels not in (wanted, 1) and (channels, wanted) != (_RGB, _RGBA):
+        raise ArgumentError(
+            f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",
+            "use an RGB model for colour pictures",
+        )
+    if channels == 1 < wanted:
+        blocks = (np.repeat(block, _RGB, axis=2) for block in blocks)
+    if channels < wanted == _RGBA:
+        blocks = (np.dstack((block, np.ones_like(block[..., :1]))) for block in blocks)
+    large = engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
+    if channels == 1 < wanted:
+        return (block[..., :_RGB].mean(axis=2, keepdims=True) for block in large)
+    return large if channels == wanted else (block[..., :channels] for block in large)
 
 
 def _joined(first: Iterator[Unit], *others: Iterator[Unit]) -> Iterator[Unit]:
