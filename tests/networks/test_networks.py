@@ -61,7 +61,7 @@ def test_every_architecture_of_one_frame_in_the_catalogue_is_tested_here():
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "highres_net"])
 def test_a_network_makes_no_tensor_on_another_device_than_its_input(name):
-    # `meta` refuses tensors of the CPU as a GPU does. It holds no values, which highres_net asks for.
+    # `meta` refuses tensors of the CPU as a GPU does; it has no values, which highres_net asks for.
     config = network_config(name, {**SMALL.get(name, {"features": 8}), "scale": 2})
     network = config.build().to("meta").eval()
     for graph in config.graphs:
