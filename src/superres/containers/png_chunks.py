@@ -177,10 +177,10 @@ def _text(name: bytes, body: bytes) -> bytes | None:
 def _inflated(packed: bytes) -> bytes | None:
     inflate = zlib.decompressobj()
     try:
-        plain = inflate.decompress(packed, _MAX_TEXT_BYTES)
+        plain = inflate.decompress(packed, _MAX_TEXT_BYTES + 1)
     except zlib.error:
         return None
-    return None if inflate.unconsumed_tail or not inflate.eof else plain
+    return plain if inflate.eof and len(plain) <= _MAX_TEXT_BYTES else None
 
 
 def _text_notes(keywords: list[str]) -> tuple[str, ...]:
