@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 
+import numpy as np
 import pytest
 from carried_files import PIXELS, carried, chunk, png, resource, upscaled
 from picture_files import encoded, exif_block, exif_values, profile
@@ -13,7 +14,7 @@ from picture_files import encoded, exif_block, exif_values, profile
 from superres.containers.iso_boxes import read_iso_facts
 from superres.containers.kept import not_found
 from superres.containers.riff_chunks import read_webp_facts
-from superres.media import open_picture
+from superres.media import open_picture, read_pixels
 from superres.metadata.colour_space import Cicp
 from superres.metadata.header import Metadata, set_blob
 
@@ -65,8 +66,19 @@ def test_a_profile_in_text_is_kept_and_converted():
     data, notes = upscaled(source, "png")
     assert notes == ()
     assert carried(data).icc == profile("p3")
-    _, notes = upscaled(source, "png", profile="srgb")
+    data, notes = upscaled(source, "png", profile="srgb", scale=1)
     assert notes == ("converted to sRGB",)
+    in_chunk = encoded(PIXELS, "png", fields=[("icc-profile-data", profile("p3"))])
+    expected, _ = upscaled(in_chunk, "png", profile="srgb", scale=1)
+    assert np.array_equal(read_pixels(open_picture(data)), read_pixels(open_picture(expected)))
+    assert not np.array_equal(read_pixels(open_picture(data)), PIXELS)
+
+
+def test_a_damaged_profile_in_text_does_not_stop_the_picture():
+    for damaged in (profile("p3")[:200], b"x" + profile("p3"), profile("cmyk")):
+        picture = open_picture(png(raw(b"icc", damaged)), profile="srgb")
+        assert picture.metadata.icc is None
+        assert np.array_equal(read_pixels(picture), PIXELS)
 
 
 def test_a_chunk_of_its_own_counts_before_text():

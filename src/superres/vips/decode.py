@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -23,6 +23,7 @@ from superres.metadata.picture import Picture, ReadLimits, name_of, unreadable
 from superres.vips.colour import Colour, convert_colour, plan_colour
 from superres.vips.levels import full_range, nearest_straight
 from superres.vips.library import UNREAD, prepare_library, reason_of
+from superres.vips.profile import fit_profile
 
 _OTHER_HINT = "save it as 8-bit, 16-bit or 32-bit float grey or RGB first"
 _ROWWISE = (1, 2)  # orientations whose rows come in the file's own order
@@ -113,11 +114,14 @@ def open_image(
             raise loader.many(source, pages)
         bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
         exif = found.exif or (None if loader.own_exif else blob(image, "exif-data"))
-        icc = profile_of(image) or _sound(found.icc)
+        own = profile_of(image)
+        icc = own or _sound(found.icc, image)
         described = _described(icc, found, exif)
         colour = plan_colour(
             image, name, icc=icc, described=described, alpha=found.alpha, profile=limits.profile
         )
+        if icc and not own and not colour.attached:
+            colour = replace(colour, attached=icc)  # libvips has not seen it
         # Building the conversion checks the profile; no pixel is decoded yet.
         convert_colour(image, colour, bits)
     except pyvips.Error as error:
@@ -184,8 +188,11 @@ def _number(image: pyvips.Image, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _sound(icc: bytes | None) -> bytes | None:
-    return icc if icc and icc_space(icc) else None
+def _sound(icc: bytes | None, image: pyvips.Image) -> bytes | None:
+    """Return a profile that was found without libvips, if it can be used on such an image."""
+    if not icc or not icc_space(icc):
+        return None
+    return fit_profile(icc, whole_words=False, grey=image.bands < 3)
 
 
 def _described(icc: bytes | None, found: Found, exif: bytes | None) -> Described | None:
