@@ -159,6 +159,21 @@ def test_an_8_bit_code_point_picture_that_is_srgb_needs_no_profile(kind):
     assert carried(data).icc is None
 
 
+@pytest.mark.parametrize("points", [P3, PQ])
+def test_an_avif_without_a_colour_box_means_what_its_coded_header_says(points):
+    data = encoded(PIXELS, "avif", Q=98, subsample_mode="off", keep=0)
+    assert b"colr" not in data
+    begin = data.index(b"mdat") + 4
+    bits = "".join(f"{byte:08b}" for byte in data[begin : begin + 32])
+    stated = "".join(f"{code:08b}" for code in (1, 13, 6))
+    assert bits.count(stated) == 1, "libheif states sRGB, and BT.601's matrix"
+    bits = bits.replace(stated, "".join(f"{code:08b}" for code in (*points, 6)))
+    head = int(bits, 2).to_bytes(32, "big")
+    picture = open_picture(data[:begin] + head + data[begin + 32 :])
+    assert "described by the AV1 header" in picture.notes[0]
+    assert picture.metadata.cicp == Cicp(*points)
+
+
 def test_code_points_that_are_not_known_are_said():
     _, notes = upscaled(avif(77, 13), "png")
     assert notes == (

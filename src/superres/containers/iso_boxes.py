@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from superres.containers.av1_header import coded_colours
 from superres.metadata.colour_space import Cicp
 
 _MOST_META_BYTES = 2**26
+_HEADER_BYTES = 256  # of a coded picture, more than its sequence header takes
 _MOST_BLOCK_BYTES = 2**28
 _TILES = (b"av01", b"hvc1", b"grid", b"iden", b"iovl", b"jpeg", b"avc1", b"unci", b"vvc1")
 _XMP_TYPE = b"application/rdf+xml"
@@ -33,7 +35,8 @@ class IsoFacts:
         exif: The EXIF block from II or MM on.
         xmp: The XMP packet.
         icc: The ICC profile.
-        cicp: Code points of the colours, from nclx.
+        cicp: Code points of the colours.
+        source: Where they were found.
         orientation: How decoders turn the coded picture, as EXIF numbers it.
         lost: What it carries that is not kept, by name.
     """
@@ -42,6 +45,7 @@ class IsoFacts:
     xmp: bytes | None = None
     icc: bytes | None = None
     cicp: Cicp | None = None
+    source: str = "nclx"
     orientation: int = 1
     lost: list[str] = field(default_factory=list[str])
 
@@ -99,6 +103,11 @@ def _read_meta(stream: BinaryIO, facts: IsoFacts, meta: bytes, meta_at: int) -> 
     main = items.get(primary, _Item())
     _read_properties(facts, [properties[index - 1] for index in main.properties if index])
     parts = {target for kind, _, targets in refers if kind == b"dimg" for target in targets}
+    tiles = [to for kind, source, to in refers if kind == b"dimg" and source == primary]
+    coded = items.get(tiles[0][0], main) if tiles and tiles[0] else main
+    if coded.kind == b"av01" and facts.cicp is None and facts.icc is None:
+        facts.cicp = coded_colours(_data(stream, coded, 0, _HEADER_BYTES))
+        facts.source = "the AV1 header"
     inside = boxes.get(b"idat", (0, 0))[0] + meta_at
     for number, item in items.items():
         if number == primary:
@@ -223,13 +232,13 @@ def _references(body: bytes) -> Iterator[tuple[bytes, int, list[int]]]:
         yield kind, source, [reader.number(wide) for _ in range(reader.number(2))]
 
 
-def _data(stream: BinaryIO, item: _Item, inside: int) -> bytes:
+def _data(stream: BinaryIO, item: _Item, inside: int, most: int = -1) -> bytes:
     """Return an item's bytes, which lie in the file or in its meta box's own store."""
     parts: list[bytes] = []
     for method, start, size in item.extents:
         if method in (0, 1) and size <= _MOST_BLOCK_BYTES and start < 2**62:
             stream.seek(start + (inside if method else 0))
-            parts.append(stream.read(size or -1))
+            parts.append(stream.read(most if most > 0 else size or -1))
     return b"".join(parts)
 
 

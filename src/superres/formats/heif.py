@@ -148,7 +148,7 @@ def _open(
         facts = read_iso_facts(stream)
     colour, cicp = None, facts.cicp
     if cicp and (cicp.primaries, cicp.transfer) != (UNSPECIFIED, UNSPECIFIED):
-        colour = Described(cicp.space(), "nclx", cicp)
+        colour = Described(cicp.space(), facts.source, cicp)
     found = Found(
         exif=facts.exif,
         xmp=facts.xmp,
