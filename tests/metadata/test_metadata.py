@@ -266,17 +266,23 @@ def test_icc_goes_through_every_format(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("depth", ["uint8", "uint16"])
-def test_a_grey_profile_stays_with_grey_pictures_alone(kind, depth):
+def test_a_grey_profile_becomes_one_of_rgb_where_grey_is_written_so(kind, depth):
     data, notes = written(
-        kind, Metadata(icc=grey_profile()), bands=Bands("grey", 1), values=Values.of(depth)
+        kind, Metadata(icc=grey_profile(1.8)), bands=Bands("grey", 1), values=Values.of(depth)
     )
     icc = open_picture(data).metadata.icc
-    if kind in ("webp", "avif"):
-        assert icc is None
-        assert any("ICC profile" in note for note in notes)
-    else:
-        assert icc == grey_profile()
-        assert not any("ICC" in note for note in notes)
+    assert icc is not None
+    assert not any("ICC" in note for note in notes)
+    if kind not in ("webp", "avif"):
+        assert icc == grey_profile(1.8)
+        return
+    level = np.full((1, 1, 3), 100, np.uint8)
+    image = pyvips.Image.new_from_buffer(
+        encoded(level, "png", fields=[("icc-profile-data", icc)]), ""
+    )
+    shown = image.icc_transform("srgb", embedded=True, intent="relative").numpy()[0, 0]
+    light = (100 / 255) ** 1.8
+    assert shown == pytest.approx(255 * (1.055 * light ** (1 / 2.4) - 0.055), abs=1)
 
 
 def test_a_profile_of_other_colours_is_not_written():

@@ -7,6 +7,7 @@ from superres.metadata.colour_space import PQ, Cicp
 from superres.metadata.exif import fit_exif, new_exif, settle_exif
 from superres.metadata.geometry import Change
 from superres.metadata.header import Metadata, icc_space
+from superres.metadata.icc import grey_as_rgb
 from superres.metadata.iptc import fit_iptc
 from superres.metadata.photoshop import fit_resources, read_resources
 from superres.metadata.picture import Header, Notes
@@ -108,6 +109,8 @@ def _held_icc(holding: Holding, title: str, header: Header) -> tuple[bytes | Non
     written = "RGB" if header.bands.colour == "rgb" or not holding.grey else "GRAY"
     if icc is None:
         return None, ()
+    if written == "RGB" and icc_space(icc) == "GRAY":
+        icc = grey_as_rgb(icc) or icc
     if icc_space(icc) != written:
         return None, (
             f"the ICC profile is not for {written} pixels, as {title} holds, and not kept",

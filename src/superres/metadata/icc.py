@@ -7,7 +7,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.metadata.colour_space import GAMMA, SRGB, Cicp, ColourSpace
+from superres.metadata.colour_space import GAMMA, SRGB, Cicp, ColourSpace, srgb
 
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD = np.array(
@@ -29,26 +29,51 @@ def build_profile(space: ColourSpace, *, grey: bool, cicp: Cicp | None = None) -
         grey: Whether the pixels are grey.
         cicp: Code points to state besides.
     """
+    if not grey:
+        return _matrix_profile(space, _curve(space), space.name, cicp)
+    tags, _, _ = _head(space, space.name)
+    return _packed(tags | {b"kTRC": _curve(space)}, b"GRAY", _VERSION)
+
+
+def grey_as_rgb(icc: bytes) -> bytes | None:
+    """Return a profile for RGB in which equal codes look as they do in a grey profile.
+
+    Returns:
+        The profile, None if the grey one has no curve.
+    """
+    count = int.from_bytes(icc[128:132], "big")
+    for at in range(132, min(132 + 12 * count, len(icc) - 11), 12):
+        name, begin, size = struct.unpack_from(">4sII", icc, at)
+        if name == b"kTRC" and icc[begin : begin + 4] in (b"curv", b"para"):
+            return _matrix_profile(srgb(), icc[begin : begin + size], "grey as RGB")
+    return None
+
+
+def _matrix_profile(space: ColourSpace, curve: bytes, name: str, cicp: Cicp | None = None) -> bytes:
+    tags, adapted, white = _head(space, name)
+    columns = adapted @ _primaries(space.chromaticities, white)
+    for index, colour in enumerate((b"r", b"g", b"b")):
+        tags[colour + b"XYZ"] = _xyz_tag(columns[:, index])
+        tags[colour + b"TRC"] = curve
+    if cicp:
+        codes = bytes((cicp.primaries & 255, cicp.transfer & 255, 0, int(cicp.full)))
+        tags[b"cicp"] = b"cicp\0\0\0\0" + codes
+    return _packed(tags, b"RGB ", _WITH_CICP if cicp else _VERSION)
+
+
+def _head(
+    space: ColourSpace, name: str
+) -> tuple[dict[bytes, bytes], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the tags of every profile, the matrix that adapts its white to D50, and that white."""
     white = _xyz(*space.chromaticities[6:8])
     adapted = _adaptation(white)
-    tags: dict[bytes, bytes] = {
-        b"desc": _text(space.name),
+    tags = {
+        b"desc": _text(name),
         b"cprt": _text(_COPYRIGHT),
         b"wtpt": _xyz_tag(np.array(_D50)),
         b"chad": b"sf32\0\0\0\0" + _fixed(adapted.ravel()),
     }
-    curve = _curve(space)
-    if grey:
-        tags[b"kTRC"] = curve
-    else:
-        columns = adapted @ _primaries(space.chromaticities, white)
-        for index, name in enumerate((b"r", b"g", b"b")):
-            tags[name + b"XYZ"] = _xyz_tag(columns[:, index])
-            tags[name + b"TRC"] = curve
-    if cicp and not grey:
-        codes = bytes((cicp.primaries & 255, cicp.transfer & 255, 0, int(cicp.full)))
-        tags[b"cicp"] = b"cicp\0\0\0\0" + codes
-    return _packed(tags, b"GRAY" if grey else b"RGB ", _WITH_CICP if b"cicp" in tags else _VERSION)
+    return tags, adapted, white
 
 
 def _packed(tags: dict[bytes, bytes], colours: bytes, version: int) -> bytes:
