@@ -12,7 +12,7 @@ from clips import INTRA, has_encoder, luma, picture, spoil, view, write_clip
 
 from superres.errors import PictureError
 from superres.video.decode import FrameReader
-from superres.video.probe import probe
+from superres.videofiles.probe import probe
 
 
 def read(path):

@@ -9,9 +9,9 @@ import pytest
 from clips import has_encoder, write_clip
 
 from superres.errors import ArgumentError
-from superres.video.encoding import CodecOptions, choose_encoding, choose_pix_fmt, chroma_steps
 from superres.video.join import container_of, try_out
-from superres.video.probe import Colour, probe
+from superres.videofiles.encoding import CodecOptions, choose_encoding, choose_pix_fmt, chroma_steps
+from superres.videofiles.probe import Colour, probe
 
 pytestmark = pytest.mark.skipif(
     not (has_encoder("libx264") and has_encoder("libx265")), reason="this av lacks an encoder"

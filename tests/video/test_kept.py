@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from superres.video.colour import Numbers
 from superres.video.kept import changes, compare, findings
-from superres.video.probe import Colour, Track, VideoFacts
+from superres.videofiles.colour import Numbers
+from superres.videofiles.probe import Colour, Track, VideoFacts
 
 UNSAID = Colour(range=0, matrix=2, primaries=2, transfer=2)
 SAID = Colour(range=1, matrix=9, primaries=9, transfer=16)

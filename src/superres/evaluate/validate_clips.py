@@ -146,9 +146,9 @@ def _pictures_clips(folder: Path, config: NetworkConfig) -> list[_Clip]:
 def _video_clips(source: Path, scale: int) -> list[_Clip]:
     """Cut the middle out of some runs of frames of a video's second half."""
     try:  # training needs no videos; only watching one does
-        from superres.video.colour import ToRgb
         from superres.video.decode import FrameReader
-        from superres.video.probe import probe
+        from superres.videofiles.colour import ToRgb
+        from superres.videofiles.probe import probe
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise

@@ -31,7 +31,7 @@ from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
 from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
-from superres.video.codec_options import CodecOptions
+from superres.videofiles.codec_options import CodecOptions
 
 PIPE: Final = "-"  # stdin or stdout
 Place = Path | Literal["-"]

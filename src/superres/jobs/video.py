@@ -23,8 +23,8 @@ from superres.video.frame_upscaler import (
 )
 from superres.video.kept import findings
 from superres.video.manifest import fingerprint, open_work, software, work_folder_of
-from superres.video.probe import probe
 from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
+from superres.videofiles.probe import probe
 from superres.watch import Watch
 
 

@@ -11,10 +11,10 @@ from superres.errors import ArgumentError, OutputError, PictureError
 from superres.infer.route import Route, plan_route
 from superres.jobs.spec import Place, VideoJob
 from superres.media import MAX_PIXELS
-from superres.video.encoding import choose_encoding, choose_pix_fmt, chroma_steps
 from superres.video.join import Rest, container_of, plan_rest, try_out
-from superres.video.probe import VideoFacts
 from superres.video.production import VideoPlan
+from superres.videofiles.encoding import choose_encoding, choose_pix_fmt, chroma_steps
+from superres.videofiles.probe import VideoFacts
 
 PIPE_CONTAINER = "matroska"
 """What goes into a pipe unless another container is requested: it needs no seeking."""

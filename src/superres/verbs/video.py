@@ -112,7 +112,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     from superres.jobs.spec import VideoJob, checked_arguments
     from superres.model_pool import ModelPool
     from superres.upscaler import RunOptions
-    from superres.video.codec_options import CodecOptions
+    from superres.videofiles.codec_options import CodecOptions
 
     os.environ.setdefault("SVT_LOG", "1")  # its AV1 encoder writes to stderr by itself
     with needs("video", "video"):

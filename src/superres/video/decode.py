@@ -12,7 +12,7 @@ import av
 from av.error import FFmpegError
 
 from superres.errors import PictureError
-from superres.video.probe import VideoFacts, open_video
+from superres.videofiles.probe import VideoFacts, open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -14,8 +14,8 @@ from av.error import FFmpegError
 
 from superres.atomic import atomic_write, unwritable
 from superres.errors import ArgumentError, BackendError, OutputError
-from superres.video.encoding import Encoding
-from superres.video.probe import file_url, reason
+from superres.videofiles.encoding import Encoding
+from superres.videofiles.probe import file_url, reason
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

@@ -15,8 +15,8 @@ from av.error import FFmpegError
 
 from superres.errors import ArgumentError
 from superres.video.encode import Segment, add_video, encode, segment_format, tag
-from superres.video.encoding import Encoding
-from superres.video.probe import VideoFacts, file_url, fraction, open_video, reason
+from superres.videofiles.encoding import Encoding
+from superres.videofiles.probe import VideoFacts, file_url, fraction, open_video, reason
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 import av
 
-from superres.video.colour import Numbers, knows_matrix, numbers_of
-from superres.video.probe import UNSAID, Colour, VideoFacts, probe
 from superres.video.production import VideoPlan
+from superres.videofiles.colour import Numbers, knows_matrix, numbers_of
+from superres.videofiles.probe import UNSAID, Colour, VideoFacts, probe
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,15 @@ from superres.atomic import atomic_write, os_errors_as
 from superres.frame import Unit
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Route
-from superres.video.colour import FromRgb, ToRgb, numbers_of
 from superres.video.decode import FrameReader, Still
 from superres.video.encode import Segment, encode, segment_format, write_segment, writing
-from superres.video.encoding import Encoding
 from superres.video.frame_upscaler import FrameUpscaler
 from superres.video.join import Rest, join, stream_out
 from superres.video.manifest import WorkFolder
 from superres.video.pictures import picture_name, write_frame, write_times
-from superres.video.probe import VideoFacts
+from superres.videofiles.colour import FromRgb, ToRgb, numbers_of
+from superres.videofiles.encoding import Encoding
+from superres.videofiles.probe import VideoFacts
 from superres.watch import Watch
 
 Upscaled = tuple[Still, Unit]

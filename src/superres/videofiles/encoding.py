@@ -11,9 +11,9 @@ import av
 from av.codec.codec import UnknownCodecError, find_best_pix_fmt_of_list
 
 from superres.errors import ArgumentError
-from superres.video.codec_options import CodecOptions
-from superres.video.colour import LIMITED, Numbers, colour_of_copy, numbers_of
-from superres.video.probe import Colour, VideoFacts
+from superres.videofiles.codec_options import CodecOptions
+from superres.videofiles.colour import LIMITED, Numbers, colour_of_copy, numbers_of
+from superres.videofiles.probe import Colour, VideoFacts
 
 # What people call codecs, and FFmpeg its best encoder of each.
 _ENCODERS = {
