@@ -9,7 +9,8 @@ import pytest
 from clips import has_encoder, write_clip
 
 from superres.errors import ArgumentError
-from superres.video.join import container_of, try_out
+from superres.video.trial import try_out
+from superres.videofiles.containers import container_of
 from superres.videofiles.encoding import CodecOptions, choose_encoding, choose_pix_fmt, chroma_steps
 from superres.videofiles.probe import Colour, probe
 

@@ -11,8 +11,10 @@ from superres.errors import ArgumentError, OutputError, PictureError
 from superres.infer.route import Route, plan_route
 from superres.jobs.spec import Place, VideoJob
 from superres.media import MAX_PIXELS
-from superres.video.join import Rest, container_of, plan_rest, try_out
+from superres.video.join import Rest
 from superres.video.production import VideoPlan
+from superres.video.trial import try_out
+from superres.videofiles.containers import container_of
 from superres.videofiles.encoding import choose_encoding, choose_pix_fmt, chroma_steps
 from superres.videofiles.probe import VideoFacts
 
@@ -45,10 +47,8 @@ def plan_video(job: VideoJob, facts: VideoFacts, offered: tuple[int, ...]) -> Vi
     route = _fitted(route, pix_fmt, job.size)
     _check_size(route.target, max_pixels, OutputError, job.source)
     encoding = choose_encoding(facts, route.target, container, job.codec)
-    try_out(container, encoding)
-    return VideoPlan(
-        job.source, facts, route, container, encoding, plan_rest(job.source, facts, container)
-    )
+    rest = try_out(job.source, facts, container, encoding, piped=not isinstance(job.target, Path))
+    return VideoPlan(job.source, facts, route, container, encoding, rest)
 
 
 def _check_size(

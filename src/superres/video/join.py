@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-import io
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import av
 from av.error import FFmpegError
 
-from superres.errors import ArgumentError
-from superres.video.encode import Segment, add_video, encode, segment_format, tag
+from superres.video.encode import Segment, add_video, tag
+from superres.videofiles.containers import BY_NAME
 from superres.videofiles.encoding import Encoding
-from superres.videofiles.probe import VideoFacts, file_url, fraction, open_video, reason
+from superres.videofiles.probe import VideoFacts, file_url, fraction, open_video
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -24,17 +24,6 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-# What FFmpeg calls the containers that hold several tracks and exact times, by their suffix.
-_CONTAINERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-    ".ts": "mpegts",
-    ".mts": "mpegts",
-    ".m2ts": "mpegts",
-}
 # Tags that say how a file was made, not what it shows: the new container writes its own.
 _OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 _STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION")  # of mkvmerge, for the old stream
@@ -47,77 +36,15 @@ class Rest:
     Attributes:
         tracks: Indices of the source's streams that the container can hold.
         refused: Why it cannot hold the others, in words, by index.
+        timecode: Whether the time code of the first frame goes along, if there is one.
     """
 
     tracks: tuple[int, ...]
     refused: dict[int, str]
+    timecode: bool = True
 
 
 VideoPackets = Callable[["VideoStream"], Iterator["Packet[VideoStream]"]]
-
-
-def container_of(name: str) -> str:
-    """Return FFmpeg's name of the container that a suffix (`.mkv`) or a format (`mkv`) means.
-
-    Raises:
-        ArgumentError: It is none that is written here.
-    """
-    suffix = f".{name.removeprefix('.').lower()}"
-    if suffix in _CONTAINERS:
-        return _CONTAINERS[suffix]
-    if suffix[1:] in _CONTAINERS.values():
-        return suffix[1:]
-    raise ArgumentError(
-        f"superres video does not write {suffix} files"
-        if suffix != "."
-        else "the output has no suffix",
-        f"name it {', '.join(_CONTAINERS)}, or end it in / for a folder of frames",
-    )
-
-
-def try_out(container: str, encoding: Encoding) -> None:
-    """Encode and join one frame as a test, so that rejections are known before any work.
-
-    Raises:
-        ArgumentError: The encoder rejects the frame, or the container its output.
-    """
-    height, width = encoding.size
-    frame = av.VideoFrame(width, height, encoding.pix_fmt)
-    frame.pts = 0
-    memory = io.BytesIO()
-    with av.open(memory, "w", format=segment_format(encoding)) as part:
-        stream = add_video(part, encoding)
-        for packet in encode(stream, (frame,)):
-            part.mux(packet)
-    memory.seek(0)
-    try:
-        with av.open(memory) as part, av.open(io.BytesIO(), "w", format=container) as trial:
-            _copy_video(trial, part.streams.video[0], encoding)
-            trial.start_encoding()
-    except (FFmpegError, ValueError) as error:
-        said = reason(error) if isinstance(error, FFmpegError) else str(error)
-        raise ArgumentError(
-            f"{container} cannot hold the output of {encoding.encoder}: {said}",
-            "use another --codec, or another container (.mkv holds nearly all)",
-        ) from error
-
-
-def plan_rest(source: Path, facts: VideoFacts, container: str) -> Rest:
-    """Find out which other streams of the source a container can hold, by trying each."""
-    tracks: list[int] = []
-    refused: dict[int, str] = {}
-    with open_video(source) as given:
-        for track in facts.tracks:
-            try:
-                with av.open(io.BytesIO(), "w", format=container) as trial:
-                    _copy_track(trial, given.streams[track.index])
-                    trial.start_encoding()
-            except (FFmpegError, ValueError, TypeError, AttributeError) as error:
-                said = reason(error) if isinstance(error, FFmpegError) else str(error)
-                refused[track.index] = said
-            else:
-                tracks.append(track.index)
-    return Rest(tuple(tracks), refused)
 
 
 def join(
@@ -130,6 +57,7 @@ def join(
     encoding: Encoding,
     folder: Path,
     segments: Sequence[Segment],
+    most_packets: int | None = None,
 ) -> None:
     """Write a file of finished segments and the rest of the source.
 
@@ -142,6 +70,7 @@ def join(
         encoding: How the segments are encoded.
         folder: Where they lie.
         segments: All of them, in order.
+        most_packets: How many packets of the source's other streams are written; None for all.
 
     Raises:
         FFmpegError: See `superres.video.encode.writing`.
@@ -155,7 +84,8 @@ def join(
     def packets(stream: VideoStream) -> Iterator[Packet[VideoStream]]:
         return _joined(folder, segments, facts, stream)
 
-    _write(file_url(path), container, source, facts, rest, copy_of_first, packets)
+    url = file_url(path)
+    _write(url, container, source, facts, rest, copy_of_first, packets, most_packets=most_packets)
 
 
 def stream_out(
@@ -167,6 +97,7 @@ def stream_out(
     *,
     encoding: Encoding,
     packets: VideoPackets,
+    most_packets: int | None = None,
 ) -> None:
     """Write the video while it is encoded, and the rest of the source, into a pipe.
 
@@ -178,6 +109,7 @@ def stream_out(
         rest: What of it goes along.
         encoding: How the video is encoded.
         packets: Encodes into the stream that it is given.
+        most_packets: How many packets of the source's other streams are written; None for all.
 
     Raises:
         FFmpegError: See `superres.video.encode.writing`.
@@ -191,6 +123,7 @@ def stream_out(
         rest,
         lambda target: add_video(target, encoding),
         packets,
+        most_packets=most_packets,
     )
 
 
@@ -202,8 +135,11 @@ def _write(
     rest: Rest,
     add: Callable[[OutputContainer], VideoStream],
     packets: VideoPackets,
+    *,
+    most_packets: int | None = None,
 ) -> None:
     options = _muxer_options(container, facts)
+    covers = _covers(source, facts, rest)
     with (
         open_video(source) as given,
         av.open(file, "w", format=container, container_options=options) as target,
@@ -212,14 +148,22 @@ def _write(
         for stream in given.streams:  # in the source's order
             if stream.index == facts.index:
                 video = copies[stream.index] = add(target)
-                _tag_video(video, given.streams[facts.index], facts)
+                _tag_video(video, given.streams[facts.index], facts, rest)
+            elif stream.index in covers:
+                _add_cover(target, stream, covers[stream.index])
             elif stream.index in rest.tracks:
                 copies[stream.index] = _copy_track(target, stream)
         target.metadata.update(_kept_tags(given.metadata))
+        if not rest.timecode:
+            target.metadata.pop("timecode", None)
         target.set_chapters(given.chapters())
         video = cast("VideoStream", copies.pop(facts.index))
         tracks = [given.streams[index] for index in copies]
         others = _track_packets(given.demux(tracks), copies) if tracks else iter(())
+        others = itertools.islice(others, most_packets)
+        for packet in covers.values():
+            if packet.stream.container is target:
+                target.mux(packet)
         # By time, or the muxer would hold one stream in memory until the other has come as far.
         for packet in heapq.merge(packets(video), others, key=_seconds):
             target.mux(packet)
@@ -284,6 +228,7 @@ def _track_packets(
 def _copy_video(target: OutputContainer, stream: VideoStream, encoding: Encoding) -> VideoStream:
     copy = target.add_stream_from_template(stream, opaque=True)
     copy.time_base = encoding.time_base
+    copy.codec_context.framerate = encoding.rate  # a timecode track counts by it
     tag(copy, encoding)  # not every codec says it in its packets
     if copy.codec_context.name == "hevc" and target.format.name in ("mp4", "mov"):
         copy.codec_context.codec_tag = "hvc1"  # the one that Apple's players know
@@ -303,8 +248,42 @@ def _copy_track(target: OutputContainer, stream: Stream) -> Stream:
     return copy
 
 
-def _tag_video(video: VideoStream, source: Stream, facts: VideoFacts) -> None:
+def _covers(source: Path, facts: VideoFacts, rest: Rest) -> dict[int, Packet[Stream]]:
+    """Return the one packet of each cover picture that goes along, by its stream's index.
+
+    A demuxer hands them out without times, before all else; by a reader of their own, so that the
+    other streams' packets are not read past.
+    """
+    wanted = {track.index for track in facts.tracks if track.kind == "cover"} & set(rest.tracks)
+    found: dict[int, Packet[Stream]] = {}
+    if wanted:
+        with open_video(source) as given:
+            for packet in given.demux([given.streams[index] for index in wanted]):
+                if packet.size:
+                    found.setdefault(packet.stream_index, packet)
+                if len(found) == len(wanted):
+                    break
+    return found
+
+
+def _add_cover(target: OutputContainer, stream: Stream, packet: Packet[Stream]) -> None:
+    """Add a cover picture the way that the container stores them; see `Container.covers`."""
+    if BY_NAME[target.format.name].covers == "attachment":
+        kind = stream.codec_context.name.replace("mjpeg", "jpeg")
+        name = stream.metadata.get("filename", f"cover.{kind.replace('jpeg', 'jpg')}")
+        mimetype = stream.metadata.get("mimetype", f"image/{kind}")
+        target.add_attachment(name, mimetype, bytes(packet))
+    else:
+        packet.stream = _copy_track(target, stream)
+        packet.pts = packet.dts = 0
+
+
+def _tag_video(video: VideoStream, source: Stream, facts: VideoFacts, rest: Rest) -> None:
     video.metadata.update(_kept_tags(facts.video_metadata))
+    if facts.timecode and rest.timecode:
+        video.metadata["timecode"] = facts.timecode
+    else:
+        video.metadata.pop("timecode", None)
     video.disposition = source.disposition
     if facts.display:
         video.set_display_matrix(facts.display)
