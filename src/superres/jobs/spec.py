@@ -164,6 +164,8 @@ class VideoJob(UpscaleJob, frozen=True):
 
     Attributes:
         source: The video; it is read more than once, and cannot be a pipe.
+        stream: Which of the file's streams is upscaled, by its index; None takes the one that
+            players show.
         form: Whether the target is a video file, or a folder of frames.
         codec: How the result is encoded.
         container: Its container (`mkv`); None goes by the target's suffix.
@@ -172,6 +174,7 @@ class VideoJob(UpscaleJob, frozen=True):
 
     kind: Literal["video"] = "video"
     source: _File
+    stream: Annotated[int, Field(ge=0)] | None = None
     form: Literal["file", "folder"] = "file"
     codec: CodecOptions = CodecOptions()
     container: str | None = None

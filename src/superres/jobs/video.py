@@ -22,9 +22,9 @@ from superres.video.frame_upscaler import (
     upscale_in_order,
 )
 from superres.video.kept import findings
-from superres.video.manifest import fingerprint, open_work, software, work_folder_of
+from superres.video.manifest import fingerprint, open_work, software, take_over, work_folder_of
 from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
-from superres.videofiles.probe import probe
+from superres.videofiles.probe import ffmpeg_errors_as_ours, probe
 from superres.videofiles.survey import survey
 from superres.watch import Watch
 
@@ -53,10 +53,15 @@ def upscale_video(
         BackendError: The network or the encoder failed.
         Cancelled: The watch was cancelled; the same job goes on where this run ended.
     """
+    with ffmpeg_errors_as_ours(job.source):
+        return _upscale(job, models, watch, pipes)
+
+
+def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> VideoReport:
     began = time.perf_counter()
     check_outputs(job)
     target = pipes.open_target(job.target)
-    facts = survey(job.source, probe(job.source))
+    facts = survey(job.source, probe(job.source, job.stream))
     upscaler = open_networks(job.model, job.run, models, watch)
     plan = plan_video(job, facts, upscaler.offered)
     part, looked_back = watch.part(), 0
@@ -68,11 +73,10 @@ def upscale_video(
     reader = FrameReader(job.source, facts)
     run = VideoRun(plan, network, part, reader, looked_back=looked_back)
     if isinstance(target, Path):
-        work = open_work(
-            work_folder_of(target),
-            _command(job, plan, upscaler),
-            overwrite=job.existing == "replace",
-        )
+        folder, command = work_folder_of(target), _command(job, plan, upscaler)
+        if job.form == "file" and (other := take_over(folder, command)):
+            watch.note(f"the finished frames in {other} are used")
+        work = open_work(folder, command, overwrite=job.existing == "replace")
         if work.segments:
             watch.note(f"resuming after frame {work.frames} of an earlier run")
         run.resumed_at = work.frames
@@ -80,7 +84,7 @@ def upscale_video(
         make(target, run, work, job.segment_frames)
     else:
         make_stream(target, run)
-    found = findings(plan, target, reader.notes())
+    found = findings(plan, target, reader.notes(), run.times)
     seconds = time.perf_counter() - began
     return VideoReport(
         source=str(job.source),

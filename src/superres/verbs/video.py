@@ -69,6 +69,10 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             "--codec-option", metavar="NAME=VALUE", help="Such as preset=slow; repeatable."
         ),
     ] = None,
+    stream: Annotated[
+        int | None,
+        typer.Option(min=0, help="Index of the video stream to upscale. [the one players show]"),
+    ] = None,
     ensemble: Ensemble = False,
     backend: Backend = "auto",
     precision: Precision = "auto",
@@ -137,6 +141,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
                 threads=threads,
             ),
             max_pixels=max_pixels,
+            stream=stream,
             form=form,
             codec=CodecOptions(codec, crf, pix_fmt, tuple(map(_pair, codec_option or ()))),
             container=format,

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 # Tags that say how a file was made, not what it shows: the new container writes its own.
-_OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+_OWN_TAGS = {
+    "major_brand", "minor_version", "compatible_brands", "encoder", "duration",
+    "timecode",  # which the video gets, from wherever the source has it
+}  # fmt: skip
 _LEAST_STEP_S = Fraction(1, 8000)  # a tick of any sound at least, and so another time there
 _STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION")  # of mkvmerge, for the old stream
 
@@ -43,6 +46,12 @@ class Rest:
     tracks: tuple[int, ...]
     refused: dict[int, str]
     timecode: bool = True
+
+
+def place_of_video(facts: VideoFacts, rest: Rest) -> int:
+    """Return the index that the video has in the result: covers and attachments come last there."""
+    last = {track.index for track in facts.tracks if track.kind in ("attachment", "cover")}
+    return sum(index < facts.index for index in rest.tracks if index not in last)
 
 
 VideoPackets = Callable[["VideoStream"], Iterator["Packet[VideoStream]"]]
@@ -155,8 +164,6 @@ def _write(
             elif stream.index in rest.tracks:
                 copies[stream.index] = _copy_track(target, stream)
         target.metadata.update(_kept_tags(given.metadata))
-        if not rest.timecode:
-            target.metadata.pop("timecode", None)
         target.set_chapters(given.chapters())
         video = cast("VideoStream", copies.pop(facts.index))
         tracks = [given.streams[index] for index in copies]
@@ -293,8 +300,6 @@ def _tag_video(video: VideoStream, source: Stream, facts: VideoFacts, rest: Rest
     video.metadata.update(_kept_tags(facts.video_metadata))
     if facts.timecode and rest.timecode:
         video.metadata["timecode"] = facts.timecode
-    else:
-        video.metadata.pop("timecode", None)
     video.disposition = source.disposition
     if facts.display:
         video.set_display_matrix(facts.display)

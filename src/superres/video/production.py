@@ -132,7 +132,8 @@ def make_file(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int
                 break
             part = itertools.chain((first,), itertools.islice(frames, segment_frames - 1))
             work.add(write_segment(work.path, number, format, part, encoding))
-    with atomic_write(target) as temporary, writing(target):
+    work.complete()
+    with atomic_write(target) as temporary, writing(target, _other_container(target, work)):
         join(
             temporary,
             plan.container,
@@ -202,6 +203,15 @@ def make_stream(target: BinaryIO, run: VideoRun) -> None:
             encoding=encoding,
             packets=lambda stream: encode(stream, frames),
         )
+
+
+def _other_container(target: Path, work: WorkFolder) -> str:
+    """Return what can be done where a container rejects what is finished."""
+    suffix = ".mkv" if target.suffix.lower() != ".mkv" else ".mp4"
+    return (
+        f"its frames are kept in {work.path}: "
+        f"the same command with -o {target.with_suffix(suffix)} only joins them"
+    )
 
 
 def _coded(upscaled: Iterator[Upscaled], encoding: Encoding) -> Iterator[av.VideoFrame]:

@@ -18,13 +18,13 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from superres.errors import ArgumentError, OutputError
+from superres.errors import ArgumentError, OutputError, SuperresError
 from superres.video.encode import Segment, encode, segment_format, write_segment
-from superres.video.join import Rest, join, stream_out
+from superres.video.join import Rest, join, place_of_video, stream_out
 from superres.videofiles.colour import FromRgb
 from superres.videofiles.containers import BY_NAME
 from superres.videofiles.encoding import Encoding
-from superres.videofiles.probe import VideoFacts, reason
+from superres.videofiles.probe import VideoFacts, probe, reason
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 _FRAMES = 3
 _PACKETS = 20  # of the other streams, all together
+
+# Packets of MPEG-TS that hold nothing (ISO/IEC 13818-1, 2.4.3.3): FFmpeg takes no file of a few
+# packets for one.
+_STUFFING = 100 * (b"\x47\x1f\xff\x10" + 184 * b"\xff")
 
 
 class _Rejected(Exception):  # noqa: N818 - it ends one trial, and the next one goes on
@@ -52,21 +56,30 @@ class _Trial:
 
     def run(self, rest: Rest) -> None:
         """Write a whole file with what `rest` names, or raise `_Rejected`."""
-        target = self.folder / "trial"
+        target = self.folder / f"trial{BY_NAME[self.container].suffixes[0]}"
         try:
             if self.piped:
-                stream_out(
-                    cast("BinaryIO", _Sink()), self.container, self.source, self.facts, rest,
-                    encoding=self.encoding, packets=self._encoded, most_packets=_PACKETS,
-                )  # fmt: skip
+                with target.open("wb") as file:
+                    stream_out(
+                        cast("BinaryIO", _Pipe(file)), self.container, self.source, self.facts,
+                        rest, encoding=self.encoding, packets=self._encoded,
+                        most_packets=_PACKETS,
+                    )  # fmt: skip
             else:
                 join(
                     target, self.container, self.source, self.facts, rest,
                     encoding=self.encoding, folder=self.folder, segments=[self.segment],
                     most_packets=_PACKETS,
                 )  # fmt: skip
+            if self.container == "mpegts":
+                with target.open("ab") as file:
+                    file.write(_STUFFING)
+            if probe(target, place_of_video(self.facts, rest)).size != self.encoding.size:
+                raise _Rejected("its size is another one when it is read back")
         except FFmpegError as error:
             raise _Rejected(reason(error)) from error
+        except SuperresError as error:
+            raise _Rejected(f"it cannot be read back ({error.message})") from error
         # What PyAV says of streams it has no way to copy, and of codecs a container cannot hold.
         except (ValueError, TypeError, AttributeError) as error:
             raise _Rejected(str(error)) from error
@@ -176,11 +189,14 @@ def _named_as_argument(encoding: Encoding) -> Generator[None]:
         ) from error
 
 
-class _Sink(io.RawIOBase):
-    """A pipe that keeps nothing."""
+class _Pipe(io.RawIOBase):
+    """A pipe, into a file that can be read afterwards."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: object, /) -> int:  # a buffer, which Python 3.11 has no type for
-        return len(memoryview(data))  # pyright: ignore[reportArgumentType]
+        return self._file.write(cast("bytes", data))

@@ -29,7 +29,7 @@ class Container:
 
 CONTAINERS: tuple[Container, ...] = (
     Container("mp4", (".mp4", ".m4v"), covers="track", makes_timecode=True),
-    Container("mov", (".mov",), covers="track", makes_timecode=True),
+    Container("mov", (".mov",), makes_timecode=True),
     Container("matroska", (".mkv",), covers="attachment"),
     Container("webm", (".webm",)),
     Container("mpegts", (".ts", ".mts", ".m2ts")),

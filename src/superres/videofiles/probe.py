@@ -15,7 +15,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from superres.errors import PictureError
+from superres.errors import BackendError, PictureError
 from superres.videofiles.boxes import DOLBY_VISION, dolby_vision_profile, unread
 from superres.videofiles.side_data import (
     LIGHT,
@@ -214,6 +214,22 @@ def unreadable(source: Path, error: FFmpegError) -> PictureError:
         f"{source} cannot be read as a video: {reason(error)}",
         "it may be truncated or not a video; download it again, or remux it",
     )
+
+
+@contextmanager
+def ffmpeg_errors_as_ours(source: Path) -> Generator[None]:
+    """Turn FFmpeg's errors that nobody expected into ours: none is for a user to see.
+
+    Raises:
+        BackendError: The block raised an error of FFmpeg's.
+    """
+    try:
+        yield
+    except FFmpegError as error:
+        raise BackendError(
+            f"FFmpeg failed at {source}: {reason(error)}",
+            "try another --codec or container, or remux the file first",
+        ) from error
 
 
 def reason(error: FFmpegError) -> str:

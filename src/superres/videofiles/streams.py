@@ -89,7 +89,8 @@ def _is_timecode(stream: Stream) -> bool:
 def timecode_of(container: InputContainer, stream: VideoStream) -> str:
     """Return the time code of the first frame; of the video itself, or else of the file."""
     held = (stream.metadata, container.metadata, *(s.metadata for s in container.streams.data))
-    return next((tags["timecode"] for tags in held if tags.get("timecode")), "")
+    found = (value for tags in held for name, value in tags.items() if name.lower() == "timecode")
+    return next((value for value in found if value), "")
 
 
 def is_cover(stream: Stream) -> bool:

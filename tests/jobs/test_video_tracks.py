@@ -1,0 +1,237 @@
+"""Videos from end to end: the streams beside the frames, as they are found in the finished file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.error import FFmpegError, InvalidDataError
+from clips import has_encoder, jpeg, luma, read_clip, with_picture_stream, write_clip
+from hand_mp4 import (
+    add_to_user_data,
+    add_to_video_entry,
+    box,
+    dolby_vision,
+    spherical,
+    stereo,
+)
+
+from superres.errors import ArgumentError, BackendError, OutputError, PictureError
+from superres.jobs import video as video_job
+from superres.jobs.spec import VideoJob, job_from_json, job_to_json
+from superres.jobs.video import upscale_video
+from superres.model_pool import ModelPool
+from superres.video import production
+from superres.video.manifest import work_folder_of
+from superres.videofiles.codec_options import CodecOptions
+from superres.videofiles.probe import probe
+from superres.watch import Watch
+
+pytestmark = pytest.mark.usefixtures("repeating_network")
+
+MPEG4 = CodecOptions("mpeg4")
+MS = Fraction(1, 1000)
+needs_x264 = pytest.mark.skipif(not has_encoder("libx264"), reason="this av has no libx264")
+needs_x265 = pytest.mark.skipif(not has_encoder("libx265"), reason="this av has no libx265")
+
+
+def upscale(source: Path, target: Path, **options):
+    # MPEG-TS has no place for the head of MPEG-4 part 2.
+    codec = CodecOptions("h264" if target.suffix == ".ts" else "mpeg4")
+    values = {"scale": 2, "segment_frames": 4, "codec": codec, **options}
+    return upscale_video(VideoJob(source=source, target=target, **values), ModelPool(), Watch())
+
+
+def covers(path) -> list[bytes]:
+    with av.open(str(path)) as clip:
+        streams = [s for s in clip.streams.video if int(s.disposition) & 0x400]
+        return [
+            bytes(next(packet for packet in clip.demux(stream) if packet.size))
+            for stream in streams
+        ]
+
+
+# Covers.
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "b.mkv"])
+def test_a_cover_is_the_cover_of_the_result_byte_for_byte(tmp_path, name):
+    clip = write_clip(tmp_path / "a.mp4", codec="mpeg4", sound=True)
+    source = with_picture_stream(clip, tmp_path / "cover.mp4")
+    assert covers(source) == [jpeg()]
+    report = upscale(source, tmp_path / name)
+    assert "cover picture 1 (mjpeg)" in report.kept
+    assert covers(tmp_path / name) == [jpeg()]
+    again = upscale(tmp_path / name, tmp_path / "c.mp4")
+    assert "cover picture 1 (mjpeg)" in again.kept
+    assert covers(tmp_path / "c.mp4") == [jpeg()]
+
+
+@pytest.mark.parametrize("name", ["b.mov", pytest.param("b.ts", marks=needs_x264)])
+def test_a_cover_that_the_container_has_no_place_for_is_said_to_be_lost(tmp_path, name):
+    clip = write_clip(tmp_path / "a.mp4", codec="mpeg4")
+    report = upscale(with_picture_stream(clip, tmp_path / "cover.mp4"), tmp_path / name)
+    assert any(line.startswith("cover picture 1 (mjpeg): ") for line in report.not_kept)
+    assert not any("cover" in line for line in report.kept)
+
+
+# Time codes.
+
+
+@pytest.mark.parametrize(("name", "kept"), [
+    ("b.mov", True), ("b.mp4", True), ("b.mkv", True),
+    pytest.param("b.ts", False, marks=needs_x264),
+])  # fmt: skip
+def test_a_time_code_is_in_the_result_or_said_to_be_lost(tmp_path, name, kept):
+    source = write_clip(
+        tmp_path / "a.mov", codec="mpeg4", sound=True, metadata={"timecode": "01:00:00:05"}
+    )
+    assert probe(source).timecode == "01:00:00:05"
+    report = upscale(source, tmp_path / name)
+    assert ("timecode (01:00:00:05)" in report.kept) == kept
+    assert ("timecode (01:00:00:05)" in report.not_kept) != kept
+    assert probe(tmp_path / name).timecode == ("01:00:00:05" if kept else "")
+    with av.open(str(tmp_path / name)) as clip:
+        assert len(clip.streams.data) == (Path(name).suffix in (".mov", ".mp4"))
+
+
+# Which stream.
+
+
+@pytest.fixture
+def thumbnail_first(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", frames=9, codec="mpeg4", sound=True)
+    return with_picture_stream(clip, tmp_path / "t.mp4", cover=False, first=True)
+
+
+def test_the_stream_that_players_show_is_upscaled_and_not_the_first(thumbnail_first, tmp_path):
+    report = upscale(thumbnail_first, tmp_path / "b.mp4")
+    assert report.frames == 9
+    assert "video 1 (mjpeg)" in report.kept
+    with av.open(str(tmp_path / "b.mp4")) as clip:
+        sizes = [(s.codec_context.name, s.height) for s in clip.streams.video]
+    assert sizes == [("mjpeg", 24), ("mpeg4", 48)]
+
+
+def test_another_stream_is_upscaled_where_it_is_named_also_after_its_json(
+    thumbnail_first, tmp_path
+):
+    job = VideoJob(
+        source=thumbnail_first, target=tmp_path / "b.mp4", scale=2, codec=MPEG4, stream=0
+    )
+    assert job_from_json(job_to_json(job)) == job
+    report = upscale_video(job, ModelPool(), Watch())
+    assert report.frames == 1
+    assert "video 1 (mpeg4)" in report.kept
+
+
+@pytest.mark.parametrize("stream", [2, 9])
+def test_a_stream_that_is_not_a_video_is_refused_with_those_that_are(
+    thumbnail_first, tmp_path, stream
+):
+    with pytest.raises(ArgumentError, match=f"stream {stream} of .* is not a video") as caught:
+        upscale(thumbnail_first, tmp_path / "b.mp4", stream=stream)
+    assert "0 (video), 1 (video), 2 (audio)" in caught.value.message
+
+
+# What no list knows.
+
+
+@needs_x264
+def test_a_projection_and_two_views_are_kept_or_said_to_be_lost(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
+    add_to_video_entry(source, stereo(1), spherical(yaw=90))
+    for name in ("b.mp4", "b.mov", "b.mkv", "b.ts"):
+        report = upscale(source, tmp_path / name)
+        after = probe(tmp_path / name)
+        for words in ("360° projection", "stereoscopic layout"):
+            there = after.carried.get(words) == probe(source).carried[words]
+            assert (words in report.kept, words in report.not_kept) == (there, not there)
+
+
+def test_boxes_that_nobody_knows_are_said_to_be_lost_by_their_name(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
+    add_to_video_entry(source, box(b"abcd", b"what only its maker knows"))
+    add_to_user_data(source, box(b"GPMF", b"telemetry"))
+    report = upscale(source, tmp_path / "b.mp4")
+    assert {"abcd box of video", "user data GPMF"} <= set(report.not_kept)
+
+
+@pytest.mark.parametrize("profile", [7, 8])
+def test_dolby_vision_over_a_usable_base_is_upscaled_and_said_to_be_lost(tmp_path, profile):
+    source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
+    report = upscale(add_to_video_entry(source, dolby_vision(profile)), tmp_path / "b.mp4")
+    assert "Dolby Vision configuration" in report.not_kept
+
+
+def test_dolby_vision_of_profile_5_is_refused_before_any_work(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
+    add_to_video_entry(source, dolby_vision(5))
+    with pytest.raises(PictureError, match="Dolby Vision of profile 5") as caught:
+        upscale(source, tmp_path / "b.mp4")
+    assert "HDR10" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+# FFmpeg's errors, and work that is finished.
+
+
+@needs_x265
+@pytest.mark.parametrize("frames", [1, 2, 8])
+def test_ten_bits_in_short_segments_never_fail(tmp_path, frames):
+    source = write_clip(tmp_path / "a.mkv", frames=frames, pix_fmt="yuv420p10le")
+    for number in range(5):
+        report = upscale(source, tmp_path / f"{number}.mp4", codec=CodecOptions(), segment_frames=3)
+        assert (report.frames, report.pix_fmt) == (frames, "yuv420p10le")
+        assert not any("time stamps:" in line for line in report.not_kept)
+
+
+def test_a_container_that_fails_at_the_end_loses_no_frame_to_another_one(tmp_path, monkeypatch):
+    source = write_clip(tmp_path / "a.mkv", frames=9, time_base=MS)
+    real = production.join
+
+    def join(*args, **more):
+        raise InvalidDataError(1, "it cannot be")
+
+    monkeypatch.setattr(production, "join", join)
+    with pytest.raises(OutputError, match="it cannot be") as caught:
+        upscale(source, tmp_path / "b.mp4")
+    assert str(tmp_path / "b.mkv") in caught.value.hint
+    assert str(work_folder_of(tmp_path / "b.mp4")) in caught.value.hint
+    monkeypatch.setattr(production, "join", real)
+    report = upscale(source, tmp_path / "b.mkv")
+    assert (report.resumed_at, report.frames) == (9, 9)
+    assert any("b.mp4.part are used" in note for note in report.notes)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mkv"]
+    for number, plane in enumerate(read_clip(tmp_path / "b.mkv")[1]):
+        expected = luma(number).repeat(2, axis=0).repeat(2, axis=1)
+        assert np.abs(plane.astype(int) - expected).mean() < 4
+
+
+def test_unfinished_work_of_another_target_is_left_to_its_own_run(tmp_path):
+    source = write_clip(tmp_path / "a.mkv", frames=9, time_base=MS)
+
+    def stop(done, total):
+        if done == 6:
+            raise KeyboardInterrupt
+
+    job = VideoJob(source=source, target=tmp_path / "b.mp4", scale=2, codec=MPEG4, segment_frames=4)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_video(job, ModelPool(), Watch(on_progress=stop))
+    assert upscale(source, tmp_path / "b.mkv").resumed_at == 0
+    assert work_folder_of(tmp_path / "b.mp4").exists()
+
+
+def test_an_error_of_ffmpeg_that_nobody_expected_is_one_of_ours(tmp_path, monkeypatch):
+    source = write_clip(tmp_path / "a.mkv", frames=2)
+
+    def findings(*args):
+        raise InvalidDataError(22, "Invalid argument", str(source))
+
+    monkeypatch.setattr(video_job, "findings", findings)
+    with pytest.raises(BackendError, match="Invalid argument") as caught:
+        upscale(source, tmp_path / "b.mkv")
+    assert isinstance(caught.value.__cause__, FFmpegError)
