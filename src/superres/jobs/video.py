@@ -25,6 +25,7 @@ from superres.video.kept import findings
 from superres.video.manifest import fingerprint, open_work, software, take_over, work_folder_of
 from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
 from superres.videofiles.probe import ffmpeg_errors_as_ours, probe
+from superres.videofiles.survey import survey
 from superres.watch import Watch
 
 
@@ -60,7 +61,7 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
     began = time.perf_counter()
     check_outputs(job)
     target = pipes.open_target(job.target)
-    facts = probe(job.source, job.stream)
+    facts = survey(job.source, probe(job.source, job.stream))
     upscaler = open_networks(job.model, job.run, models, watch)
     plan = plan_video(job, facts, upscaler.offered)
     part, looked_back = watch.part(), 0

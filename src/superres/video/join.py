@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import av
-from av.error import FFmpegError
 
 from superres.video.encode import Segment, add_video, tag
 from superres.videofiles.containers import BY_NAME
@@ -29,6 +29,7 @@ _OWN_TAGS = {
     "major_brand", "minor_version", "compatible_brands", "encoder", "duration",
     "timecode",  # which the video gets, from wherever the source has it
 }  # fmt: skip
+_LEAST_STEP_S = Fraction(1, 8000)  # a tick of any sound at least, and so another time there
 _STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION")  # of mkvmerge, for the old stream
 
 
@@ -166,7 +167,9 @@ def _write(
         target.set_chapters(given.chapters())
         video = cast("VideoStream", copies.pop(facts.index))
         tracks = [given.streams[index] for index in copies]
-        others = _track_packets(given.demux(tracks), copies) if tracks else iter(())
+        hides = container in ("mp4", "mov")  # by an edit list
+        packets_of_tracks = facts.timeline.track_packets(given, tracks, hides=hides)
+        others = _track_packets(packets_of_tracks, copies) if tracks else iter(())
         others = itertools.islice(others, most_packets)
         for packet in covers.values():
             if packet.stream.container is target:
@@ -210,26 +213,34 @@ def _joined(
 def _track_packets(
     packets: Iterator[Packet[Stream]], copies: dict[int, Stream]
 ) -> Iterator[Packet[Stream]]:
-    """Yield the packets of the other streams, times made to grow, which muxers insist on."""
+    """Yield the packets of the other streams, times made to grow, which muxers insist on.
+
+    Sound of a time that is past is left out: a stream that runs backwards by itself repeats it.
+    """
     last: dict[int, int] = {}
-    while True:
-        try:
-            packet = next(packets, None)
-        except FFmpegError:
-            return  # the source ends in a broken place; what came before is kept
-        if packet is None:
-            return
+    for packet in packets:
         index = packet.stream_index
         if packet.dts is None:
             if packet.pts is None:
-                continue  # av's own, to flush decoders
+                continue  # nobody knows when
             packet.dts = packet.pts
-        packet.dts = max(packet.dts, last.get(index, packet.dts))
+        copy, before = copies[index], last.get(index)
+        if before is not None and packet.dts <= before:
+            if copy.type == "audio" and packet.dts + (packet.duration or 0) <= before:
+                continue
+            packet.dts = before + _least_step(packet, copy)
         if packet.pts is not None:
             packet.pts = max(packet.pts, packet.dts)
         last[index] = packet.dts
-        packet.stream = copies[index]
+        packet.stream = copy
         yield packet
+
+
+def _least_step(packet: Packet[Stream], copy: Stream) -> int:
+    """Return the least time between two packets, in the first one's time base."""
+    if copy.type not in ("audio", "video"):
+        return 0  # several may be shown at once
+    return math.ceil(_LEAST_STEP_S / packet.time_base)
 
 
 def _copy_video(target: OutputContainer, stream: VideoStream, encoding: Encoding) -> VideoStream:

@@ -33,6 +33,7 @@ from superres.videofiles.streams import (
     timecode_of,
     tracks_of,
 )
+from superres.videofiles.timeline import Timeline
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -88,6 +89,7 @@ class VideoFacts:
         timecode: The time code of the first frame ("01:00:00:00"); "" for none.
         carried: What else it carries that describes the picture, by its name for people: side data
             of the first frame, and boxes that FFmpeg does not read.
+        timeline: What its packets' stamps mean in the result's time; without a survey, themselves.
     """
 
     index: int
@@ -111,6 +113,7 @@ class VideoFacts:
     video_metadata: Mapping[str, str]
     timecode: str = ""
     carried: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    timeline: Timeline = field(default_factory=Timeline)
 
 
 def probe(source: Path, stream: int | None = None) -> VideoFacts:
