@@ -23,6 +23,7 @@ from superres.errors import ArgumentError, BackendError, OutputError, PictureErr
 from superres.jobs import video as video_job
 from superres.jobs.spec import VideoJob, job_from_json, job_to_json
 from superres.jobs.video import upscale_video
+from superres.media import open_picture, read_pixels
 from superres.model_pool import ModelPool
 from superres.video import production
 from superres.video.manifest import work_folder_of
@@ -235,3 +236,50 @@ def test_an_error_of_ffmpeg_that_nobody_expected_is_one_of_ours(tmp_path, monkey
     with pytest.raises(BackendError, match="Invalid argument") as caught:
         upscale(source, tmp_path / "b.mkv")
     assert isinstance(caught.value.__cause__, FFmpegError)
+
+
+# Turned pictures, and sizes as they are shown.
+
+
+@pytest.mark.parametrize("size", [(128, 96), (None, 96), (128, None)])
+def test_the_size_of_a_turned_clip_is_that_which_is_shown(tmp_path, size):
+    source = write_clip(tmp_path / "a.mp4", codec="mpeg4", size=(48, 64), rotation=90)
+    report = upscale(source, tmp_path / "b.mp4", scale=None, size=size)
+    assert (report.input_size, report.output_size) == ((64, 48), (128, 96))
+    after = probe(tmp_path / "b.mp4")
+    assert (after.size, after.display) == ((96, 128), probe(source).display)
+    assert "rotation" in report.kept
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_frames_in_a_folder_are_turned(tmp_path, rotation):
+    plain = write_clip(tmp_path / "a.mp4", codec="mpeg4", frames=2)
+    turned = write_clip(tmp_path / "t.mp4", codec="mpeg4", frames=2, rotation=rotation)
+    upscale(plain, tmp_path / "plain", form="folder")
+    report = upscale(turned, tmp_path / "turned", form="folder")
+    name = "00000002.png"
+    stored = read_pixels(open_picture(tmp_path / "plain" / name))
+    shown = read_pixels(open_picture(tmp_path / "turned" / name))
+    with av.open(str(turned)) as clip:
+        told = next(clip.decode(video=0)).rotation
+    assert np.array_equal(shown, np.rot90(stored, told // 90))
+    assert "rotation (frames are turned)" in report.kept
+
+
+def test_a_size_that_would_distort_is_refused_unless_that_is_asked_for(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
+    with pytest.raises(ArgumentError, match="64x64 would distort a picture of 32x24"):
+        upscale(source, tmp_path / "b.mp4", scale=None, size=(64, 64))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    for shape, expected in (("fit", (48, 64)), ("stretch", (64, 64))):
+        target = tmp_path / f"{shape}.mp4"
+        report = upscale(source, target, scale=None, size=(64, 64), shape=shape)
+        assert report.output_size == probe(target).size == expected
+        assert probe(target).aspect in (None, 1)
+
+
+def test_a_requested_shape_comes_back_from_json(tmp_path):
+    job = VideoJob(
+        source=tmp_path / "a.mp4", target=tmp_path / "b.mp4", size=(None, 64), shape="fit"
+    )
+    assert job_from_json(job_to_json(job)) == job

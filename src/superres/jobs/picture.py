@@ -20,6 +20,7 @@ from superres.jobs.auto_model import choose_model, largest_scale
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
+from superres.jobs.size import settle_size
 from superres.jobs.spec import PictureJob, checked_arguments
 from superres.media import MAX_PIXELS, Picture, WriteOptions, open_picture, write_picture
 from superres.model_pool import ModelPool
@@ -150,7 +151,8 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
     if job.model == zoo.AUTO and not (scale or job.size):
         scale = largest_scale()
     size = (picture.height, picture.width)
-    route = plan_route(size, upscaler.offered, scale, job.size, exact=picture.values.exact)
+    target = job.size and settle_size(job.size, size, "stretch")
+    route = plan_route(size, upscaler.offered, scale, target, exact=picture.values.exact)
     height, width = route.target
     if height * width > max_pixels:
         raise OutputError(

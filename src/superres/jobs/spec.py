@@ -29,6 +29,7 @@ from superres import zoo
 from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
+from superres.jobs.size import Shape
 from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
 from superres.videofiles.codec_options import CodecOptions
@@ -131,7 +132,8 @@ class UpscaleJob(FileJob, frozen=True):
         model: A family (`default`), a model (`default-x4`), a model file, or, for pictures,
             `auto`, which looks at each one and chooses between `default` and `real`.
         scale: How much larger; or
-        size: (height, width) of the result. With neither, the model's largest scale.
+        size: (height, width) of the result, or one of them and None. With neither, the model's
+            largest scale.
         run: How networks are run.
         max_pixels: Largest picture or frame, before and after, that is taken on; None takes
             `media.MAX_PIXELS`.
@@ -139,7 +141,7 @@ class UpscaleJob(FileJob, frozen=True):
 
     model: str = zoo.DEFAULT
     scale: Annotated[float, Field(gt=0)] | None = None
-    size: tuple[PositiveInt, PositiveInt] | None = None
+    size: tuple[PositiveInt | None, PositiveInt | None] | None = None
     run: RunOptions = RunOptions()
     max_pixels: PositiveInt | None = None
 
@@ -166,6 +168,8 @@ class VideoJob(UpscaleJob, frozen=True):
         source: The video; it is read more than once, and cannot be a pipe.
         stream: Which of the file's streams is upscaled, by its index; None takes the one that
             players show.
+        shape: What becomes of the picture's shape if both height and width are given; sizes are
+            those that are shown, after a turn.
         form: Whether the target is a video file, or a folder of frames.
         codec: How the result is encoded.
         container: Its container (`mkv`); None goes by the target's suffix.
@@ -175,6 +179,7 @@ class VideoJob(UpscaleJob, frozen=True):
     kind: Literal["video"] = "video"
     source: _File
     stream: Annotated[int, Field(ge=0)] | None = None
+    shape: Shape = "keep"
     form: Literal["file", "folder"] = "file"
     codec: CodecOptions = CodecOptions()
     container: str | None = None

@@ -20,14 +20,15 @@ from superres.cli.options import (
     Size,
     Tile,
     check_scale,
+    parse_size,
 )
 from superres.cli.output import print_json, print_result, print_status
 from superres.cli.progress import time_text
 from superres.errors import ArgumentError
-from superres.verbs.upscale import parse_size
 
 if TYPE_CHECKING:
     from superres.jobs.report import VideoReport
+    from superres.jobs.size import RequestedSize
 
 
 def video(  # a verb's options are its arguments; they become a VideoJob at once
@@ -43,6 +44,12 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     ] = None,
     scale: Scale = None,
     size: Size = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="The largest size of the video's shape inside --size.")
+    ] = False,
+    stretch: Annotated[
+        bool, typer.Option("--stretch", help="Exactly --size, also of another shape.")
+    ] = False,
     model: Annotated[
         str,
         typer.Option(
@@ -99,6 +106,10 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
       superres video clip.mp4 -o - -s 2 | mpv -
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
     check_scale(scale, size)
+    if fit and stretch:
+        raise ArgumentError("--fit and --stretch are both given", "use one of them")
+    if (fit or stretch) and size is None:
+        raise ArgumentError("--fit and --stretch go with --size", "such as --size 1920x1080 --fit")
     if source == "-":
         raise ArgumentError("video reads files, got -", "name a file")
     if output == "-" and as_json:
@@ -142,6 +153,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             ),
             max_pixels=max_pixels,
             stream=stream,
+            shape="fit" if fit else "stretch" if stretch else "keep",
             form=form,
             codec=CodecOptions(codec, crf, pix_fmt, tuple(map(_pair, codec_option or ()))),
             container=format,
@@ -163,16 +175,17 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
 
 
 def _target(
-    source: Path, output: str | None, size: tuple[int, int] | None, scale: float | None, model: str
+    source: Path, output: str | None, size: RequestedSize | None, scale: float | None, model: str
 ) -> tuple[Path | Literal["-"], Literal["file", "folder"]]:
     """Return what to write: a file, a folder of frames, or stdout."""
     if output == "-":
         return "-", "file"
     if output is None:
+        from superres.jobs.size import size_in_words
         from superres.zoo import scales
 
         if size is not None:
-            return source.with_stem(f"{source.stem}_{size[1]}x{size[0]}"), "file"
+            return source.with_stem(f"{source.stem}_{size_in_words(size)}"), "file"
         return source.with_stem(f"{source.stem}_x{scale or max(scales(model)):g}"), "file"
     target = Path(output)
     if output.endswith(("/", "\\")) or target.is_dir():

@@ -15,6 +15,7 @@ from superres.video.production import VideoPlan
 from superres.videofiles.colour import BT709, Numbers, knows_matrix, numbers_of
 from superres.videofiles.probe import UNSAID, Colour, VideoFacts, probe
 from superres.videofiles.streams import Track
+from superres.videofiles.turn import turn_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def findings(
     notes = list(notes_of_source)
     if encoding is None:
         kept = ["time stamps (in timestamps.txt)"]
+        if facts.display and turn_of(facts.display):
+            kept.append("rotation (frames are turned)")
         lost = [f"{words}: a folder holds pictures only" for words in beside_frames(facts)]
     elif isinstance(target, Path):
         notes += changes(facts, source, encoding.numbers, encoding.colour)
@@ -103,6 +106,7 @@ def beside_frames(facts: VideoFacts) -> list[str]:
     found = [
         *(track.words for track in facts.tracks),
         f"pixel aspect ratio ({aspect})" if aspect else "",
+        "" if turn_of(facts.display) else "rotation by other angles than 90°",
         *said,
         "HDR mastering display" if facts.mastering else "",
         "HDR content light level" if facts.light else "",

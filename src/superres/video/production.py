@@ -26,6 +26,7 @@ from superres.video.pictures import picture_name, write_frame, write_times
 from superres.videofiles.colour import FromRgb, ToRgb, numbers_of
 from superres.videofiles.encoding import Encoding
 from superres.videofiles.probe import VideoFacts
+from superres.videofiles.turn import NO_TURN, Turn
 from superres.watch import Watch
 
 Upscaled = tuple[Still, Unit]
@@ -44,6 +45,8 @@ class VideoPlan:
         container: FFmpeg's name of the result's container; "" for a folder of frames.
         encoding: How the result is encoded; None for a folder of frames.
         rest: What of the source goes along.
+        turn: How stored frames become the shown ones: players do that to a file's, and a folder
+            gets them turned.
     """
 
     source: Path
@@ -52,6 +55,7 @@ class VideoPlan:
     container: str
     encoding: Encoding | None
     rest: Rest
+    turn: Turn = NO_TURN
 
 
 @dataclass(slots=True)
@@ -166,7 +170,7 @@ def make_folder(target: Path, run: VideoRun, work: WorkFolder, segment_frames: i
             stamps: list[int] = []
             for still, rgb in itertools.islice(frames, segment_frames):
                 name = picture_name(work.frames + len(stamps) + 1)
-                write_frame(work.path / name, rgb, bits=bits)
+                write_frame(work.path / name, run.plan.turn.apply(rgb), bits=bits)
                 stamps.append(still.stamp)
             if not stamps:
                 break
