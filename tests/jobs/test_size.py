@@ -17,9 +17,7 @@ def test_a_size_is_width_and_height_or_one_of_them(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize(
-    "text", ["x", "", "wrong", "0x5", "5x0", "1x2x3", "12345678x1", "-3x"]
-)
+@pytest.mark.parametrize("text", ["x", "", "wrong", "0x5", "5x0", "1x2x3", "12345678x1", "-3x"])
 def test_what_is_not_a_size_is_refused_with_how_to_write_one(text):
     with pytest.raises(ArgumentError, match="--size takes width x height") as caught:
         parse_size(text)
