@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ from clocked import (
     together,
     write_clocked,
 )
-from edit_lists import with_edits
+from edit_lists import Edit, with_edits
 
 from superres.errors import Cancelled
 from superres.jobs.report import VideoReport
@@ -160,7 +160,7 @@ def reception_lost(folder: Path) -> Path:
     return remux(clip, folder / "a.ts", without=[(0, *gap), (1, *gap)])
 
 
-def edited(*lists: list[tuple[float, float | None]]) -> Callable[[Path], Path]:
+def edited(*lists: Sequence[Edit]) -> Callable[[Path], Path]:
     """Return what makes a clip of 100 frames with edit lists of pictures and sound."""
     lags = (REORDERING_S, PRIMING_S)
 
@@ -174,9 +174,9 @@ def edited(*lists: list[tuple[float, float | None]]) -> Callable[[Path], Path]:
     return make
 
 
-CUT = ([(1, 0), (1, 3)], [(1, 0), (1, 3)])
-PAUSED = [(0.5, None), (1, 0.48), (0.5, None), (1, 2)]
-TWICE = ([(1, 2), (0.8, 1)], [(1, 2), (0.8, 1)])
+CUT: Sequence[Edit] = [(1, 0), (1, 3)]
+PAUSED: Sequence[Edit] = [(0.5, None), (1, 0.48), (0.5, None), (1, 2)]
+SWAPPED: Sequence[Edit] = [(1, 2), (0.8, 1)]
 GAPPED = [*range(25), *range(50, 100)]
 CASES = {
     "joined": Case(joined, [*range(100)], note="clock jumps by -2.000 s"),
@@ -202,14 +202,14 @@ CASES = {
     "edited, pictures late": Case(
         edited([(0.7, None), (4, 0)], [(4, 0)]), [*range(100)], sound_late=-0.7, begin=0.7
     ),
-    "edited, middle": Case(edited(*CUT), [*range(25), *range(75, 100)]),
+    "edited, middle": Case(edited(CUT, CUT), [*range(25), *range(75, 100)]),
     "edited, pause": Case(
         edited(PAUSED, PAUSED),
         [*range(12, 37), *range(50, 75)],
         [n / RATE + (n >= 25) * 0.5 for n in range(50)],
         begin=0.5,
     ),
-    "edited, out of order": Case(edited(*TWICE), [*range(50, 75), *range(25, 45)]),
+    "edited, out of order": Case(edited(SWAPPED, SWAPPED), [*range(50, 75), *range(25, 45)]),
     "edited apart": Case(edited([(2, 1)], [(3, 0.4)]), [*range(25, 75)], sound_late=0.6),
 }
 
