@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _ABSOLUTE_S = 10  # a file that begins later than this shows what its recorder's clock read
 _SAME_JUMP_S = 2  # streams that jump by amounts nearer than this to each other jump together
 _OVERLAP_S = Fraction(1, 2)  # of sound at a joint is left out, so that pictures go on at once
+_ROUNDING_S = Fraction(1, 1000)  # of a packet's length
 _NO_LEAD_IN = LeadIn()
 
 
@@ -361,7 +362,8 @@ def _beginning(
     if not begins:
         return Fraction(0), []
     earliest = min(run.begin for run in begins.values())
-    leads = max(main[index].opening for index, run in begins.items() if run.begin == earliest)
+    openings = [main[index].opening for index, run in begins.items() if run.begin == earliest]
+    leads = max(openings) + _ROUNDING_S
     zero = earliest
     if video in begins and begins[video].begin - earliest <= leads:
         zero = begins[video].begin  # of the sound before, which no picture goes with, one packet
