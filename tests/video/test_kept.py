@@ -83,7 +83,8 @@ def test_time_stamps_are_kept_where_the_new_unit_divides_the_old_one(after, word
 
 @pytest.mark.parametrize(("start", "later"), [
     (Fraction(1, 12800), None),
-    (Fraction(2, 12800), "0.000"),
+    (Fraction(1, 1000), None),
+    (Fraction(2, 1000), "0.002"),
     (Fraction(3, 2), "1.500"),
     (Fraction(-3, 2), "-1.500"),
 ])  # fmt: skip

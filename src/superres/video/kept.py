@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,7 @@ _TRIFLES = {
     "encoder", "duration", "handler_name", "vendor_id", "major_brand", "minor_version",
     "compatible_brands", "language", "timecode", "filename", "mimetype",
 }  # fmt: skip
+_DELAY_TICK_S = Fraction(1, 1000)  # in which MP4 and MOV say how late a track begins
 # Their bytes stand in the file's head, and are read with it.
 _WITHOUT_PACKETS = {"attachment", "cover"}
 _STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION", "SOURCE_ID")  # of Matroska's tools
@@ -244,7 +246,7 @@ def _judge_times(
     lost: list[str],
 ) -> None:
     moved = (after.start or 0) - (before.start or 0)
-    if abs(moved) > after.time_base:
+    if abs(moved) > max(after.time_base, _DELAY_TICK_S):
         lost.append(f"where time begins: all streams are {float(moved):.3f} s later")
     fault = time_fault(contents, times, float(after.time_base)) if times else None
     if fault:

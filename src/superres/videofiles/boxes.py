@@ -45,9 +45,17 @@ _VIDEO_TRACK = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class Box:
+    """A box of an MP4 file.
+
+    Attributes:
+        kind: Its four letters; hexadecimal digits, if they are not printable.
+        start: Where its content begins in the file.
+        end: Where it ends.
+    """
+
     kind: str
-    start: int  # of its content
+    start: int
     end: int
 
 
@@ -77,61 +85,62 @@ def dolby_vision_profile(configuration: bytes) -> int | None:
 def _mp4(
     file: BinaryIO, start: int, end: int, depth: int, kind: str = ""
 ) -> Iterator[tuple[str, bytes]]:
-    for box in _boxes(file, start, end):
+    for box in boxes_in(file, start, end):
         if box.kind == "uuid":
-            name = _read(file, box.start, box.start + 16).hex()
+            name = bytes_of(file, box.start, box.start + 16).hex()
             words = _UUIDS.get(name, f"uuid box {name}")
             if words:
-                yield words, _read(file, box.start + 16, box.end)
+                yield words, bytes_of(file, box.start + 16, box.end)
         elif kind == "udta" and not box.kind.startswith("\xa9") and box.kind not in _FFMPEG_READS:
-            yield f"user data {box.kind}", _read(file, box.start, box.end)
+            yield f"user data {box.kind}", bytes_of(file, box.start, box.end)
         elif box.kind == "mdia":
             yield from _entries(file, box, _handler(file, box))
         elif box.kind in _PARENTS and depth < _MOST_DEPTH:
             yield from _mp4(file, box.start, box.end, depth + 1, box.kind)
 
 
-def _handler(file: BinaryIO, mdia: _Box) -> str:
-    for box in _boxes(file, mdia.start, mdia.end):
+def _handler(file: BinaryIO, mdia: Box) -> str:
+    for box in boxes_in(file, mdia.start, mdia.end):
         if box.kind == "hdlr":
-            return _read(file, box.start + 8, box.start + 12).decode("latin-1")
+            return bytes_of(file, box.start + 8, box.start + 12).decode("latin-1")
     return ""
 
 
-def _entries(file: BinaryIO, box: _Box, handler: str) -> Iterator[tuple[str, bytes]]:
+def _entries(file: BinaryIO, box: Box, handler: str) -> Iterator[tuple[str, bytes]]:
     """Yield the boxes inside the sample entries of a track that are not known to be described."""
     if handler not in _ENTRY_HEAD:
         return
     for kind in ("minf", "stbl", "stsd"):
-        found = [inner for inner in _boxes(file, box.start, box.end) if inner.kind == kind]
+        found = [inner for inner in boxes_in(file, box.start, box.end) if inner.kind == kind]
         if not found:
             return
         box = found[0]
     track = {"vide": "video", "soun": "audio"}[handler]
-    for entry in _boxes(file, box.start + 8, box.end):
+    for entry in boxes_in(file, box.start + 8, box.end):
         head = _ENTRY_HEAD[handler]
         if handler == "soun":  # QuickTime's later versions are longer
-            version = struct.unpack(">H", _read(file, entry.start + 8, entry.start + 10))[0]
+            version = struct.unpack(">H", bytes_of(file, entry.start + 8, entry.start + 10))[0]
             head += {1: 16, 2: 36}.get(version, 0)
-        for inner in _boxes(file, entry.start + head, entry.end):
+        for inner in boxes_in(file, entry.start + head, entry.end):
             if inner.kind in _DOLBY_VISION:
-                yield DOLBY_VISION, _read(file, inner.start, inner.end)
+                yield DOLBY_VISION, bytes_of(file, inner.start, inner.end)
             elif inner.kind not in _DESCRIBED[handler] and inner.kind != "00000000":
-                yield f"{inner.kind} box of {track}", _read(file, inner.start, inner.end)
+                yield f"{inner.kind} box of {track}", bytes_of(file, inner.start, inner.end)
 
 
-def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[_Box]:
+def boxes_in(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
+    """Yield the boxes of a part of a file, at one level, up to the first that is damaged."""
     while start + 8 <= end:
-        size, kind = struct.unpack(">I4s", _read(file, start, start + 8))
+        size, kind = struct.unpack(">I4s", bytes_of(file, start, start + 8))
         head = 8
         if size == 1:
-            size, head = struct.unpack(">Q", _read(file, start + 8, start + 16))[0], 16
+            size, head = struct.unpack(">Q", bytes_of(file, start + 8, start + 16))[0], 16
         elif size == 0:
             size = end - start
         if size < head or start + size > end:
             return
         name = kind.decode("latin-1")
-        yield _Box(name if name.isprintable() else kind.hex(), start + head, start + size)
+        yield Box(name if name.isprintable() else kind.hex(), start + head, start + size)
         start += size
 
 
@@ -159,14 +168,14 @@ def _additions(file: BinaryIO, start: int, end: int) -> Iterator[tuple[str, byte
         parts = {part: (first, last) for part, first, last in _elements(file, at, until)}
         number = _number(file, *parts[_ADDITION_TYPE]) if _ADDITION_TYPE in parts else 0
         name = number.to_bytes(8, "big").lstrip(b"\0").decode("latin-1")
-        data = _read(file, *parts[_ADDITION_DATA]) if _ADDITION_DATA in parts else b""
+        data = bytes_of(file, *parts[_ADDITION_DATA]) if _ADDITION_DATA in parts else b""
         yield DOLBY_VISION if name in _DOLBY_VISION else f"{name or number} addition", data
 
 
 def _elements(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield (kind, start, end) of the elements of EBML, RFC 8794, at one level."""
     while start < end:
-        head = _read(file, start, min(start + 12, end))
+        head = bytes_of(file, start, min(start + 12, end))
         width = 9 - head[0].bit_length()
         kind = int.from_bytes(head[:width], "big")
         digits = 9 - head[width].bit_length()
@@ -181,10 +190,15 @@ def _elements(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, 
 
 
 def _number(file: BinaryIO, start: int, end: int) -> int:
-    return int.from_bytes(_read(file, start, end), "big")
+    return int.from_bytes(bytes_of(file, start, end), "big")
 
 
-def _read(file: BinaryIO, start: int, end: int) -> bytes:
+def bytes_of(file: BinaryIO, start: int, end: int) -> bytes:
+    """Read a part of a file.
+
+    Raises:
+        ValueError: It is larger than any box that is read.
+    """
     if not 0 <= end - start <= _MOST_BYTES:
         raise ValueError(f"{end - start} bytes are no box that is read")
     file.seek(start)

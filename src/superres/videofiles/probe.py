@@ -189,16 +189,22 @@ def probe(source: Path, stream: int | None = None) -> VideoFacts:
 
 
 @contextmanager
-def open_video(source: Path) -> Generator[InputContainer]:
+def open_video(source: Path, options: Mapping[str, str] | None = None) -> Generator[InputContainer]:
     """Open a file with FFmpeg's demuxers, as a file: no name of one can be taken for an address.
+
+    Args:
+        source: The file.
+        options: The demuxer's own.
 
     Raises:
         PictureError: It is missing, or nothing that FFmpeg knows.
     """
     try:
-        container = av.open(file_url(source))
+        container = av.open(file_url(source), options=dict(options or {}))
     except UnicodeDecodeError:  # tags that are not UTF-8
-        container = av.open(file_url(source), metadata_errors="replace")
+        container = av.open(
+            file_url(source), options=dict(options or {}), metadata_errors="replace"
+        )
     except FileNotFoundError as error:
         raise PictureError(f"{source} does not exist", "check the path") from error
     except FFmpegError as error:

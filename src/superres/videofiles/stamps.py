@@ -49,6 +49,25 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Packets of a track that one entry of its edit list shows; times are in its time base.
+
+    Attributes:
+        first: The first one's number in its stream.
+        shift: What is to be added to the times that FFmpeg gives them.
+        since: When it begins, in the file's time.
+        until: When it ends.
+        shown: Whether it is shown at all.
+    """
+
+    first: int
+    shift: int
+    since: int
+    until: int
+    shown: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class LeadIn:
     """Packets at a stream's beginning that are decoded and not shown or heard.
 
@@ -130,11 +149,25 @@ def is_shown(packet: Packet[Any], codec: str) -> bool:
     return not (packet.is_discard or hidden)
 
 
-def read_stamps(container: InputContainer) -> Mapping[int, Stamps]:
-    """Read the stamps of all streams of a file that was just opened, by their index."""
+def stretch_of(stretches: Sequence[Stretch], number: int) -> Stretch | None:
+    """Return the stretch of a stream that a packet belongs to, by its number."""
+    return next((one for one in reversed(stretches) if one.first <= number), None)
+
+
+def read_stamps(
+    container: InputContainer, stretches: Mapping[int, Sequence[Stretch]]
+) -> Mapping[int, Stamps]:
+    """Read the stamps of all streams of a file that was just opened, by their index.
+
+    Args:
+        container: The file.
+        stretches: The stretches of those streams that have more than one, by the stream's index.
+    """
     guesses, may_jump = guesses_times(container), clock_may_jump(container)
     readers = {
-        stream.index: _Reader(stream, guesses=guesses, may_jump=may_jump)
+        stream.index: _Reader(
+            stream, stretches.get(stream.index, ()), guesses=guesses, may_jump=may_jump
+        )
         for stream in container.streams
     }
     for place, packet in enumerate(read_packets(container)):
@@ -155,7 +188,10 @@ class _OpenRun:
 class _Reader:
     """Takes the stamps of one stream."""
 
-    def __init__(self, stream: Stream, *, guesses: bool, may_jump: bool) -> None:
+    def __init__(
+        self, stream: Stream, stretches: Sequence[Stretch], *, guesses: bool, may_jump: bool
+    ) -> None:
+        self._stretches = stretches
         context = getattr(stream, "codec_context", None)
         self._kind, self._codec = stream.type, context.name if context is not None else ""
         base = stream.time_base
@@ -176,8 +212,12 @@ class _Reader:
         """Take the next packet's stamps."""
         number, pts, dts = len(self._places), packet.pts, packet.dts
         self._places.append(place)
+        stretch = stretch_of(self._stretches, number)
+        if stretch is not None:
+            pts = pts + stretch.shift if pts is not None else None
+            dts = dts + stretch.shift if dts is not None else None
         time = dts if pts is None or self._guesses else pts
-        if not is_shown(packet, self._codec):
+        if not is_shown(packet, self._codec) or (stretch is not None and not stretch.shown):
             if self._first is None and time is not None:
                 self._ahead.append((number, time))
             return

@@ -6,7 +6,9 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from superres.videofiles.edits import IGNORED, edit_lists, read_stretches
 from superres.videofiles.probe import VideoFacts, open_video
+from superres.videofiles.stamps import Stretch
 from superres.videofiles.timeline import read_timeline
 
 _RATE_ERROR = Fraction(1, 100)  # of a rate: so near to what was measured, what the file says holds
@@ -30,8 +32,13 @@ def survey(source: Path, facts: VideoFacts) -> VideoFacts:
     Raises:
         PictureError: The file cannot be read.
     """
+    lists = edit_lists(source)
+    stretches: dict[int, list[Stretch]] = {}
+    if lists:
+        with open_video(source) as edited, open_video(source, IGNORED) as stored:
+            stretches = read_stretches(lists, edited, stored)
     with open_video(source) as container:
-        timeline = read_timeline(container, facts.index, facts.rate)
+        timeline = read_timeline(container, facts.index, facts.rate, stretches)
     return replace(
         facts,
         timeline=timeline,

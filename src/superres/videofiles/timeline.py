@@ -22,6 +22,7 @@ from superres.videofiles.stamps import (
     LeadIn,
     Run,
     Stamps,
+    Stretch,
     clock_may_jump,
     has_no_clock,
     read_packets,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _ABSOLUTE_S = 10  # a file that begins later than this shows what its recorder's clock read
 _SAME_JUMP_S = 2  # streams that jump by amounts nearer than this to each other jump together
 _OVERLAP_S = Fraction(1, 2)  # of sound at a joint is left out, so that pictures go on at once
+_ROUNDING_S = Fraction(1, 1000)  # of a packet's length
 _NO_LEAD_IN = LeadIn()
 
 
@@ -47,12 +49,17 @@ class Part:
     Attributes:
         first: The first one's number in its stream.
         shift: What is added to their stamps, in the stream's time base.
-        until: When the sound after it begins, in the result's time; None for no such.
+        since: When sound begins that was cut out of more, in the result's time; FFmpeg leaves out
+            the packet that holds its first moment. None for no such.
+        until: When sound ends, as other sound begins, in the result's time; None if it goes on.
+        shown: Whether they are shown or heard.
     """
 
     first: int
     shift: int
+    since: int | None = None
     until: int | None = None
+    shown: bool = True
 
 
 _UNMOVED = Part(0, 0)
@@ -100,8 +107,10 @@ class Timeline:
                 packet.dts = round(number * self.step)
             if self.order:
                 packet.pts = packet.dts
-            _move(packet, _part(parts, number))
-            yield packet
+            part = _part(parts, number)
+            _move(packet, part)
+            if part.shown:
+                yield packet
 
     def track_packets(
         self, container: InputContainer, streams: Sequence[Stream], *, hides: bool
@@ -120,26 +129,33 @@ class Timeline:
             numbers[index] += 1
             number, part = numbers[index], _part(self.parts.get(index, (_UNMOVED,)), numbers[index])
             _move(packet, part)
-            if packet.is_discard:
+            end = (packet.pts or 0) + (packet.duration or 0)
+            if packet.is_discard and (part.since is None or end <= part.since):
                 lead_in = self.lead_ins.get(index, _NO_LEAD_IN)
                 if not lead_in.needed <= number < lead_in.shown or not (hides or lead_in.own):
                     continue
             # Of what overlaps at a joint the end goes: what begins needs its first packet.
-            middle = (packet.pts or 0) + (packet.duration or 0) // 2
-            if part.until is None or middle <= part.until:
+            middle = end - (packet.duration or 0) // 2
+            if part.shown and (part.until is None or middle <= part.until):
                 yield packet
 
 
-def read_timeline(container: InputContainer, index: int, rate: Fraction) -> Timeline:
+def read_timeline(
+    container: InputContainer,
+    index: int,
+    rate: Fraction,
+    stretches: Mapping[int, Sequence[Stretch]],
+) -> Timeline:
     """Read all stamps of a file, and settle what they mean.
 
     Args:
         container: The file, opened anew.
         index: Which of its streams is the video.
         rate: Frames a second, as far as the file says.
+        stretches: What its edit lists show, of streams with more than one stretch.
     """
     stream = container.streams[index]
-    stamps = dict(read_stamps(container))
+    stamps = dict(read_stamps(container, stretches))
     order = _order(container, stamps[index])
     if order == "counted":
         stamps[index] = _count(stamps[index], rate)
@@ -161,13 +177,16 @@ def read_timeline(container: InputContainer, index: int, rate: Fraction) -> Time
         notes.append(_joint_in_words(before, after, index, shifts))
     shifts = [round(one / unit) * unit for one in shifts]  # frames keep their distances
     shown = [(one, span[index]) for one, span in zip(shifts, spans, strict=True) if index in span]
-    expected = _expected(container, stream, video)
+    expected = _expected(container, stream, video) if index not in stretches else None
+    parts = {
+        other: _parts(one, joints, other, shifts, [span.get(other) for span in spans])
+        for other, one in stamps.items()
+        if any(shifts)
+    }
+    for other, held in stretches.items():
+        parts[other] = _parts_of_stretches(held, stamps[other], shifts[0])
     return Timeline(
-        parts={
-            other: _parts(one, joints, other, shifts, [span.get(other) for span in spans])
-            for other, one in stamps.items()
-            if any(shifts)
-        },
+        parts=parts,
         order=order,
         step=1 / (rate * unit),
         lead_ins={other: one.lead_in for other, one in stamps.items()},
@@ -311,9 +330,25 @@ def _parts(
     until: int | None = None
     parts: list[Part] = []
     for first, shift, span in reversed(list(zip(firsts, shifts, spans, strict=True))):
-        parts.insert(0, Part(first, round(shift / one.base), until))
+        parts.insert(0, Part(first, round(shift / one.base), None, until))
         if span is not None and one.kind == "audio":
             until = round((span.begin + shift) / one.base)
+    return tuple(parts)
+
+
+def _parts_of_stretches(
+    stretches: Sequence[Stretch], one: Stamps, shift: Fraction
+) -> tuple[Part, ...]:
+    """Return the parts of a stream whose edit list shows several stretches."""
+    moved = round(shift / one.base)
+    parts = [Part(held.first, held.shift + moved, shown=held.shown) for held in stretches]
+    if one.kind == "audio":
+        parts = [
+            replace(part, since=held.since + moved, until=held.until + moved)
+            for part, held in zip(parts, stretches, strict=True)
+        ]
+    if not parts or parts[0].first > 0:
+        parts.insert(0, Part(0, moved))
     return tuple(parts)
 
 
@@ -327,7 +362,8 @@ def _beginning(
     if not begins:
         return Fraction(0), []
     earliest = min(run.begin for run in begins.values())
-    leads = max(main[index].opening for index, run in begins.items() if run.begin == earliest)
+    openings = [main[index].opening for index, run in begins.items() if run.begin == earliest]
+    leads = max(openings) + _ROUNDING_S
     zero = earliest
     if video in begins and begins[video].begin - earliest <= leads:
         zero = begins[video].begin  # of the sound before, which no picture goes with, one packet
