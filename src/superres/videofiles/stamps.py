@@ -171,7 +171,8 @@ def read_stamps(
         for stream in container.streams
     }
     for place, packet in enumerate(read_packets(container)):
-        readers[packet.stream_index].add(packet, place)
+        if packet.stream_index in readers:  # a stream that begins far into the file may be unknown
+            readers[packet.stream_index].add(packet, place)
     return {index: reader.finish() for index, reader in readers.items()}
 
 
