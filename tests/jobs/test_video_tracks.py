@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from av.error import FFmpegError, InvalidDataError
-from clips import has_encoder, jpeg, luma, read_clip, with_picture_stream, write_clip
+from clips import has_encoder, jpeg, luma, read_clip, seconds, with_picture_stream, write_clip
 from hand_mp4 import (
     add_to_user_data,
     add_to_video_entry,
@@ -20,10 +21,12 @@ from hand_mp4 import (
 )
 
 from superres.errors import ArgumentError, BackendError, OutputError, PictureError
+from superres.frame import UINT8, Bands
 from superres.jobs import video as video_job
 from superres.jobs.spec import VideoJob, job_from_json, job_to_json
 from superres.jobs.video import upscale_video
-from superres.media import open_picture, read_pixels
+from superres.media import open_picture, read_pixels, write_picture
+from superres.metadata.header import Metadata
 from superres.model_pool import ModelPool
 from superres.video import production
 from superres.video.manifest import work_folder_of
@@ -283,3 +286,114 @@ def test_a_requested_shape_comes_back_from_json(tmp_path):
         source=tmp_path / "a.mp4", target=tmp_path / "b.mp4", size=(None, 64), shape="fit"
     )
     assert job_from_json(job_to_json(job)) == job
+
+
+# Folders of frames, and animations.
+
+
+@pytest.fixture
+def frames(tmp_path):
+    source = write_clip(tmp_path / "source.mp4", codec="mpeg4", frames=9)
+    upscale(source, tmp_path / "frames", form="folder", scale=1)
+    return tmp_path / "frames"
+
+
+def test_a_folder_of_frames_becomes_a_video_with_the_times_it_lists(frames, tmp_path):
+    report = upscale(frames, tmp_path / "b.mp4")
+    after = probe(tmp_path / "b.mp4")
+    assert (report.frames, report.output_size, after.size) == (9, (48, 64), (48, 64))
+    assert (after.rate, after.frames) == (25, 9)
+    assert "time stamps" in report.kept
+    for number, plane in enumerate(read_clip(tmp_path / "b.mp4")[1]):
+        expected = luma(number).repeat(2, axis=0).repeat(2, axis=1)
+        assert np.abs(plane.astype(int) - expected).mean() < 4
+
+
+def test_a_folder_of_frames_has_the_rate_that_is_requested_and_goes_on_after_a_stop(
+    frames, tmp_path
+):
+    def stop(done, total):
+        if done == 6:
+            raise KeyboardInterrupt
+
+    values = {"source": frames, "target": tmp_path / "b.mp4", "scale": 2, "codec": MPEG4}
+    job = VideoJob(**values, fps=23.976, segment_frames=4)
+    assert job_from_json(job_to_json(job)) == job
+    with pytest.raises(KeyboardInterrupt):
+        upscale_video(job, ModelPool(), Watch(on_progress=stop))
+    report = upscale_video(job, ModelPool(), Watch())
+    assert (report.resumed_at, report.frames) == (4, 9)
+    assert probe(tmp_path / "b.mp4").rate == Fraction(24000, 1001)
+
+
+def test_work_for_frames_that_have_changed_is_not_gone_on_with(frames, tmp_path):
+    def stop(done, total):
+        if done == 6:
+            raise KeyboardInterrupt
+
+    values = {"source": frames, "target": tmp_path / "b.mp4", "scale": 2, "codec": MPEG4}
+    job = VideoJob(**values, segment_frames=4)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_video(job, ModelPool(), Watch(on_progress=stop))
+    (frames / "00000003.png").write_bytes((frames / "00000009.png").read_bytes())
+    with pytest.raises(OutputError, match="made by another command"):
+        upscale_video(job, ModelPool(), Watch())
+
+
+def test_frames_become_larger_frames_with_the_same_times(frames, tmp_path):
+    upscale(frames, tmp_path / "larger", form="folder")
+    names = sorted(path.name for path in frames.iterdir())
+    assert sorted(path.name for path in (tmp_path / "larger").iterdir()) == names
+    times = [(folder / "timestamps.txt").read_text() for folder in (frames, tmp_path / "larger")]
+    assert times[0] == times[1]
+    small, large = (
+        read_pixels(open_picture(folder / "00000005.png"))
+        for folder in (frames, tmp_path / "larger")
+    )
+    assert np.array_equal(small.repeat(2, axis=0).repeat(2, axis=1), large)
+
+
+def test_a_rate_for_a_video_that_has_its_own_times_is_refused(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
+    with pytest.raises(ArgumentError, match=r"has its own times, but 24 frames/s are requested"):
+        upscale(source, tmp_path / "b.mp4", fps=24)
+
+
+@pytest.mark.parametrize(("format", "codec", "pix_fmt"), [
+    ("gif", "gif", "rgb8"), ("apng", "apng", "rgb24"),
+])  # fmt: skip
+def test_an_animation_becomes_a_video(tmp_path, format, codec, pix_fmt):
+    source = tmp_path / f"a.{format}"
+    with av.open(str(source), "w") as clip:
+        stream = clip.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, pix_fmt
+        for number in range(5):
+            pixels = np.full((24, 32, 3), 40 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=pix_fmt)
+            clip.mux(stream.encode(frame))
+        clip.mux(stream.encode(None))
+    report = upscale(source, tmp_path / "b.mkv", codec=CodecOptions("ffv1"))
+    assert report.frames == 5
+    shown = seconds(tmp_path / "b.mkv")
+    assert [at - shown[0] for at in shown] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+
+
+def riff(kind: bytes, body: bytes) -> bytes:
+    return struct.pack("<4sI", kind, len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def test_an_animated_webp_is_refused_with_what_works(tmp_path):
+    write_picture(
+        tmp_path / "still.webp", [np.zeros((24, 32, 3), np.uint8)], height=24, width=32,
+        bands=Bands("rgb", 3), values=UINT8, metadata=Metadata(),
+    )  # fmt: skip
+    still = (tmp_path / "still.webp").read_bytes()
+    image = still[still.index(b"VP8 ") :]
+    size = struct.pack("<HBHB", 31, 0, 23, 0)
+    frame = riff(b"ANMF", bytes(6) + size + b"\x64\0\0\0" + image)
+    head = riff(b"VP8X", b"\x02\0\0\0" + size) + riff(b"ANIM", bytes(6))
+    (tmp_path / "a.webp").write_bytes(riff(b"RIFF", b"WEBP" + head + 2 * frame))
+    with pytest.raises(PictureError, match="is an animated WebP") as caught:
+        upscale(tmp_path / "a.webp", tmp_path / "b.mp4")
+    assert "GIF" in caught.value.hint

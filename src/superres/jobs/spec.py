@@ -165,7 +165,9 @@ class VideoJob(UpscaleJob, frozen=True):
     """One video, larger; `run.alpha` says nothing of it.
 
     Attributes:
-        source: The video; it is read more than once, and cannot be a pipe.
+        source: The video, or a folder of its frames; it is read more than once, and cannot be a
+            pipe.
+        fps: Frames a second of a folder; None takes the times that it lists.
         stream: Which of the file's streams is upscaled, by its index; None takes the one that
             players show.
         shape: What becomes of the picture's shape if both height and width are given; sizes are
@@ -178,6 +180,7 @@ class VideoJob(UpscaleJob, frozen=True):
 
     kind: Literal["video"] = "video"
     source: _File
+    fps: Annotated[float, Field(gt=0, le=10_000)] | None = None
     stream: Annotated[int, Field(ge=0)] | None = None
     shape: Shape = "keep"
     form: Literal["file", "folder"] = "file"

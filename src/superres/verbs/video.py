@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def video(  # a verb's options are its arguments; they become a VideoJob at once
-    source: Annotated[str, typer.Argument(metavar="IN", help="A video.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="A video, or a folder of frames.")],
     output: Annotated[
         str | None,
         typer.Option(
@@ -76,6 +76,9 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             "--codec-option", metavar="NAME=VALUE", help="Such as preset=slow; repeatable."
         ),
     ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames a second, of a folder of frames.")
+    ] = None,
     stream: Annotated[
         int | None,
         typer.Option(min=0, help="Index of the video stream to upscale. [the one players show]"),
@@ -104,6 +107,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
       superres video clip.mp4 -o large.mkv --size 1920x1080 --codec hevc --crf 18
       superres video clip.mp4 -o frames/ -s 4
       superres video clip.mp4 -o - -s 2 | mpv -
+      superres video frames/ -o large.mp4 -s 2 --fps 24
     """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
     check_scale(scale, size)
     if fit and stretch:
@@ -152,6 +156,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
                 threads=threads,
             ),
             max_pixels=max_pixels,
+            fps=fps,
             stream=stream,
             shape="fit" if fit else "stretch" if stretch else "keep",
             form=form,
@@ -184,9 +189,8 @@ def _target(
         from superres.jobs.size import size_in_words
         from superres.zoo import scales
 
-        if size is not None:
-            return source.with_stem(f"{source.stem}_{size_in_words(size)}"), "file"
-        return source.with_stem(f"{source.stem}_x{scale or max(scales(model)):g}"), "file"
+        words = size_in_words(size) if size else f"x{scale or max(scales(model)):g}"
+        return source.with_stem(f"{source.stem}_{words}"), "folder" if source.is_dir() else "file"
     target = Path(output)
     if output.endswith(("/", "\\")) or target.is_dir():
         return target, "folder"

@@ -6,6 +6,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ import av
 from superres.video.encode import Segment, add_video, tag
 from superres.videofiles.containers import BY_NAME
 from superres.videofiles.encoding import Encoding
-from superres.videofiles.probe import VideoFacts, file_url, fraction, open_video
+from superres.videofiles.probe import PICTURES, VideoFacts, file_url, fraction, open_video
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -150,10 +151,15 @@ def _write(
 ) -> None:
     options = _muxer_options(container, facts)
     covers = _covers(source, facts, rest)
-    with (
-        open_video(source) as given,
-        av.open(file, "w", format=container, container_options=options) as target,
-    ):
+    with ExitStack() as stack:
+        given = None if facts.codec == PICTURES else stack.enter_context(open_video(source))
+        target = stack.enter_context(
+            av.open(file, "w", format=container, container_options=options)
+        )
+        if given is None:
+            for packet in packets(add(target)):
+                target.mux(packet)
+            return
         copies: dict[int, Stream] = {}
         for stream in given.streams:  # in the source's order
             if stream.index == facts.index:

@@ -47,6 +47,9 @@ _DELAY_TICK_S = Fraction(1, 1000)  # in which MP4 and MOV say how late a track b
 # Their bytes stand in the file's head, and are read with it.
 _WITHOUT_PACKETS = {"attachment", "cover"}
 _STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION", "SOURCE_ID")  # of Matroska's tools
+# Of H.273: what pictures without a profile are taken for, or what looks the same.
+_USUAL_PRIMARIES = (UNSAID, BT709)
+_USUAL_TRANSFERS = (UNSAID, BT709, 6, 13, 14, 15)
 
 
 def findings(
@@ -102,8 +105,8 @@ def beside_frames(facts: VideoFacts) -> list[str]:
     tags = [name for name in facts.metadata if not _is_trifle(name)]
     said = [
         f"colour {name}"
-        for name in ("primaries", "transfer")
-        if getattr(facts.colour, name) not in (UNSAID, BT709)
+        for name, usual in (("primaries", _USUAL_PRIMARIES), ("transfer", _USUAL_TRANSFERS))
+        if getattr(facts.colour, name) not in usual
     ]
     found = [
         *(track.words for track in facts.tracks),

@@ -19,6 +19,7 @@ from superres.infer.prefetch import prefetch
 from superres.infer.route import Route
 from superres.video.decode import FrameReader, Still
 from superres.video.encode import Segment, encode, segment_format, write_segment, writing
+from superres.video.frame_folder import FolderReader
 from superres.video.frame_upscaler import FrameUpscaler
 from superres.video.join import Rest, join, stream_out
 from superres.video.manifest import WorkFolder
@@ -77,7 +78,7 @@ class VideoRun:
     plan: VideoPlan
     network: FrameUpscaler
     part: Watch
-    reader: FrameReader
+    reader: FrameReader | FolderReader
     looked_back: int = 0
     resumed_at: int = 0
     made: int = 0
