@@ -71,8 +71,10 @@ class Timeline:
 
     Attributes:
         parts: The parts of each stream, by its index; a stream that is not here is as it is.
-        order: Of a video that does not say when its frames are shown, what their times are, in the
-            order of showing: the packets' times of decoding, or a count of them. "" where it says.
+        counts: Of a video that does not say when its frames are shown, what their times are, in
+            the order of showing: the packets' times of decoding, or a count of them. "" where it
+            says.
+        reordered: Whether such frames may be shown in another order than they are decoded in.
         step: Of a counted video, the time from frame to frame, in its time base.
         lead_ins: What comes before the first packet that is seen or heard, by the stream's index.
         start: When the first frame is shown, in seconds; None if that is unknown.
@@ -83,7 +85,8 @@ class Timeline:
     """
 
     parts: Mapping[int, Sequence[Part]] = field(default_factory=dict[int, Sequence[Part]])
-    order: Literal["", "decoded", "counted"] = ""
+    counts: Literal["", "decoded", "all"] = ""
+    reordered: bool = False
     step: Fraction = Fraction(1)
     lead_ins: Mapping[int, LeadIn] = field(default_factory=dict[int, LeadIn])
     start: Fraction | None = None
@@ -103,9 +106,9 @@ class Timeline:
         """
         parts = self.parts.get(stream.index, (_UNMOVED,))
         for number, packet in enumerate(read_packets(container, [stream])):
-            if self.order == "counted":
+            if self.counts == "all":
                 packet.dts = round(number * self.step)
-            if self.order:
+            if self.counts:
                 packet.pts = packet.dts
             part = _part(parts, number)
             _move(packet, part)
@@ -156,9 +159,9 @@ def read_timeline(
     """
     stream = container.streams[index]
     stamps = dict(read_stamps(container, stretches))
-    order = _order(container, stamps[index])
-    if order == "counted":
-        stamps[index] = _count(stamps[index], rate)
+    counts = _counts(container, stamps[index])
+    if counts == "all":
+        stamps[index] = _as_counted(stamps[index], rate)
     main = {
         other: one
         for other, one in stamps.items()
@@ -187,7 +190,8 @@ def read_timeline(
         parts[other] = _parts_of_stretches(held, stamps[other], shifts[0])
     return Timeline(
         parts=parts,
-        order=order,
+        counts=counts,
+        reordered=bool(counts) and _may_reorder(stream),
         step=1 / (rate * unit),
         lead_ins={other: one.lead_in for other, one in stamps.items()},
         start=shown[0][0] + shown[0][1].begin if shown else None,
@@ -211,13 +215,19 @@ def _part(parts: Sequence[Part], number: int) -> Part:
     return next((part for part in reversed(parts) if part.first <= number), parts[0])
 
 
-def _order(container: InputContainer, video: Stamps) -> Literal["", "decoded", "counted"]:
+def _counts(container: InputContainer, video: Stamps) -> Literal["", "decoded", "all"]:
     if has_no_clock(container) or (video.timeless and video.timeless == video.shown):
-        return "counted"
+        return "all"
     return "decoded" if video.shown and video.unstamped == video.shown else ""
 
 
-def _count(video: Stamps, rate: Fraction) -> Stamps:
+def _may_reorder(stream: Stream) -> bool:
+    """Say whether a video's codec shows frames in another order than it decodes them in."""
+    context = getattr(stream, "codec_context", None)
+    return context is None or bool(context.codec.reorder)
+
+
+def _as_counted(video: Stamps, rate: Fraction) -> Stamps:
     """Return the stamps of a video without any, as if it had said that its frames go on at once."""
     last = (video.shown - 1) / rate
     run = Run(0, 0, Fraction(0), last, last + 1 / rate, video.shown)
