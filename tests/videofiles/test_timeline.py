@@ -33,7 +33,7 @@ def times(path: Path, index: int) -> list[float]:
             if index == facts.index
             else facts.timeline.track_packets(container, [stream], hides=True)
         )
-        return sorted(float(p.pts * p.time_base) for p in packets if p.pts is not None)
+        return sorted(float(p.pts * p.time_base) for p in packets if p and p.pts is not None)
 
 
 def spread(path: Path, index: int) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,12 +151,13 @@ class FrameReader:
             assert isinstance(stream, av.VideoStream)  # the probe found it there
             stream.thread_type = threads
             place = self._place_in_order if self._facts.timeline.reordered else self._place
-            packets = self._facts.timeline.video_packets(container, stream)
-            for packet in itertools.chain(packets, (None,)):
+            for packet in self._facts.timeline.video_packets(container, stream):
                 if packet is not None:
                     self._expect(packet)
                 for frame in self._decode(stream, packet):
                     yield from place(frame)
+                if packet is None:
+                    stream.codec_context.flush_buffers()  # so that it takes packets again
         if self._last is None:
             packets = self._flaws.packets
             raise PictureError(

@@ -97,15 +97,21 @@ class Timeline:
 
     def video_packets(
         self, container: InputContainer, stream: VideoStream
-    ) -> Iterator[Packet[VideoStream]]:
+    ) -> Iterator[Packet[VideoStream] | None]:
         """Yield all packets of the video, at the result's times.
+
+        Where another part begins, and at the end, it yields None: what the decoder still holds has
+        to come out there, and nothing that follows is predicted from it.
 
         Args:
             container: The file, opened anew.
             stream: Its video.
         """
         parts = self.parts.get(stream.index, (_UNMOVED,))
+        begun = {part.first for part in parts[1:]}
         for number, packet in enumerate(read_packets(container, [stream])):
+            if number in begun:
+                yield None
             if self.counts == "all":
                 packet.dts = round(number * self.step)
             if self.counts:
@@ -114,6 +120,7 @@ class Timeline:
             _move(packet, part)
             if part.shown:
                 yield packet
+        yield None
 
     def track_packets(
         self, container: InputContainer, streams: Sequence[Stream], *, hides: bool
