@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -151,7 +152,8 @@ def is_shown(packet: Packet[Any], codec: str) -> bool:
 
 def stretch_of(stretches: Sequence[Stretch], number: int) -> Stretch | None:
     """Return the stretch of a stream that a packet belongs to, by its number."""
-    return next((one for one in reversed(stretches) if one.first <= number), None)
+    place = bisect.bisect_right(stretches, number, key=lambda one: one.first)
+    return stretches[place - 1] if place else None
 
 
 def read_stamps(

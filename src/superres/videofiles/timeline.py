@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _ABSOLUTE_S = 10  # a file that begins later than this shows what its recorder's clock read
 _SAME_JUMP_S = 2  # streams that jump by amounts nearer than this to each other jump together
+_MOST_TRIED = 50  # jumps of another stream
 _OVERLAP_S = Fraction(1, 2)  # of sound at a joint is left out, so that pictures go on at once
 _ROUNDING_S = Fraction(1, 1000)  # of a packet's length
 _NO_LEAD_IN = LeadIn()
@@ -219,7 +220,11 @@ def _move(packet: Packet[Stream] | Packet[VideoStream], part: Part) -> None:
 
 def _part(parts: Sequence[Part], number: int) -> Part:
     """Return the part that a packet belongs to, by its number."""
-    return next((part for part in reversed(parts) if part.first <= number), parts[0])
+    return parts[max(0, bisect.bisect_right(parts, number, key=_first) - 1)]
+
+
+def _first(part: Part) -> int:
+    return part.first
 
 
 def _counts(container: InputContainer, video: Stamps) -> Literal["", "decoded", "all"]:
@@ -267,44 +272,44 @@ class _Jump:
 
 def _joints(main: Mapping[int, Stamps]) -> list[_Joint]:
     """Return the jumps that all streams make, out of those that single ones do."""
-    jumps = sorted(
-        (
+    by_stream = {
+        index: [
             _Jump(index, number, after.place, after.begin - before.end)
-            for index, one in main.items()
             for number, (before, after) in enumerate(pairwise(one.runs), 1)
-        ),
-        key=lambda jump: jump.place,
-    )
+        ]
+        for index, one in main.items()
+    }
     joints: list[_Joint] = []
     used = set[_Jump]()
-    for jump in jumps:
+    jumps = (jump for held in by_stream.values() for jump in held)
+    for jump in sorted(jumps, key=_place):
         if jump in used:
             continue
-        going_on = [
-            index
-            for index, one in main.items()
-            if one.places[0] < jump.place <= one.places[-1] and index != jump.stream
+        others = [
+            held
+            for index, held in by_stream.items()
+            if main[index].places[0] < jump.place <= main[index].places[-1] and index != jump.stream
         ]
-        alike = [
-            next(
-                (other for other in jumps if other not in used and _alike(other, jump, index)), None
-            )
-            for index in going_on
-        ]
+        alike = [_alike(jump, held, used) for held in others]
         found = [other for other in alike if other is not None]
-        if len(found) == len(going_on):
+        if len(found) == len(others):
             used.update(found, [jump])
             runs = {one.stream: one.run for one in (jump, *found)}
             joints.append(_Joint(jump.place, runs))
     return joints
 
 
-def _alike(other: _Jump, jump: _Jump, index: int) -> bool:
-    return (
-        other.stream == index
-        and other.place > jump.place
-        and abs(other.amount - jump.amount) < _SAME_JUMP_S
-    )
+def _place(jump: _Jump) -> int:
+    return jump.place
+
+
+def _alike(jump: _Jump, held: Sequence[_Jump], used: set[_Jump]) -> _Jump | None:
+    """Return the first jump of another stream that can be the same one; None if none can."""
+    begin = bisect.bisect_right(held, jump.place, key=_place)
+    for other in held[begin : begin + _MOST_TRIED]:
+        if other not in used and abs(other.amount - jump.amount) < _SAME_JUMP_S:
+            return other
+    return None
 
 
 def _span(one: Stamps, joints: Sequence[_Joint], index: int, part: int) -> Run | None:
