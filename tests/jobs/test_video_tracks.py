@@ -31,12 +31,19 @@ from superres.model_pool import ModelPool
 from superres.video import production
 from superres.video.manifest import work_folder_of
 from superres.videofiles.codec_options import CodecOptions
-from superres.videofiles.probe import probe
+from superres.videofiles.encoding import choose_encoding
+from superres.videofiles.probe import Colour, VideoFacts, probe
 from superres.watch import Watch
 
 pytestmark = pytest.mark.usefixtures("repeating_network")
 
 MPEG4 = CodecOptions("mpeg4")
+FACTS = VideoFacts(
+    index=0, codec="mpeg4", size=(24, 32), pix_fmt="yuv420p", time_base=Fraction(1, 1000),
+    start=Fraction(0), rate=Fraction(25), frames=6, counted=True, colour=Colour(0, 2, 2, 2),
+    aspect=None, display=None, mastering=b"", light=b"", interlaced=False, tracks=(), chapters=(),
+    metadata={}, video_metadata={},
+)  # fmt: skip
 MS = Fraction(1, 1000)
 needs_x264 = pytest.mark.skipif(not has_encoder("libx264"), reason="this av has no libx264")
 needs_x265 = pytest.mark.skipif(not has_encoder("libx265"), reason="this av has no libx265")
@@ -144,16 +151,40 @@ def test_a_stream_that_is_not_a_video_is_refused_with_those_that_are(
 # What no list knows.
 
 
-@needs_x264
-def test_a_projection_and_two_views_are_kept_or_said_to_be_lost(tmp_path):
+@pytest.mark.parametrize(("name", "yaw", "kept"), [
+    ("b.mp4", 0, True), ("b.mp4", 90, True), ("b.mkv", 0, True), ("b.mkv", 90, True),
+    ("b.mov", 0, True), ("b.mov", 90, False),
+    pytest.param("b.ts", 0, False, marks=needs_x264),
+])  # fmt: skip
+def test_a_projection_is_in_the_result_or_said_to_be_lost(tmp_path, name, yaw, kept):
     source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
-    add_to_video_entry(source, stereo(1), spherical(yaw=90))
-    for name in ("b.mp4", "b.mov", "b.mkv", "b.ts"):
-        report = upscale(source, tmp_path / name)
-        after = probe(tmp_path / name)
-        for words in ("360° projection", "stereoscopic layout"):
-            there = after.carried.get(words) == probe(source).carried[words]
-            assert (words in report.kept, words in report.not_kept) == (there, not there)
+    add_to_video_entry(source, stereo(1), spherical(yaw))
+    assert len(probe(source).carried) == 2
+    report = upscale(source, tmp_path / name)
+    after = probe(tmp_path / name).carried
+    assert ("360° projection" in report.kept, "360° projection" in report.not_kept) == (
+        kept, not kept,
+    )  # fmt: skip
+    if not name.endswith(".ts"):  # which leaves it to the codec
+        assert ("stereoscopic layout" in report.kept) == (not name.endswith(".mov"))
+    if kept and "stereoscopic layout" in report.kept:
+        assert {words: after[words] for words in probe(source).carried} == probe(source).carried
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "hevc", "h264", "vp9", "prores"])
+def test_a_projection_goes_along_with_any_codec_and_no_frame_is_harmed(tmp_path, codec):
+    try:
+        choose_encoding(FACTS, (48, 64), "matroska", CodecOptions(codec))
+    except ArgumentError:
+        pytest.skip(f"this av has no encoder for {codec}")
+    source = write_clip(tmp_path / "a.mp4", codec="mpeg4", frames=6)
+    plain = upscale(source, tmp_path / "plain.mkv", codec=CodecOptions(codec))
+    add_to_video_entry(source, stereo(1), spherical())
+    report = upscale(source, tmp_path / "b.mkv", codec=CodecOptions(codec))
+    assert "360° projection" in report.kept
+    assert (report.frames, report.codec) == (plain.frames, plain.codec)
+    pairs = zip(read_clip(tmp_path / "plain.mkv")[1], read_clip(tmp_path / "b.mkv")[1], strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
 
 
 def test_boxes_that_nobody_knows_are_said_to_be_lost_by_their_name(tmp_path):

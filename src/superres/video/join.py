@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import av
 
 from superres.video.encode import Segment, add_video, tag
+from superres.video.projection import APPLES_BOX, MUXER_OPTIONS, boxes_of, carrying
+from superres.videofiles.boxes import hide
 from superres.videofiles.containers import BY_NAME
 from superres.videofiles.encoding import Encoding
 from superres.videofiles.probe import PICTURES, VideoFacts, file_url, fraction, open_video
@@ -90,13 +92,18 @@ def join(
 
     def copy_of_first(target: OutputContainer) -> VideoStream:
         with av.open(file_url(folder / segments[0].name)) as first:
-            return _copy_video(target, first.streams.video[0], encoding)
+            stream = first.streams.video[0]
+            packet = next(packet for packet in first.demux(stream) if packet.size)
+            with carrying(stream, packet, facts.carried, container) as template:
+                return _copy_video(target, template, encoding, stream.codec_context.extradata)
 
     def packets(stream: VideoStream) -> Iterator[Packet[VideoStream]]:
         return _joined(folder, segments, facts, stream)
 
     url = file_url(path)
     _write(url, container, source, facts, rest, copy_of_first, packets, most_packets=most_packets)
+    if container == "mp4" and boxes_of(facts.carried):
+        hide(path, APPLES_BOX)
 
 
 def stream_out(
@@ -249,8 +256,11 @@ def _least_step(packet: Packet[Stream], copy: Stream) -> int:
     return math.ceil(_LEAST_STEP_S / packet.time_base)
 
 
-def _copy_video(target: OutputContainer, stream: VideoStream, encoding: Encoding) -> VideoStream:
+def _copy_video(
+    target: OutputContainer, stream: VideoStream, encoding: Encoding, extradata: bytes | None
+) -> VideoStream:
     copy = target.add_stream_from_template(stream, opaque=True)
+    copy.codec_context.extradata = extradata  # in the form that goes with the packets
     copy.time_base = encoding.time_base
     copy.codec_context.framerate = encoding.rate  # a timecode track counts by it
     tag(copy, encoding)  # not every codec says it in its packets
@@ -325,7 +335,10 @@ def _muxer_options(container: str, facts: VideoFacts) -> dict[str, str]:
     flags = "+faststart"  # players on the web begin before all is loaded
     if any("." in name for name in facts.metadata):
         flags += "+use_metadata_tags"  # Apple's own names, such as com.apple.quicktime.make
-    return {"movflags": flags}
+    options = {"movflags": flags}
+    if container == "mp4" and boxes_of(facts.carried):
+        options |= MUXER_OPTIONS
+    return options
 
 
 def _seconds(packet: Packet[Any]) -> Fraction | float:

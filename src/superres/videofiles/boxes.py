@@ -77,6 +77,30 @@ def unread(source: Path) -> dict[str, bytes]:
     return found
 
 
+def hide(path: Path, kind: str) -> None:
+    """Let nobody read the boxes of a kind that describe the video of an MP4.
+
+    They keep their size and become free space, so that nothing else moves.
+    """
+    with path.open("r+b") as file:
+        size = file.seek(0, 2)
+        media = [
+            box
+            for moov in boxes_in(file, 0, size)
+            if moov.kind == "moov"
+            for trak in boxes_in(file, moov.start, moov.end)
+            if trak.kind == "trak"
+            for box in boxes_in(file, trak.start, trak.end)
+            if box.kind == "mdia"
+        ]
+        for mdia in media:
+            if _handler(file, mdia) == "vide":
+                for box in list(_inside_entries(file, mdia, "vide")):
+                    if box.kind == kind:
+                        file.seek(box.start - 4)
+                        file.write(b"free")
+
+
 def dolby_vision_profile(configuration: bytes) -> int | None:
     """Return the profile that a Dolby Vision configuration names; None if there is none."""
     return configuration[2] >> 1 if len(configuration) > 2 else None
@@ -106,8 +130,18 @@ def _handler(file: BinaryIO, mdia: Box) -> str:
     return ""
 
 
-def _entries(file: BinaryIO, box: Box, handler: str) -> Iterator[tuple[str, bytes]]:
+def _entries(file: BinaryIO, mdia: Box, handler: str) -> Iterator[tuple[str, bytes]]:
     """Yield the boxes inside the sample entries of a track that are not known to be described."""
+    for inner in _inside_entries(file, mdia, handler):
+        if inner.kind in _DOLBY_VISION:
+            yield DOLBY_VISION, bytes_of(file, inner.start, inner.end)
+        elif inner.kind not in _DESCRIBED[handler] and inner.kind != "00000000":
+            track = {"vide": "video", "soun": "audio"}[handler]
+            yield f"{inner.kind} box of {track}", bytes_of(file, inner.start, inner.end)
+
+
+def _inside_entries(file: BinaryIO, box: Box, handler: str) -> Iterator[Box]:
+    """Yield all boxes inside the sample entries of a track."""
     if handler not in _ENTRY_HEAD:
         return
     for kind in ("minf", "stbl", "stsd"):
@@ -115,17 +149,12 @@ def _entries(file: BinaryIO, box: Box, handler: str) -> Iterator[tuple[str, byte
         if not found:
             return
         box = found[0]
-    track = {"vide": "video", "soun": "audio"}[handler]
     for entry in boxes_in(file, box.start + 8, box.end):
         head = _ENTRY_HEAD[handler]
         if handler == "soun":  # QuickTime's later versions are longer
             version = struct.unpack(">H", bytes_of(file, entry.start + 8, entry.start + 10))[0]
             head += {1: 16, 2: 36}.get(version, 0)
-        for inner in boxes_in(file, entry.start + head, entry.end):
-            if inner.kind in _DOLBY_VISION:
-                yield DOLBY_VISION, bytes_of(file, inner.start, inner.end)
-            elif inner.kind not in _DESCRIBED[handler] and inner.kind != "00000000":
-                yield f"{inner.kind} box of {track}", bytes_of(file, inner.start, inner.end)
+        yield from boxes_in(file, entry.start + head, entry.end)
 
 
 def boxes_in(file: BinaryIO, start: int, end: int) -> Iterator[Box]:

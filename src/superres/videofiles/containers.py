@@ -8,6 +8,18 @@ from typing import Literal
 
 from superres.errors import ArgumentError
 
+Thing = Literal[
+    "every time stamp",
+    "chapters",
+    "tags",
+    "covers",
+    "attachments",
+    "time code",
+    "rotation",
+    "360° projection",
+]
+"""What some containers hold and others do not, whatever the codec."""
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -16,23 +28,30 @@ class Container:
     Attributes:
         name: FFmpeg's name of it.
         suffixes: Suffixes of its files.
+        holds: What it can hold besides streams.
         covers: How it stores a cover picture: as a track of one packet, as an attached file, or
             not at all.
-        makes_timecode: Whether its muxer writes a timecode track for a `timecode` tag.
     """
 
     name: str
     suffixes: tuple[str, ...]
+    holds: frozenset[Thing]
     covers: Literal["track", "attachment"] | None = None
-    makes_timecode: bool = False
 
+
+def _all(*things: Thing) -> frozenset[Thing]:
+    return frozenset(things)
+
+
+_WEBM = _all("chapters", "tags", "time code", "rotation", "360° projection")
+_MOV = _WEBM | _all("every time stamp")
 
 CONTAINERS: tuple[Container, ...] = (
-    Container("mp4", (".mp4", ".m4v"), covers="track", makes_timecode=True),
-    Container("mov", (".mov",), makes_timecode=True),
-    Container("matroska", (".mkv",), covers="attachment"),
-    Container("webm", (".webm",)),
-    Container("mpegts", (".ts", ".mts", ".m2ts")),
+    Container("mp4", (".mp4", ".m4v"), _MOV | _all("covers"), covers="track"),
+    Container("mov", (".mov",), _MOV),
+    Container("matroska", (".mkv",), _WEBM | _all("covers", "attachments"), covers="attachment"),
+    Container("webm", (".webm",), _WEBM),
+    Container("mpegts", (".ts", ".mts", ".m2ts"), _all()),
 )
 """The one table of containers that results are written to."""
 
