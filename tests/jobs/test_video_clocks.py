@@ -276,6 +276,22 @@ def test_a_run_that_was_stopped_midway_goes_on_to_the_same_times(tmp_path, upsca
     assert played(target) == played(whole)
 
 
+def test_recordings_cut_anywhere_are_in_sync_after_the_joint(tmp_path, upscale):
+    one, other = (path.read_bytes() for path in parts(tmp_path, frames=100))
+    source = tmp_path / "a.ts"
+    source.write_bytes(one[: len(one) * 6 // 10] + other[len(other) * 3 // 10 :])
+    report = upscale(source, tmp_path / "out.mp4")
+    assert "ran backwards" not in " ".join(report.notes)
+    shown = played(tmp_path / "out.mp4")
+    second = shown.numbers.index(150)  # far behind the first frame that needs no earlier one
+    assert shown.numbers[second:] == [*range(150, 200)]
+    assert shown.numbers[:50] == [*range(50)]
+    for place, number in enumerate(shown.numbers):
+        if number % EVERY == 0 and (place < 50 or place >= second):
+            at = shown.times[place]
+            assert min(abs(at - click) for click in shown.clicks) < SOUND_FRAME_S, number
+
+
 def test_progress_knows_how_many_frames_there_are(tmp_path, upscale):
     told = set[float | None]()
     for name in ("joined", "counted", "edited, ends"):

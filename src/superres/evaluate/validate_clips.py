@@ -149,6 +149,7 @@ def _video_clips(source: Path, scale: int) -> list[_Clip]:
         from superres.video.decode import FrameReader
         from superres.videofiles.colour import ToRgb
         from superres.videofiles.probe import probe
+        from superres.videofiles.survey import survey
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
@@ -156,7 +157,7 @@ def _video_clips(source: Path, scale: int) -> list[_Clip]:
             f"{source} is a file, and reading videos needs the package av, which is not installed",
             "pip install 'superres[video]', or validate on a folder of pictures",
         ) from error
-    facts = probe(source)
+    facts = survey(source, probe(source))
     to_rgb = ToRgb(facts.size, facts.colour)
     edges = [min(length, _MOST_PX) // (2 * scale) * 2 * scale for length in facts.size]
     top, left = ((have - edge) // 2 for have, edge in zip(facts.size, edges, strict=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,13 +150,14 @@ class FrameReader:
             stream = container.streams[self._facts.index]
             assert isinstance(stream, av.VideoStream)  # the probe found it there
             stream.thread_type = threads
-            place = self._place_in_order if self._facts.timeline.order else self._place
-            packets = self._facts.timeline.video_packets(container, stream)
-            for packet in itertools.chain(packets, (None,)):
+            place = self._place_in_order if self._facts.timeline.reordered else self._place
+            for packet in self._facts.timeline.video_packets(container, stream):
                 if packet is not None:
                     self._expect(packet)
                 for frame in self._decode(stream, packet):
                     yield from place(frame)
+                if packet is None:
+                    stream.codec_context.flush_buffers()  # so that it takes packets again
         if self._last is None:
             packets = self._flaws.packets
             raise PictureError(
@@ -172,7 +172,7 @@ class FrameReader:
         self._flaws.packets += 1
         if packet.pts is not None and is_shown(packet, self._facts.codec):
             heapq.heappush(self._due, packet.pts)
-            if self._facts.timeline.order:
+            if self._facts.timeline.reordered:
                 self._inside[packet.pts] = self._flaws.packets
 
     def _decode(
@@ -218,7 +218,6 @@ class FrameReader:
             stamp = self._due[0]
         else:
             stamp = 0 if self._last is None else self._last.stamp + self._step
-        self._flaws.unstamped += self._facts.timeline.order == "counted"
         yield from self._shown(frame, stamp)
 
     def _shown(self, frame: av.VideoFrame, stamp: int) -> Iterator[Still]:
@@ -228,6 +227,7 @@ class FrameReader:
             self._flaws.resized = (seconds, (frame.height, frame.width))
         if frame.is_corrupt:
             self._flaws.damaged.append(seconds)
+        self._flaws.unstamped += self._facts.timeline.counts == "all"
         yield self._still(frame, stamp)
         until = stamp + _FIELD * self._step if frame.interlaced_frame else stamp
         while self._due and self._due[0] <= until:

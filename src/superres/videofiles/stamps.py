@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -151,7 +152,8 @@ def is_shown(packet: Packet[Any], codec: str) -> bool:
 
 def stretch_of(stretches: Sequence[Stretch], number: int) -> Stretch | None:
     """Return the stretch of a stream that a packet belongs to, by its number."""
-    return next((one for one in reversed(stretches) if one.first <= number), None)
+    place = bisect.bisect_right(stretches, number, key=lambda one: one.first)
+    return stretches[place - 1] if place else None
 
 
 def read_stamps(
@@ -171,7 +173,8 @@ def read_stamps(
         for stream in container.streams
     }
     for place, packet in enumerate(read_packets(container)):
-        readers[packet.stream_index].add(packet, place)
+        if packet.stream_index in readers:  # a stream that begins far into the file may be unknown
+            readers[packet.stream_index].add(packet, place)
     return {index: reader.finish() for index, reader in readers.items()}
 
 
