@@ -20,6 +20,7 @@ from superres.jobs.auto_model import choose_model, largest_scale
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
+from superres.jobs.size import settle_size
 from superres.jobs.spec import PictureJob, checked_arguments
 from superres.media import MAX_PIXELS, Picture, WriteOptions, open_picture, write_picture
 from superres.model_pool import ModelPool
@@ -154,7 +155,7 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
         size,
         upscaler.offered,
         scale,
-        job.size,
+        job.size and settle_size(job.size, size, "stretch"),
         exact=picture.values.exact,
         clamped=picture.values.whole,
     )

@@ -29,9 +29,10 @@ from superres import zoo
 from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
+from superres.jobs.size import Shape
 from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
-from superres.video.codec_options import CodecOptions
+from superres.videofiles.codec_options import CodecOptions
 
 PIPE: Final = "-"  # stdin or stdout
 Place = Path | Literal["-"]
@@ -131,18 +132,19 @@ class UpscaleJob(FileJob, frozen=True):
     """The common fields of pictures and videos.
 
     Attributes:
-        model: A family (`default`), a model (`default-x4`), a model file, or, for pictures, `auto`,
-            which chooses between `default` and `real` for each.
-        scale: The scale factor; or
-        size: (height, width) of the result. With neither, the model's largest scale.
-        run: The options for running networks.
-        max_pixels: Largest accepted picture or frame, input and output; None takes
+        model: A family (`default`), a model (`default-x4`), a model file, or, for pictures,
+            `auto`, which looks at each one and chooses between `default` and `real`.
+        scale: How much larger; or
+        size: (height, width) of the result, or one of them and None. With neither, the model's
+            largest scale.
+        run: How networks are run.
+        max_pixels: Largest picture or frame, before and after, that is taken on; None takes
             `media.MAX_PIXELS`.
     """
 
     model: str = zoo.DEFAULT
     scale: Annotated[float, Field(gt=0)] | None = None
-    size: tuple[PositiveInt, PositiveInt] | None = None
+    size: tuple[PositiveInt | None, PositiveInt | None] | None = None
     run: RunOptions = RunOptions()
     max_pixels: PositiveInt | None = None
 
@@ -167,7 +169,13 @@ class VideoJob(UpscaleJob, frozen=True):
     """One video to upscale; `run.alpha` does not apply.
 
     Attributes:
-        source: The video; read more than once, so not a pipe.
+        source: The video, or a folder of its frames; it is read more than once, and cannot be a
+            pipe.
+        fps: Frames a second of a folder; None takes the times that it lists.
+        stream: Which of the file's streams is upscaled, by its index; None takes the one that
+            players show.
+        shape: What becomes of the picture's shape if both height and width are given; sizes are
+            those that are shown, after a turn.
         form: Whether the target is a video file, or a folder of frames.
         codec: The result's encoding.
         container: Its container (`mkv`); None derives it from the target's suffix.
@@ -176,6 +184,9 @@ class VideoJob(UpscaleJob, frozen=True):
 
     kind: Literal["video"] = "video"
     source: _File
+    fps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    stream: Annotated[int, Field(ge=0)] | None = None
+    shape: Shape = "keep"
     form: Literal["file", "folder"] = "file"
     codec: CodecOptions = CodecOptions()
     container: str | None = None
