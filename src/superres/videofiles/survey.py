@@ -97,6 +97,9 @@ def survey(source: Path, facts: VideoFacts) -> VideoFacts:
         one + span[index].begin for one, span in zip(shifts, spans, strict=True) if index in span
     ]
     measured = _mean_rate([span[index] for span in spans if index in span])
+    rate = settled_rate(facts.rate, measured, interlaced=facts.interlaced)
+    # As many as settle the rate: a packet may be one of a frame's two fields.
+    packets = max(1, round(measured / rate)) if measured and facts.interlaced else 1
     return replace(
         facts,
         timeline=Timeline(
@@ -108,8 +111,8 @@ def survey(source: Path, facts: VideoFacts) -> VideoFacts:
             notes=tuple(notes),
         ),
         start=begins[0] if begins else facts.start,
-        rate=settled_rate(facts.rate, measured, interlaced=facts.interlaced),
-        frames=expected or video.shown or None,
+        rate=rate,
+        frames=expected or -(-video.shown // packets) or None,
         counted=expected is not None,
     )
 
