@@ -16,6 +16,12 @@ COMMAND = {"scale": 2, "size": (48, 64), "codec": {"crf": 18.0}}
 SEGMENTS = [Segment("000000.nut", 60, 0, 2, 512), Segment("000001.nut", 7, 30720, 0, 0)]
 
 
+def segment_of(**values):
+    """Return a manifest with one segment, of which some values are others."""
+    fields = {"name": "a.nut", "frames": 5, "start": 0, "delay": 0, "duration": 0, **values}
+    return json.dumps({"version": 1, "command": {}, "segments": [fields]}).encode()
+
+
 def begun(tmp_path):
     """Return a work folder with 67 finished frames."""
     work = open_work(work_folder_of(tmp_path / "a.mkv"), COMMAND, overwrite=False)
@@ -59,6 +65,21 @@ def test_another_command_is_refused_with_what_differs_and_how_much_would_be_lost
     assert open_work(path, COMMAND, overwrite=False).frames == 67
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        ({**COMMAND, "codec": None}, COMMAND, "codec was None, now {'crf': 18.0}"),
+        ({**COMMAND, "cut": 3}, COMMAND, "cut was 3, now not stated"),
+        (COMMAND, {**COMMAND, "cut": None}, "cut was not stated, now None"),
+    ],
+)
+def test_what_only_one_of_two_commands_states_is_named(tmp_path, before, now, words):
+    open_work(tmp_path / "work", before, overwrite=False)
+    with pytest.raises(OutputError) as caught:
+        open_work(tmp_path / "work", now, overwrite=False)
+    assert caught.value.message.endswith(f"another command: {words}")
+
+
 def test_at_most_three_differences_are_named(tmp_path):
     path = tmp_path / "work"
     open_work(path, dict.fromkeys("abcde", 0), overwrite=False)
@@ -82,6 +103,13 @@ def test_overwriting_begins_anew_and_the_old_segments_are_gone(tmp_path):
     b'{"version": 1, "command": {}, "segments": null}',
     b'{"version": 1, "command": {}, "segments": [{"name": "a", "more": 1}]}',
     b'{"version": 1, "command": {}, "segments": ["a"]}',
+    b'{"version": 1, "command": [], "segments": []}',
+    b'{"version": 1, "command": null, "segments": []}',
+    b'{"version": 1, "command": "scale", "segments": []}',
+    segment_of(frames="5"), segment_of(frames=None), segment_of(frames=True),
+    segment_of(frames=2.5), segment_of(frames=0), segment_of(frames=-3), segment_of(start="0"),
+    segment_of(name=3), segment_of(name=""), segment_of(name="../a.nut"), segment_of(name=".."),
+    b"[" * 100_000,
 ])  # fmt: skip
 def test_a_folder_that_is_not_our_work_is_never_emptied(tmp_path, manifest, overwrite):
     path = tmp_path / "a.mkv.part"
