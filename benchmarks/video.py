@@ -3,7 +3,7 @@
     python benchmarks/video.py --clip bikes.mp4 --model default --model fast   # quality and rates
     python benchmarks/video.py --only rates --model fast                       # rates alone
 
-Quality: the middle frames of each clip are made small by bicubic, rounded to 8 bits, stored without
+Quality: the middle frames of each clip are downscaled by bicubic, rounded to 8 bits, stored without
 loss, upscaled by `superres video` itself and compared with what they were. Rates: a clip made here,
 640x360 at 24 frames a second, is upscaled by 2, as users would; beside the rate of the network
 alone stand the milliseconds of one core that each stage takes for a frame. With `--write` what is

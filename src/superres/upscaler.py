@@ -1,4 +1,4 @@
-"""Loaded models and the upscaling of pixels: any bands, any target size, whole or in rows."""
+"""Loaded models, and pixel upscaling: any bands, any target size, whole or in rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from superres import zoo
 from superres.errors import ArgumentError
 from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
+from superres.hub import cache_folder
 from superres.images.bleed import bleed_rows
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
+from superres.images.opacity import keep_ends
 from superres.images.resize import resize_rows
 from superres.images.row_stream import RowStream
+from superres.infer.anchor import anchored, anchored_rows
 from superres.infer.engine import Engine, EngineState
 from superres.infer.route import Route, Size, plan_route
+from superres.runtimes.half_precision import Memory, open_checked
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import PrecisionRequest, RuntimeFacts, RuntimeOptions
 from superres.watch import Watch
@@ -104,7 +108,12 @@ class Upscaler:
         notes = Watch()
         engine = Engine(
             found.card,
-            open_runtime(found, self._options.exact() if exact else self._options, watch=notes),
+            open_checked(
+                found,
+                self._options.exact() if exact else self._options,
+                memory=Memory(cache_folder()),
+                watch=notes,
+            ),
             tile=self._options.tile,
             ensemble=self._options.ensemble,
             fallback=lambda watch: open_runtime(found, self._options.exact(), watch=watch),
@@ -187,7 +196,7 @@ class Upscaler:
         if not bands.alpha:
             yield from self._band_rows(blocks, size, bands, route, watch)
             return
-        bled, source = itertools.tee(bleed_rows(blocks, self._halo(route, watch)))
+        bled, source, known = itertools.tee(bleed_rows(blocks, self._halo(route, watch)), 3)
         colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route, watch)
         alpha_blocks = (block[..., -1:] for block in source)
         if self._options.alpha == "network":
@@ -195,7 +204,12 @@ class Upscaler:
         else:
             alpha = resize_rows(alpha_blocks, in_size=size, out_size=route.target)
         # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any dtype.
-        yield from _joined(colour, (block.clip(0.0, 1.0) for block in alpha))
+        if min(route.target[0] - size[0], route.target[1] - size[1]) < 0:
+            alpha = (block.clip(0.0, 1.0) for block in alpha)
+        else:
+            small = (block[..., -1:] for block in known)
+            alpha = keep_ends(small, alpha, size=size, target=route.target)
+        yield from _joined(colour, alpha)
 
     def _halo(self, route: Route, watch: Watch) -> int:
         """Return how far the widest network sees, in input pixels; a resize alone sees two."""
@@ -234,7 +248,8 @@ class Upscaler:
             (engine,) = self.engines(route, watch)
             scale = engine.card.scale
             if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
-                return engine.upscale(frame, watch)  # in one piece it is faster
+                # In one piece it is faster.
+                return anchored(frame, engine.upscale(frame, watch), clamped=route.clamped)
         return np.concatenate(list(self._colour_rows((frame,), (height, width), route, watch)))
 
     def _colour_rows(
@@ -242,7 +257,7 @@ class Upscaler:
     ) -> Iterator[Unit]:
         """Upscale grey or RGB blocks through all passes of a route, then to its exact size."""
         for engine in self.engines(route, watch):
-            blocks = _through(engine, blocks, size, watch)
+            blocks = _through(engine, blocks, size, route.clamped, watch)
             size = (size[0] * engine.card.scale, size[1] * engine.card.scale)
         if size != route.target:
             blocks = resize_rows(blocks, in_size=size, out_size=route.target)
@@ -257,6 +272,7 @@ class Upscaler:
         bands: Bands | None = None,
         values: Values | None = None,
         exact: bool | None = None,
+        clamped: bool | None = None,
         watch: Watch | None = None,
     ) -> Pixels:
         """Upscale an array.
@@ -272,6 +288,8 @@ class Upscaler:
                 value and are nodata in the result.
             exact: Whether half precision would spoil them; None goes by `values`. Floats of an
                 8-bit picture are not exact.
+            clamped: Whether the result will be clamped to black and white, after which its local
+                means are then those of the input; None: whole numbers are.
             watch: The job that the picture belongs to: notified of fallbacks, and may be cancelled.
 
         Returns:
@@ -297,7 +315,8 @@ class Upscaler:
             )
         whole: Size = (block.shape[0], block.shape[1])
         exact = values.exact if exact is None else exact
-        route = plan_route(whole, self.offered, scale, size, exact=exact)
+        clamped = values.whole if clamped is None else clamped
+        route = plan_route(whole, self.offered, scale, size, exact=exact, clamped=clamped)
         tops = range(0, whole[0], _BLOCK_ROWS)
         small = (to_unit(block[top : top + _BLOCK_ROWS], values) for top in tops)
         units = self.rows(small, whole, bands, route, watch, gaps=values.nodata is not None)
@@ -366,18 +385,22 @@ def upscale(
     return load(model)(pixels, scale=scale, size=size, bands=bands, values=values)
 
 
-def _through(engine: Engine, blocks: Iterable[Unit], size: Size, watch: Watch) -> Iterator[Unit]:
-    """Run blocks through one network; grey ones through an RGB network as three equal channels."""
+def _through(
+    engine: Engine, blocks: Iterable[Unit], size: Size, clamped: bool, watch: Watch
+) -> Iterator[Unit]:
+    """Run blocks through one network, anchored; an RGB network takes grey as equal channels."""
     blocks = iter(blocks)
     first = next(blocks)
     blocks = itertools.chain((first,), blocks)
     channels, wanted = first.shape[2], engine.card.channels
-    if channels == wanted:
-        return engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
-    if channels == 1:
+    if channels == 1 < wanted:
         tripled = (np.repeat(block, wanted, axis=2) for block in blocks)
-        large = engine.upscale_rows(tripled, height=size[0], width=size[1], watch=watch)
-        return (block.mean(axis=2, keepdims=True) for block in large)
+        large = _through(engine, tripled, size, clamped, watch)
+        return (block[..., :1] for block in large)  # anchored, they are equal
+    if channels == wanted:
+        small, blocks = itertools.tee(blocks)
+        large = engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
+        return anchored_rows(small, large, size=size, scale=engine.card.scale, clamped=clamped)
     raise ArgumentError(
         f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",
         "use an RGB model for colour pictures",

@@ -12,17 +12,18 @@ from superres.errors import ArgumentError
 
 Scale = Annotated[
     float | None,
-    typer.Option("--scale", "-s", "--outscale", help="How much larger. [the model's]"),
+    typer.Option("--scale", "-s", "--outscale", help="The scale factor. [the model's]"),
 ]
 Size = Annotated[
     str | None,
     typer.Option("--size", "-r", metavar="WxH", help="The size in pixels instead; Wx or xH alone."),
 ]
 Tile = Annotated[
-    int, typer.Option("--tile", "-t", min=0, help="Tile edge in input pixels; 0 chooses.")
+    int,
+    typer.Option("--tile", "-t", min=0, help="Tile edge in input pixels; 0 means auto."),
 ]
 Ensemble = Annotated[
-    bool, typer.Option("--ensemble", "-x", help="Mean of 8 turned and flipped runs: slower.")
+    bool, typer.Option("--ensemble", "-x", help="Mean of 8 rotated and flipped runs: slower.")
 ]
 Backend = Annotated[str, typer.Option(help="openvino, torch, onnxruntime, or auto.")]
 Precision = Annotated[
@@ -34,7 +35,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Report to stdout as JSON."
 
 
 def check_scale(scale: float | None, size: str | None) -> None:
-    """Check that not both scale and size are given, and that the scale is positive.
+    """Check that at most one of scale and size is given, and that the scale is positive.
 
     Raises:
         ArgumentError: Both are given, or the scale is not above 0.

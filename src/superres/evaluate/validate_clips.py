@@ -1,4 +1,4 @@
-"""Validation of a video network during its run, on fixed clips."""
+"""Validation of a video network during training, on fixed clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One video in, one larger video out, and a report: the main path, readable top to bottom."""
+"""Video jobs: one video upscaled, from the input to the report; the main path."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from superres.watch import Watch
 def upscale_video(
     job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes = NO_PIPES
 ) -> VideoReport:
-    """Upscale one video, frame by frame, keeping all else that it holds.
+    """Upscale one video, frame by frame, keeping everything else it holds.
 
-    A run that was killed goes on where its last finished segment ends, if it is called again with
-    the same job; the result is the one of an unbroken run.
+    A killed run resumes after its last finished segment when called again with the same job; the
+    result equals that of an uninterrupted run.
 
     Args:
-        job: What to make of which video. A path is written atomically.
+        job: The video and its options. A path is written atomically.
         models: The loaded models, which jobs share.
-        watch: Told of each choice and fallback, and of the frames done and all, if known.
-        pipes: The stream that takes the bytes as they come, of a job whose target is `-`.
+        watch: Notified of each choice and fallback, and of finished frames out of all, if known.
+        pipes: The stream that receives the bytes as they are produced, if the target is `-`.
 
     Returns:
         What was done.
@@ -53,9 +53,9 @@ def upscale_video(
     Raises:
         PictureError: The source is not a video, holds no frames, or too large ones.
         OutputError: The target is the source, exists, or cannot be written.
-        ArgumentError: Scale, size, codec or container cannot be.
+        ArgumentError: Scale, size, codec or container is not possible.
         BackendError: The network or the encoder failed.
-        Cancelled: The watch was cancelled; the same job goes on where this run ended.
+        Cancelled: The watch was cancelled; the same job resumes where this run ended.
     """
     with ffmpeg_errors_as_ours(job.source):
         return _upscale(job, models, watch, pipes)
@@ -90,8 +90,8 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
     found = findings(plan, target, reader.notes(), run.times)
     seconds = time.perf_counter() - began
     return VideoReport(
-        source=str(job.source),
-        target=str(job.target),
+        source=job.names[0],
+        target=job.names[1],
         model=upscaler.model,
         scale=plan.route.target[1] / facts.size[1],
         input_size=plan.turn.size(facts.size),
@@ -126,7 +126,7 @@ def _open(job: VideoJob) -> tuple[VideoFacts, FrameReader | FolderReader]:
 
 
 def _command(job: VideoJob, plan: VideoPlan, upscaler: Upscaler | VideoNetworks) -> dict[str, Any]:
-    """Return all that the frames depend on: a run may only go on with the same."""
+    """Return everything the frames depend on, which a resumed run must match."""
     backend, encoding = upscaler.facts(plan.route), plan.encoding
     cards = [engine.card for engine in upscaler.engines(plan.route)]
     return {

@@ -1,4 +1,4 @@
-"""Plan of a video: its size, encoding and container, or why that cannot be."""
+"""Video planner: size, encoding and container."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from superres.videofiles.probe import VideoFacts
 from superres.videofiles.turn import NO_TURN, Turn, turn_of
 
 PIPE_CONTAINER = "matroska"
-"""What goes into a pipe unless another container is requested: it needs no seeking."""
+"""The default container for a pipe: it needs no seeking."""
 
 
 def plan_video(job: VideoJob, facts: VideoFacts, offered: tuple[int, ...]) -> VideoPlan:
-    """Settle what will be made of a video.
+    """Decide a video's size, encoding and container.
 
     Args:
         job: The request.
-        facts: What the source holds.
-        offered: Scales of the networks there are.
+        facts: The source's properties.
+        offered: Scales of the available networks.
 
     Raises:
         PictureError: Its frames are too large.
-        OutputError: Those of the result would be.
-        ArgumentError: Scale, size, codec or container cannot be.
+        OutputError: The result's frames would be.
+        ArgumentError: Scale, size, codec or container is not possible.
     """
     max_pixels = job.max_pixels or MAX_PIXELS
     _check_size(facts.size, max_pixels, PictureError, job.source)
@@ -62,12 +62,13 @@ def _check_size(
     source: Path,
 ) -> None:
     if size[0] * size[1] > max_pixels:
-        whose = (
-            "frames of the result would be" if error is OutputError else f"frames of {source} are"
-        )
+        whose, hint = f"frames of {source} are", "raise --max-pixels if the file can be trusted"
+        if error is OutputError:
+            whose = "frames of the result would be"
+            hint = "use a smaller scale, or raise --max-pixels"
         raise error(
             f"{whose} {size[1]}x{size[0]}, {size[0] * size[1]:,} pixels; the cap is {max_pixels:,}",
-            "use a smaller scale, or raise --max-pixels",
+            hint,
         )
 
 
@@ -102,7 +103,7 @@ def _stored_size(job: VideoJob, facts: VideoFacts, turn: Turn) -> tuple[Size | N
 
 
 def _fitted(route: Route, pix_fmt: str, turn: Turn, *, exact: bool) -> Route:
-    """Return a route to a size that a pixel format's chroma can have.
+    """Return a route to a size that is valid for a pixel format's chroma.
 
     Raises:
         ArgumentError: The size must be exact, and is impossible.

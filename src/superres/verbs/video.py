@@ -1,4 +1,4 @@
-"""The verb `video`: a larger copy of a video, with everything else it holds."""
+"""The verb `video`: an upscaled copy of a video, with everything else it holds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             "--output",
             "-o",
             metavar="OUT",
-            help="A video, a folder of frames (ends in /), or - for stdout. [beside the input]",
+            help="A video, a folder of frames (ends in /), or - for stdout. [next to the input]",
         ),
     ] = None,
     scale: Scale = None,
@@ -108,7 +108,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
       superres video clip.mp4 -o frames/ -s 4
       superres video clip.mp4 -o - -s 2 | mpv -
       superres video frames/ -o large.mp4 -s 2 --fps 24
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     check_scale(scale, size)
     if fit and stretch:
         raise ArgumentError("--fit and --stretch are both given", "use one of them")
@@ -118,11 +118,11 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
         raise ArgumentError("video reads files, got -", "name a file")
     if output == "-" and as_json:
         raise ArgumentError(
-            "--json and the video would both go to stdout", "give the video a file: -o"
+            "--json and the video would both go to stdout", "write the video to a file: -o"
         )
     if output == "-" and sys.stdout.isatty():
         raise ArgumentError(
-            "the video would be printed to the terminal", "give it a file: -o, or redirect stdout"
+            "the video would be printed to the terminal", "name a file: -o, or redirect stdout"
         )
 
     from superres.cli.batch import open_pipes
@@ -171,7 +171,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             report = upscale_video(job, ModelPool(), watch, open_pipes([job]))
         except KeyboardInterrupt:
             if job.outputs:
-                bar.print_status("the same command goes on after the last finished segment")
+                bar.print_status("the same command resumes after the last finished segment")
             raise
         for note in report.notes:
             if not bar.was_noticed(note):
@@ -182,7 +182,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
 def _target(
     source: Path, output: str | None, size: RequestedSize | None, scale: float | None, model: str
 ) -> tuple[Path | Literal["-"], Literal["file", "folder"]]:
-    """Return what to write: a file, a folder of frames, or stdout."""
+    """Return the target and its kind: a file, a folder of frames, or stdout."""
     if output == "-":
         return "-", "file"
     if output is None:
@@ -207,7 +207,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _conclude(report: VideoReport, *, as_json: bool) -> None:
-    """Print the result's path and what it kept."""
+    """Print the result's path and what was kept."""
     if as_json:
         print_json(report.to_dict())
     elif report.target != "-":

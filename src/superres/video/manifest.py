@@ -180,15 +180,31 @@ def _read(path: Path) -> tuple[Command, list[Segment]] | None:
     """Return a manifest's command and segments; None if there is no manifest of ours."""
     try:
         document = json.loads((path / _NAME).read_bytes())
-        if document["version"] != _VERSION:
+        if document["version"] != _VERSION or not isinstance(document["command"], dict):
             return None
-        return document["command"], [Segment(**fields) for fields in document["segments"]]
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return document["command"], [_segment(fields) for fields in document["segments"]]
+    except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
 def _is_complete(path: Path) -> bool:
     return json.loads((path / _NAME).read_bytes()).get("complete") is True
+
+
+def _segment(fields: dict[str, Any]) -> Segment:  # Any: as JSON holds it
+    """Return a segment of a manifest.
+
+    Raises:
+        TypeError: A field is missing, unknown or of another type.
+        ValueError: A value is none that is written here.
+    """
+    segment = Segment(**fields)
+    name, *numbers = dataclasses.astuple(segment)
+    if not isinstance(name, str) or any(type(number) is not int for number in numbers):
+        raise TypeError("a segment is a name and whole numbers")
+    if name in ("", ".", "..") or "/" in name or "\\" in name or segment.frames < 1:
+        raise ValueError("a segment is a file of the folder, and holds a frame")
+    return segment
 
 
 def _drop_unfinished(work: WorkFolder) -> None:
@@ -204,5 +220,11 @@ def _is_temporary(file: Path) -> bool:
 
 def _difference(one: Command, other: Command) -> str:
     """Return the first few things that two commands do not share."""
-    names = [name for name in other if one.get(name) != other[name]]
-    return ", ".join(f"{name} was {one.get(name)}, now {other[name]}" for name in names[:3])
+    names = [name for name in {**other, **one} if _stated(one, name) != _stated(other, name)]
+    return ", ".join(
+        f"{name} was {_stated(one, name)}, now {_stated(other, name)}" for name in names[:3]
+    )
+
+
+def _stated(command: Command, name: str) -> str:
+    return repr(command[name]) if name in command else "not stated"

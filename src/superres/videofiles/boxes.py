@@ -196,9 +196,10 @@ def _additions(file: BinaryIO, start: int, end: int) -> Iterator[tuple[str, byte
             continue
         parts = {part: (first, last) for part, first, last in _elements(file, at, until)}
         number = _number(file, *parts[_ADDITION_TYPE]) if _ADDITION_TYPE in parts else 0
-        name = number.to_bytes(8, "big").lstrip(b"\0").decode("latin-1")
+        letters = number.to_bytes(8, "big").lstrip(b"\0").decode("latin-1")
+        name = letters if len(letters) == 4 and letters.isprintable() else str(number)
         data = bytes_of(file, *parts[_ADDITION_DATA]) if _ADDITION_DATA in parts else b""
-        yield DOLBY_VISION if name in _DOLBY_VISION else f"{name or number} addition", data
+        yield DOLBY_VISION if name in _DOLBY_VISION else f"{name} addition", data
 
 
 def _elements(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int]]:
