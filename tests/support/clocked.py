@@ -6,9 +6,10 @@ any upscaling. With every fifth frame a click of 5 ms begins.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -85,17 +86,12 @@ def write_clocked(
             if audio
             else None
         )
-        late = 0
-        for place in range(frames):
-            late += sum(round(seconds * RATE) for at, seconds in pauses if at == place)
-            frame = _numbered(first + place)
-            frame.pts, frame.time_base = place + late, Fraction(1, RATE)
-            clip.mux(video.encode(frame))
-        clip.mux(video.encode(None))
+        clip.start_encoding()
+        packets = [_video_packets(video, frames, first, pauses)]
         if sound is not None:
-            for frame in _clicking(sound, first, frames, sound_rate):
-                clip.mux(sound.encode(frame))
-            clip.mux(sound.encode(None))
+            packets.append(_sound_packets(sound, first, frames, sound_rate))
+        for packet in heapq.merge(*packets, key=_decoded):
+            clip.mux(packet)
     return path
 
 
@@ -173,6 +169,28 @@ def program_rate(path: Path) -> Fraction:
     words += ["stream=avg_frame_rate", "-of", "csv=p=0", str(path)]
     said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     return Fraction(said.split()[0].strip(","))
+
+
+def _video_packets(
+    video: VideoStream, frames: int, first: int, pauses: Sequence[tuple[int, float]]
+) -> Iterator[av.Packet]:
+    late = 0
+    for place in range(frames):
+        late += sum(round(seconds * RATE) for at, seconds in pauses if at == place)
+        frame = _numbered(first + place)
+        frame.pts, frame.time_base = place + late, Fraction(1, RATE)
+        yield from video.encode(frame)
+    yield from video.encode(None)
+
+
+def _sound_packets(sound: AudioStream, first: int, frames: int, rate: int) -> Iterator[av.Packet]:
+    for frame in _clicking(sound, first, frames, rate):
+        yield from sound.encode(frame)
+    yield from sound.encode(None)
+
+
+def _decoded(packet: av.Packet) -> float:
+    return float((packet.dts or 0) * packet.time_base)
 
 
 def _numbered(number: int) -> av.VideoFrame:

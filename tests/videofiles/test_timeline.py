@@ -12,6 +12,7 @@ from clips import has_encoder
 from clocked import RATE, remux, together, write_clocked
 from edit_lists import boxes, with_edits
 
+from superres.video.decode import FrameReader
 from superres.videofiles.edits import edit_lists
 from superres.videofiles.probe import VideoFacts, open_video, probe
 from superres.videofiles.survey import settled_rate, survey
@@ -91,6 +92,31 @@ def test_a_short_gap_of_all_streams_stays(clip, tmp_path):
     path = jumping(clip, tmp_path / "a.ts", stream=-1, after=1.5, by=5)
     assert not any("jumps" in note for note in surveyed(path).timeline.notes)
     assert spread(path, 0) == pytest.approx(5, abs=0.01)
+
+
+def test_sound_that_ends_early_and_begins_late_does_not_hide_a_joint(tmp_path):
+    long = write_clocked(tmp_path / "0.ts", frames=200)
+    one = remux(long, tmp_path / "1.ts", without=[(1, 0.0, 3.0), (1, 5.0, 9.0)])
+    path = together(tmp_path / "a.ts", one, one)
+    assert any("jumps" in note for note in surveyed(path).timeline.notes)
+    assert spread(path, 0) == pytest.approx(0, abs=0.002)
+    at = times(path, 1)
+    gap = max(after - before for before, after in itertools.pairwise(at))
+    assert gap == pytest.approx(8 - 2, abs=0.1)
+
+
+def test_single_streams_that_run_back_at_different_times_are_no_joint(tmp_path):
+    short = write_clocked(tmp_path / "0.ts")
+    long = write_clocked(tmp_path / "1.ts", frames=900)
+    pictures_back = remux(long, tmp_path / "2.ts", offsets=[1.0, 2.0])
+    sound_back = remux(short, tmp_path / "3.ts", offsets=[37.0, 37.0])
+    path = together(tmp_path / "a.ts", short, pictures_back, sound_back)
+    facts = surveyed(path)
+    assert not any("jumps" in note for note in facts.timeline.notes)
+    report = FrameReader(path, facts)
+    stamps = [still.stamp for still in report.frames()]
+    assert len(stamps) == 1000
+    assert all(before < after for before, after in itertools.pairwise(stamps))
 
 
 def test_a_video_alone_is_believed(tmp_path):

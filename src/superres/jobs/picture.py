@@ -151,11 +151,12 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
     if job.model == zoo.AUTO and not (scale or job.size):
         scale = largest_scale()
     size = (picture.height, picture.width)
+    target = job.size and settle_size(job.size, size, "stretch")
     route = plan_route(
         size,
         upscaler.offered,
         scale,
-        job.size and settle_size(job.size, size, "stretch"),
+        target,
         exact=picture.values.exact,
         clamped=picture.values.whole,
     )

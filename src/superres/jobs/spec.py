@@ -132,13 +132,13 @@ class UpscaleJob(FileJob, frozen=True):
     """The common fields of pictures and videos.
 
     Attributes:
-        model: A family (`default`), a model (`default-x4`), a model file, or, for pictures,
-            `auto`, which looks at each one and chooses between `default` and `real`.
-        scale: How much larger; or
+        model: A family (`default`), a model (`default-x4`), a model file, or, for pictures, `auto`,
+            which chooses between `default` and `real` for each.
+        scale: The scale factor; or
         size: (height, width) of the result, or one of them and None. With neither, the model's
             largest scale.
-        run: How networks are run.
-        max_pixels: Largest picture or frame, before and after, that is taken on; None takes
+        run: The options for running networks.
+        max_pixels: Largest accepted picture or frame, input and output; None takes
             `media.MAX_PIXELS`.
     """
 

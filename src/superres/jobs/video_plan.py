@@ -103,7 +103,7 @@ def _stored_size(job: VideoJob, facts: VideoFacts, turn: Turn) -> tuple[Size | N
 
 
 def _fitted(route: Route, pix_fmt: str, turn: Turn, *, exact: bool) -> Route:
-    """Return a route to a size that a pixel format's chroma can have.
+    """Return a route to a size that is valid for a pixel format's chroma.
 
     Raises:
         ArgumentError: The size must be exact, and is impossible.

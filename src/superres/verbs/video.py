@@ -108,7 +108,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
       superres video clip.mp4 -o frames/ -s 4
       superres video clip.mp4 -o - -s 2 | mpv -
       superres video frames/ -o large.mp4 -s 2 --fps 24
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     check_scale(scale, size)
     if fit and stretch:
         raise ArgumentError("--fit and --stretch are both given", "use one of them")

@@ -187,6 +187,10 @@ def _read(path: Path) -> tuple[Command, list[Segment]] | None:
         return None
 
 
+def _is_complete(path: Path) -> bool:
+    return json.loads((path / _NAME).read_bytes()).get("complete") is True
+
+
 def _segment(fields: dict[str, Any]) -> Segment:  # Any: as JSON holds it
     """Return a segment of a manifest.
 
@@ -201,10 +205,6 @@ def _segment(fields: dict[str, Any]) -> Segment:  # Any: as JSON holds it
     if name in ("", ".", "..") or "/" in name or "\\" in name or segment.frames < 1:
         raise ValueError("a segment is a file of the folder, and holds a frame")
     return segment
-
-
-def _is_complete(path: Path) -> bool:
-    return json.loads((path / _NAME).read_bytes()).get("complete") is True
 
 
 def _drop_unfinished(work: WorkFolder) -> None:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 _ABSOLUTE_S = 10  # a file that begins later than this shows what its recorder's clock read
-_SAME_JUMP_S = 2  # streams that jump by amounts nearer than this to each other jump together
+# Streams that jump to times nearer than this to each other may jump together, for one of them may
+# begin late; ahead they do if their jumps are as long, or end as near, as this.
+_SAME_BEGINNING_S, _SAME_JUMP_S = 30, 2
 _MOST_TRIED = 50  # jumps of another stream
 _OVERLAP_S = Fraction(1, 2)  # of sound at a joint is left out, so that pictures go on at once
 _ROUNDING_S = Fraction(1, 1000)  # of a packet's length
@@ -95,6 +97,9 @@ def survey(source: Path, facts: VideoFacts) -> VideoFacts:
         one + span[index].begin for one, span in zip(shifts, spans, strict=True) if index in span
     ]
     measured = _mean_rate([span[index] for span in spans if index in span])
+    rate = settled_rate(facts.rate, measured, interlaced=facts.interlaced)
+    # As many as settle the rate: a packet may be one of a frame's two fields.
+    packets = max(1, round(measured / rate)) if measured and facts.interlaced else 1
     return replace(
         facts,
         timeline=Timeline(
@@ -106,8 +111,8 @@ def survey(source: Path, facts: VideoFacts) -> VideoFacts:
             notes=tuple(notes),
         ),
         start=begins[0] if begins else facts.start,
-        rate=settled_rate(facts.rate, measured, interlaced=facts.interlaced),
-        frames=expected or video.shown or None,
+        rate=rate,
+        frames=expected or -(-video.shown // packets) or None,
         counted=expected is not None,
     )
 
@@ -179,13 +184,14 @@ class _Jump:
     run: int  # the one that begins after it
     place: int
     amount: Fraction
+    to: Fraction
 
 
 def _joints(main: Mapping[int, Stamps]) -> list[_Joint]:
     """Return the jumps that all streams make, out of those that single ones do."""
     by_stream = {
         index: [
-            _Jump(index, number, after.place, after.begin - before.end)
+            _Jump(index, number, after.place, after.begin - before.end, after.begin)
             for number, (before, after) in enumerate(pairwise(one.runs), 1)
         ]
         for index, one in main.items()
@@ -218,7 +224,9 @@ def _alike(jump: _Jump, held: Sequence[_Jump], used: set[_Jump]) -> _Jump | None
     """Return the first jump of another stream that can be the same one; None if none can."""
     begin = bisect.bisect_right(held, jump.place, key=_place)
     for other in held[begin : begin + _MOST_TRIED]:
-        if other not in used and abs(other.amount - jump.amount) < _SAME_JUMP_S:
+        apart, longer = abs(other.to - jump.to), abs(other.amount - jump.amount)
+        alike = max(other.amount, jump.amount) < 0 or min(apart, longer) < _SAME_JUMP_S
+        if other not in used and apart < _SAME_BEGINNING_S and alike:
             return other
     return None
 
