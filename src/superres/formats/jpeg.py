@@ -44,10 +44,15 @@ class Jpeg:
         import pyvips
 
         from superres.formats.compression import jpeg_quality
+        from superres.mending.flaws import flaw_notes
+        from superres.mending.jpeg import mend_jpeg
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
-            found = Found(coded_quality=jpeg_quality(stream))
+            mended = mend_jpeg(source, stream)
+        with closing(mended.file.open() if mended.file else stream_of(source)) as stream:
+            quality = jpeg_quality(stream)
+        found = Found(coded_quality=quality, patched=mended.file, notes=flaw_notes(mended.flaws))
         loader = Loader(self.name, self.title, pyvips.Image.jpegload_source)
         return open_image(source, loader, limits, found)
 

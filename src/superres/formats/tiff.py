@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from superres.metadata.picture import (
 if TYPE_CHECKING:
     import pyvips
 
+    from superres.mending.patches import Patched
     from superres.metadata.header import Metadata
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -59,7 +61,13 @@ class Tiff:
                 raise unreadable(source, self.title, str(error)) from error
         if facts.pages > 1:
             raise pages_error(source, facts.pages)
-        found = Found(exif=facts.exif, alpha=facts.alpha, iptc=facts.iptc, notes=facts.notes)
+        found = Found(
+            exif=facts.exif,
+            alpha=facts.alpha,
+            iptc=facts.iptc,
+            notes=facts.notes,
+            mend=partial(_mended, source, facts.first),
+        )
         loader = Loader(
             self.name,
             self.title,
@@ -94,6 +102,16 @@ class Tiff:
         header = replace(header, metadata=replace(held, exif=None, iptc=None))
         save(path, rows, header, saver)
         return (*notes, *_finish(path, held))
+
+
+def _mended(source: Path | bytes, at: int) -> tuple[Patched, Notes] | None:
+    """Return the picture whose directory is at an offset, without flaws, and notes on them."""
+    from superres.mending.flaws import flaw_notes
+    from superres.mending.tiff import clean_tiff
+
+    with closing(stream_of(source)) as stream:
+        clean = clean_tiff(source, stream, at)
+    return (clean.file, flaw_notes(clean.flaws)) if clean else None
 
 
 def _finish(path: Path, held: Metadata) -> Notes:

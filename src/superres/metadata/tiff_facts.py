@@ -33,6 +33,7 @@ class TiffFacts:
         exif: Its EXIF tags as a block, None if there are none.
         iptc: Its IPTC record, None if there is none.
         notes: What it carries that will not be kept.
+        first: Where its first directory is.
     """
 
     pages: int
@@ -40,6 +41,7 @@ class TiffFacts:
     exif: bytes | None
     iptc: bytes | None
     notes: tuple[str, ...]
+    first: int
 
 
 def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
@@ -64,7 +66,7 @@ def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
     except TagError as error:
         notes.append(f"the TIFF's EXIF tags are damaged ({error}) and not kept")
     alpha = _alpha(stream, header, first)
-    return TiffFacts(pages, alpha, exif, iptc_of_tiff(stream), tuple(notes))
+    return TiffFacts(pages, alpha, exif, iptc_of_tiff(stream), tuple(notes), header.first)
 
 
 def _count_pages(stream: BinaryIO, header: Header, first: Directory) -> tuple[int, int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from superres.errors import PictureError
 from superres.frame import Values
+from superres.mending.patches import Patched
 from superres.metadata.exif import exif_orientation
 from superres.metadata.header import blob, collect_metadata, profile_of
 from superres.metadata.picture import Picture, ReadLimits, name_of, unreadable
@@ -23,6 +24,8 @@ from superres.vips.levels import full_range, nearest_straight
 from superres.vips.library import UNREAD, prepare_library, reason_of
 
 _OTHER_HINT = "save it as 8-bit, 16-bit or 32-bit float grey or RGB first"
+Mend = Callable[[], tuple[Patched, tuple[str, ...]] | None]
+
 _ROWWISE = (1, 2)  # orientations whose rows come in the file's own order
 
 
@@ -40,6 +43,7 @@ class Loader:
         own_exif: Whether EXIF comes from `Found` alone, as libvips does not see it.
         spare_bits: Whether samples of 10 or 12 bits come shifted to the top of 16.
         damaged_hint: What to do about a file that fails; "" for a damaged one.
+        options: What else the loader is told.
     """
 
     name: str
@@ -50,11 +54,18 @@ class Loader:
     own_exif: bool = False
     spare_bits: bool = False
     damaged_hint: str = ""
+    options: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a format's own reader found in a file without libvips; None where libvips knows."""
+    """What a format's own reader found in a file without libvips; None where libvips knows.
+
+    Attributes:
+        patched: The file as libvips is to see it, if that is not as it is.
+        mend: Returns the file without flaws that cost no pixel, and notes on them, or None if it
+            has no such flaw; called where libvips complains.
+    """
 
     exif: bytes | None = None
     xmp: bytes | None = None
@@ -64,6 +75,8 @@ class Found:
     profile: bool = False
     coded_quality: int | None = None
     notes: tuple[str, ...] = ()
+    patched: Patched | None = None
+    mend: Mend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +84,12 @@ class _Recipe:
     """How the pixels are made from the file."""
 
     source: Path | bytes
+    content: Path | bytes | Patched
     loader: Loader
     orientation: int
     colour: Colour
     bits: int
+    mend: Mend | None
 
 
 def open_image(
@@ -96,19 +111,31 @@ def open_image(
             that are not read.
     """
     prepare_library()
-    name = name_of(source)
     try:
-        image = _load(source, loader, "sequential")
-        limits.check_size(name, image.height, image.width)
-        pages = _number(image, "n-pages")
-        if loader.many and pages > 1:
-            raise loader.many(source, pages)
-        icc = profile_of(image)
-        colour = plan_colour(image, name, icc=icc, alpha=found.alpha, profile=limits.profile)
-        # Building the conversion checks the profile; no pixel is decoded yet.
-        convert_colour(image, colour)
+        return _open(source, loader, limits, found)
+    except pyvips.Error as error:
+        mended = found.mend and found.mend()
+        if not mended:
+            raise _failed(source, loader, error) from error
+    patched, notes = mended
+    found = replace(found, patched=patched, mend=None, notes=(*found.notes, *notes))
+    try:
+        return _open(source, loader, limits, found)
     except pyvips.Error as error:
         raise _failed(source, loader, error) from error
+
+
+def _open(source: Path | bytes, loader: Loader, limits: ReadLimits, found: Found) -> Picture:
+    name, content = name_of(source), found.patched or source
+    image, place = _load(content, loader, "sequential")
+    limits.check_size(name, image.height, image.width)
+    pages = _number(image, "n-pages")
+    if loader.many and pages > 1:
+        raise loader.many(source, pages)
+    icc = profile_of(image)
+    colour = plan_colour(image, name, icc=icc, alpha=found.alpha, profile=limits.profile)
+    # Building the conversion checks the profile; no pixel is decoded yet.
+    convert_colour(image, colour)
     exif = found.exif or (None if loader.own_exif else blob(image, "exif-data"))
     metadata, notes = collect_metadata(
         image, icc=colour.icc, exif=exif, xmp=found.xmp, dpi=found.dpi, iptc=found.iptc
@@ -120,7 +147,8 @@ def open_image(
     if orientation > 4:
         height, width = width, height
     bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
-    recipe = _Recipe(source, loader, orientation, colour, bits)
+    del image, place
+    recipe = _Recipe(source, content, loader, orientation, colour, bits, found.mend)
     return Picture(
         height=height,
         width=width,
@@ -136,14 +164,36 @@ def open_image(
 
 
 def _rows(recipe: _Recipe, size: tuple[int, int], block: int) -> Iterator[NDArray[Any]]:
-    source, (height, width) = recipe.source, size
-    shape = (width, recipe.colour.bands.channels)
+    """Yield rows; where libvips complains, go on from there in the mended file, if there is one."""
+    done = 0
     try:
-        image = _upright(recipe)
-        if (image.height, image.width, image.bands) != (height, *shape):
-            raise PictureError(f"{name_of(source)} changed while it was read", "run it once more")
-        region = pyvips.Region.new(image)
-        for top in range(0, height, block):
+        for pixels in _rows_from(recipe, size, block, 0):
+            yield pixels
+            done += len(pixels)
+    except pyvips.Error as error:
+        mended = recipe.mend and recipe.mend()
+        if not mended:
+            raise _failed(recipe.source, recipe.loader, error) from error
+        recipe = replace(recipe, content=mended[0])
+        try:
+            yield from _rows_from(recipe, size, block, done)
+        except pyvips.Error as again:
+            raise _failed(recipe.source, recipe.loader, again) from again
+
+
+def _rows_from(
+    recipe: _Recipe, size: tuple[int, int], block: int, begin: int
+) -> Iterator[NDArray[Any]]:
+    height, width = size
+    shape = (width, recipe.colour.bands.channels)
+    image, place = _upright(recipe)
+    if (image.height, image.width, image.bands) != (height, *shape):
+        raise PictureError(
+            f"{name_of(recipe.source)} changed while it was read", "run it once more"
+        )
+    region = pyvips.Region.new(image)
+    try:
+        for top in range(begin, height, block):
             count = min(block, height - top)
             data = region.fetch(0, top, width, count)
             pixels = np.frombuffer(data, np.dtype(recipe.colour.dtype)).reshape(count, *shape)
@@ -152,8 +202,9 @@ def _rows(recipe: _Recipe, size: tuple[int, int], block: int) -> Iterator[NDArra
             if recipe.colour.rounded_down:
                 pixels = nearest_straight(pixels)
             yield pixels
-    except pyvips.Error as error:
-        raise _failed(source, recipe.loader, error) from error
+    finally:
+        del region, image  # before what they read from
+        del place
 
 
 def _failed(source: Path | bytes, loader: Loader, error: pyvips.Error) -> PictureError:
@@ -177,24 +228,39 @@ def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None) -> int
 
 
 def _load(
-    source: Path | bytes, loader: Loader, access: Literal["sequential", "random"]
-) -> pyvips.Image:
-    """Open a file with the one loader of its format; the slightest damage is an error."""
-    if isinstance(source, Path):
+    content: Path | bytes | Patched, loader: Loader, access: Literal["sequential", "random"]
+) -> tuple[pyvips.Image, pyvips.Source]:
+    """Open a file with the one loader of its format; the slightest damage is an error.
+
+    Returns:
+        The image, and what it reads from, which must outlive it.
+    """
+    if isinstance(content, Path):
         # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
-        place = pyvips.Source.new_from_file(cast("str", os.fsencode(source)))
+        place = pyvips.Source.new_from_file(cast("str", os.fsencode(content)))
+    elif isinstance(content, bytes):
+        place = pyvips.Source.new_from_memory(content)
     else:
-        place = pyvips.Source.new_from_memory(source)
-    return loader.load(place, access=access, fail_on="warning")
+        place = _patched_source(content)
+    return loader.load(place, access=access, fail_on="warning", **loader.options), place
 
 
-def _upright(recipe: _Recipe) -> pyvips.Image:
+def _patched_source(content: Patched) -> pyvips.Source:
+    stream = content.open()
+    place = pyvips.SourceCustom()
+    place.on_read(stream.read)
+    place.on_seek(stream.seek)
+    return place
+
+
+def _upright(recipe: _Recipe) -> tuple[pyvips.Image, pyvips.Source]:
     """Open the file again and convert and turn it, lazily."""
     access = "sequential" if recipe.orientation in _ROWWISE else "random"
-    image = convert_colour(_load(recipe.source, recipe.loader, access), recipe.colour)
+    loaded, place = _load(recipe.content, recipe.loader, access)
+    image = convert_colour(loaded, recipe.colour)
     turned = {2: "d0", 3: "d180", 4: "d180", 5: "d90", 6: "d90", 7: "d270", 8: "d270"}
     if recipe.orientation > 1:
         image = image.rot(turned[recipe.orientation])
     if recipe.orientation in (2, 4, 5, 7):
         image = image.fliphor()
-    return image
+    return image, place
