@@ -19,6 +19,7 @@ from superres.metadata.picture import (
     Picture,
     ReadLimits,
     WriteOptions,
+    name_of,
     pages_error,
     stream_of,
     unreadable,
@@ -27,10 +28,12 @@ from superres.metadata.picture import (
 if TYPE_CHECKING:
     import pyvips
 
+    from superres.decoding.tiff_pages import TiffPage
     from superres.mending.patches import Patched
     from superres.metadata.header import Metadata
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HEAD_BYTES = 32
 _BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
 
 
@@ -47,26 +50,58 @@ class Tiff:
         return head.startswith(_STARTS)
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
-        """Read a TIFF's header and tags; several pages are refused."""
+        """Read the header and tags of a page."""
+        from superres.decoding.camera_raw import raw_error, raw_kind
+        from superres.decoding.tiff_pages import read_tiff_pages
+        from superres.metadata.tags import TagError
+
+        with closing(stream_of(source)) as stream:
+            kind = raw_kind(stream.read(_HEAD_BYTES))
+            if kind:
+                raise raw_error(source, kind)
+            try:
+                found = read_tiff_pages(stream)
+            except TagError as error:
+                raise unreadable(source, self.title, str(error)) from error
+        if found.camera_raw:
+            raise raw_error(source)
+        first, *others = found.pages
+        if others:
+            raise pages_error(source, len(found.pages))
+        return self._open_page(source, first, found.notes, limits)
+
+    def _open_page(
+        self, source: Path | bytes, page: TiffPage, notes: Notes, limits: ReadLimits
+    ) -> Picture:
         import pyvips
 
+        from superres.decoding.tiff_coding import coding_error
+        from superres.mending.tiff import page_view
         from superres.metadata.tags import TagError
         from superres.metadata.tiff_facts import read_tiff_facts
         from superres.vips.decode import Found, Loader, open_image
 
+        patched: Patched | None = None
         with closing(stream_of(source)) as stream:
+            view = page_view(source, stream, page.at)
+        with closing(view.open()) as stream:
             try:
                 facts = read_tiff_facts(stream)
             except TagError as error:
                 raise unreadable(source, self.title, str(error)) from error
-        if facts.pages > 1:
-            raise pages_error(source, facts.pages)
+        name = name_of(source)
+        if page.index is None:
+            mended = _mended(source, page.at)
+            if mended is None:
+                raise unreadable(source, self.title, "its picture lies partly outside the file")
+            patched = mended[0]
         found = Found(
             exif=facts.exif,
             alpha=facts.alpha,
             iptc=facts.iptc,
-            notes=facts.notes,
-            mend=partial(_mended, source, facts.first),
+            notes=(*notes, *facts.notes),
+            patched=patched,
+            mend=None if patched else partial(_mended, source, page.at),
         )
         loader = Loader(
             self.name,
@@ -74,6 +109,8 @@ class Tiff:
             pyvips.Image.tiffload_source,
             orientation="tag",
             own_exif=True,
+            explain=partial(coding_error, name, page.coding),
+            options={"page": page.index or 0},
         )
         return open_image(source, loader, limits, found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from superres.decoding.camera_raw import raw_error, raw_kind
 from superres.errors import PictureError
 from superres.formats.heif import SEQUENCE_BRANDS, brands_of
 from superres.metadata.picture import animation_error, name_of
@@ -34,6 +35,8 @@ def unknown_error(source: Path | bytes, head: bytes, readable: Sequence[str]) ->
     name = name_of(source)
     if not head:
         return PictureError(f"{name} is empty (0 bytes)", "check where it was copied from")
+    if kind := raw_kind(head):
+        return raw_error(source, kind)
     brand = brands_of(head)[0]
     if brand in SEQUENCE_BRANDS:
         return animation_error(source, "an image sequence (animated AVIF or HEIC)")

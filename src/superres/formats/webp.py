@@ -48,7 +48,7 @@ class Webp:
         """Read a WebP's header; animations are refused."""
         import pyvips
 
-        from superres.formats.compression import webp_quality
+        from superres.decoding.compression import webp_quality
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:

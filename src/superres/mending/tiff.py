@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from superres.mending.flaws import DIRECTORY, NO_PHOTOMETRIC, Flaw
-from superres.mending.patches import Patched, Piece, size_of
+from superres.mending.patches import Patched, Piece, patched, size_of
 from superres.metadata.tags import (
     LONG,
     LONG8,
@@ -34,6 +34,7 @@ _PLANAR, _UNIT, _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_COUNTS = (
     324,
     325,
 )
+_OF_ALL = (282, 283, 296, 700, 33723, 34675)  # resolution, XMP, IPTC, ICC
 _WHOLE = (SHORT, LONG, LONG8)
 _UNCOMPRESSED, _PALETTE, _COLOUR_MAP = 1, 3, 320
 _MAX_PARTS = 10_000_000
@@ -86,6 +87,14 @@ class CleanTiff:
     flaws: tuple[Flaw, ...]
 
 
+def page_view(source: Path | bytes, stream: BinaryIO, at: int) -> Patched:
+    """Return a TIFF whose first directory is the one at an offset; nothing else is changed."""
+    header = read_header(stream)
+    start = struct.pack(header.offset_code, at)
+    changes = [(header.first_at, header.first_at + len(start), start)]
+    return patched(source, size_of(stream), changes)
+
+
 def clean_tiff(source: Path | bytes, stream: BinaryIO, at: int) -> CleanTiff | None:
     """Return a TIFF as if one of its pictures were all that it holds, in a directory without flaws.
 
@@ -103,6 +112,12 @@ def clean_tiff(source: Path | bytes, stream: BinaryIO, at: int) -> CleanTiff | N
     try:
         header = read_header(stream)
         slots = read_directory(stream, header, at).slots
+        if at != header.first:  # a thumbnail in front may hold what is true of all
+            slots = {
+                tag: slot
+                for tag, slot in read_directory(stream, header, header.first).slots.items()
+                if tag in _OF_ALL
+            } | slots
         fields, flaws = _fields(stream, header, slots)
     except TagError:
         return None

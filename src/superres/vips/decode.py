@@ -43,6 +43,7 @@ class Loader:
         own_exif: Whether EXIF comes from `Found` alone, as libvips does not see it.
         spare_bits: Whether samples of 10 or 12 bits come shifted to the top of 16.
         damaged_hint: What to do about a file that fails; "" for a damaged one.
+        explain: Builds the error for a reason that is no damage, or returns None.
         options: What else the loader is told.
     """
 
@@ -54,6 +55,7 @@ class Loader:
     own_exif: bool = False
     spare_bits: bool = False
     damaged_hint: str = ""
+    explain: Callable[[str], PictureError | None] | None = None
     options: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
@@ -209,6 +211,9 @@ def _rows_from(
 
 def _failed(source: Path | bytes, loader: Loader, error: pyvips.Error) -> PictureError:
     reason = reason_of(error)
+    explained = loader.explain and loader.explain(reason)
+    if explained:
+        return explained
     hint = _OTHER_HINT if reason.endswith(UNREAD) else loader.damaged_hint
     return unreadable(source, loader.title, reason, hint)
 
