@@ -210,9 +210,7 @@ def test_a_jpeg_of_twelve_bits_is_told_so(tmp_path):
 
 
 def test_what_calls_itself_a_copy_and_is_alone_is_read_and_said():
-    data = tiff(THUMBNAIL, FULL, below=True, tags=[(330, 3, (1,))])
-    picture = open_picture(
-        data.replace(struct.pack("<HHI", 330, 4, 1), struct.pack("<HHI", 331, 4, 1))
-    )
+    pointer, other = (struct.pack("<HHI", tag, 4, 1) for tag in (330, 331))
+    picture = open_picture(tiff(THUMBNAIL, FULL, below=True).replace(pointer, other))
     assert np.array_equal(read_pixels(picture), THUMBNAIL)
     assert "each of its pictures a reduced copy" in picture.notes[0]
