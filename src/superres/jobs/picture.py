@@ -20,8 +20,15 @@ from superres.jobs.auto_model import choose_model, largest_scale
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
-from superres.jobs.spec import PictureJob, checked_arguments
-from superres.media import MAX_PIXELS, Picture, WriteOptions, open_picture, write_picture
+from superres.jobs.spec import PIPE, PictureJob, checked_arguments
+from superres.media import (
+    MAX_PIXELS,
+    Picture,
+    WriteOptions,
+    format_for,
+    open_picture,
+    write_picture,
+)
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.watch import Watch
@@ -66,7 +73,7 @@ def upscale_picture(
         values=picture.values,
         metadata=picture.metadata,
         format=job.format or (None if isinstance(target, Path) else picture.format),
-        options=WriteOptions(quality=job.quality),
+        options=_options(job, picture),
     )
     return Report(
         source=str(job.source),
@@ -134,6 +141,15 @@ def enlarge(
         stacklevel=2,
     )
     return upscale_file(source, target, scale=scale, size=size, model=model, overwrite=overwrite)
+
+
+def _options(job: PictureJob, picture: Picture) -> WriteOptions:
+    """Return how the result is encoded; unless requested otherwise, without loss as the source."""
+    lossless = job.lossless
+    if lossless is None and job.quality is None and picture.lossless:
+        target = job.format or (picture.format if job.target == PIPE else job.target)
+        lossless = format_for(target).name == picture.format
+    return WriteOptions(quality=job.quality, lossless=bool(lossless))
 
 
 def _choose_model(source: Path | bytes, picture: Picture, watch: Watch) -> str:

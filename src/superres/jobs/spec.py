@@ -151,12 +151,15 @@ class PictureJob(UpscaleJob, frozen=True):
         profile: Keep the ICC profile, or convert to sRGB.
         format: Format of the result; None goes by the target's name, in a pipe by the source.
         quality: Quality of lossy formats; None takes each format's default.
+        lossless: Whether no detail may be lost in coding; None does as the source does, where the
+            format of the result is the same and no quality is requested.
     """
 
     kind: Literal["picture"] = "picture"
     profile: Literal["keep", "srgb"] = "keep"
     format: str | None = None
     quality: Quality | None = None
+    lossless: bool | None = None
 
 
 class VideoJob(UpscaleJob, frozen=True):

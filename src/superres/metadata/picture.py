@@ -68,6 +68,7 @@ class Picture:
         planes: Pictures of this size and kind in the file: pages, slices or frames.
         coded_quality: About the quality of libjpeg or libwebp that it was coded with, 0 to 100;
             None if it is lossless or unknown.
+        lossless: Whether its format could have lost detail, and the file says that it did not.
     """
 
     height: int
@@ -81,6 +82,7 @@ class Picture:
     _decode: Decode = field(repr=False)
     planes: int = 1
     coded_quality: int | None = None
+    lossless: bool = False
 
     def rows(self, plane: int = 0, *, block: int = BLOCK_ROWS) -> Iterator[NDArray[Any]]:
         """Decode one plane from top to bottom.
@@ -141,6 +143,11 @@ class WriteOptions:
     compression: int = 2
 
     def __post_init__(self) -> None:
+        if self.quality is not None and self.lossless:
+            raise ArgumentError(
+                f"a quality of {self.quality} and lossless coding are both requested",
+                "choose one of them",
+            )
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise ArgumentError(f"quality must be 1 to 100, got {self.quality}", "95 is a good one")
         if not 0 <= self.compression <= 9:

@@ -66,6 +66,14 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         str | None, typer.Option("--format", "-f", help="png, jpg, webp, tiff, avif. [the input's]")
     ] = None,
     quality: Quality = None,
+    lossless: Annotated[
+        bool | None,
+        typer.Option(
+            "--lossless/--lossy",
+            help="Lose no detail in webp and avif. [as the input, in the same format]",
+            show_default=False,
+        ),
+    ] = None,
     ensemble: Ensemble = False,
     alpha: Annotated[
         Literal["network", "resize"], typer.Option(help="How transparency is upscaled.")
@@ -113,6 +121,11 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
             "use one of them",
             overwrite and skip_existing,
         ),
+        (
+            f"--lossless and --quality {quality} are both given",
+            "use one of them",
+            bool(lossless and quality),
+        ),
     )
 
     from superres.cli.batch import open_pipes, run_batch
@@ -146,6 +159,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
                 profile=profile,
                 format=format,
                 quality=quality,
+                lossless=lossless,
             )
             for task in plan.tasks
         ]

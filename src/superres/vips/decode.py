@@ -76,6 +76,7 @@ class Found:
     iptc: bytes | None = None
     profile: bool = False
     coded_quality: int | None = None
+    lossless: bool = False
     notes: tuple[str, ...] = ()
     patched: Patched | None = None
     mend: Mend | None = None
@@ -161,6 +162,7 @@ def _open(source: Path | bytes, loader: Loader, limits: ReadLimits, found: Found
         title=loader.title,
         notes=(*found.notes, *colour.notes, *notes),
         coded_quality=found.coded_quality,
+        lossless=found.lossless,
         _decode=lambda plane, block: _rows(recipe, (height, width), block),
     )
 
