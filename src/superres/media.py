@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, OutputError, unknown_name
 from superres.formats.format import EncoderError, Format, Holding, ReadOnly
+from superres.formats.gif import Gif
 from superres.formats.heif import Avif, Heic
 from superres.formats.holding import held_header, held_pixels
 from superres.formats.jpeg import Jpeg
+from superres.formats.optional import Jpeg2000, JpegXl
 from superres.formats.png import Png
 from superres.formats.tiff import Tiff
+from superres.formats.uncompressed import Bmp, Pnm
 from superres.formats.unknown import unknown_error
 from superres.formats.webp import Webp
 from superres.frame import Bands, Values
@@ -52,7 +55,19 @@ __all__ = [
 ]
 
 # In the order in which they are tried on a file. A new format is a file in `formats` and a row.
-FORMATS: tuple[Format, ...] = (Png(), Jpeg(), Webp(), Tiff(), Avif(), Heic())
+FORMATS: tuple[Format, ...] = (
+    Png(),
+    Jpeg(),
+    Webp(),
+    Tiff(),
+    Avif(),
+    Heic(),
+    Gif(),
+    Bmp(),
+    Pnm(),
+    Jpeg2000(),
+    JpegXl(),
+)
 HEAD_BYTES = 256
 _DEFAULTS = WriteOptions()
 

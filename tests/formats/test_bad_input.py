@@ -141,7 +141,7 @@ def test_an_empty_file_is_an_error_that_says_so(tmp_path):
         (b"8BPS\0\1", "Photoshop"),
         (b"PK\3\4" + bytes(30), "zip"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "isom"),
-        (b"P6 2 2 255 " + bytes(12), "P6 2 2"),
+        (b"P9 2 2 255 " + bytes(12), "P9 2 2"),
     ],
 )
 def test_other_files_named_png_are_refused_by_what_they_are(tmp_path, content, word):

@@ -32,7 +32,7 @@ class Jpeg:
 
     name = "jpeg"
     title = "JPEG"
-    suffixes = (".jpg", ".jpeg", ".jpe", ".jfif")
+    suffixes = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo")
     holding = Holding(
         dtypes=("uint8",),
         alpha=False,
