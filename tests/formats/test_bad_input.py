@@ -228,10 +228,10 @@ def test_an_image_sequence_names_the_verb_for_animations():
     assert "`superres video`" in caught.value.hint
 
 
-def test_a_tiff_of_pages_names_the_verb_for_many_frames():
+def test_a_tiff_of_pages_names_the_verb_that_takes_them():
     with pytest.raises(PictureError, match=r"holds 3 pictures \(pages\)") as caught:
         open_picture(raw_tiff(ramp(8, 8, 3), 2, pages=3))
-    assert "`superres burst`" in caught.value.hint
+    assert "`superres upscale` takes all pages" in caught.value.hint
 
 
 def test_a_tiff_whose_directories_run_in_a_circle_ends():

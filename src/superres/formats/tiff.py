@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.formats.format import Holding
+from superres.formats.format import EncoderError, Holding
 from superres.metadata.picture import (
     Header,
     Notes,
@@ -20,7 +20,6 @@ from superres.metadata.picture import (
     ReadLimits,
     WriteOptions,
     name_of,
-    pages_error,
     stream_of,
     unreadable,
 )
@@ -34,16 +33,16 @@ if TYPE_CHECKING:
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEAD_BYTES = 32
-_BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
+BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
 
 
 class Tiff:
-    """TIFF: 8 or 16 bits or 32-bit float, grey or RGB, with alpha, lossless; one page."""
+    """TIFF: 8 or 16 bits or 32-bit float, grey or RGB, with alpha, lossless; pages."""
 
     name = "tiff"
     title = "TIFF"
     suffixes = (".tif", ".tiff")
-    holding = Holding(dtypes=("uint8", "uint16", "float32"), iptc_bytes=2**31 - 1)
+    holding = Holding(dtypes=("uint8", "uint16", "float32"), iptc_bytes=2**31 - 1, pages=True)
 
     def sniff(self, head: bytes) -> bool:
         """Look for TIFF's and BigTIFF's marks in both byte orders."""
@@ -65,10 +64,22 @@ class Tiff:
                 raise unreadable(source, self.title, str(error)) from error
         if found.camera_raw:
             raise raw_error(source)
-        first, *others = found.pages
-        if others:
-            raise pages_error(source, len(found.pages))
-        return self._open_page(source, first, found.notes, limits)
+
+        def page(number: int) -> Picture:
+            opened = self._open_page(source, found.pages[number - 1], found.notes, limits)
+            return replace(opened, pages=len(found.pages), _page=page)
+
+        return page(1)
+
+    def add_page(self, path: Path, page: Path) -> None:
+        """Append the finished file of a page."""
+        from superres.metadata.tags import TagError
+        from superres.vips.tiff_join import add_page
+
+        try:
+            add_page(path, page)
+        except TagError as error:
+            raise EncoderError(str(error)) from error
 
     def _open_page(
         self, source: Path | bytes, page: TiffPage, notes: Notes, limits: ReadLimits
@@ -130,7 +141,7 @@ class Tiff:
                 compression="none" if plain else "deflate",
                 level=max(1, options.compression),
                 predictor="none" if plain else "float" if dtype.kind == "f" else "horizontal",
-                bigtiff=values * dtype.itemsize > _BIG_TIFF_BYTES,
+                bigtiff=options.past_4_gb or values * dtype.itemsize > BIG_TIFF_BYTES,
                 resunit="inch",
                 keep=keep,
             )

@@ -81,6 +81,9 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     profile: Annotated[
         Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
     ] = "keep",
+    page: Annotated[
+        int | None, typer.Option(min=1, help="The one page of a multi-page file, from 1. [all]")
+    ] = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
     device: Device = "auto",
@@ -157,6 +160,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
                 run=run,
                 max_pixels=max_pixels,
                 profile=profile,
+                page=page,
                 format=format,
                 quality=quality,
                 lossless=lossless,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import pyvips
@@ -129,8 +129,25 @@ def open_image(
 
 
 def _open(source: Path | bytes, loader: Loader, limits: ReadLimits, found: Found) -> Picture:
-    name, content = name_of(source), found.patched or source
+    content = found.patched or source
     image, place = _load(content, loader, "sequential")
+    try:
+        return _described(image, source, content, loader, limits, found)
+    finally:
+        del image
+        place.close()
+
+
+def _described(
+    image: pyvips.Image,
+    source: Path | bytes,
+    content: Path | bytes | Patched,
+    loader: Loader,
+    limits: ReadLimits,
+    found: Found,
+) -> Picture:
+    """Return what an image is, and how its pixels are read."""
+    name = name_of(source)
     limits.check_size(name, image.height, image.width)
     pages = _number(image, "n-pages")
     if loader.many and pages > 1:
@@ -150,7 +167,6 @@ def _open(source: Path | bytes, loader: Loader, limits: ReadLimits, found: Found
     if orientation > 4:
         height, width = width, height
     bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
-    del image, place
     recipe = _Recipe(source, content, loader, orientation, colour, bits, found.mend)
     return Picture(
         height=height,
@@ -192,6 +208,7 @@ def _rows_from(
     shape = (width, recipe.colour.bands.channels)
     image, place = _upright(recipe)
     if (image.height, image.width, image.bands) != (height, *shape):
+        place.close()
         raise PictureError(
             f"{name_of(recipe.source)} changed while it was read", "run it once more"
         )
@@ -208,7 +225,7 @@ def _rows_from(
             yield pixels
     finally:
         del region, image  # before what they read from
-        del place
+        place.close()
 
 
 def _failed(source: Path | bytes, loader: Loader, error: pyvips.Error) -> PictureError:
@@ -236,31 +253,53 @@ def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None) -> int
 
 def _load(
     content: Path | bytes | Patched, loader: Loader, access: Literal["sequential", "random"]
-) -> tuple[pyvips.Image, pyvips.Source]:
+) -> tuple[pyvips.Image, _Place]:
     """Open a file with the one loader of its format; the slightest damage is an error.
 
     Returns:
         The image, and what it reads from, which must outlive it.
     """
-    if isinstance(content, Path):
-        # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
-        place = pyvips.Source.new_from_file(cast("str", os.fsencode(content)))
-    elif isinstance(content, bytes):
-        place = pyvips.Source.new_from_memory(content)
-    else:
-        place = _patched_source(content)
-    return loader.load(place, access=access, fail_on="warning", **loader.options), place
+    place = _Place(content)
+    try:
+        image = loader.load(place.source, access=access, fail_on="warning", **loader.options)
+    except pyvips.Error:
+        place.close()
+        raise
+    return image, place
 
 
-def _patched_source(content: Patched) -> pyvips.Source:
-    stream = content.open()
-    place = pyvips.SourceCustom()
-    place.on_read(stream.read)
-    place.on_seek(stream.seek)
-    return place
+class _Place:
+    """What libvips reads from."""
+
+    source: pyvips.Source
+
+    def __init__(self, content: Path | bytes | Patched) -> None:
+        self._stream: BinaryIO | None = None
+        if isinstance(content, Path):
+            # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
+            self.source = pyvips.Source.new_from_file(cast("str", os.fsencode(content)))
+        elif isinstance(content, bytes):
+            self.source = pyvips.Source.new_from_memory(content)
+        else:
+            self._stream = content.open()
+            custom = pyvips.SourceCustom()
+            custom.on_read(self._read)
+            custom.on_seek(self._seek)
+            self.source = custom
+
+    def close(self) -> None:
+        """Close the file; libvips finds it at its end from now on."""
+        if self._stream:
+            self._stream.close()
+
+    def _read(self, size: int) -> bytes:
+        return b"" if not self._stream or self._stream.closed else self._stream.read(size)
+
+    def _seek(self, offset: int, whence: int) -> int:
+        return -1 if not self._stream or self._stream.closed else self._stream.seek(offset, whence)
 
 
-def _upright(recipe: _Recipe) -> tuple[pyvips.Image, pyvips.Source]:
+def _upright(recipe: _Recipe) -> tuple[pyvips.Image, _Place]:
     """Open the file again and convert and turn it, lazily."""
     access = "sequential" if recipe.orientation in _ROWWISE else "random"
     loaded, place = _load(recipe.content, recipe.loader, access)
