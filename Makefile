@@ -34,9 +34,9 @@ test: $(DEV_STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-# What some tests compare with (mark tools); as root, on Debian.
+# Programs that some tests compare with; without them those are skipped.
 test-tools:
-	apt-get install -y --no-install-recommends libimage-exiftool-perl ffmpeg
+	apt-get install --yes ffmpeg libimage-exiftool-perl
 
 clean:
 	rm -rf .venv out

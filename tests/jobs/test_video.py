@@ -24,9 +24,9 @@ from superres.jobs.spec import VideoJob, job_to_json
 from superres.jobs.video import upscale_video
 from superres.media import open_picture, read_pixels
 from superres.model_pool import ModelPool
-from superres.video.codec_options import CodecOptions
 from superres.video.manifest import work_folder_of
-from superres.video.probe import probe
+from superres.videofiles.codec_options import CodecOptions
+from superres.videofiles.probe import probe
 from superres.watch import Watch
 
 pytestmark = pytest.mark.usefixtures("repeating_network")

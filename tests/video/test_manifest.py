@@ -10,7 +10,7 @@ import pytest
 
 from superres.errors import OutputError
 from superres.video.encode import Segment
-from superres.video.manifest import fingerprint, open_work, work_folder_of
+from superres.video.manifest import fingerprint, open_work, take_over, work_folder_of
 
 COMMAND = {"scale": 2, "size": (48, 64), "codec": {"crf": 18.0}}
 SEGMENTS = [Segment("000000.nut", 60, 0, 2, 512), Segment("000001.nut", 7, 30720, 0, 0)]
@@ -179,3 +179,54 @@ def test_a_byte_changed_at_an_end_changes_the_fingerprint_though_size_and_time_s
     after = fingerprint(path)
     assert after["sha256_of_ends"] != before["sha256_of_ends"]
     assert {**after, "sha256_of_ends": 0} == {**before, "sha256_of_ends": 0}
+
+
+# Work that another target's container could not hold.
+
+
+def made(path, command, *, complete):
+    work = open_work(path, command, overwrite=False)
+    (path / "000000.nut").write_bytes(b"frames")
+    work.add(Segment("000000.nut", 4, 0, 0, 0))
+    if complete:
+        work.complete()
+    return work
+
+
+def test_complete_work_for_the_same_command_is_taken_over(tmp_path):
+    made(tmp_path / "o.mp4.part", {"a": (1, 2)}, complete=True)
+    assert take_over(tmp_path / "o.mkv.part", {"a": (1, 2)}) == tmp_path / "o.mp4.part"
+    assert [path.name for path in tmp_path.iterdir()] == ["o.mkv.part"]
+    assert open_work(tmp_path / "o.mkv.part", {"a": (1, 2)}, overwrite=False).frames == 4
+
+
+@pytest.mark.parametrize(("name", "command", "complete"), [
+    ("o.mp4.part", {"a": 2}, True),  # another command
+    ("o.mp4.part", {"a": 1}, False),  # a run may be at it
+    ("other.mp4.part", {"a": 1}, True),  # another result
+    ("o.mp4.old", {"a": 1}, True),
+])  # fmt: skip
+def test_other_work_is_left_alone(tmp_path, name, command, complete):
+    made(tmp_path / name, command, complete=complete)
+    assert take_over(tmp_path / "o.mkv.part", {"a": 1}) is None
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_work_of_its_own_outweighs_that_of_another_target(tmp_path):
+    made(tmp_path / "o.mp4.part", {"a": 1}, complete=True)
+    made(tmp_path / "o.mkv.part", {"a": 1}, complete=False)
+    assert take_over(tmp_path / "o.mkv.part", {"a": 1}) is None
+    assert (tmp_path / "o.mp4.part").exists()
+
+
+def test_a_folder_of_frames_is_told_by_its_files(tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    (frames / "1.png").write_bytes(b"one")
+    before = fingerprint(frames)
+    assert fingerprint(frames) == before
+    (frames / "1.png").write_bytes(b"other")
+    changed = fingerprint(frames)
+    assert changed != before
+    (frames / "2.png").write_bytes(b"two")
+    assert fingerprint(frames) != changed

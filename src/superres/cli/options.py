@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Literal
 
 import typer
@@ -15,7 +16,7 @@ Scale = Annotated[
 ]
 Size = Annotated[
     str | None,
-    typer.Option("--size", "-r", metavar="WxH", help="The exact size in pixels instead."),
+    typer.Option("--size", "-r", metavar="WxH", help="The size in pixels instead; Wx or xH alone."),
 ]
 Tile = Annotated[
     int,
@@ -43,3 +44,20 @@ def check_scale(scale: float | None, size: str | None) -> None:
         raise ArgumentError("--scale and --size are both given", "use one of them")
     if scale is not None and not 0 < scale < math.inf:
         raise ArgumentError(f"--scale must be above 0, got {scale}", "such as -s 4, or -s 1.5")
+
+
+def parse_size(text: str) -> tuple[int | None, int | None]:
+    """Return (height, width) from `WxH`, and with None for what `Wx` or `xH` leaves out.
+
+    Raises:
+        ArgumentError: The text is not two positive numbers, or one of them, and an x.
+    """
+    number = "[1-9][0-9]{0,6}"
+    match = re.fullmatch(f"({number})?[xX×*]({number})?", text.strip())
+    if match is None or not any(match.groups()):
+        raise ArgumentError(
+            f"--size takes width x height in pixels, got {text!r}",
+            "write it as 1920x1080, or 1920x or x1080 for one of them",
+        )
+    width, height = (int(part) if part else None for part in match.groups())
+    return height, width

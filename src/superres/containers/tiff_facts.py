@@ -1,4 +1,4 @@
-"""TIFF tags that libvips ignores: pages, the meaning of extra channels, EXIF."""
+"""TIFF tags that libvips ignores: the meaning of extra channels, EXIF."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ from superres.metadata.tags import (
 )
 
 Alpha = Literal["none", "straight", "premultiplied", "unlabelled"]
-_MAX_PAGES = 10_000
-_NEW_SUBFILE, _EXTRA_SAMPLES, _SAMPLES, _PHOTOMETRIC = 0x00FE, 0x0152, 0x0115, 0x0106
-_REDUCED_OR_MASK = 0b101  # NewSubfileType: a smaller copy, or a transparency mask
+_EXTRA_SAMPLES, _SAMPLES, _PHOTOMETRIC = 0x0152, 0x0115, 0x0106
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # PhotometricInterpretation; all others have 1
 _XMP, _ICC = 0x02BC, 0x8773
 # Tags that say how pixels are stored and what they mean, or are read here or by libvips.
@@ -55,7 +53,7 @@ _KNOWN_ALSO = {
     0x0153,
 }
 _CODED = {0x0154, 0x0155, 0x015B, *range(0x0200, 0x0215), _XMP, _ICC, 0x83BB, PHOTOSHOP}
-_POINTERS = {0x8769, 0x8825, 0xA005, _NEW_SUBFILE, 0x00FF, 0x0129}
+_POINTERS = {0x8769, 0x8825, 0xA005, 0x00FE, 0x00FF, 0x0129}
 _NAMES = {
     0x010D: "DocumentName",
     0x011E: "XPosition",
@@ -77,7 +75,6 @@ class TiffFacts:
     """Content of the tags of a TIFF.
 
     Attributes:
-        pages: Number of pictures, without reduced copies and masks.
         alpha: What the channels after the colours are.
         exif: Its EXIF tags as a block, None if there are none.
         iptc: Its IPTC record, None if there is none.
@@ -90,7 +87,6 @@ class TiffFacts:
         has_tags: EXIF stands in tags, and is gathered into a block of its own.
     """
 
-    pages: int
     alpha: Alpha
     exif: bytes | None
     iptc: bytes | None
@@ -104,17 +100,14 @@ class TiffFacts:
 
 
 def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
-    """Read a TIFF's directories without touching its pixels.
+    """Read a TIFF's first directory without touching its pixels.
 
     Raises:
         TagError: A directory is damaged.
     """
     header = read_header(stream)
     first = read_directory(stream, header, header.first)
-    pages, copies = _count_pages(stream, header, first)
     notes: list[str] = []
-    if copies:
-        notes.append(f"{copies} reduced copies or masks in the TIFF are not kept")
     if _GEOGRAPHIC & first.slots.keys():
         notes.append("the TIFF's geographic tags are not kept")
     exif: bytes | None = None
@@ -136,7 +129,6 @@ def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
     except TagError:
         colour = None  # it is noted above that the EXIF tags are damaged
     return TiffFacts(
-        pages,
         alpha,
         exif,
         iptc,
@@ -158,21 +150,6 @@ def _lost(first: Directory) -> list[str]:
     """Name the tags that are neither kept nor about how pixels are stored."""
     known = {*_KNOWN, *_KNOWN_TOO, *_KNOWN_ALSO, *_CODED, *_POINTERS, *_GEOGRAPHIC, *DESCRIPTIVE}
     return [_NAMES.get(tag, f"tag {tag}") for tag in sorted(first.slots.keys() - known)]
-
-
-def _count_pages(stream: BinaryIO, header: Header, first: Directory) -> tuple[int, int]:
-    """Follow the chain of directories; return the number of pictures, and of their copies."""
-    pages, copies, seen, following = 1, 0, {header.first}, first.next
-    while following and following not in seen and pages + copies < _MAX_PAGES:
-        seen.add(following)
-        directory = read_directory(stream, header, following)
-        kind = read_numbers(stream, header, directory.slots.get(_NEW_SUBFILE))
-        if kind and int(kind[0]) & _REDUCED_OR_MASK:
-            copies += 1
-        else:
-            pages += 1
-        following = directory.next
-    return pages, copies
 
 
 def _alpha(stream: BinaryIO, header: Header, first: Directory) -> Alpha:

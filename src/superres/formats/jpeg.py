@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from superres.errors import PictureError
 from superres.formats.format import MAX_RESERVED_BYTES, Holding
 from superres.metadata.iptc import MAX_JPEG_IPTC_BYTES
-from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions, stream_of
+from superres.metadata.picture import (
+    Header,
+    Notes,
+    Picture,
+    ReadLimits,
+    WriteOptions,
+    name_of,
+    stream_of,
+)
 
 if TYPE_CHECKING:
     import pyvips
@@ -24,7 +34,7 @@ class Jpeg:
 
     name = "jpeg"
     title = "JPEG"
-    suffixes = (".jpg", ".jpeg", ".jpe", ".jfif")
+    suffixes = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo")
     holding = Holding(
         dtypes=("uint8",),
         alpha=False,
@@ -48,21 +58,33 @@ class Jpeg:
         import pyvips
 
         from superres.containers.jpeg_segments import read_jpeg_facts
-        from superres.formats.compression import jpeg_quality
+        from superres.decoding.compression import jpeg_quality
+        from superres.mending.flaws import flaw_notes
+        from superres.mending.jpeg import mend_jpeg
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
             facts = read_jpeg_facts(stream)
-            found = Found(
-                exif=facts.exif,
-                xmp=facts.xmp,
-                iptc=facts.iptc,
-                photoshop=facts.photoshop,
-                comments=facts.comments,
-                lost=tuple(facts.lost),
-                coded_quality=jpeg_quality(stream),
-            )
-        loader = Loader(self.name, self.title, pyvips.Image.jpegload_source)
+            mended = mend_jpeg(source, stream)
+        with closing(mended.file.open() if mended.file else stream_of(source)) as stream:
+            quality = jpeg_quality(stream)
+        found = Found(
+            exif=facts.exif,
+            xmp=facts.xmp,
+            iptc=facts.iptc,
+            photoshop=facts.photoshop,
+            comments=facts.comments,
+            lost=tuple(facts.lost),
+            coded_quality=quality,
+            patched=mended.file,
+            notes=flaw_notes(mended.flaws),
+        )
+        loader = Loader(
+            self.name,
+            self.title,
+            pyvips.Image.jpegload_source,
+            explain=partial(_unread, name_of(source)),
+        )
         return open_image(source, loader, limits, found)
 
     def write(
@@ -97,3 +119,14 @@ def _finish(path: Path, held: Metadata) -> Notes:
         insert(path, at, comment_segments(held.comments))
     with path.open("rb") as file:
         return not_found(held, read_jpeg_facts(file))
+
+
+def _unread(name: str, reason: str) -> PictureError | None:
+    """Return the error for a kind of JPEG that the decoder does not have; None for damage."""
+    if not reason.startswith("Unsupported JPEG"):
+        return None
+    what = reason.removeprefix("Unsupported JPEG ")
+    return PictureError(
+        f"{name} is a JPEG of a kind that is not read here ({what}): 8-bit JPEGs are",
+        "save it as 16-bit PNG or TIFF, or as 8-bit JPEG: ImageMagick can",
+    )

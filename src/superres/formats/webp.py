@@ -49,7 +49,7 @@ class Webp:
         import pyvips
 
         from superres.containers.riff_chunks import read_webp_facts
-        from superres.formats.compression import webp_quality
+        from superres.decoding.compression import webp_quality, webp_says_lossless
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
@@ -59,6 +59,7 @@ class Webp:
                 xmp=facts.xmp,
                 lost=facts.lost,
                 coded_quality=webp_quality(stream),
+                lossless=webp_says_lossless(stream),
             )
         loader = Loader(self.name, self.title, pyvips.Image.webpload_source, many=_moving)
         return open_image(source, loader, limits, found)

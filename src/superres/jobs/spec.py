@@ -29,9 +29,10 @@ from superres import zoo
 from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
+from superres.jobs.size import Shape
 from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
-from superres.video.codec_options import CodecOptions
+from superres.videofiles.codec_options import CodecOptions
 
 PIPE: Final = "-"  # stdin or stdout
 Place = Path | Literal["-"]
@@ -134,7 +135,8 @@ class UpscaleJob(FileJob, frozen=True):
         model: A family (`default`), a model (`default-x4`), a model file, or, for pictures, `auto`,
             which chooses between `default` and `real` for each.
         scale: The scale factor; or
-        size: (height, width) of the result. With neither, the model's largest scale.
+        size: (height, width) of the result, or one of them and None. With neither, the model's
+            largest scale.
         run: The options for running networks.
         max_pixels: Largest accepted picture or frame, input and output; None takes
             `media.MAX_PIXELS`.
@@ -142,7 +144,7 @@ class UpscaleJob(FileJob, frozen=True):
 
     model: str = zoo.DEFAULT
     scale: Annotated[float, Field(gt=0)] | None = None
-    size: tuple[PositiveInt, PositiveInt] | None = None
+    size: tuple[PositiveInt | None, PositiveInt | None] | None = None
     run: RunOptions = RunOptions()
     max_pixels: PositiveInt | None = None
 
@@ -152,22 +154,32 @@ class PictureJob(UpscaleJob, frozen=True):
 
     Attributes:
         profile: Keep the ICC profile, or convert to sRGB.
-        format: Format of the result; None derives it from the target's name, for a pipe from the
-            source.
+        page: The one page of a file of several that is upscaled, from 1; None takes all.
+        format: Format of the result; None goes by the target's name, in a pipe by the source.
         quality: Quality of lossy formats; None takes each format's default.
+        lossless: Whether no detail may be lost in coding; None does as the source does, where the
+            format of the result is the same and no quality is requested.
     """
 
     kind: Literal["picture"] = "picture"
     profile: Literal["keep", "srgb"] = "keep"
+    page: PositiveInt | None = None
     format: str | None = None
     quality: Quality | None = None
+    lossless: bool | None = None
 
 
 class VideoJob(UpscaleJob, frozen=True):
     """One video to upscale; `run.alpha` does not apply.
 
     Attributes:
-        source: The video; read more than once, so not a pipe.
+        source: The video, or a folder of its frames; it is read more than once, and cannot be a
+            pipe.
+        fps: Frames a second of a folder; None takes the times that it lists.
+        stream: Which of the file's streams is upscaled, by its index; None takes the one that
+            players show.
+        shape: What becomes of the picture's shape if both height and width are given; sizes are
+            those that are shown, after a turn.
         form: Whether the target is a video file, or a folder of frames.
         codec: The result's encoding.
         container: Its container (`mkv`); None derives it from the target's suffix.
@@ -176,6 +188,9 @@ class VideoJob(UpscaleJob, frozen=True):
 
     kind: Literal["video"] = "video"
     source: _File
+    fps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    stream: Annotated[int, Field(ge=0)] | None = None
+    shape: Shape = "keep"
     form: Literal["file", "folder"] = "file"
     codec: CodecOptions = CodecOptions()
     container: str | None = None

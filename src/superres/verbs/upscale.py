@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections import Counter
@@ -22,6 +21,7 @@ from superres.cli.options import (
     Size,
     Tile,
     check_scale,
+    parse_size,
 )
 from superres.cli.output import print_status
 from superres.errors import ArgumentError
@@ -29,6 +29,7 @@ from superres.errors import ArgumentError
 if TYPE_CHECKING:
     from superres.jobs.plan import Naming, Plan
     from superres.jobs.run import Outcome
+    from superres.jobs.size import RequestedSize
     from superres.jobs.spec import PictureJob
 
 
@@ -66,6 +67,14 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         str | None, typer.Option("--format", "-f", help="png, jpg, webp, tiff, avif. [the input's]")
     ] = None,
     quality: Quality = None,
+    lossless: Annotated[
+        bool | None,
+        typer.Option(
+            "--lossless/--lossy",
+            help="Lose no detail in webp and avif. [as the input, in the same format]",
+            show_default=False,
+        ),
+    ] = None,
     ensemble: Ensemble = False,
     alpha: Annotated[
         Literal["network", "resize"], typer.Option(help="How transparency is upscaled.")
@@ -73,6 +82,9 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     profile: Annotated[
         Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
     ] = "keep",
+    page: Annotated[
+        int | None, typer.Option(min=1, help="The one page of a multi-page file, from 1. [all]")
+    ] = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
     device: Device = "auto",
@@ -113,6 +125,11 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
             "use one of them",
             overwrite and skip_existing,
         ),
+        (
+            f"--lossless and --quality {quality} are both given",
+            "use one of them",
+            bool(lossless and quality),
+        ),
     )
 
     from superres.cli.batch import open_pipes, run_batch
@@ -144,8 +161,10 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
                 run=run,
                 max_pixels=max_pixels,
                 profile=profile,
+                page=page,
                 format=format,
                 quality=quality,
+                lossless=lossless,
             )
             for task in plan.tasks
         ]
@@ -161,20 +180,6 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         raise typer.Exit(1)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (height, width) from `WxH`.
-
-    Raises:
-        ArgumentError: The text is not two positive numbers with an x between them.
-    """
-    match = re.fullmatch(r"([1-9][0-9]{0,6})[xX×*]([1-9][0-9]{0,6})", text.strip())
-    if match is None:
-        raise ArgumentError(
-            f"--size takes width x height in pixels, got {text!r}", "write it as 1920x1080"
-        )
-    return int(match[2]), int(match[1])
-
-
 def _check(*rules: tuple[str, str, bool]) -> None:
     """Raise ArgumentError for the first (message, hint, is broken) that is broken."""
     for message, hint, broken in rules:
@@ -185,18 +190,19 @@ def _check(*rules: tuple[str, str, bool]) -> None:
 def _naming(
     model: str,
     scale: float | None,
-    size: tuple[int, int] | None,
+    size: RequestedSize | None,
     format: str | None,
     suffix: str | None,
 ) -> Naming:
     """Return the results' suffix: `_x4`, `_x1.5` or `_1920x1080`, or the requested one."""
     from superres.jobs.auto_model import largest_scale
     from superres.jobs.plan import Naming
+    from superres.jobs.size import size_in_words
     from superres.media import format_for
     from superres.zoo import AUTO, scales
 
     if suffix is None and size:
-        suffix = f"_{size[1]}x{size[0]}"
+        suffix = f"_{size_in_words(size)}"
     elif suffix is None:
         largest = largest_scale() if model == AUTO else max(scales(model))
         suffix = f"_x{scale or largest:g}"

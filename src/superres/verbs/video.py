@@ -20,18 +20,19 @@ from superres.cli.options import (
     Size,
     Tile,
     check_scale,
+    parse_size,
 )
 from superres.cli.output import print_json, print_result, print_status
 from superres.cli.progress import time_text
 from superres.errors import ArgumentError
-from superres.verbs.upscale import parse_size
 
 if TYPE_CHECKING:
     from superres.jobs.report import VideoReport
+    from superres.jobs.size import RequestedSize
 
 
 def video(  # a verb's options are its arguments; they become a VideoJob at once
-    source: Annotated[str, typer.Argument(metavar="IN", help="A video.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="A video, or a folder of frames.")],
     output: Annotated[
         str | None,
         typer.Option(
@@ -43,6 +44,12 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     ] = None,
     scale: Scale = None,
     size: Size = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="The largest size of the video's shape inside --size.")
+    ] = False,
+    stretch: Annotated[
+        bool, typer.Option("--stretch", help="Exactly --size, also of another shape.")
+    ] = False,
     model: Annotated[
         str,
         typer.Option(
@@ -69,6 +76,13 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             "--codec-option", metavar="NAME=VALUE", help="Such as preset=slow; repeatable."
         ),
     ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames a second, of a folder of frames.")
+    ] = None,
+    stream: Annotated[
+        int | None,
+        typer.Option(min=0, help="Index of the video stream to upscale. [the one players show]"),
+    ] = None,
     ensemble: Ensemble = False,
     backend: Backend = "auto",
     precision: Precision = "auto",
@@ -93,8 +107,13 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
       superres video clip.mp4 -o large.mkv --size 1920x1080 --codec hevc --crf 18
       superres video clip.mp4 -o frames/ -s 4
       superres video clip.mp4 -o - -s 2 | mpv -
+      superres video frames/ -o large.mp4 -s 2 --fps 24
     """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     check_scale(scale, size)
+    if fit and stretch:
+        raise ArgumentError("--fit and --stretch are both given", "use one of them")
+    if (fit or stretch) and size is None:
+        raise ArgumentError("--fit and --stretch go with --size", "such as --size 1920x1080 --fit")
     if source == "-":
         raise ArgumentError("video reads files, got -", "name a file")
     if output == "-" and as_json:
@@ -112,7 +131,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     from superres.jobs.spec import VideoJob, checked_arguments
     from superres.model_pool import ModelPool
     from superres.upscaler import RunOptions
-    from superres.video.codec_options import CodecOptions
+    from superres.videofiles.codec_options import CodecOptions
 
     os.environ.setdefault("SVT_LOG", "1")  # its AV1 encoder writes to stderr by itself
     with needs("video", "video"):
@@ -137,6 +156,9 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
                 threads=threads,
             ),
             max_pixels=max_pixels,
+            fps=fps,
+            stream=stream,
+            shape="fit" if fit else "stretch" if stretch else "keep",
             form=form,
             codec=CodecOptions(codec, crf, pix_fmt, tuple(map(_pair, codec_option or ()))),
             container=format,
@@ -158,17 +180,17 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
 
 
 def _target(
-    source: Path, output: str | None, size: tuple[int, int] | None, scale: float | None, model: str
+    source: Path, output: str | None, size: RequestedSize | None, scale: float | None, model: str
 ) -> tuple[Path | Literal["-"], Literal["file", "folder"]]:
     """Return the target and its kind: a file, a folder of frames, or stdout."""
     if output == "-":
         return "-", "file"
     if output is None:
+        from superres.jobs.size import size_in_words
         from superres.zoo import scales
 
-        if size is not None:
-            return source.with_stem(f"{source.stem}_{size[1]}x{size[0]}"), "file"
-        return source.with_stem(f"{source.stem}_x{scale or max(scales(model)):g}"), "file"
+        words = size_in_words(size) if size else f"x{scale or max(scales(model)):g}"
+        return source.with_stem(f"{source.stem}_{words}"), "folder" if source.is_dir() else "file"
     target = Path(output)
     if output.endswith(("/", "\\")) or target.is_dir():
         return target, "folder"
