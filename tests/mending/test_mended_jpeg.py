@@ -153,6 +153,6 @@ def test_a_picture_without_flaws_is_read_as_it_is(options):
     assert np.abs(read_pixels(picture).astype(int) - back).mean() < 1
 
 
-def test_what_follows_the_end_is_not_looked_at():
+def test_what_follows_the_end_is_named_and_not_mended():
     data = jpeg() + b"\xff\xdb\0\x04ab a second picture, or a film"
-    assert open_picture(bytes(data)).notes == ()
+    assert open_picture(bytes(data)).notes == ("not kept: 34 bytes behind the picture",)
