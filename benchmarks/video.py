@@ -44,10 +44,10 @@ from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import Array, RuntimeFacts
 from superres.version import __version__
-from superres.videofiles.codec_options import CodecOptions
-from superres.videofiles.colour import FromRgb, ToRgb
 from superres.video.decode import FrameReader
 from superres.video.encode import add_video, encode
+from superres.videofiles.codec_options import CodecOptions
+from superres.videofiles.colour import FromRgb, ToRgb
 from superres.videofiles.encoding import choose_encoding
 from superres.videofiles.probe import probe
 from superres.watch import Watch
