@@ -216,3 +216,9 @@ def test_damaged_boxes_have_no_lists(tmp_path):
     assert edit_lists(path) == {}
     assert [kind for kind, _, _ in boxes(data)][-1] == b"moov"
     assert edit_lists(tmp_path / "none.mp4") == {}
+
+
+@pytest.mark.parametrize("hours", [1, 26, 1000])
+def test_a_frame_in_hours_has_a_rate_and_it_is_above_0(hours):
+    measured = Fraction(1, 3600 * hours)
+    assert settled_rate(Fraction(25), measured, interlaced=False) == measured
