@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ from superres.runtimes.runtime import PrecisionRequest, RuntimeFacts, RuntimeOpt
 from superres.watch import Watch
 
 _BLOCK_ROWS = 64
+_RGB, _RGBA = 3, 4  # channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,19 +199,21 @@ class Upscaler:
             yield from self._band_rows(blocks, size, bands, route, watch)
             return
         bled, source, known = itertools.tee(bleed_rows(blocks, self._halo(route, watch)), 3)
+        # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any dtype.
+        ends = partial(keep_ends, (b[..., -1:] for b in known), size=size, target=route.target)
+        seen = {engine.card.channels for engine in self.engines(route, watch)}
+        if self._options.alpha == "network" and bands.colour == "rgb" and seen == {_RGBA}:
+            colour, large = itertools.tee(self._colour_rows(bled, size, route, watch))
+            alpha = ends(block[..., -1:] for block in large)
+            yield from _joined((block[..., :-1] for block in colour), alpha)
+            return
         colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route, watch)
         alpha_blocks = (block[..., -1:] for block in source)
         if self._options.alpha == "network":
             alpha = self._colour_rows(alpha_blocks, size, route, watch)
         else:
             alpha = resize_rows(alpha_blocks, in_size=size, out_size=route.target)
-        # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any dtype.
-        if min(route.target[0] - size[0], route.target[1] - size[1]) < 0:
-            alpha = (block.clip(0.0, 1.0) for block in alpha)
-        else:
-            small = (block[..., -1:] for block in known)
-            alpha = keep_ends(small, alpha, size=size, target=route.target)
-        yield from _joined(colour, alpha)
+        yield from _joined(colour, ends(alpha))
 
     def _halo(self, route: Route, watch: Watch) -> int:
         """Return how far the widest network sees, in input pixels; a resize alone sees two."""
@@ -388,23 +392,25 @@ def upscale(
 def _through(
     engine: Engine, blocks: Iterable[Unit], size: Size, clamped: bool, watch: Watch
 ) -> Iterator[Unit]:
-    """Run blocks through one network, anchored; an RGB network takes grey as equal channels."""
+    """Run blocks through one network, anchored; grey as equal channels, without alpha as opaque."""
     blocks = iter(blocks)
     first = next(blocks)
     blocks = itertools.chain((first,), blocks)
     channels, wanted = first.shape[2], engine.card.channels
+    if channels not in (wanted, 1) and (channels, wanted) != (_RGB, _RGBA):
+        raise ArgumentError(
+            f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",
+            "use an RGB model for colour pictures",
+        )
     if channels == 1 < wanted:
-        tripled = (np.repeat(block, wanted, axis=2) for block in blocks)
-        large = _through(engine, tripled, size, clamped, watch)
-        return (block[..., :1] for block in large)  # anchored, they are equal
-    if channels == wanted:
-        small, blocks = itertools.tee(blocks)
-        large = engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
-        return anchored_rows(small, large, size=size, scale=engine.card.scale, clamped=clamped)
-    raise ArgumentError(
-        f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",
-        "use an RGB model for colour pictures",
-    )
+        blocks = (np.repeat(block, _RGB, axis=2) for block in blocks)
+    if channels < wanted == _RGBA:
+        blocks = (np.dstack((block, np.ones_like(block[..., :1]))) for block in blocks)
+    small, blocks = itertools.tee(blocks)
+    large = engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
+    large = anchored_rows(small, large, size=size, scale=engine.card.scale, clamped=clamped)
+    # Grey's channels are equal, as they are anchored: the first stands for all.
+    return large if channels == wanted else (block[..., :channels] for block in large)
 
 
 def _joined(first: Iterator[Unit], *others: Iterator[Unit]) -> Iterator[Unit]:

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 import superres
 from superres.cli.main import main
 from superres.errors import ModelError
+from superres.interop.elsewhere import network_elsewhere
 from superres.interop.recognise import read_foreign
 from superres.modelfiles.checkpoint import load_network
 from superres.modelfiles.files import open_model_file
@@ -19,11 +20,19 @@ from superres.train.recipe import NetworkSection
 from superres.train.start import start_weights
 from superres.watch import Watch
 
+
+def without_means(weights):
+    return {name: value for name, value in weights.items() if "_mean." not in name}
+
+
 PLAIN = published.rrdb_weights()
 SPAN = published.span_weights()
 EDSR = published.edsr_weights()
 RCAN = published.rcan_weights()
 TRIPLE = published.msrresnet_weights(factors=(3,))
+
+CRITIC = {"conv0.weight": torch.ones(4, 3, 3, 3), "conv9.bias": torch.ones(4)}
+COUNT = torch.tensor(7)
 
 # Weights under published names, what the release makes of them, and what we must say of them.
 CASES = {
@@ -51,6 +60,26 @@ CASES = {
         published.rrdb_in_esrgan_names(single := published.rrdb_weights(ups=1), ups=1),
         lambda x: published.rrdb(single, x, ups=1),
         ("rrdb", 2, {"doublings": 1}),
+    ),
+    "rrdb of ESRGAN+": (
+        published.rrdb_in_esrgan_names(plus := published.rrdb_weights(plus=True)),
+        lambda x: published.rrdb(plus, x),
+        ("rrdb", 4, {"plus": True}),
+    ),
+    "rrdb of scale 16": (
+        far := published.rrdb_weights(ups=4, blocks=1),
+        lambda x: published.rrdb(far, x, ups=4, blocks=1),
+        ("rrdb", 16, {"doublings": 4}),
+    ),
+    "rrdb of grey pictures": (
+        grey := published.rrdb_weights(channels=1),
+        lambda x: published.rrdb(grey, x),
+        ("rrdb", 4, {"channels": 1}),
+    ),
+    "rrdb of RGB and alpha": (
+        published.rrdb_in_bsrgan_names(rgba := published.rrdb_weights(channels=4)),
+        lambda x: published.rrdb(rgba, x),
+        ("rrdb", 4, {"channels": 4}),
     ),
     "compact": (
         small := published.compact_weights(),
@@ -101,6 +130,37 @@ CASES = {
         published.rcan_in_its_authors_names(RCAN),
         lambda x: published.rcan(RCAN, x),
         ("rcan", 2, {"groups": 2, "blocks": 2}),
+    ),
+    "edsr of pixels up to 1": (
+        {**published.edsr_in_its_authors_names(EDSR), **published.mean_layers(white=1.0)},
+        lambda x: published.edsr(EDSR, x, white=1.0),
+        ("edsr", 4, {"centred": True}),
+    ),
+    "rcan of pixels up to 1": (
+        {**published.rcan_in_its_authors_names(RCAN), **published.mean_layers(white=1.0)},
+        lambda x: published.rcan(RCAN, x, white=1.0),
+        ("rcan", 2, {"centred": True}),
+    ),
+    "rcan without a mean": (
+        without_means(published.rcan_in_its_authors_names(RCAN)),
+        lambda x: published.rcan(RCAN, x, white=1.0, mean=0.0),
+        ("rcan", 2, {"centred": False}),
+    ),
+    "rcan that upscales a folded input": (
+        without_means(
+            published.rcan_in_its_authors_names(
+                folded_rcan := published.rcan_weights(factors=(2, 2), fold=2), head=1
+            )
+        ),
+        lambda x: published.rcan(folded_rcan, x, factors=(2, 2), fold=2, white=1.0, mean=0.0),
+        ("rcan", 2, {"fold": 2}),
+    ),
+    "rcan of grey pictures": (
+        without_means(
+            published.rcan_in_its_authors_names(grey_rcan := published.rcan_weights(channels=1))
+        ),
+        lambda x: published.rcan(grey_rcan, x, white=1.0, mean=0.0),
+        ("rcan", 2, {"channels": 1}),
     ),
     "smfanet": (
         smfa := published.smfanet_weights(),
@@ -154,7 +214,7 @@ def test_a_published_layout_is_recognised_and_runs_as_its_release_does(case, sav
     assert card.licence == ""
     assert card.training.degradation == "unknown"
     network = load_network(path)[0].double()
-    x_BCHW = torch.rand(2, 3, 10, 18, dtype=torch.float64)
+    x_BCHW = torch.rand(2, card.channels, 10, 18, dtype=torch.float64)
     with torch.inference_mode():
         ours, theirs = network(x_BCHW), release(x_BCHW)
     assert theirs.std() > 0.02  # a network that answers nothing would prove nothing
@@ -200,6 +260,18 @@ def test_swinir_is_recognised_with_the_tables_that_its_authors_store(
         lambda w: {"params": w},
         lambda w: {"state_dict": {f"module.{k}": v for k, v in w.items()}, "epoch": 3},
         lambda w: {"state_dict": {f"generator.{k}": v for k, v in w.items()}},
+        lambda w: {f"module._orig_mod.{k}": v for k, v in w.items()} | {"n_averaged": COUNT},
+        lambda w: {f"any.prefix.{k}": v for k, v in w.items()},
+        lambda w: {k.replace("body.", "body._orig_mod."): v for k, v in w.items()},
+        lambda w: {f"module.{k}": v for k, v in w.items()} | {"module.step": COUNT},
+        lambda w: {**w, "epoch": 3, "name": "net", "conv_hr.total_ops": COUNT.double()},
+        lambda w: {"netG": w, "netD": CRITIC, "optimizer": {"state": {0: {"exp": COUNT}}}},
+        lambda w: {"state": {"model": {"params-ema": w, "params": CRITIC}}, "epoch": 3},
+        lambda w: {"whatever": w, "iteration": 3},
+        lambda w: {"ema": {"shadow": w, "decay": 0.999}, "model": CRITIC},
+        lambda w: (
+            {f"net_g.{k}": v for k, v in w.items()} | {f"net_d.{k}": v for k, v in CRITIC.items()}
+        ),
         lambda w: {k: v.half() for k, v in w.items()},
     ],
 )
@@ -208,6 +280,74 @@ def test_wrapped_prefixed_and_half_weights_are_the_same_network(wrap, saved):
     assert found.keys() == PLAIN.keys()
     for name, value in PLAIN.items():
         torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_two_networks_beside_each_other_are_not_chosen_between(saved):
+    with pytest.raises(ModelError, match="holds a dict under 'first'"):
+        read_foreign(saved({"first": PLAIN, "second": CRITIC}))
+    beside = {f"first.{k}": v for k, v in PLAIN.items()} | {"second.weight": torch.ones(2, 2)}
+    with pytest.raises(ModelError, match="not of a known network"):
+        read_foreign(saved(beside))
+
+
+def test_counters_of_batches_may_be_missing(saved):
+    weights = published.srresnet_weights()
+    some = {name: value for name, value in weights.items() if "num_batches_tracked" not in name}
+    assert len(some) < len(weights)
+    x_BCHW = torch.rand(1, 3, 8, 8)
+    found = load_network(saved(some))[0](x_BCHW)
+    assert torch.equal(found, load_network(saved(weights))[0](x_BCHW))
+
+
+@pytest.mark.parametrize(
+    ("network", "names"),
+    [
+        (
+            "HAT",
+            [
+                "conv_first.weight",
+                "layers.0.residual_group.blocks.0.norm1.weight",
+                "layers.0.residual_group.overlap_attn.qkv.weight",
+            ],
+        ),
+        ("DAT", ["layers.0.blocks.0.attn.qkv.weight", "layers.0.blocks.0.ffn.sg.norm.weight"]),
+        ("RealPLKSR", ["feats.0.weight", "feats.1.lk.conv.weight", "feats.1.norm.weight"]),
+        ("PLKSR", ["feats.0.weight", "feats.1.lk.conv.weight"]),
+        ("SAFMN", ["to_feat.weight", "feats.0.safm.mfr.0.weight"]),
+        ("Real-ESRGAN's discriminator", ["conv0.weight", "conv1.weight_orig", "conv9.weight"]),
+    ],
+)
+def test_a_published_network_that_is_not_run_is_named(network, names, saved):
+    path = saved({"params": {f"module.{name}": torch.zeros(2, 2) for name in names}})
+    with pytest.raises(ModelError, match=f"weights are of {network}, which") as caught:
+        read_foreign(path)
+    assert "RCAN" in caught.value.hint
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_network_that_is_run_is_taken_for_one_that_is_not(case):
+    assert network_elsewhere(CASES[case][0]) is None
+
+
+def test_a_network_of_rgb_and_alpha_sees_them_together(saved):
+    path = saved(published.rrdb_weights(channels=4, ups=1, blocks=1))
+    network = load_network(path)[0]
+    model = superres.load(str(path), device="cpu", precision="fp32", backend="torch")
+    picture = np.random.default_rng(0).random((9, 11, 4), np.float32) * 0.5 + 0.5
+
+    def release(pixels):
+        with torch.inference_mode():
+            large = network(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None])
+        return large[0].numpy().transpose(1, 2, 0)
+
+    expected = release(picture)
+    expected[..., 3] = expected[..., 3].clip(0, 1)
+    np.testing.assert_allclose(model(picture), expected, atol=1e-5)
+    opaque = np.dstack((picture[..., :3], np.ones((9, 11, 1), np.float32)))
+    np.testing.assert_allclose(model(picture[..., :3]), release(opaque)[..., :3], atol=1e-5)
+    grey = np.dstack((np.repeat(picture[..., :1], 3, axis=2), opaque[..., 3:]))
+    shown = release(grey)[..., :3].mean(axis=2)
+    np.testing.assert_allclose(model(picture[..., 0]), shown, atol=1e-5)
 
 
 def test_a_safetensors_file_without_a_card_is_recognised(tmp_path):
@@ -249,10 +389,18 @@ def test_a_small_file_cannot_ask_for_a_huge_network(saved):
         read_foreign(saved(weights))
 
 
-def test_another_mean_colour_is_refused(saved):
-    weights = published.edsr_in_its_authors_names(EDSR)
-    weights["sub_mean.bias"] = weights["sub_mean.bias"] / 255.0
-    with pytest.raises(ModelError, match=r"subtracts \(0\.0018"):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sub_mean.bias": torch.tensor((-0.485, -0.456, -0.406))},  # ImageNet's
+        {"sub_mean.bias": torch.tensor((0.4488, 0.4371, 0.4040))},
+        {"sub_mean.weight": torch.eye(3).view(3, 3, 1, 1) / 0.229},
+        {"add_mean.bias": torch.zeros(3)},
+    ],
+)
+def test_another_mean_colour_is_refused(change, saved):
+    weights = {**published.edsr_in_its_authors_names(EDSR), **change}
+    with pytest.raises(ModelError, match=r"subtracts \(.*\) from its pixels, expected a multiple"):
         read_foreign(saved(weights))
 
 

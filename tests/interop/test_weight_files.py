@@ -92,7 +92,8 @@ def test_an_old_torch_is_not_trusted_with_a_pickle(tmp_path, monkeypatch):
     [
         ([1, 2], "but a list"),
         ({}, "but an empty dictionary"),
-        ({"w": torch.zeros(1), "epoch": 3}, "holds a int under 'epoch'"),
+        ({"epoch": 3}, "holds a int under 'epoch'"),
+        ({"w": torch.zeros(1), "more": {"w": torch.zeros(1)}}, "holds a dict under 'more'"),
         ({3: torch.zeros(1)}, "under 3"),
         ({"w": torch.zeros(2, dtype=torch.complex64)}, "unusual kind under 'w'"),
         ({"w": torch.zeros(1, device="meta")}, "unusual kind under 'w'"),

@@ -6,6 +6,7 @@ import torch
 from superres.errors import ArgumentError, ModelError, UnknownNameError
 from superres.layers.bicubic_upsample import BicubicUpsample
 from superres.layers.config import NetworkConfig
+from superres.layers.graphs import ENLARGE
 from superres.layers.supervised import Supervised
 from superres.networks.catalog import ARCHITECTURES, network_config
 from superres.networks.lean import Lean
@@ -56,6 +57,22 @@ def raised(length: int, config: NetworkConfig) -> int:
 def test_every_architecture_of_one_frame_in_the_catalogue_is_tested_here():
     one = {name for name, known in ARCHITECTURES.items() if known.config().input == "image"}
     assert set(SMALL) == one
+
+
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "highres_net"])
+def test_a_network_makes_no_tensor_on_another_device_than_its_input(name):
+    # `meta` refuses tensors of the CPU as a GPU does; it has no values, which highres_net asks for.
+    config = network_config(name, {**SMALL.get(name, {"features": 8}), "scale": 2})
+    network = config.build().to("meta").eval()
+    for graph in config.graphs:
+        edge = raised(16, config)
+        given = [
+            torch.empty(1, port.channels, port.scale * edge, port.scale * edge, device="meta")
+            for port in graph.inputs
+        ]
+        answer = network(*given) if graph.name == ENLARGE else getattr(network, graph.name)(*given)
+        made = answer if isinstance(answer, tuple) else (answer,)
+        assert {one.device.type for one in made} == {"meta"}
 
 
 @pytest.mark.parametrize(("name", "scale"), CASES)

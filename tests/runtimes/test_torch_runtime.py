@@ -10,9 +10,11 @@ from torch import nn
 
 from superres.errors import BackendError, OutOfMemoryError
 from superres.infer.engine import Engine
+from superres.modelfiles.checkpoint import card_for
+from superres.networks.catalog import network_config
 from superres.runtimes.device import parse_device
 from superres.runtimes.runtime import CPU_BATCH_PX, PrecisionRequest, ResolvedOptions
-from superres.runtimes.torch_runtime import TorchRuntime, find_device
+from superres.runtimes.torch_runtime import TorchRuntime, estimate_bytes_per_px, find_device
 from superres.watch import Watch
 
 
@@ -61,10 +63,12 @@ class Doubling(nn.Module):
 
 
 def open_cpu(network: nn.Module, *, device="cpu", precision: PrecisionRequest = "fp32"):
-    setup = ResolvedOptions(
-        precision, parse_device(device), threads=None, watch=Watch(on_note=pytest.fail)
-    )
-    return TorchRuntime(network, make_card(scale=2), setup)
+    return TorchRuntime(network, make_card(scale=2), resolved(device, precision))
+
+
+def resolved(device="cpu", precision: PrecisionRequest = "fp32") -> ResolvedOptions:
+    watch = Watch(on_note=pytest.fail)
+    return ResolvedOptions(precision, parse_device(device), threads=None, watch=watch)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +113,15 @@ def test_torch_running_out_of_memory_halves_the_tile():
     assert np.array_equal(large, picture.repeat(2, axis=0).repeat(2, axis=1))
     assert engine.tile < 128
     assert len(lines) == 1
+
+
+@pytest.mark.parametrize("name", ["lean", "burst_recurrent", "video_recurrent"])
+def test_memory_is_estimated_where_the_network_is(name):
+    # `meta` refuses tensors of the CPU as a GPU does.
+    card = card_for("one", name, {"scale": 2, "features": 8})
+    network = network_config(name, dict(card.config)).build()
+    on_cpu = TorchRuntime(network, card, resolved()).facts.bytes_per_px
+    assert estimate_bytes_per_px(network.to("meta"), card) == on_cpu > 0
 
 
 @pytest.mark.gpu

@@ -38,7 +38,9 @@ def conv(w: Weights, name: str, x: Tensor) -> Tensor:
     return functional.conv2d(x, weight, w.get(f"{name}.bias"), padding=weight.shape[-1] // 2)
 
 
-def rrdb_weights(*, features=8, growth=4, blocks=2, ups=2, fold=1, channels=3) -> Weights:
+def rrdb_weights(
+    *, features=8, growth=4, blocks=2, ups=2, fold=1, channels=3, plus=False
+) -> Weights:
     shapes = layer("conv_first", features, channels * fold**2)
     for block in range(blocks):
         for dense in (1, 2, 3):
@@ -46,6 +48,8 @@ def rrdb_weights(*, features=8, growth=4, blocks=2, ups=2, fold=1, channels=3) -
                 out = features if n == 5 else growth
                 name = f"body.{block}.rdb{dense}.conv{n}"
                 shapes |= layer(name, out, features + (n - 1) * growth)
+            if plus:  # ESRGAN+
+                shapes[f"body.{block}.rdb{dense}.conv1x1.weight"] = (growth, features, 1, 1)
     names = ["conv_body", *(f"conv_up{n}" for n in range(1, ups + 1)), "conv_hr"]
     for name in names:
         shapes |= layer(name, features, features)
@@ -65,7 +69,13 @@ def rrdb(w: Weights, x: Tensor, *, blocks=2, ups=2, fold=1) -> Tensor:
         for dense in (1, 2, 3):
             parts = [f]
             for n in range(1, 5):
-                parts.append(act(conv(w, f"body.{block}.rdb{dense}.conv{n}", torch.cat(parts, 1))))
+                grown = act(conv(w, f"body.{block}.rdb{dense}.conv{n}", torch.cat(parts, 1)))
+                if f"body.{block}.rdb{dense}.conv1x1.weight" in w:
+                    if n == 2:
+                        grown = grown + conv(w, f"body.{block}.rdb{dense}.conv1x1", f)
+                    if n == 4:
+                        grown = grown + parts[2]
+                parts.append(grown)
             f = conv(w, f"body.{block}.rdb{dense}.conv5", torch.cat(parts, 1)) * 0.2 + f
         f = f * 0.2 + into
     f = first + conv(w, "conv_body", f)
@@ -84,7 +94,7 @@ def rrdb_in_esrgan_names(w: Weights, *, blocks=2, ups=2) -> Weights:
         module, part = name.rsplit(".", 1)
         if module.startswith("body."):
             _, block, dense, n = module.split(".")
-            module = f"model.1.sub.{block}.{dense.upper()}.{n}.0"
+            module = f"model.1.sub.{block}.{dense.upper()}.{n}" + ("" if "x" in n else ".0")
         else:
             module = places[module]
         named[f"{module}.{part}"] = value
@@ -173,16 +183,18 @@ def edsr_weights(*, features=8, blocks=2, factors=(2, 2)) -> Weights:
     return draw({**shapes, **layer("conv_last", 3, features)})
 
 
-def edsr(w: Weights, x: Tensor, *, blocks=2, factors=(2, 2), residual_scale=1.0) -> Tensor:
+def edsr(
+    w: Weights, x: Tensor, *, blocks=2, factors=(2, 2), residual_scale=1.0, white=255.0
+) -> Tensor:
     w = like(w, x)
-    f = first = conv(w, "conv_first", (x - MEAN) * 255.0)
+    f = first = conv(w, "conv_first", (x - MEAN) * white)
     for block in range(blocks):
         inside = functional.relu(conv(w, f"body.{block}.conv1", f))
         f = f + conv(w, f"body.{block}.conv2", inside) * residual_scale
     f = first + conv(w, "conv_after_body", f)
     for n, factor in enumerate(factors):
         f = functional.pixel_shuffle(conv(w, f"upsample.{2 * n}", f), factor)
-    return conv(w, "conv_last", f) / 255.0 + MEAN
+    return conv(w, "conv_last", f) / white + MEAN
 
 
 def edsr_in_its_authors_names(w: Weights, *, blocks=2) -> Weights:
@@ -194,10 +206,10 @@ def edsr_in_its_authors_names(w: Weights, *, blocks=2) -> Weights:
     return {**mean_layers(), **named}
 
 
-def mean_layers() -> Weights:
+def mean_layers(white=255.0) -> Weights:
     """The mean colour as the authors of EDSR and RCAN store it: two convolutions by 1x1."""
     one = torch.eye(3).view(3, 3, 1, 1)
-    mean = 255.0 * MEAN.flatten()
+    mean = white * MEAN.flatten()
     return {
         "sub_mean.weight": one,
         "sub_mean.bias": -mean,
@@ -206,9 +218,11 @@ def mean_layers() -> Weights:
     }
 
 
-def rcan_weights(*, features=8, groups=2, blocks=2, reduction=4, factors=(2,)) -> Weights:
+def rcan_weights(
+    *, features=8, groups=2, blocks=2, reduction=4, factors=(2,), channels=3, fold=1
+) -> Weights:
     """RCAN in BasicSR's names."""
-    shapes = layer("conv_first", features, 3)
+    shapes = layer("conv_first", features, channels * fold**2)
     for group in range(groups):
         for block in range(blocks):
             name = f"body.{group}.residual_group.{block}.rcab"
@@ -220,12 +234,22 @@ def rcan_weights(*, features=8, groups=2, blocks=2, reduction=4, factors=(2,)) -
     shapes |= layer("conv_after_body", features, features)
     for n, factor in enumerate(factors):
         shapes |= layer(f"upsample.{2 * n}", features * factor**2, features)
-    return draw({**shapes, **layer("conv_last", 3, features)}, gain=0.7)
+    return draw({**shapes, **layer("conv_last", channels, features)}, gain=0.7)
 
 
-def rcan(w: Weights, x: Tensor, *, groups=2, blocks=2, factors=(2,)) -> Tensor:
+def rcan(
+    w: Weights,
+    x: Tensor,
+    *,
+    groups=2,
+    blocks=2,
+    factors=(2,),
+    white=255.0,
+    mean: Tensor | float = MEAN,
+    fold=1,
+) -> Tensor:
     w = like(w, x)
-    f = first = conv(w, "conv_first", (x - MEAN) * 255.0)
+    f = first = conv(w, "conv_first", functional.pixel_unshuffle((x - mean) * white, fold))
     for group in range(groups):
         into = f
         for block in range(blocks):
@@ -238,13 +262,13 @@ def rcan(w: Weights, x: Tensor, *, groups=2, blocks=2, factors=(2,)) -> Tensor:
     f = first + conv(w, "conv_after_body", f)
     for n, factor in enumerate(factors):
         f = functional.pixel_shuffle(conv(w, f"upsample.{2 * n}", f), factor)
-    return conv(w, "conv_last", f) / 255.0 + MEAN
+    return conv(w, "conv_last", f) / white + mean
 
 
-def rcan_in_its_authors_names(w: Weights, *, groups=2, blocks=2) -> Weights:
+def rcan_in_its_authors_names(w: Weights, *, groups=2, blocks=2, head=0) -> Weights:
     named = {}
     for name, value in w.items():
-        new = name.replace("conv_first", "head.0").replace("conv_last", "tail.1")
+        new = name.replace("conv_first", f"head.{head}").replace("conv_last", "tail.1")
         new = new.replace("upsample", "tail.0").replace("conv_after_body", f"body.{groups}")
         new = new.replace("residual_group", "body").replace("rcab", "body")
         new = new.replace("attention.1", "conv_du.0").replace("attention.3", "conv_du.2")

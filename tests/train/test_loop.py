@@ -12,7 +12,14 @@ import torch
 from lightning_fabric import Fabric
 from small_runs import options, write_pictures
 
-from superres.errors import ArgumentError, BackendError, Cancelled, DataError, ModelError
+from superres.errors import (
+    ArgumentError,
+    BackendError,
+    Cancelled,
+    DataError,
+    ModelError,
+    SuperresError,
+)
 from superres.evaluate.benchmark import bicubic, evaluate
 from superres.images.resize import resize
 from superres.metrics.protocol import Protocol
@@ -74,6 +81,62 @@ def test_a_run_leaves_a_model_a_recipe_and_a_log(tmp_path, pictures, recipe):
     assert network(torch.rand(1, 3, 5, 5)).shape == (1, 3, 10, 10)
     assert [line["step"] for line in read_log(tmp_path / "run")] == list(range(1, 13))
     assert load_recipe(str(tmp_path / "run" / "recipe.toml")) == recipe
+
+
+def test_a_second_run_in_the_folder_of_one_that_goes_on_is_refused(tmp_path, pictures, recipe):
+    found: list[ArgumentError] = []
+
+    def begin_another(words: str) -> None:
+        again = options(pictures, tmp_path / "run", resume=True)
+        with pytest.raises(ArgumentError, match="in use by another run: process") as caught:
+            train(recipe, again, watch=Watch())
+        found.append(caught.value)
+
+    first = options(pictures, tmp_path / "run", steps=2)
+    report = train(recipe, first, watch=Watch(on_status=begin_another))
+    assert len(found) == 2
+    assert [line["step"] for line in read_log(tmp_path / "run")] == [1, 2]
+    assert report.model.exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "too small"])
+def test_a_validation_picture_that_cannot_be_scored_is_found_before_the_first_step(
+    tmp_path, pictures, recipe, damage
+):
+    watched = write_pictures(tmp_path / "watched", count=3, cells=6, cell_px=8)
+    broken = watched / "2.png"
+    if damage == "too small":
+        pyvips.Image.black(3, 3, bands=3).write_to_file(str(broken))
+    else:
+        broken.write_bytes(broken.read_bytes()[: 200 if damage == "cut" else 0])
+    run = options(pictures, tmp_path / "run", validation=(watched,))
+    with pytest.raises(SuperresError, match=r"\b2(\.png)?\b"):
+        train(recipe, run, watch=Watch())
+    assert read_log(tmp_path / "run") == []
+
+
+def test_a_picture_that_vanishes_during_a_run_costs_its_scores_and_nothing_else(
+    tmp_path, pictures, recipe
+):
+    watched = write_pictures(tmp_path / "watched", count=2, cells=6, cell_px=8)
+    watch = Watch(on_status=lambda words: (watched / "1.png").write_bytes(b""))
+    run = options(pictures, tmp_path / "run", validation=(watched,), validate_every_s=0.0)
+    report = train(recipe, run, watch=watch)
+    assert report.model.exists()
+    assert report.steps == 12
+    assert any(note.startswith("not scored at step 12: ") for note in watch.notes)
+
+
+def test_the_model_is_saved_before_the_last_validation(tmp_path, pictures, recipe, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("no room for charts")
+
+    monkeypatch.setattr("superres.train.loop.validate", fail)
+    watched = write_pictures(tmp_path / "watched", count=1, cells=6, cell_px=8)
+    run = options(pictures, tmp_path / "run", validation=(watched,))
+    with pytest.raises(MemoryError):
+        train(recipe, run, watch=Watch())
+    assert load_network(tmp_path / "run" / "model.safetensors")[1].training.steps == 12
 
 
 def test_training_lowers_the_loss(tmp_path, pictures, recipe):

@@ -56,6 +56,10 @@ class Validator:
         config: What the networks need.
         lpips: The distance to take as well; None leaves it out.
         device: Where they lie.
+
+    Raises:
+        DataError: There are no pictures, a small one is missing, or sizes do not fit.
+        PictureError: One cannot be read. Bicubic is scored here, so that it is found before a run.
     """
 
     def __init__(
@@ -66,11 +70,16 @@ class Validator:
         lpips: nn.Module | None,
         device: torch.device,
     ) -> None:
-        self._folder = folder
         self._config = config
         self._device = device
         self._lpips = lpips
-        self._bicubic: dict[str, float] = {}  # measured with the first network
+        self._score = partial(
+            evaluate,
+            folder=folder,
+            scale=config.scale,
+            protocol=Protocol(channels="luma", border=config.scale),
+        )
+        self._bicubic = _named(self._score(bicubic(config.scale)))
 
     def validate(self, network: nn.Module) -> Validation:
         """Score a network in evaluation mode."""
@@ -86,19 +95,10 @@ class Validator:
                     pair = (_planes(picture, 3).to(self._device) for picture in (restored, truth))
                     distances.append(float(self._lpips(*pair)))
 
-        scale = self._config.scale
-        score = partial(
-            evaluate,
-            folder=self._folder,
-            scale=scale,
-            protocol=Protocol(channels="luma", border=scale),
-        )
-        result = score(lambda pixels: self._enlarge(network, pixels), on_pixels=keep)
+        result = self._score(lambda pixels: self._enlarge(network, pixels), on_pixels=keep)
         scores = _named(result)
         if distances:
             scores[f"lpips_{result.name}"] = statistics.fmean(distances)
-        if not self._bicubic:
-            self._bicubic = _named(score(bicubic(scale)))
         return Validation(result.name, scores, shown[0], self._bicubic)
 
     def _enlarge(self, network: nn.Module, pixels: NDArray[np.generic]) -> Pixels:

@@ -81,13 +81,11 @@ class ClipValidator:
                 f"{source} holds nothing large or long enough for a clip of {_CLIPS.frames} frames",
                 "validate on larger pictures or a longer video",
             )
-        self._default: dict[str, float] | None = None
         self._device = device
+        self._default = self._scores_of_default()
 
     def validate(self, network: nn.Module) -> Validation:
         """Score a network in evaluation mode."""
-        if self._default is None:
-            self._default = self._scores_of_default()
         restored = [_restored(network, small) for small, _ in self._clips]
         alone = [_one_by_one(network, small) for small, _ in self._clips]
         scores = {

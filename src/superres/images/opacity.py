@@ -27,11 +27,15 @@ def keep_ends(
         small: (h, W, 1) opacity in [0, 1] from top to bottom.
         large: (h', W', 1) the same upscaled, which is changed in place.
         size: (H, W) of the small channel.
-        target: (H', W') of the large one, at least the small one's.
+        target: (H', W') of the large one. If it is smaller along an axis, its pixels mix several
+            opacities and are only clamped.
 
     Yields:
         The blocks of `large`, in [0, 1].
     """
+    if min(target[0] - size[0], target[1] - size[1]) < 0:
+        yield from (block.clip(0.0, 1.0) for block in large)
+        return
     own_row, near_row = _origins(size[0], target[0])
     own_column, near_column = _origins(size[1], target[1])
     source = iter(small)

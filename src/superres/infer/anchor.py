@@ -25,6 +25,7 @@ from superres.images.coarse_correction import CoarseCorrection, Strip
 
 Mask = NDArray[np.bool_]
 
+_COLOURS = 3  # channels; a fourth is alpha
 _AREA = 2  # input px to each side that are alike where the answer is wholly known
 _MOST_FOR_CLAMPING = 2.0**-4  # the few pixels that are not clamped cannot make up for all others
 _AGAIN = 2.0**-9  # half a step: after corrections for clamping beyond it, they are made once more
@@ -156,19 +157,19 @@ class _Known:
         stop = start + means.shape[1]
         self._weigh(stop)
         errors = means - self._rows(start, stop)
-        equal = self._equal.window(start, stop)
-        if len(errors) > 1 and equal.any():
-            errors += equal * (errors.mean(0, keepdims=True) - errors)
+        equal, colours = self._equal.window(start, stop), errors[:_COLOURS]
+        if len(colours) > 1 and equal.any():
+            colours += equal * (colours.mean(0, keepdims=True) - colours)
         return errors
 
     def put_into(self, strip: Strip, scale: int) -> None:
         """Make a strip's channels equal where the input's are, and its flat areas the input's."""
-        count = len(strip.planes)
+        count = min(len(strip.planes), _COLOURS)
         equal = self._equal.window(strip.start, strip.stop)
         if count > 1 and equal.any():
             weights = equal.repeat(scale, axis=2)
             for row in range(scale):
-                planes = strip.planes[:, row::scale]
+                planes = strip.planes[:count, row::scale]
                 grey = np.add.reduce(planes, keepdims=True)
                 grey *= np.float32(1 / count)
                 _blend(planes, grey, weights)
@@ -205,7 +206,9 @@ class _Known:
             rows = self._rows(start - _AREA, stop + _AREA)
             inner = slice(min(start, _AREA), min(start, _AREA) + stop - start)
             self._flat.append(_weights(_flat(rows), inner))
-            self._equal.append(_weights(_shrunk((rows[1:] == rows[:-1]).all(0)), inner))
+            colours = rows[:_COLOURS]
+            equal = (colours[1:] == colours[:-1]).all(0)
+            self._equal.append(_weights(_shrunk(equal), inner))
 
 
 def _flat(rows: Unit) -> Mask:

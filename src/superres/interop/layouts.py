@@ -7,13 +7,19 @@ The idea of such a list is spandrel's.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from superres.errors import ModelError
+from superres.interop.pixel_range import (
+    OF_BASICSR,
+    PixelRange,
+    in_unit_range,
+    stored_range,
+    without_means,
+)
 from superres.interop.weight_names import (
     Weights,
     convolution,
@@ -26,9 +32,6 @@ from superres.interop.weight_names import (
 from superres.networks.edsr import EDSR_LARGE
 
 Values = dict[str, bool | int | float | str | tuple[int, ...]]
-
-_RANGE = 255.0  # of the pixels that EDSR's and RCAN's authors, and BasicSR after them, train with
-_DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def _rrdb(weights: Weights) -> Recognised:
         "growth": convolution(weights, "body.0.rdb1.conv1.weight")[0],
         "blocks": count(weights, "body.{}.rdb1.conv1.weight"),
         "doublings": doublings,
+        "plus": "body.0.rdb1.conv1x1.weight" in weights,
     }
     return Recognised("rrdb", config, weights)
 
@@ -110,6 +114,7 @@ def _rrdb_of_esrgan(weights: Weights) -> Recognised:
     rules = (
         (r"model\.0\.", "conv_first."),
         (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
+        (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv1x1\.", r"body.\1.rdb\2.conv1x1."),  # ESRGAN+
         (rf"model\.1\.sub\.{blocks}\.", "conv_body."),
         *((rf"model\.{number}\.", new) for number, new in {**ups, **final}.items()),
     )
@@ -163,7 +168,7 @@ def _smfanet(weights: Weights) -> Recognised:
     return Recognised("smfanet", config, weights)
 
 
-def _edsr(weights: Weights, stages: int) -> Recognised:
+def _edsr(weights: Weights, stages: int, pixels: PixelRange) -> Recognised:
     """Read our own names, but for the range of pixels; `stages` counts the upsampling steps."""
     features, channels = convolution(weights, "head.weight")
     config: Values = {
@@ -175,19 +180,20 @@ def _edsr(weights: Weights, stages: int) -> Recognised:
         "residual_scale": EDSR_LARGE["residual_scale"]
         if features >= EDSR_LARGE["features"]
         else 1.0,
+        "centred": pixels.centred,
     }
-    return Recognised("edsr", config, _in_unit_range(weights, "head", f"tail.{stages}"))
+    named = in_unit_range(weights, pixels.white, "head", f"tail.{stages}")
+    return Recognised("edsr", config, named)
 
 
 def _edsr_of_its_authors(weights: Weights) -> Recognised:
-    _check_mean(weights)
     stages = count(weights, "tail.0.{}.weight", step=2)
     rules = (
         (r"head\.0\.", "head."),
         *((rf"tail\.0\.{2 * n}\.", f"tail.{n}.expand.") for n in range(stages)),
         (r"tail\.1\.", f"tail.{stages}."),
     )
-    return _edsr(renamed(_without_means(weights), rules), stages)
+    return _edsr(renamed(without_means(weights), rules), stages, stored_range(weights))
 
 
 def _edsr_of_basicsr(weights: Weights) -> Recognised:
@@ -201,24 +207,40 @@ def _edsr_of_basicsr(weights: Weights) -> Recognised:
         *((rf"upsample\.{2 * n}\.", f"tail.{n}.expand.") for n in range(stages)),
         (r"conv_last\.", f"tail.{stages}."),
     )
-    return _edsr(renamed(weights, rules), stages)
+    return _edsr(renamed(weights, rules), stages, OF_BASICSR)
 
 
-def _rcan(weights: Weights) -> Recognised:
-    """Read the authors' names, which are ours."""
-    _check_mean(weights)
-    features, channels = convolution(weights, "head.0.weight")
+def _rcan_of_its_authors(weights: Weights) -> Recognised:
+    """Read the authors' names, which are ours, and those of the community's folded form."""
+    return _rcan(without_means(weights), stored_range(weights))
+
+
+def _rcan(weights: Weights, pixels: PixelRange) -> Recognised:
+    """Read our own names, but for the range of pixels."""
+    head = "head.0" if "head.0.weight" in weights else "head.1"  # behind what folds pixels
+    features, seen = convolution(weights, f"{head}.weight")
+    channels, _ = convolution(weights, "tail.1.weight")
+    fold = edge(seen, channels, f"{head}.weight")
     narrow, _ = convolution(weights, "body.0.body.0.body.3.conv_du.0.weight")
     stages = count(weights, "tail.0.{}.weight", step=2)
+    factor = shuffled_scale(weights, [f"tail.0.{2 * n}.weight" for n in range(stages)])
+    if factor % fold:
+        raise ModelError(
+            f"its input is folded by {fold} and its output unfolded by {factor}: scale "
+            f"{factor / fold:.3g}",
+            "only whole scales are run",
+        )
     config: Values = {
-        "scale": shuffled_scale(weights, [f"tail.0.{2 * n}.weight" for n in range(stages)]),
+        "scale": factor // fold,
         "channels": channels,
         "features": features,
         "groups": count(weights, "body.{}.body.0.body.0.weight"),
         "blocks": count(weights, "body.0.body.{}.body.0.weight"),
         "reduction": features // narrow,
+        "centred": pixels.centred,
+        "fold": fold,
     }
-    return Recognised("rcan", config, _in_unit_range(_without_means(weights), "head.0", "tail.1"))
+    return Recognised("rcan", config, in_unit_range(weights, pixels.white, head, "tail.1"))
 
 
 def _rcan_of_basicsr(weights: Weights) -> Recognised:
@@ -239,7 +261,7 @@ def _rcan_of_basicsr(weights: Weights) -> Recognised:
         (r"upsample\.", "tail.0."),
         (r"conv_last\.", "tail.1."),
     )
-    return _rcan(renamed(weights, rules))
+    return _rcan(renamed(weights, rules), OF_BASICSR)
 
 
 def _swinir(weights: Weights) -> Recognised:
@@ -324,42 +346,15 @@ def _srresnet(weights: Weights) -> Recognised:
     return Recognised("srresnet", config, {**named, **slopes})
 
 
-def _check_mean(weights: Weights) -> None:
-    """Refuse a mean colour or a range of pixels other than that of the published networks."""
-    bias = weights.get("sub_mean.bias")
-    if bias is None:
-        return
-    found = tuple(float(value) / -_RANGE for value in bias.flatten())
-    if any(abs(a - b) > 1e-3 for a, b in itertools.zip_longest(found, _DIV2K_MEAN, fillvalue=9)):
-        shown = ", ".join(f"{value:.4f}" for value in found[:3])
-        raise ModelError(
-            f"the network subtracts ({shown}) of {_RANGE:g} from its pixels, expected DIV2K's mean "
-            f"{_DIV2K_MEAN}",
-            "networks trained with another mean colour or range of pixels are not read",
-        )
-
-
-def _without_means(weights: Weights) -> Weights:
-    return {k: v for k, v in weights.items() if not re.match(r"(sub|add)_mean\.", k)}
-
-
-def _in_unit_range(weights: Weights, first: str, last: str) -> Weights:
-    """Move the factor 255 from the pixels into the first and the last convolution."""
-    factors = {
-        f"{first}.weight": _RANGE,
-        f"{last}.weight": 1 / _RANGE,
-        f"{last}.bias": 1 / _RANGE,
-    }
-    return {k: v * factors[k] if k in factors else v for k, v in weights.items()}
-
-
 LAYOUTS: tuple[Layout, ...] = (
     Layout("RRDBNet (Real-ESRGAN)", ("conv_first.weight", "body.0.rdb1.conv1.weight"), _rrdb),
     Layout("RRDBNet (BSRGAN)", ("RRDB_trunk.0.RDB1.conv1.weight",), _rrdb_of_bsrgan),
-    Layout("RRDBNet (ESRGAN)", ("model.1.sub.0.RDB1.conv1.0.weight",), _rrdb_of_esrgan),
+    Layout("RRDBNet (ESRGAN, ESRGAN+)", ("model.1.sub.0.RDB1.conv1.0.weight",), _rrdb_of_esrgan),
     Layout("SPAN", ("conv_cat.weight", "upsampler.0.weight"), _span),
     Layout("SMFANet", ("to_feat.weight", "feats.0.smfa.alpha"), _smfanet),
-    Layout("RCAN", ("head.0.weight", "body.0.body.0.body.3.conv_du.0.weight"), _rcan),
+    Layout(
+        "RCAN", ("tail.1.weight", "body.0.body.0.body.3.conv_du.0.weight"), _rcan_of_its_authors
+    ),
     Layout("RCAN (BasicSR)", ("body.0.residual_group.0.rcab.0.weight",), _rcan_of_basicsr),
     Layout("SwinIR", ("layers.0.residual_group.blocks.0.norm1.weight",), _swinir),
     Layout(

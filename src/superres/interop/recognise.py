@@ -1,19 +1,23 @@
 """Recognition of weights without a card: a card, derived from the weights alone.
 
-`foreign_files` and `ncnn_files` read, `foreign_layouts` and `ncnn_layouts` recognise. A network is
-built in memory only after all names and shapes were compared with what it has.
+`weight_files` and `ncnn_files` read, `layouts` and `ncnn_layouts` recognise. A network is built in
+memory only after all names and shapes were compared with what it has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from superres.errors import ModelError, SuperresError
+from superres.interop.elsewhere import network_elsewhere
+from superres.interop.envelopes import spellings, without_counters
 from superres.interop.layouts import LAYOUTS, Recognised, recognise
 from superres.interop.ncnn_files import read_ncnn
 from superres.interop.ncnn_layouts import published_weights
@@ -59,16 +63,13 @@ def read_foreign(path: Path) -> tuple[Card, Weights]:
 
 def _recognised(weights: Weights) -> Recognised:
     """Return the network of weights after a comparison of all names and shapes."""
-    found = recognise(weights)
-    if found is None:
-        raise ModelError(
-            f"its weights are not of a known network: {describe(weights)}",
-            f"known are {', '.join(layout.name for layout in LAYOUTS)}",
-        )
+    found = _found(weights)
     # On this device weights take no memory, however many a crafted file claims.
     with torch.device("meta"), _WithoutValues():
         network = network_config(found.architecture, found.config).build()
-    wanted = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
+    state = network.state_dict()
+    found = replace(found, weights=_counted(without_counters(found.weights, state), state))
+    wanted = {name: tuple(weight.shape) for name, weight in state.items()}
     had = {name: tuple(weight.shape) for name, weight in found.weights.items()}
     for name in (*wanted, *had):
         if wanted.get(name) != had.get(name):
@@ -78,6 +79,32 @@ def _recognised(weights: Weights) -> Recognised:
                 "it is of a variant that is not known, or damaged",
             )
     return found
+
+
+def _found(weights: Weights) -> Recognised:
+    """Return the network that weights are said to be of by their names.
+
+    Raises:
+        ModelError: They are of none that is run here.
+    """
+    known = ", ".join(layout.name for layout in LAYOUTS)
+    for spelling in spellings(weights):
+        if other := network_elsewhere(spelling):
+            raise ModelError(
+                f"its weights are of {other}, which is not run here: {describe(weights)}",
+                f"read are {known}; superres models list shows what comes with superres",
+            )
+        if found := recognise(spelling):
+            return found
+    raise ModelError(
+        f"its weights are not of a known network: {describe(weights)}", f"known are {known}"
+    )
+
+
+def _counted(weights: Weights, state: Mapping[str, Tensor]) -> Weights:
+    """Return weights with the counters of batches, which no run needs and some programs drop."""
+    missing = (name for name in state if name.endswith(".num_batches_tracked"))
+    return {**{name: torch.tensor(0) for name in missing}, **weights}
 
 
 class _WithoutValues(TorchFunctionMode):

@@ -19,23 +19,12 @@ from safetensors.torch import load
 from torch import Tensor
 
 from superres.errors import ModelError
+from superres.interop.envelopes import weights_inside
 from superres.interop.weight_names import Weights
 
 _MAX_BYTES = 2**30  # of the file, and of the tensors in it: the largest known network takes 0.2 GB
 _SAFE_TORCH = (2, 10)
 _ZIP_START = b"PK\x03\x04"
-# What training programs put their weights under, the averaged ones before those of the last step.
-_WRAPPERS = (
-    "params_ema",
-    "params-ema",
-    "params",
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "net",
-)
-_MAX_WRAPPERS = 4  # a pickle can hold itself
-_PREFIXES = ("module.", "generator.")  # of networks trained on several devices, or beside a critic
 _SHOWN = 3
 
 
@@ -67,7 +56,7 @@ def read_tensors(path: Path) -> Weights:
             raise _damaged(path, str(error)) from error
     else:
         found = _unpickle(path, zipped=start == _ZIP_START)
-    return _plain(path, _unwrapped(found))
+    return _plain(path, weights_inside(found))
 
 
 def describe(weights: Mapping[str, Tensor]) -> str:
@@ -126,25 +115,8 @@ def _unreadable(path: Path, error: Exception) -> ModelError:
     )
 
 
-def _unwrapped(found: object) -> object:
-    """Return the innermost dictionary of weights."""
-    for _ in range(_MAX_WRAPPERS):
-        inner = _under_a_wrapper(found)
-        if inner is None:
-            break
-        found = inner
-    return found
-
-
-def _under_a_wrapper(found: object) -> object | None:
-    if not isinstance(found, dict):
-        return None
-    inside = cast("dict[object, object]", found)
-    return next((inside[key] for key in _WRAPPERS if isinstance(inside.get(key), dict)), None)
-
-
 def _plain(path: Path, found: object) -> Weights:
-    """Check that something is a dictionary of ordinary tensors, and return it in fp32."""
+    """Return the ordinary tensors of a dictionary in fp32; what is no tensor in it is left out."""
     kind = "an empty dictionary" if isinstance(found, dict) else f"a {type(found).__name__}"
     named = cast("dict[object, object]", found) if isinstance(found, dict) else {}
     if not named:
@@ -153,7 +125,10 @@ def _plain(path: Path, found: object) -> Weights:
             "name a file that holds a network's state_dict()",
         )
     weights: Weights = {}
+    some = any(isinstance(value, Tensor) for value in named.values())
     for key, value in named.items():
+        if some and isinstance(value, (bool, int, float, str, list, tuple, type(None))):
+            continue  # such as the number of a step
         if not isinstance(key, str) or not isinstance(value, Tensor):
             raise ModelError(
                 f"{path} holds a {type(value).__name__} under {key!r} among its weights",
@@ -170,11 +145,7 @@ def _plain(path: Path, found: object) -> Weights:
     claimed = sum(value.numel() * 4 for value in weights.values())
     if claimed > _MAX_BYTES:
         raise _too_large(path, claimed)
-    weights = {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in weights):
-            weights = {name.removeprefix(prefix): value for name, value in weights.items()}
-    return weights
+    return {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
 
 
 def _too_large(path: Path, size: int) -> ModelError:

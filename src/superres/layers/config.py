@@ -14,13 +14,13 @@ class NetworkConfig(BaseModel):
 
     Attributes:
         scale: Output size over input size, along each axis.
-        channels: Channels of input and output: 1 (grey) or 3 (RGB).
+        channels: Channels of input and output: 1 (grey), 3 (RGB) or 4 (RGB and alpha).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     scale: int = Field(default=4, ge=1, le=16)
-    channels: int = Field(default=3, ge=1, le=3)
+    channels: int = Field(default=3, ge=1, le=4)
 
     @property
     def halo(self) -> int:

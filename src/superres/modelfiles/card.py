@@ -54,7 +54,7 @@ class Card(_Strict):
         architecture: A key of `networks.catalog`.
         config: The architecture's config, complete.
         scale: Output size over input size, along each axis.
-        channels: Channels of input and output.
+        channels: Channels of input and output: 1 (grey), 3 (RGB) or 4 (RGB and alpha).
         halo: Input pixels that a tile must see beyond its own area on each side.
         multiple_of: Input height and width must be multiples of this.
         minimum: Smallest input height and width.
@@ -71,7 +71,7 @@ class Card(_Strict):
     architecture: str
     config: dict[str, bool | int | float | str | tuple[int, ...]]
     scale: int = Field(ge=1, le=16)
-    channels: Literal[1, 3] = 3
+    channels: Literal[1, 3, 4] = 3
     halo: int = Field(ge=0, le=4096)
     multiple_of: int = Field(default=1, ge=1, le=1024)
     minimum: int = Field(default=1, ge=1, le=4096)

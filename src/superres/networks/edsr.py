@@ -22,11 +22,13 @@ class EdsrConfig(NetworkConfig):
         features: Channels of the body.
         blocks: Residual blocks of two convolutions.
         residual_scale: Factor on each block's branch; 0.1 keeps 256 channels stable.
+        centred: Whether DIV2K's mean colour is taken off before the network, and added after it.
     """
 
     features: int = 64
     blocks: int = 16
     residual_scale: float = 1.0
+    centred: bool = True
 
     @property
     def scale_steps(self) -> tuple[int, ...]:
@@ -89,6 +91,7 @@ class Edsr(nn.Module):
         super().__init__()
         features = config.features
         mean = _DIV2K_MEAN if config.channels == 3 else (sum(_DIV2K_MEAN) / 3,) * config.channels
+        mean = mean if config.centred else (0.0,) * config.channels
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.head = nn.Conv2d(config.channels, features, 3, padding=1)
         blocks = [_ResidualBlock(features, config.residual_scale) for _ in range(config.blocks)]

@@ -2,6 +2,8 @@
 
 Zhang et al., ECCV 2018, arXiv:1807.02758. Module names follow the authors' checkpoints, which hold
 the mean colour as weights too; here it is a constant, and pixels are in [0, 1], not up to 255.
+Departs from the paper as some of the community's checkpoints do: no mean colour, and an input that
+is folded, pixels into channels, so that the body runs at a half or a quarter of its edge.
 
 No halo makes tiles equal the whole frame: each of the 200 blocks pools over all pixels it is given.
 Pooled over a tile the weights of channels are those of its content, as they were of a patch's in
@@ -13,6 +15,7 @@ lost in the differences of the means (3e-4 of the range) 16 px from a cut.
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from superres.layers.config import NetworkConfig
@@ -31,17 +34,27 @@ class RcanConfig(NetworkConfig):
         groups: Groups of blocks, each with a skip of its own.
         blocks: Blocks of two convolutions in a group.
         reduction: Channels over those that the weighing goes through.
+        centred: Whether DIV2K's mean colour is taken off before the network, and added after it.
+        fold: Edge of the squares of input pixels that are moved into channels; the tail upscales by
+            as much more.
     """
 
     features: int = 64
     groups: int = 10
     blocks: int = 20
     reduction: int = 16
+    centred: bool = True
+    fold: int = Field(default=1, ge=1, le=8)
+
+    @property
+    def multiple_of(self) -> int:
+        """What is folded has to be whole."""
+        return self.fold
 
     @property
     def halo(self) -> int:
         """What is enough in practice; see the module's docstring."""
-        return _ENOUGH
+        return _ENOUGH * self.fold
 
     @property
     def exact_halo(self) -> bool:
@@ -101,20 +114,26 @@ class Rcan(nn.Module):
         super().__init__()
         features, channels = config.features, config.channels
         mean = _DIV2K_MEAN if channels == 3 else (sum(_DIV2K_MEAN) / 3,) * channels
+        mean = mean if config.centred else (0.0,) * channels
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         # A sequence of one: the authors' names begin with head.0.
-        self.head = nn.Sequential(nn.Conv2d(channels, features, 3, padding=1))
+        first = nn.Conv2d(channels * config.fold**2, features, 3, padding=1)
+        folding = [nn.PixelUnshuffle(config.fold)] if config.fold > 1 else []
+        self.head = nn.Sequential(*folding, first)
         groups = (_group(config) for _ in range(config.groups))
         self.body = nn.Sequential(*groups, nn.Conv2d(features, features, 3, padding=1))
         enlarge: list[nn.Module] = []
-        for factor in scale_steps(config.scale):
+        for factor in scale_steps(config.scale * config.fold):
             expand = nn.Conv2d(features, features * factor**2, 3, padding=1)
             enlarge += [expand, nn.PixelShuffle(factor)]
         last = nn.Conv2d(features, channels, 3, padding=1)
         self.tail = nn.Sequential(nn.Sequential(*enlarge), last)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
+        """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped.
+
+        H and W are multiples of the config's `multiple_of`.
+        """
         f_BFHW = self.head(x_BCHW - self.mean)
         f_BFHW = f_BFHW + self.body(f_BFHW)
         return self.tail(f_BFHW) + self.mean

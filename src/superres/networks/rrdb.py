@@ -3,7 +3,9 @@
 Wang et al., ECCV Workshops 2018, arXiv:1809.00219 (ESRGAN); Wang et al., ICCV Workshops 2021,
 arXiv:2107.10833 (Real-ESRGAN), from which come the scales 2 and 1: the input's pixels are moved
 into channels, and the network of scale 4 does the rest. Module names follow Real-ESRGAN's
-checkpoints. Departs from them: scale 3 is one step by 3, as in the community's checkpoints.
+checkpoints. Departs from them: scale 3 is one step by 3, as in the community's checkpoints; up to
+four doublings (x16). `plus` are the two further paths in each dense block of ESRGAN+ (Rakotonirina
+and Rasoanaivo, ICASSP 2020, arXiv:2001.08073), whose noise in training is left out.
 
 The full receptive field (349 px with 23 blocks) would leave no room for tiles, so the halo of deep
 networks is cut to 32 px. Each block adds a fifth of what it finds, each dense block in it a fifth
@@ -42,12 +44,14 @@ class RrdbConfig(NetworkConfig):
         doublings: Upsampling steps by 2 after the body. The input is made smaller by what they do
             beyond the scale: 2 doublings at scale 2 are Real-ESRGAN's x2, 1 is the community's.
             Scale 3 ignores it.
+        plus: Whether dense blocks have ESRGAN+'s further paths.
     """
 
     features: int = 64
     growth: int = 32
     blocks: int = 23
-    doublings: int = Field(default=2, ge=0, le=3)
+    doublings: int = Field(default=2, ge=0, le=4)
+    plus: bool = False
 
     @property
     def scale_steps(self) -> tuple[int, ...]:
@@ -91,31 +95,41 @@ class RrdbConfig(NetworkConfig):
 
 
 class _DenseBlock(nn.Module):
-    """Five convolutions, each of which sees what all before it made."""
+    """Five convolutions, each of which sees what all before it made.
 
-    def __init__(self, features: int, growth: int) -> None:
+    With `plus`, the input goes to the second convolution's answer through a 1x1, and that answer to
+    the fourth's.
+    """
+
+    def __init__(self, features: int, growth: int, *, plus: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(features, growth, 3, padding=1)
         self.conv2 = nn.Conv2d(features + growth, growth, 3, padding=1)
         self.conv3 = nn.Conv2d(features + 2 * growth, growth, 3, padding=1)
         self.conv4 = nn.Conv2d(features + 3 * growth, growth, 3, padding=1)
         self.conv5 = nn.Conv2d(features + 4 * growth, features, 3, padding=1)
+        self.conv1x1 = nn.Conv2d(features, growth, 1, bias=False) if plus else None
         init_rectified(self, slope=_SLOPE, gain=_START)
 
     def forward(self, f_BFHW: Tensor) -> Tensor:
         seen_BFHW = f_BFHW
-        for grow in (self.conv1, self.conv2, self.conv3, self.conv4):
+        second_BGHW: Tensor | None = None
+        for number, grow in enumerate((self.conv1, self.conv2, self.conv3, self.conv4), 1):
             grown_BGHW = functional.leaky_relu(grow(seen_BFHW), _SLOPE)
+            if self.conv1x1 is not None and number == 2:
+                grown_BGHW = second_BGHW = grown_BGHW + self.conv1x1(f_BFHW)
+            elif second_BGHW is not None and number == 4:
+                grown_BGHW = grown_BGHW + second_BGHW
             seen_BFHW = torch.cat((seen_BFHW, grown_BGHW), 1)
         return f_BFHW + _BRANCH * self.conv5(seen_BFHW)
 
 
 class _Block(nn.Module):
-    def __init__(self, features: int, growth: int) -> None:
+    def __init__(self, features: int, growth: int, *, plus: bool) -> None:
         super().__init__()
-        self.rdb1 = _DenseBlock(features, growth)
-        self.rdb2 = _DenseBlock(features, growth)
-        self.rdb3 = _DenseBlock(features, growth)
+        self.rdb1 = _DenseBlock(features, growth, plus=plus)
+        self.rdb2 = _DenseBlock(features, growth, plus=plus)
+        self.rdb3 = _DenseBlock(features, growth, plus=plus)
 
     def forward(self, f_BFHW: Tensor) -> Tensor:
         return f_BFHW + _BRANCH * self.rdb3(self.rdb2(self.rdb1(f_BFHW)))
@@ -130,7 +144,7 @@ class Rrdb(nn.Module):
         self.fold = fold
         self.scale_steps = config.scale_steps
         self.conv_first = nn.Conv2d(config.channels * fold**2, features, 3, padding=1)
-        blocks = (_Block(features, config.growth) for _ in range(config.blocks))
+        blocks = (_Block(features, config.growth, plus=config.plus) for _ in range(config.blocks))
         self.body = nn.Sequential(*blocks)
         self.conv_body = nn.Conv2d(features, features, 3, padding=1)
         for number in range(1, len(config.scale_steps) + 1):

@@ -1,8 +1,9 @@
-"""Training budget and learning-rate schedule."""
+"""Training budget, its clock and the learning-rate schedule."""
 
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 from superres.errors import ArgumentError
@@ -33,6 +34,23 @@ class Budget:
             return step / self.steps
         assert self.minutes is not None
         return elapsed_s / (60.0 * self.minutes)
+
+
+class Clock:
+    """Wall time of training, and the part of it that drawing patches took.
+
+    Args:
+        before_s: Seconds that earlier lives of the run took.
+    """
+
+    def __init__(self, before_s: float) -> None:
+        self._start = time.monotonic() - before_s
+        self.data_s = 0.0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds of training so far."""
+        return time.monotonic() - self._start
 
 
 def rate_factor(done: float, step: int, warm_up_steps: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -66,7 +67,7 @@ class TorchRuntime:
         self._precision: Precision = choose_precision(
             resolved.precision, native, str(self._device), resolved.watch
         )
-        self._bytes_per_px = _estimate_bytes_per_px(network, card)
+        self._bytes_per_px = estimate_bytes_per_px(network, card)
         # nn.Module.to has no overload for a memory format in torch's own types.
         self._network: nn.Module = network.eval().to(  # pyright: ignore[reportCallIssue]
             self._device, memory_format=torch.channels_last
@@ -192,9 +193,13 @@ def _exact_products(*, exact: bool) -> Generator[None]:
         convolutions.fp32_precision, products.fp32_precision = before
 
 
-def _estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
-    """Return the memory for one input pixel, from the largest layer's output on a small tile."""
+def estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
+    """Return the memory for one input pixel, from the largest layer's output on a small tile.
+
+    The network may lie on any device: a fallback to fp32 opens one again that is on the GPU.
+    """
     edge = probe_edge(card, _PROBE)
+    device = next(itertools.chain(network.parameters(), network.buffers()), torch.empty(0)).device
     largest = 0
 
     def note(_module: nn.Module, _inputs: object, output: object) -> None:
@@ -206,7 +211,10 @@ def _estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
     try:
         with torch.inference_mode():
             for graph in tiled(card):
-                sample = (torch.zeros(1, port.channels, edge, edge) for port in graph.inputs)
+                sample = (
+                    torch.zeros(1, port.channels, edge, edge, device=device)
+                    for port in graph.inputs
+                )
                 _method(network, graph)(*sample)
     finally:
         for hook in hooks:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,13 +15,14 @@ from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from superres.errors import SuperresError
 from superres.evaluate.validators import AnyValidator, Watched, open_validators, validate
 from superres.layers.supervised import Supervised
 from superres.modelfiles.card import Card, Training
 from superres.modelfiles.checkpoint import card_for, save_network
 from superres.networks.catalog import network_config
 from superres.optim.ema import WeightAverage
-from superres.optim.schedule import Budget, rate_factor
+from superres.optim.schedule import Budget, Clock, rate_factor
 from superres.runs.journal import Journal
 from superres.runs.log import MODEL_NAME, STATE_NAME
 from superres.train.adversary import Adversary
@@ -34,12 +36,12 @@ from superres.train.checkpoint import (
     save_state,
 )
 from superres.train.devices import Devices, open_fabric
-from superres.train.objective import Objective, check_finite
+from superres.train.objective import Objective, check_finite, mean_terms
 from superres.train.optimizer import optimizer_for
 from superres.train.patches import Patches, load_patches
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import to_toml
-from superres.train.run_folder import claim_folder
+from superres.train.run_folder import claim_folder, locked_folder
 from superres.train.start import freeze, start_weights
 from superres.version import __version__
 from superres.watch import Watch
@@ -109,11 +111,16 @@ def train(recipe: Recipe, options: TrainingOptions, *, watch: Watch) -> TrainRep
         Cancelled: The watch was cancelled.
     """
     fabric = open_fabric(options.devices, recipe, watch)
-    leads = fabric.global_rank == 0
-    if leads:
+    if fabric.global_rank != 0:
+        return _train(recipe, options, fabric, Watch())  # one process of many speaks for all
+    with locked_folder(options.folder, watch):
         claim_folder(options.folder, recipe, resume=options.resume)
-    else:
-        watch = Watch()  # one process of many speaks for all
+        return _train(recipe, options, fabric, watch)
+
+
+def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watch) -> TrainReport:
+    """Train in a folder that is this run's."""
+    leads = fabric.global_rank == 0
     fabric.barrier()
     run, card = _assemble(recipe, options, fabric, watch)
     at = Progress(0, 0.0)
@@ -123,25 +130,27 @@ def train(recipe: Recipe, options: TrainingOptions, *, watch: Watch) -> TrainRep
         watch.note(f"resuming from step {at.step}, {at.elapsed_s / 60:.1f} min")
     journal = Journal(options.folder, at.step) if leads else None
     try:
-        at, data_s, watched = _follow(run, at, journal, watch)
+        at, data_s = _follow(run, at, journal, watch)
+        minutes = at.elapsed_s / 60
+        trained = run.training.model_copy(update={"steps": at.step, "minutes": round(minutes, 1)})
+        card = card.model_copy(
+            update={
+                "licence": recipe.licence,
+                "training": trained,
+                "superres_version": __version__,
+            }
+        )
+        model = options.folder / MODEL_NAME
+        # Before the last validation: nothing that can fail stands between a run and its model.
+        if leads:
+            with _averaged(run):
+                card = save_network(run.network, card, model)
+        watched = _validate(run, at.step, journal, watch)
+        if run.validators:
+            _report(watch, 1.0, f"step {at.step}  {watched}")
     finally:
         if journal:
             journal.close()
-
-    run.network.load_state_dict(run.average.weights)
-    minutes = at.elapsed_s / 60
-    card = card.model_copy(
-        update={
-            "licence": recipe.licence,
-            "training": run.training.model_copy(
-                update={"steps": at.step, "minutes": round(minutes, 1)}
-            ),
-            "superres_version": __version__,
-        }
-    )
-    model = options.folder / MODEL_NAME
-    if leads:
-        card = save_network(run.network, card, model)
     return TrainReport(model, card, at.step, minutes, data_s / max(at.elapsed_s, 1e-9), watched)
 
 
@@ -232,28 +241,16 @@ def _restore(network: nn.Module, forward: nn.Module) -> Callable[[Tensor], tuple
     return lambda small: (forward(small).float(),)
 
 
-class _Clock:
-    """Wall time of training, and the part of it that drawing patches took."""
-
-    def __init__(self, before_s: float) -> None:
-        self._start = time.monotonic() - before_s
-        self.data_s = 0.0
-
-    @property
-    def elapsed_s(self) -> float:
-        return time.monotonic() - self._start
-
-
 def _follow(
     run: _Run, at: Progress, journal: Journal | None, watch: Watch
-) -> tuple[Progress, float, Watched]:
+) -> tuple[Progress, float]:
     """Take steps until the budget is spent.
 
     Returns:
-        The final progress, the seconds that data took, and what the sets say at the end.
+        The final progress, and the seconds that data took.
     """
     options, fabric = run.options, run.fabric
-    clock, step = _Clock(at.elapsed_s), at.step
+    clock, step = Clock(at.elapsed_s), at.step
     logged_s = saved_s = validated_s = at.elapsed_s
     window: list[dict[str, Tensor]] = []
     while (done := _done(run, step, clock)) < 1.0:
@@ -261,7 +258,7 @@ def _follow(
         window.append(_take_step(run, step, done, clock))
         step += 1
         if step % options.log_every == 0:
-            means = _means(window, fabric)
+            means = mean_terms(window, fabric)
             if not all(map(math.isfinite, means.values())):
                 check_finite(window, step)  # step by step only now: each look waits for a GPU
             now = clock.elapsed_s
@@ -275,15 +272,12 @@ def _follow(
                 _save(run, Progress(step, clock.elapsed_s))
                 saved_s = clock.elapsed_s
         if run.validators and clock.elapsed_s - validated_s >= options.validate_every_s:
-            _report(watch, done, f"step {step}  {_validate(run, step, journal)}")
+            _report(watch, done, f"step {step}  {_validate(run, step, journal, watch)}")
             validated_s = clock.elapsed_s
     check_finite(window, step)
     end = Progress(step, clock.elapsed_s)
     _save(run, end)
-    watched = _validate(run, step, journal)
-    if run.validators:
-        _report(watch, 1.0, f"step {step}  {watched}")
-    return end, clock.data_s, watched
+    return end, clock.data_s
 
 
 def _report(watch: Watch, done: float, line: str) -> None:
@@ -291,7 +285,7 @@ def _report(watch: Watch, done: float, line: str) -> None:
     watch.progress(done, 1.0)
 
 
-def _done(run: _Run, step: int, clock: _Clock) -> float:
+def _done(run: _Run, step: int, clock: Clock) -> float:
     """Return the part of the budget that is spent; processes must agree, so one clock counts."""
     done = run.budget.done(step, clock.elapsed_s)
     if run.fabric.world_size > 1 and run.budget.minutes is not None:
@@ -299,7 +293,7 @@ def _done(run: _Run, step: int, clock: _Clock) -> float:
     return done
 
 
-def _take_step(run: _Run, step: int, done: float, clock: _Clock) -> dict[str, Tensor]:
+def _take_step(run: _Run, step: int, done: float, clock: Clock) -> dict[str, Tensor]:
     """Move the network, and the discriminator if there is one; return what to log."""
     wanted, count = run.recipe.optimizer, run.recipe.optimizer.accumulate
     factor = rate_factor(done, step, wanted.warm_up_steps)
@@ -334,18 +328,6 @@ def _take_step(run: _Run, step: int, done: float, clock: _Clock) -> dict[str, Te
         logged |= run.adversary.learn(shown, factor)
     logged["rate"] = torch.tensor(factor * wanted.rate)
     return logged
-
-
-def _means(window: list[dict[str, Tensor]], fabric: Fabric) -> dict[str, float]:
-    """Return the mean of each value over the steps that have it, and over all processes."""
-    names = dict.fromkeys(name for logged in window for name in logged)
-    means: dict[str, float] = {}
-    for name in names:
-        mean = torch.stack([logged[name].float() for logged in window if name in logged]).mean()
-        if fabric.world_size > 1:
-            mean = cast("Tensor", fabric.all_reduce(mean, reduce_op="mean"))
-        means[name] = float(mean)
-    return means
 
 
 def _words(means: Mapping[str, float]) -> str:
@@ -383,12 +365,32 @@ def _resumed(run: _Run, path: Path) -> Progress:
     return progress
 
 
-def _validate(run: _Run, step: int, journal: Journal | None) -> Watched:
-    """Score the averaged weights on the validation sets and write that down."""
+def _validate(run: _Run, step: int, journal: Journal | None, watch: Watch) -> Watched:
+    """Score the averaged weights on the validation sets and write that down.
+
+    What fails here, such as a picture that was removed since the run began, is told; the run goes
+    on, for it needs no scores.
+    """
     if journal is None or not run.validators:
         return Watched()
+    try:
+        with _averaged(run):
+            return validate(
+                run.validators, run.network, step=step, journal=journal, fabric=run.fabric
+            )
+    except (SuperresError, OSError) as error:
+        reason = error.message if isinstance(error, SuperresError) else str(error)
+        watch.note(f"not scored at step {step}: {reason}")
+        return Watched()
+
+
+@contextmanager
+def _averaged(run: _Run) -> Generator[None]:
+    """Put the averaged weights into the network for the length of a block."""
     current = {name: value.clone() for name, value in run.network.state_dict().items()}
     run.network.load_state_dict(run.average.weights)
-    watched = validate(run.validators, run.network, step=step, journal=journal, fabric=run.fabric)
-    run.network.load_state_dict(current)
-    return watched
+    try:
+        yield
+    finally:
+        run.network.load_state_dict(current)
+        run.network.train()

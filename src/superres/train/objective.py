@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
+from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor
 
 from superres.degrade.downscale import resize_batch
@@ -82,3 +84,20 @@ def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
                     "lower optimizer.rate and optimizer.matrix_lr, or set precision to fp32; "
                     "--resume continues from the last checkpoint",
                 )
+
+
+def mean_terms(window: Sequence[dict[str, Tensor]], fabric: Fabric) -> dict[str, float]:
+    """Return the mean of each value over the steps that have it, and over all processes.
+
+    Args:
+        window: What the last steps logged.
+        fabric: Of the processes.
+    """
+    names = dict.fromkeys(name for logged in window for name in logged)
+    means: dict[str, float] = {}
+    for name in names:
+        mean = torch.stack([logged[name].float() for logged in window if name in logged]).mean()
+        if fabric.world_size > 1:
+            mean = cast("Tensor", fabric.all_reduce(mean, reduce_op="mean"))
+        means[name] = float(mean)
+    return means

@@ -107,6 +107,11 @@ def load_patches(
         ArgumentError: Both kinds of data are given, or pairs and a degradation, or what the
             network's kind of input excludes.
     """
+    if config.channels not in (1, 3):
+        raise ArgumentError(
+            f"a network of {config.channels} channels is requested, pictures are drawn with 1 or 3",
+            "set channels to 3 (RGB) or 1 (grey) in the recipe's network.config",
+        )
     degradation = recipe.degradation.name
     sample_maker = _sample_maker(recipe, config, paired=pairs is not None)
     if pairs is not None and (data or degradation != _CLEAN):

@@ -1,14 +1,25 @@
-"""Ownership of a run's folder."""
+"""Ownership of a run's folder: one recipe's, and one process's at a time."""
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from superres.atomic import atomic_write_bytes
+from superres.atomic import atomic_write_bytes, os_errors_as
 from superres.errors import ArgumentError, SuperresError
 from superres.runs.log import LOG_NAME, MODEL_NAME, RECIPE_NAME, STATE_NAME
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import load_recipe, to_toml
+from superres.watch import Watch
+
+_LOCK_NAME = "run.lock"
+_LOCKED_BYTE = 2**20  # beyond the words in the file: on Windows nobody can read what is locked
 
 
 def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
@@ -44,3 +55,85 @@ def _of_a_run(path: Path) -> bool:
         return path.read_text(encoding="utf-8") == to_toml(load_recipe(str(path)))
     except (SuperresError, UnicodeDecodeError):
         return False
+
+
+@contextmanager
+def locked_folder(folder: Path, watch: Watch) -> Generator[None]:
+    """Keep a run's folder, made if need be, to this process while the block lasts.
+
+    The system holds the lock, not the file: it ends with the process, however that ends.
+
+    Args:
+        folder: The run's folder.
+        watch: Told if the file system has no locks, so that nothing is kept.
+
+    Raises:
+        ArgumentError: A run in another process, or in this one, has the folder.
+        OutputError: The folder cannot be written to.
+    """
+    path = folder / _LOCK_NAME
+    with os_errors_as(path):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _acquired(folder, path, watch) as file:
+        with os_errors_as(path):
+            file.truncate(0)
+            started = time.strftime("%Y-%m-%d %H:%M:%S")
+            file.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
+            file.flush()
+        try:
+            yield
+        finally:
+            if os.name != "nt":  # there an open file cannot be removed
+                path.unlink(missing_ok=True)
+    if os.name == "nt":
+        with suppress(OSError):  # the next run has it open already
+            path.unlink(missing_ok=True)
+
+
+def _acquired(folder: Path, path: Path, watch: Watch) -> IO[str]:
+    """Return a run's lock file, open and locked."""
+    while True:
+        with os_errors_as(path):
+            file = path.open("a+", encoding="utf-8")
+        try:
+            _lock(file)
+        except (BlockingIOError, PermissionError) as error:
+            file.close()
+            raise _busy(folder, path) from error
+        except OSError as error:
+            reason = error.strerror or error
+            watch.note(f"{folder} cannot be locked ({reason}): let no second run write to it")
+            return file
+        with suppress(OSError):  # a run that just ended has removed what was opened here
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[str]) -> None:
+        """Lock an open file, or raise an OSError: PermissionError if another has it."""
+        file.seek(_LOCKED_BYTE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        file.seek(0)
+
+else:
+    import fcntl
+
+    def _lock(file: IO[str]) -> None:
+        """Lock an open file, or raise an OSError: BlockingIOError if another has it."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _busy(folder: Path, path: Path) -> ArgumentError:
+    try:
+        holder = path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        holder = ""
+    return ArgumentError(
+        f"{folder} is in use by another run: {holder or 'a process that has just begun'}",
+        "wait until it ends, or stop it and use --resume; a run that was killed keeps no lock, but "
+        f"a machine that vanished may: remove {path} then",
+    )
