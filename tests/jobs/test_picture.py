@@ -108,6 +108,13 @@ def test_resolution_and_xmp_are_carried_over(tmp_path):
     assert metadata.dpi == pytest.approx((300, 300), abs=0.1)
 
 
+@pytest.mark.parametrize(("size", "expected"), [((None, 30), (18, 30)), ((27, None), (27, 45))])
+def test_one_edge_of_a_size_keeps_the_shape(tmp_path, size, expected):
+    source = save(tmp_path / "in.png", noise(9, 15, 3))
+    report = file_upscaler(size=size).upscale(source, tmp_path / "out.png")
+    assert report.output_size == expected
+
+
 @pytest.mark.parametrize("size", [(20, 33), (9, 9), (5, 4), (100, 37)])
 def test_any_target_size_is_met_exactly(tmp_path, size):
     source = save(tmp_path / "in.png", noise(9, 9, 3))

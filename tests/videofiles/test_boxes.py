@@ -11,6 +11,7 @@ from hand_mp4 import add_to_user_data, add_to_video_entry, box, dolby_vision
 
 from superres.errors import PictureError
 from superres.videofiles.boxes import DOLBY_VISION, dolby_vision_profile, hide, unread
+from superres.videofiles.edits import edit_lists
 from superres.videofiles.probe import probe
 from superres.videofiles.side_data import named, needs_dolby_vision
 
@@ -84,6 +85,21 @@ def test_what_is_damaged_or_cut_off_ends_the_search_and_nothing_else(tmp_path, c
             data[place] = rng.integers(0, 256)
         (tmp_path / "bad").write_bytes(data[: rng.integers(0, len(data))])
         assert isinstance(unread(tmp_path / "bad"), dict)
+        assert isinstance(edit_lists(tmp_path / "bad"), dict)
+
+
+@pytest.mark.parametrize("box_name", [b"mdhd", b"mvhd", b"tkhd", b"elst"])
+def test_a_track_without_one_of_its_heads_has_no_edit_list(clip, box_name):
+    clip.write_bytes(clip.read_bytes().replace(box_name, b"none"))
+    assert edit_lists(clip) == {}
+
+
+def test_a_film_whose_clock_has_no_unit_has_no_edit_list(clip):
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"mvhd") + 4
+    data[at + 12 : at + 16] = bytes(4)
+    clip.write_bytes(data)
+    assert edit_lists(clip) == {}
 
 
 def test_sizes_beyond_the_file_and_boxes_in_boxes_without_end_are_not_followed(tmp_path):

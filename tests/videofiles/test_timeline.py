@@ -119,6 +119,16 @@ def test_single_streams_that_run_back_at_different_times_are_no_joint(tmp_path):
     assert all(before < after for before, after in itertools.pairwise(stamps))
 
 
+def test_frames_that_are_shown_for_long_each_are_no_jumps(tmp_path):
+    pauses = [(place, 14.0) for place in range(1, 5)]
+    path = write_clocked(
+        tmp_path / "a.ts", frames=5, audio=None, pauses=pauses, options={"g": "1", "threads": "1"}
+    )
+    assert surveyed(path).timeline.parts.keys() <= {0}
+    assert not any("jumps" in note for note in surveyed(path).timeline.notes)
+    assert times(path, 0) == pytest.approx([14.04 * place for place in range(5)])
+
+
 def test_a_video_alone_is_believed(tmp_path):
     source = write_clocked(tmp_path / "a.mp4", audio=None, options={"g": "1", "threads": "1"})
     path = jumping(source, tmp_path / "a.ts", stream=-1, after=1, by=4000)
@@ -206,3 +216,9 @@ def test_damaged_boxes_have_no_lists(tmp_path):
     assert edit_lists(path) == {}
     assert [kind for kind, _, _ in boxes(data)][-1] == b"moov"
     assert edit_lists(tmp_path / "none.mp4") == {}
+
+
+@pytest.mark.parametrize("hours", [1, 26, 1000])
+def test_a_frame_in_hours_has_a_rate_and_it_is_above_0(hours):
+    measured = Fraction(1, 3600 * hours)
+    assert settled_rate(Fraction(25), measured, interlaced=False) == measured

@@ -40,11 +40,9 @@ def settle_size(requested: RequestedSize, source: Size, shape: Shape) -> Size:
             width if height is None and width else max(1, round(source[1] * factor)),
         )
     if shape == "keep" and not _same_shape((height, width), source):
-        by_width = max(1, round(source[0] * width / source[1]))
-        by_height = max(1, round(source[1] * height / source[0]))
         raise ArgumentError(
             f"{width}x{height} would distort a picture of {source[1]}x{source[0]}",
-            f"use --size {width}x{by_width} or {by_height}x{height}, --fit, or --stretch",
+            f"use --size {width}x or x{height}, which keep the shape, or add --fit or --stretch",
         )
     return height, width
 

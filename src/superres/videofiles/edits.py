@@ -22,6 +22,8 @@ from superres.videofiles.stamps import Stretch, read_packets
 if TYPE_CHECKING:
     from av.container import InputContainer
 
+# What reading boxes that are missing, cut off or nonsense raises.
+_DAMAGED = (OSError, struct.error, ValueError, IndexError, StopIteration, ZeroDivisionError)
 _MP4 = "mov"  # among FFmpeg's names of the demuxer
 IGNORED = {"ignore_editlist": "1"}
 """FFmpeg's option that hands out a file's tracks as they are stored."""
@@ -49,7 +51,7 @@ def edit_lists(source: Path) -> Mapping[int, Sequence[_Edit]]:
     files, and of those whose boxes are damaged, there are none.
     """
     found: dict[int, Sequence[_Edit]] = {}
-    with suppress(OSError, struct.error, ValueError, IndexError), source.open("rb") as file:
+    with suppress(*_DAMAGED), source.open("rb") as file:
         whole = Box("", 0, file.seek(0, 2))
         for movie in _within(file, whole, "moov"):
             movie_scale = next(_scale(file, head) for head in _within(file, movie, "mvhd"))

@@ -271,7 +271,7 @@ class _Reader:
         if not self._may_jump or self._stamp is None:
             return False
         ahead = (stamp - self._stamp) * self._base
-        unusual = stamp - self._stamp > _UNUSUAL * self._step
+        unusual = 0 < _UNUSUAL * self._step < stamp - self._stamp
         return ahead < -_BACK_S or (ahead > _AHEAD_S and unusual)
 
     def _run(self, run: _OpenRun) -> Run:

@@ -140,7 +140,10 @@ def settled_rate(said: Fraction, measured: Fraction | None, *, interlaced: bool)
         if abs(said * packets / measured - 1) <= _RATE_ERROR:
             return said
     usual = min(_USUAL_RATES, key=lambda rate: abs(rate - measured))
-    return usual if abs(usual / measured - 1) <= _USUAL_ERROR else measured.limit_denominator(1001)
+    if abs(usual / measured - 1) <= _USUAL_ERROR:
+        return usual
+    # Of a frame in half an hour and more the nearest fraction would be 0.
+    return measured.limit_denominator(1001) or Fraction(1, round(1 / measured))
 
 
 def _counts(container: InputContainer, video: Stamps) -> Literal["", "decoded", "all"]:
