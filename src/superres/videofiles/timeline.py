@@ -104,8 +104,8 @@ class Timeline:
         Args:
             container: The file, opened anew.
             streams: The streams.
-            hides: Whether the result can hide what is only decoded, as MP4 can; if not, nothing of
-                what was cut away is left at the beginning.
+            hides: Whether the result can hide what is only decoded, as MP4 can before the time 0;
+                elsewhere nothing of what was cut away is left.
         """
         numbers = {stream.index: -1 for stream in streams}
         for packet in read_packets(container, streams):
@@ -116,7 +116,8 @@ class Timeline:
             end = (packet.pts or 0) + (packet.duration or 0)
             if packet.is_discard and (part.since is None or end <= part.since):
                 lead_in = self.lead_ins.get(index, _NO_LEAD_IN)
-                if not lead_in.needed <= number < lead_in.shown or not (hides or lead_in.own):
+                hidden = hides and packet.pts is not None and packet.pts < 0
+                if not lead_in.needed <= number < lead_in.shown or not (hidden or lead_in.own):
                     continue
             # Of what overlaps at a joint the end goes: what begins needs its first packet.
             middle = end - (packet.duration or 0) // 2
