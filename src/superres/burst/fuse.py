@@ -23,11 +23,11 @@ from superres.burst.choice import (
     NETWORK,
     choose_method,
 )
-from superres.burst.frames import Burst, read_burst
+from superres.burst.frames import Burst, copies, read_burst
 from superres.burst.network import fuse_aligned, open_network
 from superres.burst.options import FuseOptions
 from superres.burst.outliers import register_by_majority
-from superres.burst.reference import choose_reference
+from superres.burst.reference import choose_reference, is_blank
 from superres.errors import ArgumentError
 from superres.frame import Pixels, from_unit, to_unit
 from superres.images.resize import resize
@@ -157,8 +157,12 @@ def fuse_burst(
         watch.progress(next(steps), len(frames) + _STEPS_AFTER)
 
     choice = choose_method(options.method, options.model)
+    burst = read_burst(frames, masks)
+    silent = {*copies(frames, 0), *(unread or ())}
+    silent |= {i for i, planes in enumerate(burst.planes) if is_blank(planes.mean(axis=0))}
     registered = register_by_majority(
-        read_burst(frames, masks),
+        burst,
+        [index for index in range(len(frames)) if index not in silent],
         choose=lambda burst: _reference(burst, options.reference),
         align=lambda burst, chosen, step: align_frames(
             frames, burst, chosen, options.motion, step, unread=unread

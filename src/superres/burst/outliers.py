@@ -52,6 +52,7 @@ class Registered:
 
 def register_by_majority(
     burst: Burst,
+    voters: Sequence[int],
     choose: Callable[[Burst], int],
     align: Callable[[Burst, int, Callable[[], None]], tuple[list[Aligned], list[FrameReport]]],
     step: Callable[[], None],
@@ -61,12 +62,13 @@ def register_by_majority(
 
     Args:
         burst: The frames as they were taken.
+        voters: Indices of those that are no copies of others, and show something.
         choose: Returns the index of the reference.
         align: Lays the frames over the reference, and calls its last argument before each.
         step: Called before each frame, once.
         watch: Told how many pixels are left out, and if no frame moved.
     """
-    standing = standing_pixels(burst)
+    standing = standing_pixels(burst, voters)
     if standing.any():
         clean = without_pixels(burst, standing)
         first, _ = align(clean, choose(clean), watch.check)
@@ -99,21 +101,21 @@ def _stands(frame: Aligned) -> bool:
     return float(np.hypot(*motion.shift)) < _STILL_PX and abs(motion.turn_degrees) < _STILL_DEGREES
 
 
-def standing_pixels(burst: Burst) -> Mask:
+def standing_pixels(burst: Burst, voters: Sequence[int]) -> Mask:
     """Return the pixels that stand out from their neighbours alike in most frames.
 
     They are of the sensor, or of a scene that does not move.
 
     Args:
         burst: The frames.
+        voters: Indices of the frames that tell something of their own.
     """
     found = np.zeros(burst.size, bool)
-    if len(burst.planes) < _FEWEST:
+    if len(voters) < _FEWEST:
         return found
     for channel in range(len(burst.planes[0])):
-        off = np.stack(
-            [planes[channel] - _median_of_nine(planes[channel]) for planes in burst.planes]
-        )
+        voiced = (burst.planes[index][channel] for index in voters)
+        off = np.stack([plane - _median_of_nine(plane) for plane in voiced])
         noise = float(np.median([spread(one) for one in off])) + _rounding(burst)
         low, high = np.quantile(off, (_OF_FRAMES, 1.0 - _OF_FRAMES), axis=0)
         found |= (low > _NOISES * noise) | (high < -_NOISES * noise)
