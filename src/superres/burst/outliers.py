@@ -149,14 +149,14 @@ def sensor_pixels(standing: Mask, burst: Burst, clean: Burst, aligned: Sequence[
     moved = [frame for frame in aligned[1:] if has_moved(frame)]
     if len(moved) < _FEWEST - 1:
         return found
-    views = [_View(frame, burst.size) for frame in moved]
+    views = [_View(frame, burst.valid[frame.index]) for frame in moved]
     taken = burst.planes[aligned[0].index]
     for channel, plane in enumerate(aligned[0].planes):
         shown: list[Plane] = []
         for view in views:
             index = view.frame.index
             removed = burst.planes[index][channel] - clean.planes[index][channel]
-            shown.append(view.shown(view.frame.planes[channel] + removed, plane))
+            shown.append(view.shown(view.frame.planes[channel] + removed, taken[channel]))
         expected = np.median(np.stack(shown), axis=0)
         low, high = _range_of(views, channel, plane)
         found |= _is_off(taken[channel], expected, expected, high - low, burst)
@@ -176,7 +176,7 @@ def struck_pixels(burst: Burst, aligned: Sequence[Aligned]) -> Mask:
     found = np.zeros(burst.size, bool)
     if len(aligned) < _FEWEST:
         return found
-    views = [_View(frame, burst.size) for frame in aligned[1:]]
+    views = [_View(frame, frame.usable) for frame in aligned[1:]]
     for channel, plane in enumerate(aligned[0].planes):
         low, high = _range_of(views, channel, plane)
         found |= _is_off(plane, low, high, high - low, burst)
@@ -189,10 +189,11 @@ class _View:
 
     Args:
         frame: The frame.
-        size: (height, width).
+        valid: (h, w) 1 where its pixels may be used.
     """
 
-    def __init__(self, frame: Aligned, size: tuple[int, int]) -> None:
+    def __init__(self, frame: Aligned, valid: Plane) -> None:
+        size = (valid.shape[0], valid.shape[1])
         self.frame = frame
         # Interpolated, values beside a bright point would leave the range of what is around them.
         places = np.rint(frame.motion.inverse(size) + centre_of(size))
@@ -201,7 +202,7 @@ class _View:
             for axis, length in zip(places, size, strict=True)
         )
         self._at = rows, columns
-        self._seen = inside(places, size, 0.0) & (frame.usable[rows, columns] > 0.5)
+        self._seen = inside(places, size, 0.0) & (valid[rows, columns] > 0.5)
 
     def shown(self, plane: Plane, otherwise: Plane) -> Plane:
         """Return a plane of the frame on the reference, and another where it shows nothing."""
