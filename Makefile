@@ -18,7 +18,7 @@ DEV_STAMP := .venv/installed-dev
 # A developer's install is editable, so it is never stale, and the demo must not replace it.
 DEMO_STAMP := $(if $(wildcard $(DEV_STAMP)),$(DEV_STAMP),$(USER_STAMP))
 
-.PHONY: demo test clean
+.PHONY: demo test test-tools clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/superres upscale examples -o out -s 4 --overwrite
@@ -33,6 +33,10 @@ test: $(DEV_STAMP)
 	$(BIN)/basedpyright -p tests/pyrightconfig.json
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+# Programs that some tests compare with; without them those are skipped.
+test-tools:
+	apt-get install --yes ffmpeg libimage-exiftool-perl
 
 clean:
 	rm -rf .venv out

@@ -44,8 +44,8 @@ METHODS = {
     "bicubic, one frame": None,
     "drizzle": FuseOptions(method="drizzle", model="bicubic", blur="bicubic", reference=0),
     "back-projection from bicubic": FuseOptions(model="bicubic", blur="bicubic", reference=0),
-    "back-projection from a network of one frame": FuseOptions(method="backproject", reference=0),
-    "network of many frames (default)": FuseOptions(method="network", reference=0),
+    "back-projection from a single-frame network": FuseOptions(method="backproject", reference=0),
+    "burst network (default)": FuseOptions(method="network", reference=0),
 }
 _BEGIN, _END = "<!-- scores -->", "<!-- end of scores -->"
 

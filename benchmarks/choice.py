@@ -67,7 +67,7 @@ def variants(source: Path, scale: int, scratch: Path) -> Iterator[tuple[str, byt
     chain = load_degradation("real", {"clean": 0.0})
     for seed in SEEDS:
         degraded(source, target, chain, scale, seed)
-        yield "chain real", target.read_bytes()
+        yield "degradation real", target.read_bytes()
     for quality in QUALITIES:
         jpeg = coded(clean, "jpeg", quality)
         yield f"JPEG {quality}", jpeg

@@ -50,9 +50,9 @@ class MadeBurst:
 def make_burst(
     large: NDArray[np.uint8], *, count: int, scale: int, seed: int, shaking: Shaking
 ) -> MadeBurst:
-    """Make a burst: the large picture is moved, made small, brightened, noised and rounded.
+    """Make a burst: the large picture is shifted, downscaled, brightened, noised and rounded.
 
-    It is moved by cubic interpolation, and made small by MATLAB's antialiased bicubic. All frames
+    Cubic interpolation shifts it, and MATLAB's antialiased bicubic downscales it. All frames
     and the truth are cut from within, so that no frame shows what lies beyond the picture. The same
     arguments give the same burst, and a smaller count the first frames of it.
 

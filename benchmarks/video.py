@@ -3,7 +3,7 @@
     python benchmarks/video.py --clip bikes.mp4 --model default --model fast   # quality and rates
     python benchmarks/video.py --only rates --model fast                       # rates alone
 
-Quality: the middle frames of each clip are made small by bicubic, rounded to 8 bits, stored without
+Quality: the middle frames of each clip are downscaled by bicubic, rounded to 8 bits, stored without
 loss, upscaled by `superres video` itself and compared with what they were. Rates: a clip made here,
 640x360 at 24 frames a second, is upscaled by 2, as users would; beside the rate of the network
 alone stand the milliseconds of one core that each stage takes for a frame. With `--write` what is
@@ -44,12 +44,12 @@ from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
 from superres.runtimes.runtime import Array, RuntimeFacts
 from superres.version import __version__
-from superres.video.codec_options import CodecOptions
-from superres.video.colour import FromRgb, ToRgb
 from superres.video.decode import FrameReader
 from superres.video.encode import add_video, encode
-from superres.video.encoding import choose_encoding
-from superres.video.probe import probe
+from superres.videofiles.codec_options import CodecOptions
+from superres.videofiles.colour import FromRgb, ToRgb
+from superres.videofiles.encoding import choose_encoding
+from superres.videofiles.probe import probe
 from superres.watch import Watch
 
 ROOT = Path(__file__).parent.parent

@@ -41,7 +41,7 @@ class Case:
     Attributes:
         name: Of its file.
         source: An example, or a picture of CID22.
-        shrink: By how much the source is made small.
+        shrink: The source's downscaling factor.
         steps: What is done to it around that, as in a chain's TOML, in order; or a chain's name.
         crop: (top, left) of what is shown, in input pixels.
         light: What the source's brightness is multiplied by first.

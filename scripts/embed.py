@@ -23,8 +23,12 @@ from superres.modelfiles.card import Card, Score
 from superres.modelfiles.checkpoint import load_network, save_network
 from superres.modelfiles.files import read_card
 from superres.runtimes.export import export_onnx
+from superres.runtimes.half_precision import PUBLISHED_NAME, measure, published_errors
+from superres.runtimes.open import open_runtime
+from superres.runtimes.runtime import RuntimeOptions
 from superres.upscaler import load
-from superres.zoo import MANIFEST_NAME, weights_folder
+from superres.watch import Watch
+from superres.zoo import MANIFEST_NAME, embedded_models, weights_folder
 
 MAX_BYTES = {"one": 3 * 2**20, "many": 6 * 2**20, "video": 3 * 2**20}  # of an embedded file
 
@@ -60,6 +64,37 @@ def tell(card: Card) -> None:
         print(f"{card.name}  {score.set}  {score.psnr_db:.3f} dB  {score.ssim:.4f}")
 
 
+def renew_half_precision() -> None:
+    """Measure how far the embedded models' answers in bf16 are from those in fp32, on OpenVINO.
+
+    The CPU must have bf16. A model whose weights were measured before is not measured again.
+    """
+    known, errors = published_errors(), {}
+    for model in embedded_models():
+        card = model.card
+        if card.input != "image":
+            continue
+        if card.weights_sha256 in known:
+            errors[card.weights_sha256] = known[card.weights_sha256]
+            continue
+        half, exact = (
+            open_runtime(model, RuntimeOptions("openvino", precision), watch=Watch())
+            for precision in ("bf16", "fp32")
+        )
+        if half.facts.precision != "bf16":
+            raise SystemExit("this CPU has no bf16: embed on one that has it")
+        errors[card.weights_sha256] = {"bf16": measure(card, half, exact)}
+        print(f"{card.name}  bf16: {errors[card.weights_sha256]['bf16']}")
+    text = json.dumps(
+        {
+            sha: {name: one.model_dump() for name, one in found.items()}
+            for sha, found in errors.items()
+        },
+        indent=1,
+    )
+    atomic_write_bytes(weights_folder() / PUBLISHED_NAME, (text + "\n").encode())
+
+
 def main() -> None:
     """Embed one model and renew the manifest."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -82,6 +117,7 @@ def main() -> None:
             raise SystemExit(f"{path.name} has {path.stat().st_size} bytes, over {allowed}")
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     atomic_write_bytes(folder / MANIFEST_NAME, (json.dumps(hashes, indent=1) + "\n").encode())
+    renew_half_precision()
     tell(card)
 
 

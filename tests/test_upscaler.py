@@ -176,11 +176,11 @@ def opened(monkeypatch):
     """Return the number formats that backends are opened in."""
     requested = []
 
-    def open_and_note(found, options, *, watch):
+    def open_and_note(found, options, *, memory, watch):
         requested.append(options.precision)
         return open_runtime(found, options.exact(), watch=watch)
 
-    monkeypatch.setattr("superres.upscaler.open_runtime", open_and_note)
+    monkeypatch.setattr("superres.upscaler.open_checked", open_and_note)
     return requested
 
 

@@ -1,7 +1,6 @@
-"""superres upscales pictures with deep networks, and loses nothing they carried.
+"""superres upscales pictures with deep networks and keeps everything they carried.
 
-The names below are loaded at their first use, so that importing the package costs no more than
-numpy does.
+The names below are loaded at first use, so importing the package costs no more than numpy does.
 """
 
 from __future__ import annotations

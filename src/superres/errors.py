@@ -94,5 +94,12 @@ def first_fault(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     # A rule between several values has no one value to show.
-    found = f", got {reprlib.repr(first['input'])}" if first["type"] != "value_error" else ""
+    found = f", got {_short(first['input'])}" if first["type"] != "value_error" else ""
     return f"{place + ': ' if place else ''}{first['msg']}{found}"
+
+
+def _short(value: object) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python shows no whole number of more than 4300 digits
+        return "a number of thousands of digits"

@@ -1,4 +1,4 @@
-"""A picture in memory: what its channels and numbers mean, and the one place where it is rounded.
+"""Pictures in memory: the meaning of channels and numbers, and the one place for rounding.
 
 Pixels are (H, W, C) arrays of any real dtype. Unit pixels are float32 with black at 0 and white at
 1; networks read and write those, unclamped. A unit pixel without a value (nodata) is NaN.

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
+from superres import zoo
+from superres.modelfiles.files import ModelFile
+from superres.runtimes.open import open_runtime
+from superres.runtimes.runtime import Array, Runtime, RuntimeFacts
 from superres.upscaler import RunOptions, Upscaler
+from superres.watch import Watch
+
+_Opened = TypeVar("_Opened")
+
+
+@dataclass(frozen=True, slots=True)
+class BurstNetwork:
+    """An opened network of many frames.
+
+    Attributes:
+        file: Its files and card.
+        runtime: What runs it, for one job at a time; the others wait.
+    """
+
+    file: ModelFile
+    runtime: Runtime
 
 
 @dataclass(slots=True)
-class _Place:
+class _Place(Generic[_Opened]):
     """The place of one model, which its first user opens, under its own lock."""
 
     opening: threading.Lock = field(default_factory=threading.Lock)
-    upscaler: Upscaler | None = None
+    opened: _Opened | None = None
+    notes: Watch = field(default_factory=Watch)
 
 
 class ModelPool:
-    """One `Upscaler` for each model and way of running it, opened at its first use.
+    """One `Upscaler` or `BurstNetwork` for each model and way of running it, opened at first use.
 
     Any thread may call. Those that need a model that is just being opened wait for it; those that
     need another do not. A model that could not be opened is tried again by the next call.
@@ -25,7 +48,8 @@ class ModelPool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._places: dict[tuple[str, RunOptions], _Place] = {}
+        self._places: dict[tuple[str, RunOptions], _Place[Upscaler]] = {}
+        self._burst_places: dict[tuple[str, int, RunOptions], _Place[BurstNetwork]] = {}
 
     def upscaler(self, model: str, run: RunOptions) -> Upscaler:
         """Return the networks of a model.
@@ -41,6 +65,46 @@ class ModelPool:
         with self._lock:
             place = self._places.setdefault((model, run), _Place())
         with place.opening:
-            if place.upscaler is None:
-                place.upscaler = Upscaler(model, run)
-            return place.upscaler
+            if place.opened is None:
+                place.opened = Upscaler(model, run)
+            return place.opened
+
+    def burst_network(self, model: str, scale: int, run: RunOptions, watch: Watch) -> BurstNetwork:
+        """Return the network of many frames of a model.
+
+        Args:
+            model: A family, a model or a model file.
+            scale: One that it has.
+            run: How it is run.
+            watch: Told what its opening told.
+
+        Raises:
+            UnknownNameError: There is no such model.
+            ModelError: Its file cannot be used, or it takes one frame only.
+            BackendError: No backend can run it.
+        """
+        with self._lock:
+            place = self._burst_places.setdefault((model, scale, run), _Place())
+        with place.opening:
+            if place.opened is None:
+                found, notes = zoo.resolve(model, scale=scale, watch=watch), Watch()
+                runtime = open_runtime(found, run, takes="burst", watch=notes)
+                place.opened, place.notes = BurstNetwork(found, _InTurn(runtime)), notes
+        place.notes.tell(watch)
+        return place.opened
+
+
+class _InTurn:
+    """A runtime that jobs run in turn."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._running = threading.Lock()
+
+    @property
+    def facts(self) -> RuntimeFacts:
+        return self._runtime.facts
+
+    def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+        with self._running:
+            return self._runtime.run(graph, tensors)

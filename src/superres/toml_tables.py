@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, cast, get_args
@@ -14,23 +14,87 @@ from superres.errors import RecipeError, unknown_name
 
 # What TOML gives: nested tables of strings, numbers, booleans and lists.
 Table = dict[str, Any]
+MAX_DEPTH = 32  # tables and lists in each other; what reads them calls itself
 _MAX_BYTES = 2**20
+_INTEGERS = range(-(2**63), 2**63)  # as TOML has them
 
 
 def read_table(path: Path) -> Table:
     """Read a TOML file.
 
     Raises:
-        RecipeError: The file is missing, larger than 1 MiB, or not TOML.
+        RecipeError: The file is missing, larger than 1 MiB, or not TOML, or `check_values` refuses
+            it.
     """
+    data = _read_bytes(path)
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise RecipeError(f"{path} is larger than 1 MiB", "a recipe is a few lines of TOML")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}", "check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = tomllib.loads(data.decode("utf-8"))
+    # ValueError: not TOML, not UTF-8, or a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path} is not TOML: {error}", "see https://toml.io") from error
+    check_values(table, str(path))
+    return table
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= _MAX_BYTES else b""
+    except (OSError, ValueError) as error:  # ValueError: no file can have the name
+        reason = getattr(error, "strerror", None) or error
+        raise RecipeError(f"{path} cannot be read: {reason}", "check the path") from error
+    if size > _MAX_BYTES:
+        raise RecipeError(f"{path} is larger than 1 MiB", "a recipe is a few lines of TOML")
+    return data
+
+
+def check_values(table: Table, where: str) -> None:
+    """Check that TOML can hold a table's values, and that they lie no deeper than `MAX_DEPTH`.
+
+    Args:
+        table: The table.
+        where: What to call it in the message.
+
+    Raises:
+        RecipeError: They do, a whole number takes more than 64 bits, or a text has half a
+            character, as names of files that are not UTF-8 have.
+    """
+    for name, value in table.items():
+        place = f"{where}: {ascii(name[:60])[1:-1]}"
+        level, depth = [cast("object", value), name], 1
+        while level:
+            if depth > MAX_DEPTH:
+                raise RecipeError(
+                    f"{place} has tables or lists more than {MAX_DEPTH} deep",
+                    "no key lies that deep",
+                )
+            for one in level:
+                _check_value(one, place)
+            level, depth = [inner for one in level for inner in _inside(one)], depth + 1
+
+
+def _check_value(value: object, where: str) -> None:
+    if isinstance(value, int) and value not in _INTEGERS:
+        raise RecipeError(
+            f"{where} is a whole number beyond 64 bits, of {value.bit_length()} and its sign",
+            "write it as a float, such as 1e20, or as text",
+        )
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise RecipeError(
+                f"{where} is not Unicode: {value[:200]!a} has half a character at {error.start}",
+                "rename a file or folder of such a name, or link to it by another",
+            ) from error
+
+
+def _inside(value: object) -> list[object]:
+    """Return the values and the keys of a table, or the values of a list."""
+    if isinstance(value, dict):
+        table = cast("dict[object, object]", value)
+        return [*table.values(), *table]
+    return list(cast("Sequence[object]", value)) if isinstance(value, (list, tuple)) else []
 
 
 def merged(under: Table, over: Table) -> Table:

@@ -1,4 +1,4 @@
-"""Loaded models and the upscaling of pixels: any bands, any target size, whole or in rows."""
+"""Loaded models, and pixel upscaling: any bands, any target size, whole or in rows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -14,12 +15,16 @@ from numpy.typing import NDArray
 from superres import zoo
 from superres.errors import ArgumentError
 from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
+from superres.hub import cache_folder
 from superres.images.bleed import bleed_rows
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
+from superres.images.opacity import keep_ends
 from superres.images.resize import resize_rows
 from superres.images.row_stream import RowStream
+from superres.infer.anchor import anchored, anchored_rows
 from superres.infer.engine import Engine, EngineState
 from superres.infer.route import Route, Size, plan_route
+from superres.runtimes.half_precision import Memory, open_checked
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import PrecisionRequest, RuntimeFacts, RuntimeOptions
 from superres.watch import Watch
@@ -105,7 +110,12 @@ class Upscaler:
         notes = Watch()
         engine = Engine(
             found.card,
-            open_runtime(found, self._options.exact() if exact else self._options, watch=notes),
+            open_checked(
+                found,
+                self._options.exact() if exact else self._options,
+                memory=Memory(cache_folder()),
+                watch=notes,
+            ),
             tile=self._options.tile,
             ensemble=self._options.ensemble,
             fallback=lambda watch: open_runtime(found, self._options.exact(), watch=watch),
@@ -188,22 +198,22 @@ class Upscaler:
         if not bands.alpha:
             yield from self._band_rows(blocks, size, bands, route, watch)
             return
-        bled = bleed_rows(blocks, self._halo(route, watch))
+        bled, source, known = itertools.tee(bleed_rows(blocks, self._halo(route, watch)), 3)
+        # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any dtype.
+        ends = partial(keep_ends, (b[..., -1:] for b in known), size=size, target=route.target)
         seen = {engine.card.channels for engine in self.engines(route, watch)}
         if self._options.alpha == "network" and bands.colour == "rgb" and seen == {_RGBA}:
-            for rows in self._colour_rows(bled, size, route, watch):
-                rows[..., -1:].clip(0.0, 1.0, out=rows[..., -1:])
-                yield rows
+            colour, large = itertools.tee(self._colour_rows(bled, size, route, watch))
+            alpha = ends(block[..., -1:] for block in large)
+            yield from _joined((block[..., :-1] for block in colour), alpha)
             return
-        bled, source = itertools.tee(bled)
         colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route, watch)
         alpha_blocks = (block[..., -1:] for block in source)
         if self._options.alpha == "network":
             alpha = self._colour_rows(alpha_blocks, size, route, watch)
         else:
             alpha = resize_rows(alpha_blocks, in_size=size, out_size=route.target)
-        # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any dtype.
-        yield from _joined(colour, (block.clip(0.0, 1.0) for block in alpha))
+        yield from _joined(colour, ends(alpha))
 
     def _halo(self, route: Route, watch: Watch) -> int:
         """Return how far the widest network sees, in input pixels; a resize alone sees two."""
@@ -242,7 +252,8 @@ class Upscaler:
             (engine,) = self.engines(route, watch)
             scale = engine.card.scale
             if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
-                return engine.upscale(frame, watch)  # in one piece it is faster
+                # In one piece it is faster.
+                return anchored(frame, engine.upscale(frame, watch), clamped=route.clamped)
         return np.concatenate(list(self._colour_rows((frame,), (height, width), route, watch)))
 
     def _colour_rows(
@@ -250,7 +261,7 @@ class Upscaler:
     ) -> Iterator[Unit]:
         """Upscale grey or RGB blocks through all passes of a route, then to its exact size."""
         for engine in self.engines(route, watch):
-            blocks = _through(engine, blocks, size, watch)
+            blocks = _through(engine, blocks, size, route.clamped, watch)
             size = (size[0] * engine.card.scale, size[1] * engine.card.scale)
         if size != route.target:
             blocks = resize_rows(blocks, in_size=size, out_size=route.target)
@@ -265,6 +276,7 @@ class Upscaler:
         bands: Bands | None = None,
         values: Values | None = None,
         exact: bool | None = None,
+        clamped: bool | None = None,
         watch: Watch | None = None,
     ) -> Pixels:
         """Upscale an array.
@@ -280,6 +292,8 @@ class Upscaler:
                 value and are nodata in the result.
             exact: Whether half precision would spoil them; None goes by `values`. Floats of an
                 8-bit picture are not exact.
+            clamped: Whether the result will be clamped to black and white, after which its local
+                means are then those of the input; None: whole numbers are.
             watch: The job that the picture belongs to: notified of fallbacks, and may be cancelled.
 
         Returns:
@@ -305,7 +319,8 @@ class Upscaler:
             )
         whole: Size = (block.shape[0], block.shape[1])
         exact = values.exact if exact is None else exact
-        route = plan_route(whole, self.offered, scale, size, exact=exact)
+        clamped = values.whole if clamped is None else clamped
+        route = plan_route(whole, self.offered, scale, size, exact=exact, clamped=clamped)
         tops = range(0, whole[0], _BLOCK_ROWS)
         small = (to_unit(block[top : top + _BLOCK_ROWS], values) for top in tops)
         units = self.rows(small, whole, bands, route, watch, gaps=values.nodata is not None)
@@ -374,8 +389,10 @@ def upscale(
     return load(model)(pixels, scale=scale, size=size, bands=bands, values=values)
 
 
-def _through(engine: Engine, blocks: Iterable[Unit], size: Size, watch: Watch) -> Iterator[Unit]:
-    """Run blocks through one network: grey as three equal channels, without alpha as opaque."""
+def _through(
+    engine: Engine, blocks: Iterable[Unit], size: Size, clamped: bool, watch: Watch
+) -> Iterator[Unit]:
+    """Run blocks through one network, anchored; grey as equal channels, without alpha as opaque."""
     blocks = iter(blocks)
     first = next(blocks)
     blocks = itertools.chain((first,), blocks)
@@ -389,9 +406,10 @@ def _through(engine: Engine, blocks: Iterable[Unit], size: Size, watch: Watch) -
         blocks = (np.repeat(block, _RGB, axis=2) for block in blocks)
     if channels < wanted == _RGBA:
         blocks = (np.dstack((block, np.ones_like(block[..., :1]))) for block in blocks)
+    small, blocks = itertools.tee(blocks)
     large = engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
-    if channels == 1 < wanted:
-        return (block[..., :_RGB].mean(axis=2, keepdims=True) for block in large)
+    large = anchored_rows(small, large, size=size, scale=engine.card.scale, clamped=clamped)
+    # Grey's channels are equal, as they are anchored: the first stands for all.
     return large if channels == wanted else (block[..., :channels] for block in large)
 
 

@@ -1,4 +1,4 @@
-"""Watch: what one job says of itself, how far it is, and whether it goes on.
+"""Watch: notes, progress and cancellation of one job.
 
 One a job, handed down from its start to the pixels. Jobs that share a loaded model have a watch
 each, so that one's notes never end up in another's report, and cancelling one stops no other.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 import superres
-from superres import zoo
+from superres import model_pool, zoo
 from superres.burst import fuse
 from superres.burst.fuse import FuseOptions, fuse_burst
 from superres.burst.network import fuse_aligned, nearest_samples, open_network
@@ -19,6 +20,7 @@ from superres.imaging.motion import Motion, centre_of, grid, identity_motion, ma
 from superres.imaging.reconstruction import project
 from superres.infer.burst_input import frame_input
 from superres.metrics import Protocol, psnr
+from superres.model_pool import ModelPool
 from superres.modelfiles.checkpoint import card_for, save_network
 from superres.networks.catalog import network_config
 from superres.upscaler import RunOptions
@@ -330,3 +332,39 @@ def test_both_files_of_the_embedded_model_answer_alike(photo):
         frames = [frame.astype(np.float32) / 255 for frame in photo.frames[:3]]
         made[backend] = fuse_burst(frames, options).pixels
     assert np.abs(made["torch"] - made["openvino"]).max() < 1e-4
+
+
+def test_jobs_that_share_a_pool_open_a_network_once_and_each_hears_of_it(model, monkeypatch):
+    opened: list[str] = []
+    open_it = model_pool.open_runtime
+
+    def counting(found, run, *, takes, watch):
+        opened.append(takes)
+        watch.note("opened")
+        return open_it(found, run, takes=takes, watch=watch)
+
+    monkeypatch.setattr(model_pool, "open_runtime", counting)
+    pool, run, watches = ModelPool(), RunOptions(precision="fp32"), [Watch(), Watch()]
+    first, second = (open_network(model, 4, run, watch, pool) for watch in watches)
+    assert opened == ["burst"]
+    assert watches[0].notes[0] == "opened"
+    assert watches[1].notes == watches[0].notes
+    assert first.card == second.card
+    open_network(model, 4, RunOptions(precision="fp32", threads=1), Watch(), pool)
+    open_network(model, 4, run, Watch())
+    assert opened == ["burst"] * 3
+
+
+def test_two_bursts_on_one_pool_at_once_are_each_right_to_the_pixel(model):
+    pool, run = ModelPool(), RunOptions(precision="fp32")
+    shots = [np.random.default_rng(seed).random((4, 20, 24, 3), np.float32) for seed in range(4)]
+
+    def fused(frames, models):
+        options = FuseOptions(model=model, run=run)
+        return fuse_burst(list(frames), options, models=models).pixels
+
+    expected = [fused(frames, None) for frames in shots]
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda frames: fused(frames, pool), shots))
+    for one, other in zip(made, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -109,7 +109,7 @@ def test_a_folder_without_pictures_is_an_error_before_the_first_job(becomes, cap
     becomes([Outcome("skipped", job())])
     run_batch([job()], [Path("void")], None)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "error: void holds no pictures"
+    assert lines[0] == "error: void has no pictures"
     assert "--recursive" in lines[1]
     assert lines[2].startswith("skipped")
 
@@ -121,11 +121,19 @@ def test_a_result_in_a_pipe_is_not_followed_by_a_name_in_it(becomes, capsys):
     assert capsys.readouterr() == ("", "note: -: a note\n")
 
 
+def test_a_file_that_is_called_as_a_pipe_is_named_like_any_other(becomes, capsys):
+    made = job(Path("-"), Path("-"))
+    becomes([done(made, "a note")])
+    run_batch([made], (), None)
+    assert capsys.readouterr() == ("./-\n", "note: ./-: a note\n")
+
+
 @pytest.mark.parametrize(("names", "source", "target"), [
     ([("a", "b")], False, False),
     ([("-", "b")], True, False),
     ([("a", "b"), ("a", "-")], False, True),
     ([("-", "-")], True, True),
+    ([(Path("-"), Path("-"))], False, False),
 ])  # fmt: skip
 def test_only_the_streams_that_a_job_names_are_handed_over(monkeypatch, names, source, target):
     streams = SimpleNamespace(buffer=object()), SimpleNamespace(buffer=object())

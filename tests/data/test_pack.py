@@ -53,6 +53,49 @@ def test_packs_stay_under_their_size_and_are_numbered(tmp_path, pictures):
     assert len(find_pictures(packs)) == 24
 
 
+@pytest.fixture
+def three_packs(tmp_path, pictures):
+    small = PackOptions(crop=90, smallest=10, format="png", max_bytes=2**16, overwrite=True)
+    made = pack([pictures] * 4, tmp_path / "p.zip", small, watch=Watch()).packs
+    assert len(made) == 3
+    return made, small
+
+
+def test_overwriting_with_fewer_packs_leaves_none_of_the_earlier_run(
+    tmp_path, pictures, three_packs
+):
+    earlier, small = three_packs
+    watch = Watch()
+    (tmp_path / "p-009.zip").write_bytes(earlier[2].read_bytes())  # behind a gap
+    report = pack([pictures], tmp_path / "p.zip", small, watch=watch)
+    assert report.packs == earlier[:1]
+    assert sorted(tmp_path.glob("p*.zip")) == [*sorted([tmp_path / "p-009.zip"]), earlier[0]]
+    assert [note for note in watch.notes if "removed" in note] == [
+        f"removed {path}, a pack of the earlier run" for path in earlier[1:]
+    ]
+
+
+def test_a_file_that_is_no_pack_is_not_removed_with_those_of_an_earlier_run(
+    tmp_path, pictures, three_packs
+):
+    earlier, small = three_packs
+    with zipfile.ZipFile(earlier[1], "w") as archive:
+        archive.writestr("holiday.txt", "dear")
+    pack([pictures], tmp_path / "p.zip", small, watch=Watch())
+    with zipfile.ZipFile(earlier[1]) as archive:
+        assert archive.read("holiday.txt") == b"dear"
+    assert earlier[2].exists()
+
+
+def test_a_run_that_fails_removes_no_pack(tmp_path, three_packs):
+    earlier, small = three_packs
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "bad.png").write_bytes(b"no")
+    with pytest.raises(DataError):
+        pack([tmp_path / "bad"], tmp_path / "p.zip", small, watch=Watch())
+    assert all(path.exists() for path in earlier)
+
+
 def test_the_same_pictures_give_the_same_bytes(tmp_path, pictures):
     for name in ("a", "b"):
         pack([pictures], tmp_path / f"{name}.zip", LOSSLESS, watch=Watch())

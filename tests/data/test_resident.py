@@ -1,9 +1,12 @@
 """Pairs in memory: sizes, the small picture, and what happens to other depths and channels."""
 
+from pathlib import PurePath
+
 import numpy as np
 import pytest
 import pyvips
 import torch
+from toy_format import know_toys, put_bands
 
 from superres.data.folders import find_pictures
 from superres.data.resident import load_resident
@@ -54,3 +57,15 @@ def test_grey_and_16_bit_pictures_become_8_bit_of_the_networks_channels(
     image.copy(interpretation="grey16").write_to_file(str(tmp_path / "a.png"))
     pairs = load(tmp_path, channels=channels)
     assert pairs.large[0].tolist() == expected
+
+
+def test_a_raster_of_bands_that_are_no_colours_is_left_out_by_name(tmp_path, monkeypatch, capsys):
+    know_toys(monkeypatch)
+    rng = np.random.default_rng(0)
+    for name, count in (("a", 2), ("b", 6)):
+        put_bands(tmp_path / f"{name}.toy", rng.integers(0, 256, (24, 24, count)).astype(np.uint8))
+    save(tmp_path / "c.png", rng.integers(0, 256, (24, 24, 3), np.uint8))
+    assert [PurePath(name).name for name in load(tmp_path).names] == ["c.png"]
+    told = capsys.readouterr().out
+    assert "a.toy has 2 bands that are no colours; training takes grey or RGB" in told
+    assert "b.toy has 6 bands" in told

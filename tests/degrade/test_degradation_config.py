@@ -133,6 +133,30 @@ def test_a_step_outside_the_shuffle_keeps_its_place():
     assert orders(config) == {("a", "x", "b", "end"), ("b", "x", "a", "end")}
 
 
+def test_a_run_stays_together_where_a_step_outside_the_shuffle_stands_between():
+    config = chain("a=blur b=noise x=compress c=sensor end=small", [["a", "b"], ["c"]])
+    assert orders(config) == {("a", "b", "x", "c", "end"), ("c", "x", "a", "b", "end")}
+    config = chain("a=blur x=compress b=noise c=sensor end=small", [["a", "b"], ["c"]])
+    assert orders(config) == {("a", "b", "x", "c", "end"), ("c", "x", "a", "b", "end")}
+
+
+def test_a_run_with_a_resize_stays_together_where_resizes_keep_their_order():
+    config = chain("r=resize n=noise c=compress end=small", [["r", "n"], ["c"], ["end"]])
+    assert orders(config) == {
+        ("r", "n", "c", "end"),
+        ("c", "r", "n", "end"),
+        ("r", "n", "end", "c"),
+    }
+
+
+@pytest.mark.parametrize(
+    "shuffle", [[["end", "r"]], [["r", "end"], ["s"]], [["r", "n", "end"], ["s"]]]
+)
+def test_runs_that_cannot_both_stay_together_and_keep_resizes_in_order_are_refused(shuffle):
+    with pytest.raises(ValidationError, match="order of resizes"):
+        chain("r=resize n=noise s=resize end=small", shuffle)
+
+
 def test_resizes_keep_their_order_where_a_shuffle_would_turn_it():
     config = chain("r=resize n=noise end=small", [["r"], ["n"], ["end"]])
     found = orders(config)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+from toy_format import know_toys, put_bands
 
-from superres.errors import ArgumentError, DataError
+from superres.errors import ArgumentError, DataError, PictureError
 from superres.evaluate.benchmark import bicubic, count_pictures, evaluate
 from superres.images.resize import resize
 from superres.metrics import Protocol, psnr, ssim
@@ -187,3 +188,11 @@ def test_cpsnr_forgives_a_shift_and_a_bias_and_heeds_the_masks_of_a_set(tmp_path
     (tmp_path / "SM" / "a.png").rename(tmp_path / "SM" / "b.png")
     with pytest.raises(DataError, match=r"no mask for a\.png"):
         evaluate(upscaler, tmp_path, scale=2, protocol=protocol)
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_truths_of_bands_that_are_no_colours_are_refused(tmp_path, monkeypatch, count):
+    know_toys(monkeypatch)
+    put_bands(tmp_path / "a.toy", picture(40, 48, count))
+    with pytest.raises(PictureError, match=f"{count} bands that are no colours; evaluation takes"):
+        evaluate(bicubic(2), tmp_path, scale=2, protocol=LUMA)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import pyvips
 from picture_files import encoded, vips_image
+from toy_format import know_toys, put_bands
 
 from superres.images import flaws
 from superres.images.flaws import Flaws, measure_flaws
@@ -145,3 +146,16 @@ def test_a_large_picture_is_looked_at_in_at_most_64_windows_from_edge_to_edge(mo
     measure_flaws(open_picture(encoded(pixels, "png")))
     assert 30 < len(seen) <= 64
     assert set(seen) <= {(64, 64), (20, 64), (64, 60), (20, 60)}
+
+
+@pytest.mark.parametrize("place", [0, 1, 4])
+def test_each_band_of_a_raster_is_looked_at_and_not_the_first_alone(tmp_path, monkeypatch, place):
+    know_toys(monkeypatch)
+    bands = [scene(seed=seed) for seed in range(5)]
+    clean = put_bands(tmp_path / "clean.toy", np.rint(np.stack(bands, -1)).astype(np.uint8))
+    noise = np.random.default_rng(9).normal(0, 12, bands[0].shape)
+    bands = [band if index == place else band + noise for index, band in enumerate(bands)]
+    stack = np.rint(np.stack(bands, -1)).clip(0, 255).astype(np.uint8)
+    noisy = put_bands(tmp_path / "noisy.toy", stack)
+    assert measure_flaws(open_picture(clean)).noise < 1
+    assert measure_flaws(open_picture(noisy)).noise > 5

@@ -74,6 +74,21 @@ def test_the_fastest_tile_gives_way_to_a_network_that_needs_a_larger_one():
     assert first_limit(make_card(minimum=96), facts(best=64), None, Watch()) == 96
 
 
+def test_a_tile_that_the_network_needs_larger_is_not_said_to_be_small_for_lack_of_memory():
+    card, watch = make_card(minimum=96), Watch()
+    assert first_limit(card, facts(best=64, free=2 * 100 * 96**2), None, watch) == 96
+    assert first_limit(card, facts(best=64, free=2 * 100 * 80**2), None, Watch()) == 96
+    assert watch.notes == ()
+
+
+def test_too_little_memory_for_the_smallest_tile_is_noted_as_that():
+    watch = Watch()
+    assert first_limit(make_card(minimum=96), facts(best=64, free=2**20), None, watch) == 96
+    assert watch.notes == (
+        "1 MiB are free on cuda:7, little for the smallest tile of fake, 96 pixels",
+    )
+
+
 def test_a_runtime_that_says_0_bytes_a_pixel_is_counted_as_1():
     assert first_limit(PLAIN, facts(free=2 * 30**2, px=0), None, Watch()) == 30
     assert batch_limit(facts(free=2000, px=0)) == 1000

@@ -33,6 +33,25 @@ def rows_by_hand(start, stop):
 @pytest.mark.parametrize("lengths", [(13,), (1,) * 13, (6, 7), (0, 4, 0, 9, 0), (12, 1)])
 @pytest.mark.parametrize(
     "windows",
+    [[(5, 7)], [(0, 2), (9, 13)], [(1, 2), (7, 9), (12, 15)], [(0, 3), (11, 15)], [(12, 18)]],
+)
+def test_rows_that_are_skipped_are_not_mistaken_for_those_that_are_wanted(lengths, windows):
+    buffer = buffer_of(cut(lengths))
+    for start, stop in windows:
+        np.testing.assert_array_equal(buffer.take(start, stop), rows_by_hand(start, stop))
+
+
+@pytest.mark.parametrize("window", [(2, 5), (9, 20)])
+def test_rows_that_are_forgotten_are_not_taken_for_others(window):
+    buffer = buffer_of(cut((6, 7)))
+    buffer.take(8, 10)
+    with pytest.raises(AssertionError, match="those above 8 are gone"):
+        buffer.take(*window)
+
+
+@pytest.mark.parametrize("lengths", [(13,), (1,) * 13, (6, 7), (0, 4, 0, 9, 0), (12, 1)])
+@pytest.mark.parametrize(
+    "windows",
     [
         [(0, 13)],
         [(0, 4), (2, 6), (4, 8), (6, 10), (9, 13)],

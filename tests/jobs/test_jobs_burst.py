@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+from toy_format import know_toys, put_bands
 
 from superres.burst.options import FuseOptions
 from superres.errors import ArgumentError, OutputError, PictureError
@@ -140,3 +141,19 @@ def test_too_many_pixels_are_refused_before_they_are_read(tmp_path, frames, monk
     monkeypatch.setattr(module, "read_pixels", None)
     with pytest.raises(ArgumentError, match="the cap is 1,000"):
         fuse(frames, tmp_path / "out.png")
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_frames_and_masks_of_bands_that_are_no_colours_are_refused(
+    tmp_path, frames, monkeypatch, count
+):
+    know_toys(monkeypatch)
+    shape = (*read(frames[0]).shape[:2], count)
+    numbers = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    raster = put_bands(tmp_path / "a.toy", numbers)
+    words = f"{count} bands that are no colours; a burst of files takes grey or RGB"
+    with pytest.raises(PictureError, match=words):
+        fuse((raster, raster), tmp_path / "large.png")
+    with pytest.raises(PictureError, match="no colours; a mask takes"):
+        fuse(frames, tmp_path / "large.png", masks=(raster,))
+    assert not (tmp_path / "large.png").exists()

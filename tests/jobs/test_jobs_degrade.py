@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_format import know_toys, put_bands
 
 from superres.degrade.load import load_degradation
 from superres.errors import PictureError
@@ -82,3 +83,12 @@ def test_a_picture_of_less_than_one_small_pixel_is_an_error(tmp_path):
     with pytest.raises(PictureError, match="too small for a scale of 4"):
         degrade(source, tmp_path / "small.png", scale=4)
     assert not (tmp_path / "small.png").exists()
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_bands_that_are_no_colours_are_refused_with_their_number(tmp_path, monkeypatch, count):
+    know_toys(monkeypatch)
+    source = put_bands(tmp_path / "a.toy", pixels(48, 64, count))
+    with pytest.raises(PictureError, match=f"{count} bands that are no colours; degrade takes"):
+        degrade(source, tmp_path / "b.png")
+    assert not (tmp_path / "b.png").exists()

@@ -5,6 +5,7 @@ import hashlib
 import io
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -275,6 +276,15 @@ def test_a_cancelled_job_leaves_no_output(tmp_path):
     with pytest.raises(Cancelled):
         upscale_picture(job, ModelPool(), watch)
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_a_file_that_is_called_as_a_pipe_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "in.png", noise(8, 9, 3)).rename("-")
+    job = PictureJob(source=Path("-"), target=tmp_path / "a.png")
+    report = upscale_picture(job, ModelPool(), Watch())
+    assert (report.source, report.target) == ("./-", str(tmp_path / "a.png"))
+    assert open_picture(tmp_path / "a.png").width == 36
 
 
 def test_a_pipe_without_a_stream_is_an_error(tmp_path):

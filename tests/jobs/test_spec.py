@@ -28,7 +28,7 @@ from superres.media import write_picture
 from superres.metadata.header import Metadata
 from superres.model_pool import ModelPool
 from superres.upscaler import RunOptions
-from superres.video.codec_options import CodecOptions
+from superres.videofiles.codec_options import CodecOptions
 from superres.watch import Watch
 
 IN, OUT = Path("in.png"), Path("out.png")

@@ -24,9 +24,9 @@ from superres.jobs.spec import VideoJob, job_to_json
 from superres.jobs.video import upscale_video
 from superres.media import open_picture, read_pixels
 from superres.model_pool import ModelPool
-from superres.video.codec_options import CodecOptions
 from superres.video.manifest import work_folder_of
-from superres.video.probe import probe
+from superres.videofiles.codec_options import CodecOptions
+from superres.videofiles.probe import probe
 from superres.watch import Watch
 
 pytestmark = pytest.mark.usefixtures("repeating_network")
@@ -309,10 +309,12 @@ def test_a_folder_that_holds_something_is_refused(tmp_path, upscale):
 
 def test_frames_beyond_the_cap_are_refused_before_any_work(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=2)
-    with pytest.raises(PictureError, match="the cap is 500"):
+    with pytest.raises(PictureError, match="the cap is 500") as caught:
         upscale(source, tmp_path / "b.mkv", max_pixels=500)
-    with pytest.raises(OutputError, match="the cap is 2,000"):
+    assert caught.value.hint == "raise --max-pixels if the file can be trusted"
+    with pytest.raises(OutputError, match="the cap is 2,000") as caught:
         upscale(source, tmp_path / "b.mkv", max_pixels=2000)
+    assert "smaller scale" in caught.value.hint
     assert left_in(tmp_path) == ["a.mkv"]
 
 
@@ -413,7 +415,7 @@ class Slow(Repeater):
         time.sleep(0.05)
         return super().run(graph, tensors)
 
-superres.upscaler.open_runtime = lambda model, options, *, watch: Slow(model.card.scale)
+superres.upscaler.open_checked = lambda model, options, **_: Slow(model.card.scale)
 def told(done, frames):
     print(done, flush=True)
 upscale_video(job_from_json({job!r}), ModelPool(), Watch(on_progress=told))

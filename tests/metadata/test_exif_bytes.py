@@ -68,6 +68,17 @@ def test_a_thumbnail_longer_than_the_block_is_cut_off_at_its_end():
     assert len(settle_exif(with_thumbnail(b"THUMB", claims=4_000_000))) == 56
 
 
+@pytest.mark.parametrize(("at", "size"), [(-3, 2), (-5, 5), (40, -8), (-5, 10)])
+def test_a_thumbnail_before_the_block_or_of_less_than_nothing_is_unlinked_and_erases_nothing(
+    at, size
+):
+    second = directory([(0x0201, 9, (at,)), (0x0202, 9, (size,))], at=26)
+    data = start() + directory(TURNED, at=8, following=26) + second + b"maker"
+    expected = bytearray(data)
+    expected[18:20], expected[22:26] = b"\1\0", bytes(4)
+    assert settle_exif(data) == bytes(expected)
+
+
 def test_a_damaged_table_of_a_thumbnail_is_unlinked_and_does_no_harm():
     data = block(TURNED, following=5000)
     settled = settle_exif(data)

@@ -43,12 +43,14 @@ def test_a_bare_record_is_returned_as_it_is():
         b"8BIM\x04\x04",
         b"8BIM\x04\x04\xff",
         b"8BIM\x03\xed\0\0\xff\xff\xff\xff",
+        resource(0x0404, b"", RECORD)[:-2],
+        resource(0x0404, b"", RECORD)[: -len(RECORD) + 1],
         b"9BIM\x04\x04\0\0\0\0\0\4head",
         resource(0x0404, b"", b""),
         resource(0x03ED, b"", b"resolution"),
     ],
 )
-def test_a_segment_without_a_record_or_cut_off_before_it_has_none(rest):
+def test_a_segment_without_a_whole_record_has_none(rest):
     assert unwrap_iptc(b"Photoshop 3.0\0" + rest) is None
 
 

@@ -77,6 +77,12 @@ def test_damaged_xmp_is_none_and_a_later_sound_one_counts(rest):
     assert facts(damaged, chunk(b"iTXt", XMP_WORD + bytes(5) + b"<x/>")).xmp == b"<x/>"
 
 
+@pytest.mark.parametrize("lost", [1, 4, 5, 40])
+def test_packed_xmp_that_is_cut_off_is_damaged_and_not_returned_in_part(lost):
+    packed = zlib.compress(bytes(range(256)) * 4)[:-lost]
+    assert facts(chunk(b"iTXt", XMP_WORD + b"\0\1\0\0\0" + packed)).xmp is None
+
+
 @pytest.mark.parametrize(("over", "kept"), [(0, True), (1, False), (2**25, False)])
 def test_xmp_that_inflates_past_16_mb_is_not_read(over, kept):
     bomb = zlib.compress(b" " * (2**24 + over), 1)

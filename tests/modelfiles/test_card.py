@@ -94,5 +94,5 @@ def test_a_graph_that_a_card_does_not_list_is_an_error():
     card = Card(
         name="one", architecture="lean", config={}, scale=2, halo=3, graphs=image_graphs(3, 2)
     )
-    with pytest.raises(ModelError, match="has the graphs upscale, step was requested"):
+    with pytest.raises(ModelError, match="has the graphs enlarge, step was requested"):
         card.graph("step")

@@ -3,6 +3,7 @@
 import json
 import shutil
 import struct
+import tracemalloc
 from io import BytesIO
 from pathlib import Path
 
@@ -134,9 +135,21 @@ def test_weights_without_a_card_are_of_elsewhere(tmp_path, header):
 
 def test_a_metadata_entry_larger_than_any_card_is_refused_unread(tmp_path):
     path = tmp_path / "x.onnx"
-    path.write_bytes(varint(14 << 3 | 2) + varint(2**50))
-    with pytest.raises(ModelError, match=f"a metadata entry claims {2**50} bytes"):
+    path.write_bytes(field(14, bytes(2**21)))
+    with pytest.raises(ModelError, match=f"a metadata entry claims {2**21} bytes"):
         read_card(path)
+
+
+def test_a_header_that_claims_more_than_its_file_has_takes_no_memory(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes((2**25).to_bytes(8, "little") + b"{}")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match=f"its header claims {2**25} bytes"):
+            read_card(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 2**32, 2**63, 2**64 - 1])

@@ -7,6 +7,7 @@ from typing import cast
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
@@ -122,6 +123,46 @@ def write_clip(
             packet.duration = 200
             clip.mux(packet)
     return path
+
+
+def with_picture_stream(source, target, *, cover=True, first=False, frames=1):
+    """Copy a clip and add a stream of JPEGs: its cover, or some thumbnails that say nothing."""
+    jpegs = [jpeg(number) for number in range(frames)]
+    with av.open(str(source)) as given, av.open(str(target), "w") as copy:
+
+        def add():
+            beside = copy.add_mux_stream("mjpeg", rate=RATE, width=WIDTH, height=HEIGHT)
+            beside.time_base = Fraction(1, RATE)
+            beside.disposition = Disposition(0x400 if cover else 0)
+            return beside
+
+        beside = add() if first else None
+        copies = {s.index: copy.add_stream_from_template(s, opaque=True) for s in given.streams}
+        for index, stream in copies.items():
+            stream.disposition = given.streams[index].disposition
+        beside = beside or add()
+        for number, data in enumerate(jpegs):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = beside, Fraction(1, RATE)
+            packet.pts = packet.dts = number
+            packet.is_keyframe = True
+            copy.mux(packet)
+        for packet in given.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                copy.mux(packet)
+    return target
+
+
+def jpeg(number=0) -> bytes:
+    """Return one picture as a JPEG file."""
+    encoder = cast("av.VideoCodecContext", av.CodecContext.create("mjpeg", "w"))
+    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+    encoder.time_base = Fraction(1, RATE)
+    frame = picture(number)
+    frame = frame.reformat(format="yuvj420p")
+    frame.pts = 0
+    return b"".join(bytes(packet) for packet in (*encoder.encode(frame), *encoder.encode(None)))
 
 
 def read_clip(path) -> tuple[list[int], list[np.ndarray], Fraction]:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from superres import media
 from superres.formats.format import Holding
 from superres.frame import Bands, Values
 from superres.metadata.picture import (
@@ -90,3 +92,18 @@ class Toy:
             for block in rows:
                 file.write(np.ascontiguousarray(block).tobytes())
         return ()
+
+
+def know_toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files of this format be read and written in a test."""
+    monkeypatch.setattr(media, "FORMATS", (*media.FORMATS, Toy()))
+
+
+def put_bands(path: Path, pixels: NDArray[Any]) -> Path:
+    """Write pixels (H, W, C), as bands that are no colours, to a file of a known toy."""
+    from superres.metadata.header import Metadata
+
+    height, width, count = pixels.shape
+    header = Header(height, width, Bands("bands", count), Values.of(pixels.dtype), Metadata())
+    Toy().write(path, [pixels], header, WriteOptions())
+    return path

@@ -10,6 +10,6 @@ from clips import Repeater
 def repeating_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every model repeat pixels."""
     monkeypatch.setattr(
-        "superres.upscaler.open_runtime",
-        lambda model, options, *, watch: Repeater(model.card.scale),
+        "superres.upscaler.open_checked",
+        lambda model, options, **_: Repeater(model.card.scale),
     )

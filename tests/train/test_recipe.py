@@ -1,5 +1,7 @@
 """Recipes: what is read, what is extended, and what is refused by name."""
 
+from datetime import UTC, date, datetime, time
+
 import pytest
 
 from superres.errors import RecipeError, UnknownNameError
@@ -235,3 +237,68 @@ def test_a_key_by_both_its_names_is_an_error(tmp_path):
     path.write_text('extends = "real-x4"\n[network]\nstart_from = "a"\npretrained = "b"\n')
     with pytest.raises(RecipeError, match=r"both network\.start_from and network\.pretrained"):
         load_recipe(str(path))
+
+
+POINTS = {
+    "control characters": [chr(code) for code in range(1, 32)],
+    "NUL": ["\0"],
+    "DEL and C1": [chr(code) for code in range(0x7F, 0xA0)],
+    "quotes and backslashes": ["'", '"', '"""', "'''", "\\", "\\u0041", '\\"', "\\\n"],
+    "line ends": ["\r", "\n", "\r\n", "\u2028", "\u2029", "\x85"],
+    "no characters": ["\ufeff", "\ufffd", "\ufffe", "\uffff", "\ue000", "\U0010ffff"],
+    "beyond the first plane": ["\U0001f600", "\U00020000"],
+    "around the surrogates": ["\ud7ff", "\ue000"],
+    "TOML's own signs": ["#", "=", "[", "]", "{", "}", ".", ",", ""],
+}
+
+
+@pytest.mark.parametrize("kind", POINTS)
+def test_text_of_every_kind_of_character_survives_the_round_trip(tmp_path, kind):
+    path = tmp_path / "copy.toml"
+    for point in POINTS[kind]:
+        text = f"a{point}b{point}"
+        changes = {text: text, "n": {text: [text, {text: text}]}}
+        recipe = load_recipe("default-x4")
+        degradation = recipe.degradation.model_copy(update={"changes": changes})
+        recipe = recipe.model_copy(update={"licence": text, "degradation": degradation})
+        path.write_bytes(to_toml(recipe).encode())
+        assert load_recipe(str(path)) == recipe
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udcff", "\udfff\ud800"])
+def test_half_a_character_is_refused_when_it_is_set_and_when_it_is_written(text):
+    with pytest.raises(RecipeError, match=r"licence.*not Unicode"):
+        load_recipe("default-x4", [f"licence={text}"])
+    with pytest.raises(RecipeError, match=r"licence.*not Unicode"):
+        to_toml(load_recipe("default-x4").model_copy(update={"licence": text}))
+
+
+def test_dates_and_extreme_numbers_survive_the_round_trip(tmp_path):
+    changes = {
+        "dates": [date(1979, 5, 27), time(7, 32, 0, 999), datetime(1979, 5, 27, 7, tzinfo=UTC)],
+        "floats": [1e300, 5e-324, -0.0, float("inf"), -float("inf"), 1e16, 1e22],
+        "whole": [2**63 - 1, -(2**63), True, False],
+        "empty": [{}, []],
+    }
+    recipe = load_recipe("default-x4")
+    degradation = recipe.degradation.model_copy(update={"changes": changes})
+    recipe = recipe.model_copy(update={"degradation": degradation})
+    path = tmp_path / "copy.toml"
+    path.write_text(to_toml(recipe), encoding="utf-8")
+    assert load_recipe(str(path)) == recipe
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "licence=" + "9" * 5000,
+        "licence=" + "[" * 3000,
+        "network.config.features=0x" + "f" * 5000,
+        "network.config.features=9223372036854775808",
+        "network.config." + "a." * 3000 + "b=1",
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_value_on_the_command_line_that_no_recipe_can_hold_is_refused(override):
+    with pytest.raises(RecipeError, match=r"\nhint: ."):
+        load_recipe("default-x4", [override])

@@ -30,7 +30,7 @@ def test_a_blend_is_written_and_its_path_told(models, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == f"{target}\n"
     assert "0.5 a " in err
-    assert "trained apart" in err
+    assert "independently trained" in err
     network, card = load_network(target)
     assert card.name == "half"
     one, two = (load_network(tmp_path / f"{name}.safetensors")[0] for name in "ab")

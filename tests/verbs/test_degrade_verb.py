@@ -107,7 +107,7 @@ def test_wrong_usage_computes_nothing(words, found, seen, capsys):
 def test_an_empty_folder_is_a_failure(capsys):
     Path("in").mkdir()
     assert main(["degrade", "in", "out"]) == 1
-    assert "in holds no pictures" in capsys.readouterr().err
+    assert "in has no pictures" in capsys.readouterr().err
 
 
 def test_the_option_of_earlier_versions_still_names_the_degradation(seen, capsys):

@@ -187,7 +187,7 @@ def test_a_folder_without_pictures_fails_by_name_and_the_rest_is_done(capsys):
     Path("empty").mkdir()
     put("a.png")
     assert main(["upscale", "empty", "a.png", "-o", "out"]) == 1
-    assert "error: empty holds no pictures" in capsys.readouterr().err
+    assert "error: empty has no pictures" in capsys.readouterr().err
     assert Path("out/a_x4.png").exists()
 
 

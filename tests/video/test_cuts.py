@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from superres.images.resize import resize
-from superres.video.colour import ToRgb
 from superres.video.cuts import SceneCuts
 from superres.video.decode import FrameReader
-from superres.video.probe import probe
+from superres.videofiles.colour import ToRgb
+from superres.videofiles.probe import probe
 
 SIZE = (90, 160)
 CLIPS = os.environ.get("SUPERRES_CLIPS", "")

@@ -8,17 +8,19 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from clips import INTRA, has_encoder, luma, picture, spoil, view, write_clip
+from clips import INTRA, RATE, has_encoder, luma, picture, spoil, view, write_clip
 
 from superres.errors import PictureError
 from superres.video.decode import FrameReader
-from superres.video.probe import probe
+from superres.videofiles.probe import probe
+from superres.videofiles.survey import survey
+
+LOSSLESS = {"codec": "ffv1", "options": {"g": "1"}}
 
 
 def read(path):
     """Return a reader that has read all, and the (stamp, mean of luma, repeated) of its frames."""
-    facts = probe(path)
-    reader = FrameReader(path, facts)
+    reader = FrameReader(path, survey(path, probe(path)))
     stills = [
         (still.stamp, float(view(still.frame.planes[0]).mean()), still.repeated)
         for still in reader.frames()
@@ -83,6 +85,30 @@ def test_broken_packets_of_h264_change_neither_the_count_nor_the_times(tmp_path,
     )  # fmt: skip
     _, stills = read(spoil(good, tmp_path / "bad.mkv", lost))
     assert [stamp for stamp, _, _ in stills] == [40 * number for number in range(20)]
+
+
+@pytest.mark.parametrize("lost", [{1}, {5}, {7, 8}, {19}])
+def test_of_stamps_that_count_a_lost_frame_keeps_its_place_too(tmp_path, lost):
+    good = write_clip(tmp_path / "good.avi", frames=20, time_base=Fraction(1, RATE), **LOSSLESS)
+    path = spoil(good, tmp_path / "bad.avi", lost)
+    reader, stills = read(path)
+    assert [stamp for stamp, _, _ in stills] == [*range(20)]
+    shown = [min(lost) - 1 if number in lost else number for number in range(20)]
+    assert [mean for _, mean, _ in stills] == means(shown)
+    assert reader.repeated == tuple(pytest.approx(number / RATE) for number in sorted(lost))
+
+
+@pytest.mark.skipif(not has_encoder("libx264"), reason="this av has no libx264")
+def test_of_stamps_that_count_frames_in_another_order_a_lost_one_is_made_up_for(tmp_path):
+    options = {"bf": "2", "g": "10", "crf": "5", "threads": "1"}
+    good = write_clip(
+        tmp_path / "good.avi", frames=60, codec="libx264", options=options,
+        time_base=Fraction(1, RATE),
+    )  # fmt: skip
+    reader, stills = read(spoil(good, tmp_path / "bad.avi", {11}))
+    assert [stamp for stamp, _, _ in stills] == [*range(60)]
+    assert len(reader.repeated) == 1
+    assert [mean for _, mean, _ in stills[-25:]] == means(range(35, 60))
 
 
 def test_frames_without_time_stamps_follow_at_the_files_rate(tmp_path):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 
 import pytest
 from clips import has_encoder, write_clip
 
 from superres.errors import ArgumentError
-from superres.video.encoding import CodecOptions, choose_encoding, choose_pix_fmt, chroma_steps
-from superres.video.join import container_of, try_out
-from superres.video.probe import Colour, probe
+from superres.videofiles.containers import container_of
+from superres.videofiles.encoding import CodecOptions, choose_encoding, choose_pix_fmt, chroma_steps
+from superres.videofiles.probe import Colour, probe
 
 pytestmark = pytest.mark.skipif(
     not (has_encoder("libx264") and has_encoder("libx265")), reason="this av lacks an encoder"
@@ -64,16 +63,6 @@ def test_a_codec_that_cannot_say_full_range_gets_limited_numbers(facts):
     assert choose_encoding(full, (48, 64), "mov", CodecOptions("h264")).numbers.full
     chosen = choose_encoding(full, (48, 64), "mov", CodecOptions("prores"))
     assert (chosen.numbers.full, chosen.colour.range) == (False, 1)
-
-
-def test_rates_and_times_that_are_no_whole_numbers_are_taken(facts):
-    odd = replace(facts, rate=Fraction(24000, 1001), time_base=Fraction(1001, 24000))
-    try_out("mp4", choose_encoding(odd, (48, 64), "mp4", CodecOptions()))
-
-
-def test_what_a_container_cannot_hold_is_known_before_any_work(facts):
-    with pytest.raises(ArgumentError, match="cannot hold the output of ffv1"):
-        try_out("webm", choose_encoding(facts, (48, 64), "webm", CodecOptions("ffv1")))
 
 
 @pytest.mark.parametrize(("pix_fmt", "steps"), [

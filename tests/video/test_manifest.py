@@ -10,10 +10,16 @@ import pytest
 
 from superres.errors import OutputError
 from superres.video.encode import Segment
-from superres.video.manifest import fingerprint, open_work, work_folder_of
+from superres.video.manifest import fingerprint, open_work, take_over, work_folder_of
 
 COMMAND = {"scale": 2, "size": (48, 64), "codec": {"crf": 18.0}}
 SEGMENTS = [Segment("000000.nut", 60, 0, 2, 512), Segment("000001.nut", 7, 30720, 0, 0)]
+
+
+def segment_of(**values):
+    """Return a manifest with one segment, of which some values are others."""
+    fields = {"name": "a.nut", "frames": 5, "start": 0, "delay": 0, "duration": 0, **values}
+    return json.dumps({"version": 1, "command": {}, "segments": [fields]}).encode()
 
 
 def begun(tmp_path):
@@ -59,6 +65,21 @@ def test_another_command_is_refused_with_what_differs_and_how_much_would_be_lost
     assert open_work(path, COMMAND, overwrite=False).frames == 67
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        ({**COMMAND, "codec": None}, COMMAND, "codec was None, now {'crf': 18.0}"),
+        ({**COMMAND, "cut": 3}, COMMAND, "cut was 3, now not stated"),
+        (COMMAND, {**COMMAND, "cut": None}, "cut was not stated, now None"),
+    ],
+)
+def test_what_only_one_of_two_commands_states_is_named(tmp_path, before, now, words):
+    open_work(tmp_path / "work", before, overwrite=False)
+    with pytest.raises(OutputError) as caught:
+        open_work(tmp_path / "work", now, overwrite=False)
+    assert caught.value.message.endswith(f"another command: {words}")
+
+
 def test_at_most_three_differences_are_named(tmp_path):
     path = tmp_path / "work"
     open_work(path, dict.fromkeys("abcde", 0), overwrite=False)
@@ -82,6 +103,13 @@ def test_overwriting_begins_anew_and_the_old_segments_are_gone(tmp_path):
     b'{"version": 1, "command": {}, "segments": null}',
     b'{"version": 1, "command": {}, "segments": [{"name": "a", "more": 1}]}',
     b'{"version": 1, "command": {}, "segments": ["a"]}',
+    b'{"version": 1, "command": [], "segments": []}',
+    b'{"version": 1, "command": null, "segments": []}',
+    b'{"version": 1, "command": "scale", "segments": []}',
+    segment_of(frames="5"), segment_of(frames=None), segment_of(frames=True),
+    segment_of(frames=2.5), segment_of(frames=0), segment_of(frames=-3), segment_of(start="0"),
+    segment_of(name=3), segment_of(name=""), segment_of(name="../a.nut"), segment_of(name=".."),
+    b"[" * 100_000,
 ])  # fmt: skip
 def test_a_folder_that_is_not_our_work_is_never_emptied(tmp_path, manifest, overwrite):
     path = tmp_path / "a.mkv.part"
@@ -151,3 +179,54 @@ def test_a_byte_changed_at_an_end_changes_the_fingerprint_though_size_and_time_s
     after = fingerprint(path)
     assert after["sha256_of_ends"] != before["sha256_of_ends"]
     assert {**after, "sha256_of_ends": 0} == {**before, "sha256_of_ends": 0}
+
+
+# Work that another target's container could not hold.
+
+
+def made(path, command, *, complete):
+    work = open_work(path, command, overwrite=False)
+    (path / "000000.nut").write_bytes(b"frames")
+    work.add(Segment("000000.nut", 4, 0, 0, 0))
+    if complete:
+        work.complete()
+    return work
+
+
+def test_complete_work_for_the_same_command_is_taken_over(tmp_path):
+    made(tmp_path / "o.mp4.part", {"a": (1, 2)}, complete=True)
+    assert take_over(tmp_path / "o.mkv.part", {"a": (1, 2)}) == tmp_path / "o.mp4.part"
+    assert [path.name for path in tmp_path.iterdir()] == ["o.mkv.part"]
+    assert open_work(tmp_path / "o.mkv.part", {"a": (1, 2)}, overwrite=False).frames == 4
+
+
+@pytest.mark.parametrize(("name", "command", "complete"), [
+    ("o.mp4.part", {"a": 2}, True),  # another command
+    ("o.mp4.part", {"a": 1}, False),  # a run may be at it
+    ("other.mp4.part", {"a": 1}, True),  # another result
+    ("o.mp4.old", {"a": 1}, True),
+])  # fmt: skip
+def test_other_work_is_left_alone(tmp_path, name, command, complete):
+    made(tmp_path / name, command, complete=complete)
+    assert take_over(tmp_path / "o.mkv.part", {"a": 1}) is None
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_work_of_its_own_outweighs_that_of_another_target(tmp_path):
+    made(tmp_path / "o.mp4.part", {"a": 1}, complete=True)
+    made(tmp_path / "o.mkv.part", {"a": 1}, complete=False)
+    assert take_over(tmp_path / "o.mkv.part", {"a": 1}) is None
+    assert (tmp_path / "o.mp4.part").exists()
+
+
+def test_a_folder_of_frames_is_told_by_its_files(tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    (frames / "1.png").write_bytes(b"one")
+    before = fingerprint(frames)
+    assert fingerprint(frames) == before
+    (frames / "1.png").write_bytes(b"other")
+    changed = fingerprint(frames)
+    assert changed != before
+    (frames / "2.png").write_bytes(b"two")
+    assert fingerprint(frames) != changed

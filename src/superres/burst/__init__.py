@@ -1,1 +1,1 @@
-"""Several small frames of one scene into one large picture. This file imports nothing."""
+"""Fusion of several small frames of one scene. This file imports nothing."""

@@ -1,4 +1,4 @@
-"""Alignment of frames to the reference in place and brightness, and why some are dropped."""
+"""Alignment of frames to the reference in position and brightness, with rejection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fusion of a burst: arrays of small frames to the array of one large picture."""
+"""Burst fusion: arrays of small frames in, one large array out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from superres.burst.options import FuseOptions
 from superres.burst.outliers import register_by_majority
 from superres.burst.reference import choose_reference, is_blank
 from superres.errors import ArgumentError
-from superres.frame import Pixels, from_unit, to_unit
+from superres.frame import Pixels, Values, from_unit, to_unit
 from superres.images.resize import resize
 from superres.imaging.aligned import Aligned
 from superres.imaging.blur import estimate_blur
@@ -183,7 +183,7 @@ def fuse_burst(
     upscaler = None
     if choice.reference_model != BICUBIC:
         upscaler = models.upscaler(choice.reference_model, options.run)
-    upscale = partial(_resized, upscaler=upscaler, exact=burst.values.exact, watch=watch)
+    upscale = partial(_resized, upscaler=upscaler, values=burst.values, watch=watch)
     upscaled = upscale(_with_alpha(base, frames[chosen]), large)
     start, alpha = upscaled[: len(base)], upscaled[len(base) :]
     forward_model = ForwardModel(burst.size, large, _DEFAULT_BLUR)
@@ -206,7 +206,7 @@ def fuse_burst(
         engine = None
         if choice.fuser:
             model = choice.fuser
-            engine = open_network(model, options.scale, options.run, watch)
+            engine = open_network(model, options.scale, options.run, watch, models)
         work = _Work(aligned, base, start, first, forward_model, trust, upscale, engine)
         made = _FUSERS[choice.method](work, options)
     told = {one.index: float(w.mean()) for one, w in zip(aligned, made.weights, strict=True)}
@@ -248,14 +248,15 @@ def _resized(
     size: tuple[int, int],
     *,
     upscaler: Upscaler | None,
-    exact: bool,
+    values: Values,
     watch: Watch,
 ) -> Planes:
     """Return unit planes at a size: upscaled by a network if there is one, else by bicubic."""
     if upscaler is None:
         return resize(planes.transpose(1, 2, 0), size=size).astype(np.float32).transpose(2, 0, 1)
     pixels = np.ascontiguousarray(planes.transpose(1, 2, 0), np.float32)
-    return to_unit(upscaler(pixels, size=size, exact=exact, watch=watch)).transpose(2, 0, 1)
+    large = upscaler(pixels, size=size, exact=values.exact, clamped=values.whole, watch=watch)
+    return to_unit(large).transpose(2, 0, 1)
 
 
 def _judged(work: _Work) -> Reconstruction:

@@ -13,6 +13,7 @@ from superres.imaging.motion import Motion, centre_of
 from superres.imaging.sampler import Floats, Places, Planes, inside
 from superres.infer.burst import BurstEngine
 from superres.infer.burst_input import frame_input
+from superres.model_pool import ModelPool
 from superres.runtimes.open import open_runtime
 from superres.upscaler import RunOptions
 from superres.watch import Watch
@@ -24,14 +25,17 @@ _TOLD_PX = 0.499  # more, and another sample would be the nearest
 Size = tuple[int, int]
 
 
-def open_network(model: str, scale: float, run: RunOptions, watch: Watch) -> BurstEngine:
-    """Open the network of a model that fuses at a scale, or at the next larger one there is.
+def open_network(
+    model: str, scale: float, run: RunOptions, watch: Watch, models: ModelPool | None = None
+) -> BurstEngine:
+    """Return what runs the network that fuses at a scale, or at the next larger one there is.
 
     Args:
         model: A family, a model or a model file.
         scale: Large size over small size; beyond the largest network, that one is taken.
         run: How it is run; ensembles are of networks of one frame.
         watch: Told of each choice and fallback.
+        models: What other jobs have opened; None opens it for this one alone.
 
     Raises:
         UnknownNameError: There is no such model.
@@ -40,13 +44,12 @@ def open_network(model: str, scale: float, run: RunOptions, watch: Watch) -> Bur
     """
     offered = zoo.scales(model)
     chosen = min((one for one in offered if one >= scale), default=max(offered))
-    found = zoo.resolve(model, scale=chosen, watch=watch)
-
+    opened = (models or ModelPool()).burst_network(model, chosen, run, watch)
     return BurstEngine(
-        found.card,
-        open_runtime(found, run, takes="burst", watch=watch),
+        opened.file.card,
+        opened.runtime,
         tile=run.tile,
-        fallback=lambda watch: open_runtime(found, run.exact(), takes="burst", watch=watch),
+        fallback=lambda watch: open_runtime(opened.file, run.exact(), takes="burst", watch=watch),
         watch=watch,
     )
 

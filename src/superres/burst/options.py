@@ -1,8 +1,9 @@
-"""Options of a fusion, checked as they are made."""
+"""Options of a fusion, checked on construction."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Literal
 
 from superres.burst.choice import METHODS
@@ -10,6 +11,26 @@ from superres.errors import ArgumentError, unknown_name
 from superres.imaging.forward_model import Blur
 from superres.imaging.motion import MODELS, MotionModel
 from superres.upscaler import RunOptions
+
+_NOTHING = type(None)
+_KINDS = (  # numpy's numbers are among these
+    ("scale", Real, "a number"),
+    ("reference", (Integral, _NOTHING), "a whole number or None"),
+    ("method", (str, _NOTHING), "a name or None"),
+    ("model", (str, _NOTHING), "a name, a file's path as text or None"),
+    ("blur", (Real, str), "a number or a name"),
+    ("pixfrac", Real, "a number"),
+    ("trust", Real, "a number"),
+    ("rounds", Integral, "a whole number"),
+    ("steps", Integral, "a whole number"),
+    ("run", RunOptions, "RunOptions"),
+)
+_RANGES = (
+    ("pixfrac", 0.0, 1.0, "1 is shift and add, 0 interlaces"),
+    ("trust", 0.0, 1e6, "1 is what the frames say; more keeps nearer to the start"),
+    ("rounds", 1, 100, "2 is enough for most bursts"),
+    ("steps", 0, 1000, "10 is enough for most bursts"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +49,15 @@ class FuseOptions:
         blur: What a small pixel sees: `bicubic`, the sigma of a Gaussian in small pixels, or `auto`
             for what explains the frames, where a network made the start.
         pixfrac: Drizzle's drop over a small pixel, 0 to 1.
-        trust: How much back-projection's start is worth beside the frames, times what it finds.
-        rounds: How often back-projection judges pixels, after a first picture.
-        steps: Of its conjugate gradients in each round.
+        trust: How much back-projection's start is worth beside the frames, times what it finds; at
+            least 0.
+        rounds: How often back-projection judges pixels, after a first picture; at least 1.
+        steps: Of its conjugate gradients in each round; at least 0.
         run: How networks are run.
+
+    Raises:
+        UnknownNameError: There is no such method, motion or blur.
+        ArgumentError: A value is of another kind, or out of its range.
     """
 
     scale: float = 4
@@ -48,13 +74,27 @@ class FuseOptions:
     run: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
+        # What calls may come from JSON or a form, so that kinds are checked as values are.
+        for name, kind, words in _KINDS:
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise ArgumentError(
+                    f"{name} of a burst must be {words}, got {value!r}", "see docs/burst.md"
+                )
         if self.method is not None and self.method not in METHODS:
             raise unknown_name("fusion method", self.method, METHODS)
         if self.motion not in MODELS:
             raise unknown_name("motion model", str(self.motion), MODELS)
+        if self.local not in ("flow", "none"):
+            raise unknown_name("way of following motion", str(self.local), ("flow", "none"))
         if not 1.0 <= self.scale <= 64.0:
             raise ArgumentError(
                 f"the scale of a burst must be 1 to 64, got {self.scale}", "try 2, 3 or 4"
+            )
+        if self.reference is not None and self.reference < 0:
+            raise ArgumentError(
+                f"frame {self.reference} was requested as the reference",
+                "frames are counted from 0; leave it out to have one chosen",
             )
         if self.blur not in ("auto", "bicubic") and isinstance(self.blur, str):
             raise unknown_name("blur", self.blur, ("auto", "bicubic"))
@@ -64,3 +104,9 @@ class FuseOptions:
                 f"got {self.blur}",
                 "a camera's blur is about 0.4 small pixels",
             )
+        for name, least, most, hint in _RANGES:
+            number: float = getattr(self, name)
+            if not least <= number <= most:
+                raise ArgumentError(
+                    f"{name} of a burst must be {least:g} to {most:g}, got {number}", hint
+                )

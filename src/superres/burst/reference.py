@@ -1,4 +1,4 @@
-"""Choice of the reference frame: a sharp one, in the middle of the others.
+"""Choice of the reference frame: a sharp and central one.
 
 Frames are compared as thumbnails, each with each, so that their order does not matter.
 """

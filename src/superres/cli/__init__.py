@@ -1,1 +1,1 @@
-"""The command line, one file a verb. Importing this imports nothing."""
+"""The command line. Importing this imports nothing."""

@@ -1,4 +1,4 @@
-"""Batch of jobs on the command line: what is printed of each, and the whole as JSON."""
+"""Batch of jobs on the command line: printed outcomes, and the JSON report."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def run_batch(
     summary: Callable[[Sequence[Outcome]], object] | None,
     pipes: Pipes = NO_PIPES,
 ) -> list[Outcome]:
-    """Run jobs and print what becomes of each.
+    """Run jobs and print their outcomes.
 
     Args:
-        jobs: What to do.
-        empty: Folders among the inputs that held no picture, which are failures.
-        summary: Makes what is printed as JSON at the end, or at an interrupt; with None, the names
-            of results are printed instead, as they come.
+        jobs: The jobs.
+        empty: Input folders without pictures, which count as failures.
+        summary: Builds the JSON report, printed at the end or at an interrupt; with None, the paths
+            of results are printed instead, as they finish.
         pipes: The streams of jobs that name `-`.
 
     Returns:
-        What became of the jobs.
+        The jobs' outcomes.
     """
     outcomes: list[Outcome] = []
     with BatchProgress(len(jobs)) as bar:
         for folder in empty:
-            bar.print_error(f"{folder} holds no pictures", "--recursive looks in its folders too")
+            bar.print_error(f"{folder} has no pictures", "use --recursive to include subfolders")
         try:
             for outcome in run_all(jobs, ModelPool(), lambda job: bar.watch(_name(job)), pipes):
                 outcomes.append(outcome)
@@ -60,7 +60,7 @@ def open_pipes(jobs: Sequence[Job]) -> Pipes:
 
 
 def _show(outcome: Outcome, bar: BatchProgress, *, names: bool) -> None:
-    """Print a result's path and what its file could not keep, or what went wrong."""
+    """Print a result's path and notes, or its error."""
     source, target = outcome.job.names
     if outcome.fault:
         bar.print_status(outcome.fault.rstrip())

@@ -27,8 +27,8 @@ from superres.verbs.video import video
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
-# Every typer hands on BadParameter; its parent is the class of all wrong usage, and stands in
-# click or inside typer, depending on the release.
+# Every typer exports BadParameter; its parent, the class of all usage errors, is in click or typer,
+# depending on the release.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
@@ -64,7 +64,7 @@ def superres(
     Example:
       superres upscale photo.jpg
       superres upscale holiday/ -o larger/ --recursive -s 2
-    """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
+    """  # noqa: D301 - \b separates the example's lines, and must be this one character
     if context.invoked_subcommand is None:
         print(context.get_help())
 
@@ -92,11 +92,11 @@ def main(arguments: list[str]) -> int:
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED  # some releases of typer raise, others return it
-    except BrokenPipeError:  # the reader went away, which is its right
+    except BrokenPipeError:  # the reader closed the pipe, which is fine
         _drop_stdout()
         return FAILED
     except OSError as error:
-        if error.filename is None:  # it was stdout that could not be written
+        if error.filename is None:  # stdout could not be written
             _drop_stdout()
         where = error.filename or "the output"
         print_error(
@@ -114,18 +114,18 @@ def main(arguments: list[str]) -> int:
 def run() -> None:
     """Run the command line of this process and end it; the entry point of `superres`."""
     survive_any_file_name()
-    # A job manager's polite kill must leave no partial output either.
+    # SIGTERM must leave no partial output either.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
 
 
 def _drop_stdout() -> None:
-    """Send what is still to be flushed nowhere, or Python would report it at exit."""
+    """Discard unflushed output, which Python would otherwise report at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _wrong_usage(error: Exception) -> tuple[str, str]:
-    """Return message and hint for an error of typer's own."""
+    """Return message and hint for an error raised by typer."""
     # Any: these attributes are the same in all releases of typer, their classes are not.
     context: Any = getattr(error, "ctx", None)
     path = context.command_path if context else "superres"
@@ -137,5 +137,5 @@ def _wrong_usage(error: Exception) -> tuple[str, str]:
         return f"there is no option {unknown}", hint
     message = str(getattr(error, "format_message", error.__str__)())
     message, _, suggestion = message.partition(" Did you mean ")
-    hint = f"did you mean {suggestion}" if suggestion else f"{path} --help shows how it is used"
+    hint = f"did you mean {suggestion}" if suggestion else f"{path} --help shows its usage"
     return message[:1].lower() + message[1:].rstrip("."), hint

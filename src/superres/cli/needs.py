@@ -13,11 +13,11 @@ def needs(verb: str, extra: str) -> Generator[None]:
     """Turn a missing package, inside the block's imports, into an error that names its extra.
 
     Args:
-        verb: The verb that needs it.
-        extra: The extra of superres that brings it.
+        verb: The verb that requires it.
+        extra: The extra of superres that installs it.
 
     Raises:
-        BackendError: A package of others is not installed.
+        BackendError: A third-party package is not installed.
     """
     try:
         yield

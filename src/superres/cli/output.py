@@ -16,12 +16,12 @@ def print_result(line: str) -> None:
 
 
 def print_status(line: str) -> None:
-    """Print one line of words to stderr."""
+    """Print one line of status to stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
 def error_lines(message: str, hint: str) -> tuple[str, str]:
-    """Return the two lines that an error is shown as."""
+    """Return an error as the two lines to print."""
     return f"error: {_one_line(message)}", f"hint: {_one_line(hint)}"
 
 
@@ -47,7 +47,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
     Args:
         header: The columns' names.
         rows: The cells of each row, as many as the header has.
-        right: One character a column: `r` aligns it to the right, anything else to the left.
+        right: One character per column: `r` aligns it to the right, anything else to the left.
     """
     table = [list(header), *(list(row) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
@@ -66,7 +66,7 @@ def survive_any_file_name() -> None:
     """
     errors = "surrogateescape" if os.name == "posix" else "backslashreplace"
     for stream in (sys.stdout, sys.stderr):
-        # Absent under pythonw, and another class where a test or a host program put its own.
+        # None under pythonw, and another class if a test or a host program replaced it.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors=errors)

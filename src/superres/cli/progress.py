@@ -17,14 +17,13 @@ _SECONDS_BETWEEN_LINES = 60.0
 
 
 class BatchProgress:
-    """Shows how far a batch is, and lets lines pass above the bar.
+    """Displays the progress of a batch, with other lines printed above the bar.
 
-    rich is imported at the first step that leaves something to wait for, so that a quick run does
-    not wait for its bar.
+    rich is imported at the first step of an unfinished job, so that quick runs do not load it.
 
     Args:
         files: The number of files in the batch.
-        first_line_s: Seconds until the first line where there is no bar.
+        first_line_s: Seconds until the first line without a bar.
     """
 
     def __init__(self, files: int, *, first_line_s: float = _SECONDS_BETWEEN_LINES) -> None:
@@ -52,18 +51,18 @@ class BatchProgress:
         return sys.stderr.isatty()
 
     def watch(self, name: str, unit: str = "") -> Watch:
-        """Return the watch of one job, whose notes and progress are shown here.
+        """Return the watch of one job, whose notes and progress are displayed here.
 
         Args:
-            name: What is shown beside the bar.
-            unit: What the job counts, such as "frames", if it is to be shown.
+            name: The label of the bar.
+            unit: The job's unit, such as "frames", if it is to be shown.
         """
         if not unit:
             return Watch(self.notice, lambda done, total: self.step(name, done, total))
         return Watch(self.notice, _Counter(self, name, unit).count)
 
     def step(self, name: str, done: float, total: float | None) -> None:
-        """Show that `done` of `total` parts of the file `name` are made; None if unknown."""
+        """Show that `done` of `total` parts of the file `name` are finished; None if unknown."""
         total = done + 1 if total is None else total
         part = done / total if total else 1.0
         if not self.visible or self._finished + part >= self._files:
@@ -72,7 +71,7 @@ class BatchProgress:
         progress.update(task, description=name, completed=self._finished + part)
 
     def step_or_line(self, words: str, done: float, total: float | None, line: str) -> None:
-        """Do as `step` does, or where there is no bar, print a line each minute."""
+        """Do as `step` does, or without a bar print a line each minute."""
         if self.visible:
             self.step(words, done, total)
         elif time.monotonic() >= self._next_line_s:
@@ -80,19 +79,19 @@ class BatchProgress:
             self._next_line_s = time.monotonic() + _SECONDS_BETWEEN_LINES
 
     def finish_file(self, name: str) -> None:
-        """Count one file as dealt with."""
+        """Count one file as processed."""
         self._finished += 1
         self.step(name, 0.0, 1.0)
 
     def print_status(self, line: str) -> None:
-        """Print a line of words to stderr, above the bar."""
+        """Print a line of status to stderr, above the bar."""
         if self._bar:
             self._print(line)
         else:
             print_status(line)
 
     def notice(self, line: str) -> None:
-        """Print a line of words unless the batch printed it before."""
+        """Print a line of status, unless the batch has printed it before."""
         if line not in self._noticed:
             self._noticed.add(line)
             self.print_status(line)
@@ -139,7 +138,7 @@ class BatchProgress:
 
 
 class _Counter:
-    """Shows what a job counts, how fast, and when it will be done."""
+    """Displays a job's count, speed and remaining time."""
 
     def __init__(self, bar: BatchProgress, name: str, unit: str) -> None:
         self._bar, self._name, self._unit = bar, name, unit
@@ -157,7 +156,7 @@ class _Counter:
 
 
 def time_text(seconds: float) -> str:
-    """Return a span of time as people read it: `4.2 s`, `12:05`, `1:02:03`."""
+    """Return a duration for display: `4.2 s`, `12:05`, `1:02:03`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,1 +1,1 @@
-"""Training data: found on disk, packed to travel, resident in memory. This file imports nothing."""
+"""Training data: on disk, in packs and in memory. This file imports nothing."""

@@ -1,4 +1,4 @@
-"""Patches of a step: aligned random crops of small and large, flipped and turned alike."""
+"""Patches of a step: aligned random crops of small and large, with equal flips and rotations."""
 
 from __future__ import annotations
 

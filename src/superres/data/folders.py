@@ -1,4 +1,4 @@
-"""Pictures of folders and packs that the user names."""
+"""Pictures in the user's folders and packs."""
 
 from __future__ import annotations
 

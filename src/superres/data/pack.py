@@ -1,4 +1,4 @@
-"""Packs: pictures cropped and re-encoded into a few files of a bounded size, so data can travel.
+"""Packs: pictures cropped and re-encoded into a few files of limited size.
 
 A pack is an uncompressed zip of pictures and a `manifest.json` that names where each came from;
 any zip program opens it.
@@ -37,7 +37,8 @@ class PackOptions:
         smallest: Crops with a shorter edge are left out.
         format: `avif`, `webp`, `png` or `jpeg`.
         quality: Quality of lossy formats, 1 to 100.
-        overwrite: Whether packs that exist may be replaced.
+        overwrite: Whether packs that exist may be replaced; those of an earlier run that are not
+            needed any more are removed.
     """
 
     max_bytes: int = 45 * 2**20
@@ -102,11 +103,40 @@ def pack(places: Sequence[Path], target: Path, options: PackOptions, *, watch: W
             f"they need an edge of at least {options.smallest} px",
         )
     packs = shards.finish()
+    if options.overwrite:
+        _remove_left(target, len(packs), inputs, watch)
     return PackReport(packs, used, shards.crops, sum(path.stat().st_size for path in packs))
 
 
 def _numbered(target: Path, number: int) -> Path:
     return target.with_name(f"{target.stem}-{number:03d}{PACK_SUFFIX}") if number else target
+
+
+def _remove_left(target: Path, number: int, inputs: Inputs, watch: Watch) -> None:
+    """Remove the packs of an earlier run that needed more of them, or its pictures would stay.
+
+    Args:
+        target: The first pack.
+        number: The first number that was not written.
+        inputs: What is never removed.
+        watch: Told of each pack that is.
+    """
+    while (path := _numbered(target, number)).exists():
+        if inputs.holds(path) or not _is_pack(path):
+            return
+        with os_errors_as(path):
+            path.unlink()
+        watch.note(f"removed {path}, a pack of the earlier run")
+        number += 1
+
+
+def _is_pack(path: Path) -> bool:
+    """Say whether a file is a pack, by its manifest."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST_NAME in archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def _check_target(

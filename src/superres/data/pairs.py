@@ -1,4 +1,4 @@
-"""Paired folders: which small picture belongs to which large one, and whether all pairs fit.
+"""Paired folders: matching and checks of small and large pictures.
 
 The shift of a pair is measured by phase correlation (Kuglin & Hines 1975, "The phase correlation
 image alignment method"). Departs from it: frequencies weaker than the pictures' flaws count little,

@@ -1,4 +1,4 @@
-"""All pixels in memory: pairs of large and small pictures as two flat tensors on the device.
+"""Resident data: pairs of large and small pictures as two flat tensors on the device.
 
 A step then costs two gathers and no decoding, so the data never waits, on a CPU or a GPU.
 """
@@ -21,6 +21,7 @@ from superres.degrade.downscale import downscale_uint8
 from superres.errors import DataError, SuperresError
 from superres.frame import UINT8, from_unit, to_unit
 from superres.media import open_picture, read_pixels
+from superres.metadata.picture import check_colours
 from superres.watch import Watch
 
 Source = TypeVar("Source")
@@ -174,9 +175,10 @@ def decode(source: PictureSource, channels: int) -> NDArray[np.uint8]:
 
     Raises:
         DataError: Its pack is damaged.
-        PictureError: It cannot be read.
+        PictureError: It cannot be read, or has bands that are no colours.
     """
     picture = open_picture(source.data())
+    check_colours(source, picture.bands, "training")
     pixels = read_pixels(picture)[..., : picture.bands.count]
     if picture.values != UINT8:
         pixels = from_unit(to_unit(pixels, picture.values), UINT8)

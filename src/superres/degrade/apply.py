@@ -1,4 +1,4 @@
-"""Degradation of large pictures into the small ones that training sees, seeded.
+"""Seeded degradation of large pictures into small ones for training.
 
 The same degradation runs on a CPU and on a GPU. What is done to a sample (which kernels, sizes,
 strengths, qualities) is drawn by numpy and is the same everywhere; only noise is drawn on the

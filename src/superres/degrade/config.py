@@ -1,7 +1,8 @@
-"""Degradation settings: steps, their chances and their ranges."""
+"""Degradation settings: steps, their probabilities and ranges."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal
 
 import numpy as np
@@ -276,8 +277,9 @@ class DegradationConfig(Part):
             the codec. All else is drawn for each. 1 varies most, many are fast on a GPU.
         steps: The steps by name, in their order. One of them is of the kind `small`, and no resize
             comes after it.
-        shuffle: Runs of steps that trade places at random; a run stays together. Resizes keep their
-            order all the same.
+        shuffle: Runs of steps that trade places at random; a run stays together, and its place is
+            that of the first of its steps. Resizes keep their order all the same: the runs that
+            hold them trade places until they have it.
     """
 
     clean: Chance = 0.0
@@ -295,17 +297,36 @@ class DegradationConfig(Part):
             raise ValueError(f"shuffle names {unknown[0]!r}, which is not a step")
         if len(shuffled) != len(set(shuffled)) or not all(self.shuffle):
             raise ValueError("shuffle names each step once, and has no empty runs")
+        resizes = [name for name in self.steps if self._is_resize(name)]
+        if [name for run in self._in_order_of_resizes(self._parts()) for name in run
+            if self._is_resize(name)] != resizes:  # fmt: skip
+            raise ValueError(
+                "shuffle has runs that cannot stay together in the order of resizes: "
+                f"{', '.join(resizes)}"
+            )
         return self
 
     def order(self, rng: np.random.Generator) -> list[str]:
         """Return the names of the steps in an order that the degradation allows."""
-        names = list(self.steps)
-        order = list(names)
+        parts = self._parts()
+        places = [place for place, part in enumerate(parts) if part in self.shuffle]
         runs: list[int] = rng.permutation(len(self.shuffle)).tolist()
-        shuffled = [name for run in runs for name in self.shuffle[run]]
-        for place, name in zip(sorted(map(names.index, shuffled)), shuffled, strict=True):
-            order[place] = name
-        resizes = [name for name in names if self.steps[name].kind in ("resize", "small")]
-        for place, name in zip(sorted(map(order.index, resizes)), resizes, strict=True):
-            order[place] = name
-        return order
+        for place, run in zip(places, runs, strict=True):
+            parts[place] = self.shuffle[run]
+        return list(itertools.chain(*self._in_order_of_resizes(parts)))
+
+    def _parts(self) -> list[tuple[str, ...]]:
+        """Return the runs, each where its first step stands, and the other steps alone."""
+        run_of = {name: run for run in self.shuffle for name in run}
+        return list(dict.fromkeys(run_of.get(name, (name,)) for name in self.steps))
+
+    def _in_order_of_resizes(self, parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Return parts of which those that resize trade places until resizes are as written."""
+        numbers = {name: number for number, name in enumerate(self.steps) if self._is_resize(name)}
+        firsts = {part: min(numbers[name] for name in part if name in numbers)
+                  for part in parts if not numbers.keys().isdisjoint(part)}  # fmt: skip
+        ordered = iter(sorted(firsts, key=firsts.__getitem__))
+        return [next(ordered) if part in firsts else part for part in parts]
+
+    def _is_resize(self, name: str) -> bool:
+        return self.steps[name].kind in ("resize", "small")

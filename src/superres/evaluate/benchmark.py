@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, DataError
-from superres.frame import Bands, Values
+from superres.frame import Values
 from superres.images.resize import resize
 from superres.media import is_picture, open_picture, read_pixels
+from superres.metadata.picture import check_colours
 from superres.metrics import Protocol, psnr, ssim
 from superres.metrics.cpsnr import RegisteredProtocol, cpsnr
 from superres.watch import Watch
@@ -194,8 +195,9 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> NDArray[np.generic]:
     """Return the colours of a picture, (H, W, 1) or (H, W, 3), in its own depth."""
-    pixels = read_pixels(open_picture(path))
-    return pixels[..., : Bands.of(pixels.shape[2]).count]
+    picture = open_picture(path)
+    check_colours(path, picture.bands, "evaluation")
+    return read_pixels(picture)[..., : picture.bands.count]
 
 
 def _cropped(truth: NDArray[np.generic], scale: int, path: Path) -> NDArray[np.generic]:

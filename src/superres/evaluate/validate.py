@@ -1,4 +1,4 @@
-"""Validation of a network during its run: scores on a folder, and a picture to look at."""
+"""Validation during training: scores on a folder, and a sample picture."""
 
 from __future__ import annotations
 

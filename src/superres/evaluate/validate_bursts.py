@@ -1,4 +1,4 @@
-"""Validation of a burst network during its run, on fixed bursts."""
+"""Validation of a burst network during training, on fixed bursts."""
 
 from __future__ import annotations
 

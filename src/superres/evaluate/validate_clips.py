@@ -1,4 +1,4 @@
-"""Validation of a video network during its run, on fixed clips."""
+"""Validation of a video network during training, on fixed clips."""
 
 from __future__ import annotations
 
@@ -144,9 +144,10 @@ def _pictures_clips(folder: Path, config: NetworkConfig) -> list[_Clip]:
 def _video_clips(source: Path, scale: int) -> list[_Clip]:
     """Cut the middle out of some runs of frames of a video's second half."""
     try:  # training needs no videos; only watching one does
-        from superres.video.colour import ToRgb
         from superres.video.decode import FrameReader
-        from superres.video.probe import probe
+        from superres.videofiles.colour import ToRgb
+        from superres.videofiles.probe import probe
+        from superres.videofiles.survey import survey
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
@@ -154,7 +155,7 @@ def _video_clips(source: Path, scale: int) -> list[_Clip]:
             f"{source} is a file, and reading videos needs the package av, which is not installed",
             "pip install 'superres[video]', or validate on a folder of pictures",
         ) from error
-    facts = probe(source)
+    facts = survey(source, probe(source))
     to_rgb = ToRgb(facts.size, facts.colour)
     edges = [min(length, _MOST_PX) // (2 * scale) * 2 * scale for length in facts.size]
     top, left = ((have - edge) // 2 for have, edge in zip(facts.size, edges, strict=True))

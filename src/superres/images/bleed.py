@@ -1,4 +1,4 @@
-"""Colour under transparent pixels, bled from visible neighbours so that edges do not fringe.
+"""Colour under transparent pixels, bled from visible neighbours to avoid fringes.
 
 Encoders leave any colour there, mostly black. A network or a kernel that looks across the edge
 would draw it into visible pixels.

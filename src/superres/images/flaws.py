@@ -25,6 +25,7 @@ _WINDOW_PX = 64  # a multiple of JPEG's 8
 _WINDOWS_AN_AXIS = 8  # a quarter of a megapixel in all, however large the picture is
 _BLOCK_PX = 8
 _SMALLEST_PX = 5  # edge of a window that has fourth differences
+_MOST_BANDS = 8  # of a raster; a window of each is held in memory
 _LUMA_OF_RGB = np.array(LUMA_WEIGHTS, np.float32) * np.float32(255.0 / sum(LUMA_WEIGHTS))
 
 _SMOOTH_LEVELS = 3.0  # block edges show where pixels beside them differ by no more than this
@@ -63,12 +64,21 @@ def measure_flaws(picture: Picture) -> Flaws:
     """Look at up to 64 windows of 64x64 px that are spread evenly over a picture.
 
     The picture is decoded once from top to bottom, so memory is bounded. Parts that are transparent
-    or not finite are passed over.
+    or not finite are passed over. Of bands that are no colours, up to 8 are looked at one by one,
+    as networks see them, and each flaw is that of the middle band.
 
     Raises:
         PictureError: The file is damaged.
     """
-    return flaws_of(_windows(picture))
+    if picture.bands.colour != "bands":
+        return flaws_of(window[0] for window in _windows(picture))
+    found = [flaws_of(iter(windows)) for windows in zip(*_windows(picture), strict=True)]
+    if not found:
+        return flaws_of(iter(()))
+    edges, noise, sharpness = np.median(
+        [(one.block_edges, one.noise, one.sharpness) for one in found], axis=0
+    ).tolist()
+    return Flaws(edges, noise, sharpness)
 
 
 def flaws_of(windows: Iterator[Luma]) -> Flaws:
@@ -171,7 +181,7 @@ def _ratio(above: Luma, below: Luma) -> float:
 
 
 def _windows(picture: Picture) -> Iterator[Luma]:
-    """Yield the luma of windows that are spread over the picture."""
+    """Yield (1, h, w), the luma of windows that are spread over the picture, or (bands, h, w)."""
     down, across = (
         -(-size // (_WINDOW_PX * _WINDOWS_AN_AXIS)) for size in (picture.height, picture.width)
     )
@@ -183,4 +193,8 @@ def _windows(picture: Picture) -> Iterator[Luma]:
             if not np.isfinite(pixels).all() or (picture.bands.alpha and not pixels[..., -1].all()):
                 continue
             colours = pixels[..., : picture.bands.count].clip(0.0, 1.0)
-            yield colours @ _LUMA_OF_RGB if colours.shape[2] == 3 else colours[..., 0] * 255.0
+            if picture.bands.colour == "rgb":
+                yield (colours @ _LUMA_OF_RGB)[None]
+            else:
+                step = -(-picture.bands.count // _MOST_BANDS)
+                yield np.moveaxis(colours[..., ::step] * np.float32(255.0), 2, 0)

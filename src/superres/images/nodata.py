@@ -1,4 +1,4 @@
-"""Pixels without a value: kept out of what networks see, and marked again in the larger picture."""
+"""Pixels without a value: filled for networks, and marked again in the result."""
 
 from __future__ import annotations
 

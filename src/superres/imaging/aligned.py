@@ -1,4 +1,4 @@
-"""Aligned frame, ready to be fused."""
+"""Aligned frame, ready for fusion."""
 
 from __future__ import annotations
 

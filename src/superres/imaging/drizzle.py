@@ -1,4 +1,4 @@
-"""Drizzle: each pixel of each frame drops its light onto the large grid, shrunk.
+"""Drizzle: each pixel's flux, shrunk, dropped onto the large grid.
 
 A. S. Fruchter, R. N. Hook, "Drizzle: A Method for the Linear Reconstruction of Undersampled
 Images", 2002. A drop is a square along the axes of the large grid, as large as the frame's zoom

@@ -1,4 +1,4 @@
-"""Optical flow within a frame: shifts that differ from place to place.
+"""Optical flow within a frame: local shifts.
 
 Least squares as in `register`, but under a window around each pixel (B. Lucas, T. Kanade, 1981), on
 a pyramid. A shift is believed only where the frame was not what the large picture shows, and much

@@ -1,4 +1,4 @@
-"""Forward model of small frames: the large picture is moved, blurred and sampled.
+"""Forward model of small frames: motion, blur and sampling of the large picture.
 
 A frame's pixel is seen at some place of the reference (`motion`). There the large picture, weighted
 by the blur, is what the pixel shows. For translations that equals what the benchmark and training

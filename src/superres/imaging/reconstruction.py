@@ -1,4 +1,4 @@
-"""Iterative back-projection: a large picture whose small frames are those that were taken.
+"""Iterative back-projection: a large picture consistent with the input frames.
 
 M. Irani, S. Peleg, "Improving resolution by image registration", 1991, as a maximum a posteriori
 estimate: the squared differences of all frames, each pixel as far as it is believed (`agreement`),

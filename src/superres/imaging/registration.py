@@ -1,4 +1,4 @@
-"""Registration of a frame to the reference, to a few hundredths of a pixel: coarse to fine.
+"""Coarse-to-fine registration of a frame to the reference, to a few hundredths of a pixel.
 
 Phase correlation finds whole pixels (C. Kuglin, D. Hines, 1975). On a pyramid, least squares then
 move the frame until what is left is noise (B. Lucas, T. Kanade, 1981), with slopes of both pictures

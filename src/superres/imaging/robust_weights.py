@@ -1,4 +1,4 @@
-"""Robust weights of a frame's pixels: what moved or is wrong must leave no ghost.
+"""Robust weights of a frame's pixels, against ghosts of moving objects and errors.
 
 A pixel is compared with what the large picture says it should show. Small differences are noise,
 or detail that the picture lacks, which is what frames are fused for: they are the larger the

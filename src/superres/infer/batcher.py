@@ -1,4 +1,4 @@
-"""Batcher: one thread for the tiles of all pictures under way, several at once where it pays.
+"""Batcher: one thread for the tiles of all concurrent pictures, in batches where faster.
 
 A small frame of a video keeps a GPU busy for a fraction of the time that one run takes to start.
 While one run lasts, the tiles of the next frames arrive; they are then run together. No tile

@@ -1,4 +1,4 @@
-"""Engine for bursts: one picture of many frames, tile by tile, frame by frame."""
+"""Burst engine: many frames fused tile by tile, frame by frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs of a burst network, made of one frame after another.
+"""Inputs of a burst network, frame by frame.
 
 `layers.sequences` defines them, and `synthesis.burst_input` makes the same for training.
 """

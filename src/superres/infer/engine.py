@@ -1,4 +1,4 @@
-"""Engine for pictures: one network on a picture of any size, one row of tiles after another."""
+"""Picture engine: one network on a picture of any size, by rows of tiles."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Engine:
                 if answer_NCHW.shape[2:] == size:
                     return answer_NCHW[0].transpose(1, 2, 0)
                 if large.size == 0:
-                    large = np.empty((channels, *size), np.float32).transpose(1, 2, 0)
+                    large = _planes(*size, channels)
                 rows = slice(scale * batch.row.core_start, scale * batch.row.core_stop)
                 _place(batch, answer_NCHW, large[rows], scale)
         return large
@@ -191,7 +191,7 @@ class Engine:
                 takes the one it was opened for.
 
         Yields:
-            (h', s*W, C) float32 from top to bottom, unclamped.
+            (s*h, s*W, C) float32 from top to bottom, unclamped, which lie in memory plane by plane.
 
         Raises:
             ArgumentError: The blocks do not make up a picture of that size and the card's
@@ -202,20 +202,20 @@ class Engine:
             BackendError: The runtime failed otherwise.
             Cancelled: The job, or this part of it, was cancelled.
         """
+        channels, scale = self.card.channels, self.card.scale
         with self._picture(height, width, watch) as picture:
-            buffer = RowBuffer(blocks, height=height, width=width, channels=self.card.channels)
-            shape = (self.card.scale * width, self.card.channels)
-            strip = np.empty((0, *shape), np.float32)
+            buffer = RowBuffer(blocks, height=height, width=width, channels=channels)
+            strip = _planes(0, scale * width, channels)
             row = None
             for batch, answer_NCHW in self._answers(picture, buffer, height, width):
                 if batch.row is not row:
                     row = batch.row
-                    rows = self.card.scale * (row.core_stop - row.core_start)
-                    strip = np.empty((rows, *shape), np.float32)
-                _place(batch, answer_NCHW, strip, self.card.scale)
+                    rows = scale * (row.core_stop - row.core_start)
+                    strip = _planes(rows, scale * width, channels)
+                _place(batch, answer_NCHW, strip, scale)
                 if batch.columns[-1].core_stop == width:
                     del answer_NCHW
-                    yield from _pieces(strip)
+                    yield from _pieces(strip, scale)
                     strip = strip[:0].copy()  # lets the pixels go before the next strip is made
 
     @contextmanager
@@ -347,10 +347,15 @@ def _place(batch: _Batch, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
             target[..., channel] = pixels[top:bottom, left:right]
 
 
-def _pieces(strip: Unit) -> Iterator[Unit]:
-    """Cut a strip into blocks of rows, which let it go when the last one is taken."""
-    rows = max(1, _YIELD_BYTES // max(1, strip[0].nbytes))
+def _planes(height: int, width: int, channels: int) -> Unit:
+    """Return room for (height, width, channels) that lies in memory plane by plane."""
+    return np.empty((channels, height, width), np.float32).transpose(1, 2, 0)
+
+
+def _pieces(strip: Unit, scale: int) -> Iterator[Unit]:
+    """Cut a strip into blocks of whole input rows, which let it go when the last one is taken."""
+    rows = scale * max(1, _YIELD_BYTES // max(1, scale * strip[0].nbytes))
     last = (len(strip) - 1) // rows * rows
     for first in range(0, last, rows):
         yield strip[first : first + rows]
-    yield strip[last:].copy()  # a consumer holds the last block while the next strip fills
+    yield strip[last:].copy(order="K")  # a consumer holds the last block while the next strip fills

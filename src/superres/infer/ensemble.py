@@ -1,4 +1,4 @@
-"""Geometric self-ensemble: a network's mean answer over the eight flips and quarter turns."""
+"""Geometric self-ensemble: a network's mean output over the eight flips and rotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory budget: the sizes of tiles and batches, at first and after memory has run out."""
+"""Memory budget: sizes of tiles and batches, initially and after running out of memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def first_limit(card: Card, facts: RuntimeFacts, tile: int | None, watch: Watch)
         card: What the network needs.
         facts: What its runtime can do.
         tile: The requested edge, halo included; None chooses.
-        watch: Notified if it is not the requested one, or small for lack of memory.
+        watch: Notified if it is not the requested one, or if memory is too short for the best one.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -33,12 +33,13 @@ def first_limit(card: Card, facts: RuntimeFacts, tile: int | None, watch: Watch)
             watch.note(f"model {card.name} needs a tile of at least {least} pixels, not {tile}")
         return max(tile, least)
     fits = math.isqrt(_fitting_px(facts))
-    if fits < facts.best_tile:
-        watch.note(
-            f"{facts.free_bytes / 2**20:.0f} MiB are free on {facts.device}: "
-            f"the tile is {max(fits, least)} pixels, not {facts.best_tile}"
-        )
-    return max(min(fits, facts.best_tile), least)
+    limit = max(min(fits, facts.best_tile), least)
+    free = f"{facts.free_bytes / 2**20:.0f} MiB are free on {facts.device}"
+    if limit < facts.best_tile:
+        watch.note(f"{free}: the tile is {limit} pixels, not {facts.best_tile}")
+    elif fits < limit:
+        watch.note(f"{free}, little for the smallest tile of {card.name}, {limit} pixels")
+    return limit
 
 
 def batch_limit(facts: RuntimeFacts) -> int:

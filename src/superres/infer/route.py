@@ -1,4 +1,4 @@
-"""The route of a picture: the passes of networks that bring it to its target size."""
+"""Route of a picture: the network passes to its target size."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ class Route:
         target: (height, width) of the result; a resize ends the route if the passes overshoot.
         exact: Whether the picture is finer than 8 bits. Half precision would spoil that, so
             networks run in fp32 unless a number format is requested.
+        clamped: Whether the result will be clamped to black and white, as whole numbers are.
     """
 
     passes: tuple[int, ...]
     target: Size
     exact: bool = False
+    clamped: bool = True
 
 
 def plan_route(
@@ -35,6 +37,7 @@ def plan_route(
     target: Size | None,
     *,
     exact: bool = False,
+    clamped: bool = True,
 ) -> Route:
     """Choose the passes: the next larger network, or the largest one and then again.
 
@@ -44,6 +47,7 @@ def plan_route(
         scale: The requested scale; or
         target: the requested (height, width). With neither, the largest network runs once.
         exact: Whether the picture is finer than 8 bits; see `Route`.
+        clamped: Whether the result will be clamped to black and white.
 
     Raises:
         ArgumentError: Both are given, one is not positive, or it would take over three passes.
@@ -73,4 +77,4 @@ def plan_route(
             )
         passes.append(min((s for s in offered if s >= needed), default=max(offered)))
         needed /= passes[-1]
-    return Route(tuple(passes), target, exact=exact)
+    return Route(tuple(passes), target, exact=exact, clamped=clamped)

@@ -1,4 +1,4 @@
-"""Row buffer: the rows of a streaming picture that tiles still need, and no others."""
+"""Row buffer: the rows of a streamed picture that tiles still need."""
 
 from __future__ import annotations
 
@@ -31,18 +31,26 @@ class RowBuffer:
     def take(self, start: int, stop: int) -> Unit:
         """Return rows start..stop, mirrored beyond the picture's end, and forget those above.
 
-        A later call may not start above `start`.
+        A later call may not need a row above the first that this one returned.
 
         Raises:
             ArgumentError: The blocks end early, go on too long, or are of another shape or type.
         """
-        start_kept = min(start, self._height)
-        self._rows = self._rows[start_kept - self._first :]
-        self._first = start_kept
+        first, wanted = start, None
+        if stop > self._height:
+            wanted = mirrored(np.arange(start, stop), self._height)
+            first = int(wanted.min(initial=start))
+        assert first >= self._first, f"row {first} is needed, those above {self._first} are gone"
+        self._forget(first)
         self._pull(min(stop, self._height))
-        if stop <= self._height:
-            return self._rows[: stop - start]
-        return self._rows[mirrored(np.arange(start, stop), self._height) - self._first]
+        self._forget(first)
+        return self._rows[: stop - start] if wanted is None else self._rows[wanted - first]
+
+    def _forget(self, first: int) -> None:
+        """Drop what lies above a row."""
+        gone = min(first - self._first, len(self._rows))
+        self._rows = self._rows[gone:]
+        self._first += gone
 
     def _pull(self, stop: int) -> None:
         pieces, have = [self._rows] if len(self._rows) else [], self._first + len(self._rows)

@@ -1,4 +1,4 @@
-"""Sanity check of a network's answers, from the numbers alone, with a fallback to fp32.
+"""Sanity check of network outputs, with a fallback to fp32.
 
 A fallback belongs to one picture (or burst, or video): those that share the network keep the number
 format that was requested, so what a picture becomes never depends on its neighbours.

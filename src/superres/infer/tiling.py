@@ -1,4 +1,4 @@
-"""Tile planner: the places of a picture's tiles, from the card and a limit alone.
+"""Tile planner: positions of a picture's tiles, from the card and a size limit.
 
 The plan is made for the padded picture: its sizes raised to the card's minimum and multiple by
 mirroring at the bottom and the right. Along each axis the tiles are of one length, begin at

@@ -1,4 +1,4 @@
-"""Engine for videos: each frame upscaled by means of those before it, tile by tile."""
+"""Video engine: each frame upscaled with the help of earlier ones, tile by tile."""
 
 from __future__ import annotations
 

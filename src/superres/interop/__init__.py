@@ -1,1 +1,1 @@
-"""Checkpoints of the community, recognised and translated. This file imports nothing."""
+"""Recognition and translation of community checkpoints. This file imports nothing."""

@@ -23,12 +23,19 @@ def renamed(weights: Weights, rules: Rules) -> Weights:
     Args:
         weights: The weights by name; a name that no rule matches stays.
         rules: Pairs of a regular expression and what takes its place.
+
+    Raises:
+        ModelError: Two weights would have one name.
     """
     patterns = [(re.compile(pattern), new) for pattern, new in rules]
     named: Weights = {}
+    before: dict[str, str] = {}
     for name, value in weights.items():
         rule = next((rule for rule in patterns if rule[0].match(name)), None)
-        named[rule[0].sub(rule[1], name, count=1) if rule else name] = value
+        new = rule[0].sub(rule[1], name, count=1) if rule else name
+        if new in named:
+            raise ModelError(f"the weights {before[new]} and {name} both stand for {new}", _HINT)
+        named[new], before[new] = value, name
     return named
 
 

@@ -1,4 +1,4 @@
-"""Choice of `--model auto`: the family of models that suits a picture, and why."""
+"""Model choice of `--model auto`, with its reason."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from superres import zoo
 from superres.images.flaws import measure_flaws
 from superres.metadata.picture import Picture
 
-REAL = "real"  # the family that repairs as it upscales
+REAL = "real"  # the family that also repairs
 
-# Chosen on 130 training pictures, downscaled at scales of 2 and 4, clean and by the chain `real`;
-# `python benchmarks/choice.py` shows how the choice then falls on the benchmark sets.
-_LOWEST_QUALITY = 90  # of JPEG and WebP that hides what it took away
+# Tuned on 130 training pictures, downscaled by 2 and 4, clean and with the degradation `real`;
+# `python benchmarks/choice.py` shows the choices on the benchmark sets.
+_LOWEST_QUALITY = 90  # of JPEG and WebP without visible loss
 _HIGHEST_EDGES = 0.85  # 8-bit levels between blocks; JPEG's at a quality of about 80
-_HIGHEST_OWN_EDGES = 1.2  # where the file states a high quality; larger ones are of an earlier JPEG
+_HIGHEST_OWN_EDGES = 1.2  # at a high stated quality; stronger edges are an earlier JPEG's
 _MOST_NOISE = 3.0  # 8-bit levels
-_LEAST_SHARPNESS = 0.09  # what a Gaussian blur of about 0.5 px leaves of a sharp picture
+_LEAST_SHARPNESS = 0.09  # a sharp picture's after a Gaussian blur of about 0.5 px
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """What was decided for one picture.
+    """The choice for one picture.
 
     Attributes:
         model: The family.
-        reason: Why, in a few words.
+        reason: The reason, in a few words.
     """
 
     model: str
@@ -46,15 +46,15 @@ def choose_model(picture: Picture) -> ModelChoice:
 
 
 def largest_scale() -> int:
-    """Return the scale of `auto` where none is requested: that of any choice."""
+    """Return the default scale of `auto`, which either choice supports."""
     return max(scale for name in (zoo.DEFAULT, REAL) for scale in zoo.scales(name))
 
 
 def find_flaw(picture: Picture) -> str:
-    """Return the first flaw that is strong enough to be repaired, in words; "" if there is none.
+    """Describe the first flaw that is strong enough to need repair; "" without any.
 
-    A JPEG or lossy WebP that says itself that it was strongly compressed is not looked at further;
-    else the picture is decoded once.
+    A JPEG or lossy WebP whose header shows strong compression is not analysed further; otherwise
+    the picture is decoded once.
 
     Raises:
         PictureError: The file is damaged.

@@ -1,4 +1,4 @@
-"""Files of small frames in, one file of a large picture out, and a report."""
+"""Burst jobs: small frames fused into one large picture, and a report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from superres.errors import ArgumentError, OutputError, PictureError
 from superres.frame import UINT16, Bands, Values
 from superres.jobs.outputs import check_outputs
 from superres.jobs.report import BurstReport
-from superres.jobs.spec import BurstJob
+from superres.jobs.spec import BurstJob, place_in_words
 from superres.media import (
     MAX_PIXELS,
     Picture,
@@ -25,6 +25,7 @@ from superres.media import (
     write_picture,
 )
 from superres.metadata.header import Metadata
+from superres.metadata.picture import check_colours
 from superres.model_pool import ModelPool
 from superres.watch import Watch
 
@@ -37,14 +38,15 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
     Files that cannot be read are left out, as long as two remain.
 
     Args:
-        job: What is read, what is made of it, and what is written.
+        job: The frames, the fusion's options and the outputs.
         models: The loaded models, which jobs share.
-        watch: Told of each frame that is dropped, each choice and fallback, and of the steps done
-            and all steps.
+        watch: Notified of each dropped frame, choice and fallback, and of finished steps out of
+            all.
 
     Raises:
         PictureError: Fewer than two frames can be read, or a single one or the requested reference
-            cannot; a mask is not a picture; or they do not fit together.
+            cannot; a frame or mask has bands that are no colours, a mask is not a picture, or they
+            do not fit together.
         OutputError: An output is an input, exists, or cannot be written.
         ArgumentError: An option is out of its range, or there are too many pixels.
         Cancelled: The watch was cancelled; nothing is written.
@@ -69,9 +71,9 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
         grey = np.rint(shown).astype(np.uint16)[..., None]
         notes = (*notes, *_write(job.coverage, grey, Metadata(), UINT16, None))
     return BurstReport(
-        source=str(job.frames[made.reference]),
-        target=str(job.target),
-        coverage=str(job.coverage or ""),
+        source=place_in_words(job.frames[made.reference]),
+        target=job.names[1],
+        coverage=place_in_words(job.coverage) if job.coverage else "",
         method=made.method,
         model=made.model,
         reference=made.reference,
@@ -79,7 +81,7 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
         input_size=size,
         output_size=(made.pixels.shape[0], made.pixels.shape[1]),
         used=sum(not frame.dropped for frame in made.frames),
-        sources=tuple(map(str, job.frames)),
+        sources=tuple(map(place_in_words, job.frames)),
         frames=made.frames,
         seconds=time.perf_counter() - began,
         notes=(*reference.notes, *watch.notes, *notes),
@@ -142,6 +144,7 @@ def _check_frames(job: BurstJob, opened: Mapping[int, Picture]) -> None:
     """Check that frames agree and are not too large."""
     start = min(opened)
     first = opened[start]
+    check_colours(job.frames[start], first.bands, "a burst of files")
     for index, picture in opened.items():
         if _facts(picture) != _facts(first):
             raise PictureError(
@@ -181,12 +184,14 @@ def _read_masks(
         )
     masks: list[NDArray[np.bool_]] = []
     for path in paths:
-        mask = read_pixels(open_picture(path))
+        picture = open_picture(path)
+        check_colours(path, picture.bands, "a mask")
+        mask = read_pixels(picture)
         if mask.shape[:2] != size:
             raise PictureError(
                 f"the mask {path} is {mask.shape[0]} x {mask.shape[1]} px, "
                 f"the frames are {size[0]} x {size[1]}",
-                "a mask has the frames' size",
+                "make the mask as large as the frames",
             )
         colours = mask[..., : Bands.of(mask.shape[2]).count]
         masks.append(np.logical_or.reduce(colours, axis=2))

@@ -1,4 +1,4 @@
-"""One picture file in, the small picture that training would see of it out."""
+"""Degrade jobs: small pictures as training makes them from large ones."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from superres.jobs.report import DegradeReport
 from superres.jobs.spec import DegradeJob
 from superres.media import open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
+from superres.metadata.picture import check_colours
 from superres.watch import Watch
 
 
 def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
-    """Make a picture small as training does: 8-bit RGB, cropped to a multiple of the scale.
+    """Downscale a picture as training does: 8-bit RGB, cropped to a multiple of the scale.
 
-    What is drawn depends on the seed and on the file's name without its folder and ending, so that
-    the pictures of a folder differ, and each is the same when it is degraded alone.
+    The random flaws depend on the seed and the file's stem, so that the pictures of a folder
+    differ, and each gives the same result when degraded alone.
 
     Args:
-        job: The picture, and what to make of it.
-        watch: Asked before the file is written whether the job goes on.
+        job: The picture and its degradation.
+        watch: Checked for cancellation before the file is written.
 
     Raises:
-        PictureError: The input is not a picture, damaged, or smaller than one small pixel.
+        PictureError: The input is not a picture, damaged, of bands that are no colours, or smaller
+            than one small pixel.
         OutputError: The target is the input, exists, or cannot be written.
         UnknownNameError: The target's suffix names no format.
         Cancelled: The watch was cancelled; nothing is written.
@@ -37,6 +39,7 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
     began, scale = time.perf_counter(), job.scale
     check_outputs(job)
     picture = open_picture(job.source)
+    check_colours(job.source, picture.bands, "degrade")
     height, width = picture.height // scale, picture.width // scale
     if not height or not width:
         raise PictureError(
@@ -50,7 +53,7 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
         large_HWC = from_unit(to_unit(large_HWC, picture.values), UINT8)
     if colours == 1:
         large_HWC = np.repeat(large_HWC, 3, axis=2)
-    # crc32, for Python's own hash of a name differs from run to run.
+    # crc32, as Python's hash of a string differs from run to run.
     seed = (job.seed, zlib.crc32(job.source.stem.encode(errors="surrogateescape")))
     small_HWC = degrade_pixels(to_unit(large_HWC), job.degradation, scale=scale, seed=seed)
     watch.check()
@@ -66,8 +69,8 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
     size = (picture.height, picture.width)
     notes = _notes(size, (height * scale, width * scale), picture.bands)
     return DegradeReport(
-        source=str(job.source),
-        target=str(job.target),
+        source=job.names[0],
+        target=job.names[1],
         input_size=size,
         output_size=(height, width),
         seconds=time.perf_counter() - began,

@@ -21,18 +21,18 @@ def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -
 
     Args:
         job: The job.
-        inputs: What no output may be; None takes the job's own inputs.
+        inputs: Files that no output may replace; None takes the job's own inputs.
 
     Raises:
-        OutputError: An output is an input, is a folder or device, already exists and is not to be
-            replaced, or has no folder to stand in; or two outputs are one file.
+        OutputError: An output is an input, is a folder or device, already exists and may not be
+            replaced, or its folder is missing; or two outputs are the same file.
     """
     taken = (
         inputs if isinstance(inputs, Inputs) else Inputs(job.inputs if inputs is None else inputs)
     )
     outputs = job.outputs
     if len(outputs) > 1 and Inputs(outputs[:1]).holds(outputs[1]):
-        raise OutputError(f"two outputs of the job would both be {outputs[0]}", "name two files")
+        raise OutputError(f"two outputs of the job share the path {outputs[0]}", "name two files")
     for target in outputs:
         if isinstance(job, VideoJob) and job.form == "folder":
             check_new_folder(target, taken)
@@ -42,15 +42,15 @@ def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -
 
 
 def is_skipped(job: JobHead) -> bool:
-    """Say whether a job is left alone because its result already exists."""
+    """Return whether a job is skipped because its result already exists."""
     return job.existing == "skip" and bool(job.outputs) and job.outputs[0].exists()
 
 
 def make_folder_of(target: Path) -> None:
-    """Make the folder that a file goes into.
+    """Create a file's folder.
 
     Raises:
-        OutputError: It cannot be made.
+        OutputError: It cannot be created.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

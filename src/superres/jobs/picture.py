@@ -20,13 +20,14 @@ from superres.jobs.auto_model import choose_model, largest_scale
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
+from superres.jobs.size import settle_size
 from superres.jobs.spec import PictureJob, checked_arguments
 from superres.media import MAX_PIXELS, Picture, WriteOptions, open_picture, write_picture
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.watch import Watch
 
-_QUEUE_BLOCKS = 2  # blocks that wait between reading, running and writing
+_QUEUE_BLOCKS = 2  # queued between reading, running and writing
 
 
 def upscale_picture(
@@ -38,7 +39,7 @@ def upscale_picture(
         job: The picture, its target and the options.
         models: The loaded models, which jobs share.
         watch: Notified of each choice and fallback, and of the rows written out of all rows.
-        pipes: The streams of a job that names `-`.
+        pipes: The streams for a job that names `-`.
 
     Returns:
         What was done.
@@ -69,8 +70,8 @@ def upscale_picture(
         options=WriteOptions(quality=job.quality),
     )
     return Report(
-        source=str(job.source),
-        target=str(job.target),
+        source=job.names[0],
+        target=job.names[1],
         model=upscaler.model,
         scale=route.target[1] / picture.width,
         input_size=(picture.height, picture.width),
@@ -94,8 +95,8 @@ def upscale_file(
 
     Args:
         source: The picture.
-        target: The file to write; its suffix names the format.
-        scale: How much larger, any number above 0; or
+        target: The file to write; its suffix selects the format.
+        scale: The scale factor, any number above 0; or
         size: (height, width) of the result. With neither, the model's largest scale.
         model: A family (`default`), a model (`default-x4`), a model file, or `auto`.
         overwrite: Whether an existing target may be replaced.
@@ -127,7 +128,7 @@ def enlarge(
     model: str = zoo.DEFAULT,
     overwrite: bool = False,
 ) -> Report:
-    """Upscale one picture file; the former name of `upscale_file`, which takes the same."""
+    """Upscale one picture file: the deprecated name of `upscale_file`."""
     warnings.warn(
         "superres.enlarge is now called superres.upscale_file, and will be removed",
         DeprecationWarning,
@@ -137,7 +138,7 @@ def enlarge(
 
 
 def _choose_model(source: Path | bytes, picture: Picture, watch: Watch) -> str:
-    """Return the family that suits a picture, and say why."""
+    """Return the family chosen for a picture, and note the reason."""
     choice = choose_model(picture)
     name = source if isinstance(source, Path) else "the picture in memory"
     watch.note(f"{name}: model {choice.model} ({choice.reason})")
@@ -145,12 +146,20 @@ def _choose_model(source: Path | bytes, picture: Picture, watch: Watch) -> str:
 
 
 def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int) -> Route:
-    """Choose the passes; refuse a result of too many pixels."""
+    """Choose the passes; reject a result of too many pixels."""
     scale = job.scale
     if job.model == zoo.AUTO and not (scale or job.size):
         scale = largest_scale()
     size = (picture.height, picture.width)
-    route = plan_route(size, upscaler.offered, scale, job.size, exact=picture.values.exact)
+    target = job.size and settle_size(job.size, size, "stretch")
+    route = plan_route(
+        size,
+        upscaler.offered,
+        scale,
+        target,
+        exact=picture.values.exact,
+        clamped=picture.values.whole,
+    )
     height, width = route.target
     if height * width > max_pixels:
         raise OutputError(

@@ -1,4 +1,4 @@
-"""Streams that stand for a job's source or target, beside the job."""
+"""Streams in place of a job's source or target."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from superres.errors import ArgumentError, PictureError
 from superres.jobs.spec import Place
 
 _MAX_PIPED_BYTES = 2**31  # a pipe is read into memory whole
+_PORTION_BYTES = 2**20  # a raw stream sets as much aside for each portion
 
 
 @dataclass(frozen=True, slots=True)
 class Pipes:
-    """What a job reads from or writes to where it says `-`.
+    """The streams that a job reads from or writes to where it names `-`.
 
     Attributes:
-        source: Gives the picture's bytes.
-        target: Takes the result's bytes.
+        source: Supplies the picture's bytes.
+        target: Receives the result's bytes.
     """
 
     source: BinaryIO | None = None
     target: BinaryIO | None = None
 
     def read(self, place: Place) -> Path | bytes:
-        """Return a path as it is, and for a pipe all that comes in.
+        """Return a path unchanged, and for a pipe its entire content.
 
         Raises:
             ArgumentError: There is no stream.
-            PictureError: More than 2 GiB came in.
+            PictureError: More than 2 GiB came in, or the stream does not wait for its bytes.
         """
         if isinstance(place, Path):
             return place
@@ -37,16 +38,10 @@ class Pipes:
             raise ArgumentError(
                 "the job reads from a pipe, but no stream was given", "pass Pipes(source=...)"
             )
-        data = self.source.read(_MAX_PIPED_BYTES + 1)
-        if len(data) > _MAX_PIPED_BYTES:
-            raise PictureError(
-                f"more than {_MAX_PIPED_BYTES / 2**30:g} GiB arrived on stdin",
-                "save the picture to a file, which is read in strips",
-            )
-        return data
+        return _read_to_end(self.source)
 
     def open_target(self, place: Place) -> Path | BinaryIO:
-        """Return a path as it is, and for a pipe the stream.
+        """Return a path unchanged, and for a pipe the stream.
 
         Raises:
             ArgumentError: There is no stream.
@@ -61,3 +56,28 @@ class Pipes:
 
 
 NO_PIPES: Final = Pipes()
+
+
+def _read_to_end(stream: BinaryIO) -> bytes:
+    """Return all that comes in, in as many portions as it comes: a raw stream gives what it has.
+
+    Raises:
+        PictureError: See `Pipes.read`.
+    """
+    portions: list[bytes] = []
+    size = 0
+    while portion := stream.read(_PORTION_BYTES):
+        portions.append(portion)
+        size += len(portion)
+        if size > _MAX_PIPED_BYTES:
+            raise PictureError(
+                f"more than {_MAX_PIPED_BYTES / 2**30:g} GiB arrived on stdin",
+                "save the picture to a file, which is read in strips",
+            )
+    # A raw stream that does not block has None where nothing has come yet, whatever its type says.
+    if portion is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise PictureError(
+            f"the stream has no more bytes for now, after {size:,}, and does not wait for them",
+            "pass a stream that blocks until its end",
+        )
+    return b"".join(portions)

@@ -1,6 +1,6 @@
-"""Plan of a batch: sources and targets from the inputs of a command line.
+"""Batch planner: sources and targets from a command line's inputs.
 
-Two results never share a name, also where the file system ignores case, and the same inputs always
+Two results never share a name, even if the file system ignores case, and the same inputs always
 give the same names.
 """
 
@@ -17,7 +17,7 @@ from superres.errors import ArgumentError, PictureError
 from superres.jobs.spec import PIPE, Place
 from superres.media import is_picture, is_written
 
-FALLBACK = ".png"  # it holds whatever a picture may carry, bar floats
+FALLBACK = ".png"  # it holds everything but floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Source:
 
     Attributes:
         path: The file.
-        below: Where its result stands below the output folder: the mirrored part of the tree.
+        below: Its result's folder below the output folder: the mirrored part of the tree.
         scanned: Whether it was found in a folder, rather than named by the user.
     """
 
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One picture and the file that its result goes to; either may be a pipe."""
+    """One picture and its result's file; either may be a pipe."""
 
     source: Place
     target: Place
@@ -45,11 +45,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a command line asks for.
+    """All tasks of a command line.
 
     Attributes:
-        tasks: What to do, in order.
-        empty: The folders among the inputs that held no picture.
+        tasks: The tasks, in order.
+        empty: The input folders without pictures.
     """
 
     tasks: tuple[Task, ...]
@@ -58,11 +58,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a result is named after its source.
+    """Naming of a result after its source.
 
     Attributes:
-        suffix: What is added to the stem, such as `_x4`.
-        ending: The ending to use, such as `.png`; None keeps the source's, where that can be
+        suffix: The text appended to the stem, such as `_x4`.
+        ending: The extension to use, such as `.png`; None keeps the source's if that format can be
             written.
     """
 
@@ -74,7 +74,7 @@ class Naming:
         return f"{source.stem}{insert}{self.suffix}{self.ending_of(source)}"
 
     def ending_of(self, source: Path) -> str:
-        """Return the ending of the result's name."""
+        """Return the extension of the result's name."""
         if self.ending is not None:
             return self.ending
         return source.suffix if is_written(source) else FALLBACK
@@ -83,16 +83,16 @@ class Naming:
 def make_plan(
     inputs: Sequence[str], output: str | None, naming: Naming, *, recursive: bool
 ) -> Plan:
-    """Turn inputs and an output, as they stand on the command line, into tasks.
+    """Turn a command line's inputs and output into tasks.
 
-    The output is a folder if it exists as one, ends in a slash or has no ending, and also if there
-    is a folder or more than one file to upscale; otherwise it is a file.
+    The output is a folder if it exists as one, ends in a slash or has no extension, or if there is
+    a folder or more than one file to upscale; otherwise it is a file.
 
     Args:
         inputs: Files and folders, or `-` alone for stdin.
-        output: A file, a folder, `-` for stdout, or None to put each result beside its input.
-        naming: How results are named.
-        recursive: Whether folders inside folders are searched too.
+        output: A file, a folder, `-` for stdout, or None to put each result next to its input.
+        naming: The results' naming.
+        recursive: Whether subfolders are included.
 
     Raises:
         ArgumentError: Inputs and output do not fit together.
@@ -105,7 +105,7 @@ def make_plan(
     single = len(inputs) == 1 and not Path(inputs[0]).is_dir()
     if output == PIPE and not single:
         raise ArgumentError(
-            "only one picture can go to stdout, but the inputs may hold more",
+            "only one picture can go to stdout, but the inputs may have more",
             "name one picture, or a folder with -o",
         )
     folder = Path(output) if output not in (None, PIPE) and _is_folder(output, single) else None
@@ -123,18 +123,18 @@ def make_plan(
 def find_sources(
     inputs: Sequence[Path], *, recursive: bool, without: Path | None = None
 ) -> tuple[list[Source], list[Path]]:
-    """List the pictures that the inputs stand for, each once, in a fixed order.
+    """List the pictures of the inputs, each once, in a fixed order.
 
-    A lone folder is mirrored into the output folder itself; of several inputs, each folder keeps
-    its own name there, as with `cp -r`.
+    A single folder is mirrored into the output folder itself; with several inputs, each folder
+    keeps its own name there, as with `cp -r`.
 
     Args:
-        inputs: Files and folders. A file need not exist: it fails when its turn comes.
-        recursive: Whether folders inside folders are searched too.
-        without: A folder that is not searched where it lies inside an input: the output folder.
+        inputs: Files and folders. A missing file fails later, at its turn.
+        recursive: Whether subfolders are included.
+        without: A folder that is not searched if it lies inside an input: the output folder.
 
     Returns:
-        The pictures, and the folders among the inputs that held none.
+        The pictures, and the input folders without any.
     """
     found: dict[str, Source] = {}
     empty: list[Path] = []
@@ -148,25 +148,26 @@ def find_sources(
                 below = top / path.parent.relative_to(given)
                 found.setdefault(os.path.realpath(path), Source(path, below, scanned=True))
         else:
-            # Naming a file outweighs finding it, or a result of an earlier run could not be named.
+            # A named file counts as named even if also found, or a result of an earlier run could
+            # not be.
             found[os.path.realpath(given)] = Source(given, Path(), scanned=False)
     return list(found.values()), empty
 
 
 def plan_tasks(sources: Sequence[Source], naming: Naming, folder: Path | None) -> list[Task]:
-    """Give each source a target of its own.
+    """Assign each source its own target.
 
-    Where several would share one, the source that already ends as the target does keeps the plain
-    name, or else the first does; the others carry their ending in it: `a_x4.png`, `a_jpg_x4.png`.
+    Where several would share one, the source with the target's extension keeps the plain name, or
+    else the first; the others get their extension added to it: `a_x4.png`, `a_jpg_x4.png`.
 
     Args:
         sources: The pictures, as `find_sources` lists them.
         naming: How results are named.
-        folder: The output folder; None puts each result beside its source.
+        folder: The output folder; None puts each result next to its source.
 
     Returns:
-        The tasks, in the order of the sources. Scanned pictures that are the target of another
-        source are left out: they are results of an earlier run.
+        The tasks, in the order of the sources. Scanned pictures that are another source's target
+        are skipped: they are results of an earlier run.
     """
     maker = {
         path_key(target): source.path
@@ -182,7 +183,7 @@ def plan_tasks(sources: Sequence[Source], naming: Naming, folder: Path | None) -
 
 
 def _is_folder(output: str, single: bool) -> bool:
-    """Say whether an output is meant as a folder, where a `single` picture could be a file."""
+    """Return whether an output is meant as a folder; it may be a file for a `single` picture."""
     path = Path(output)
     if path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix:
         return True
@@ -190,7 +191,8 @@ def _is_folder(output: str, single: bool) -> bool:
         return False
     if path.exists() or is_picture(path):
         raise ArgumentError(
-            f"{output} is one file, but the inputs may hold more", "name a folder with -o"
+            f"{output} is one file, but the inputs may have more",
+            "name a folder with -o",
         )
     return True
 
@@ -211,7 +213,7 @@ def _pictures_in(folder: Path, *, recursive: bool, without: Path | None) -> Iter
             and not name.startswith(".")
             and os.path.realpath(os.path.join(at, name)) != excluded
         )
-        # Hidden files are other programs' notes, such as the ._*.png of macOS.
+        # Hidden files are other programs' metadata, such as ._*.png on macOS.
         for name in sorted(files):
             if not name.startswith(".") and is_picture(name):
                 yield Path(at, name)
@@ -225,7 +227,7 @@ def _cannot_list(error: OSError) -> None:
 
 
 def choose_targets(sources: Sequence[Source], naming: Naming, folder: Path | None) -> list[Path]:
-    """Choose a target for each source, apart from all others; see `plan_tasks`."""
+    """Choose a distinct target for each source; see `plan_tasks`."""
     places = [folder / source.below if folder else source.path.parent for source in sources]
     plain = [
         place / naming.name(source.path) for place, source in zip(places, sources, strict=True)
@@ -249,7 +251,7 @@ def choose_targets(sources: Sequence[Source], naming: Naming, folder: Path | Non
 
 
 def _keeper(indices: Sequence[int], sources: Sequence[Source], naming: Naming) -> int:
-    """Return which of the rivals for one name gets it."""
+    """Return the source that gets a contested name."""
     same_ending = [
         index
         for index in indices
@@ -259,7 +261,7 @@ def _keeper(indices: Sequence[int], sources: Sequence[Source], naming: Naming) -
 
 
 def _inserts(source: Path) -> Iterator[str]:
-    """Yield what may stand between stem and suffix to set a name apart: `_jpg`, `_jpg_2`, ..."""
+    """Yield texts to insert between stem and suffix to make a name unique: `_jpg`, `_jpg_2`, ..."""
     ending = source.suffix.lower().replace(".", "_")
     yield ending or "_1"
     for number in itertools.count(2):

@@ -1,4 +1,4 @@
-"""Reports of finished jobs: one head, and what each kind of job adds."""
+"""Reports of finished jobs: the common fields, and those of each kind."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportHead:
-    """What every report says.
+    """The common fields of reports.
 
     Attributes:
-        source: The input's path, or "-"; of a burst, the frame that the others were aligned over.
+        source: The input's path, or "-"; of a burst, the reference frame.
         target: The output's path, or "-".
         input_size: (height, width).
         output_size: (height, width).
         seconds: Wall time, from opening the input to the finished output.
-        notes: What was converted, could not be kept, or fell back.
+        notes: Conversions, losses and fallbacks.
     """
 
     source: str
@@ -31,8 +31,8 @@ class ReportHead:
     seconds: float
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:  # Any: as JSON takes it
-        """Return the report as JSON's own types."""
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the report in JSON types."""
         return dataclasses.asdict(self)
 
 
@@ -43,10 +43,10 @@ class Report(ReportHead):
     Attributes:
         model: The requested model, or the family that `auto` chose.
         scale: Output width over input width.
-        backend: What ran the network; "" if none was needed.
-        device: Where it ran.
-        precision: The number format it ran in, at the end.
-        tile: Tile edge in input pixels, at the end.
+        backend: The backend of the network; "" if none was needed.
+        device: Its device.
+        precision: The final number format.
+        tile: The final tile edge in input pixels.
     """
 
     model: str
@@ -59,17 +59,17 @@ class Report(ReportHead):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoReport(Report):
-    """What was done to one video.
+    """The report of an upscaled video.
 
     Attributes:
         frames: Frames in the result.
-        resumed_at: How many of them an earlier run had finished.
-        fps: Frames a second that this run made.
+        resumed_at: Frames finished by an earlier run.
+        fps: Frames per second of this run.
         codec: The encoder, or "png".
         pix_fmt: The pixel format of the result.
-        kept: What the result has of the source besides its pictures.
-        not_kept: What it has not.
-        repeated: When frames are shown, in seconds, that stand in for ones that were lost.
+        kept: The source's other contents that the result has.
+        not_kept: Those it lacks.
+        repeated: Times of repeated frames, which replace lost ones, in seconds.
     """
 
     frames: int
@@ -84,17 +84,17 @@ class VideoReport(Report):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstReport(ReportHead):
-    """What was done to a burst.
+    """The report of a fused burst.
 
     Attributes:
         coverage: The coverage map's path, or "".
-        method: How frames were fused.
-        model: The network that fused them, or what upscaled the reference.
-        reference: Index of the frame that the others were aligned over.
-        blur: What a small pixel was taken to see: `bicubic`, or the sigma of a Gaussian.
-        used: How many frames were used.
+        method: The method of fusion.
+        model: The network that fused them, or that upscaled the reference.
+        reference: Index of the reference frame.
+        blur: The assumed point spread: `bicubic`, or the sigma of a Gaussian.
+        used: Number of frames used.
         sources: The frames' paths.
-        frames: What became of each frame, in their order.
+        frames: Each frame's outcome, in order.
     """
 
     coverage: str
@@ -106,8 +106,8 @@ class BurstReport(ReportHead):
     sources: tuple[str, ...]
     frames: tuple[FrameReport, ...]
 
-    def to_dict(self) -> dict[str, Any]:  # Any: as JSON takes it
-        """Return the report as JSON's own types; each frame names its source."""
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the report in JSON types; each frame names its source."""
         whole = dataclasses.asdict(self)
         sources = whole.pop("sources")
         whole["frames"] = [
@@ -119,11 +119,11 @@ class BurstReport(ReportHead):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DegradeReport(ReportHead):
-    """What was done to one picture to make it small."""
+    """The report of a degraded picture."""
 
 
 class NetworkFacts(TypedDict):
-    """What a `Report` says of the network that ran."""
+    """The fields of a `Report` about the network that ran."""
 
     backend: str
     device: str
@@ -132,10 +132,10 @@ class NetworkFacts(TypedDict):
 
 
 def network_facts(state: EngineState | None) -> NetworkFacts:
-    """Return what a report says of the network that ran; of none, that there was none.
+    """Return a report's fields about the network that ran, or their defaults if none did.
 
     Args:
-        state: How it ran, at the end.
+        state: Its final state.
     """
     if state is None:
         return NetworkFacts(backend="", device="", precision="", tile=0)

@@ -1,4 +1,4 @@
-"""Runner of jobs: one, or many of which one's failure never stops the rest."""
+"""Job runner: one job, or many with isolated failures."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from superres.watch import Watch
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one job.
+    """The outcome of one job.
 
     Attributes:
         status: `done`, `skipped` (its output already existed) or `failed`.
         job: The job.
-        report: What was done; None unless the status is `done`.
-        error: What went wrong, with the source's name; "" unless the status is `failed`.
-        hint: What can be done about it.
-        fault: The traceback of a fault of ours; else "".
+        report: The report; None unless the status is `done`.
+        error: The error with the source's name; "" unless the status is `failed`.
+        hint: The suggested next step.
+        fault: The traceback of a bug in superres; otherwise "".
     """
 
     status: Literal["done", "skipped", "failed"]
@@ -37,8 +37,8 @@ class Outcome:
     hint: str = ""
     fault: str = ""
 
-    def to_dict(self) -> dict[str, Any]:  # Any: as JSON takes it
-        """Return the outcome as JSON can hold it."""
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the outcome in JSON types."""
         source, target = self.job.names
         more = {"error": self.error, "hint": self.hint} if self.status == "failed" else {}
         report = self.report.to_dict() if self.report else {}
@@ -48,20 +48,20 @@ class Outcome:
 def run(job: Job, models: ModelPool, watch: Watch, pipes: Pipes = NO_PIPES) -> ReportHead:
     """Run one job.
 
-    Each kind of job is imported as it comes: videos need av, and degradations torch.
+    Each kind of job is imported on demand: videos need av, and degradations torch.
 
     Args:
-        job: What to do.
+        job: The job.
         models: The loaded models, which jobs share.
-        watch: Told of each choice and fallback, and how far the job is.
-        pipes: The streams of a job that names `-`.
+        watch: Notified of each choice and fallback, and of the job's progress.
+        pipes: The streams for a job that names `-`.
 
     Returns:
-        What was done: `Report`, `VideoReport`, `BurstReport` or `DegradeReport`.
+        The report: `Report`, `VideoReport`, `BurstReport` or `DegradeReport`.
 
     Raises:
         SuperresError: See the function of the job's kind.
-        ModuleNotFoundError: A package that this kind needs is not installed.
+        ModuleNotFoundError: A package required by this kind is not installed.
     """
     match job:
         case PictureJob():
@@ -88,19 +88,19 @@ def run_all(
     watch_of: Callable[[Job], Watch],
     pipes: Pipes = NO_PIPES,
 ) -> Iterator[Outcome]:
-    """Run jobs one after the other and yield what became of each, as soon as it is known.
+    """Run jobs one after the other and yield each outcome as soon as it is known.
 
-    No output may be an input of any of the jobs, and missing folders of outputs are made.
+    No output may be an input of any of the jobs; missing output folders are created.
 
     Args:
-        jobs: What to do.
+        jobs: The jobs.
         models: The loaded models, which the jobs share.
-        watch_of: Makes the watch of a job.
-        pipes: The streams of jobs that name `-`.
+        watch_of: Creates the watch of a job.
+        pipes: The streams for jobs that name `-`.
 
     Raises:
-        UnknownNameError: There is no such model, backend or format: it is the request that is
-            wrong then, not a file.
+        UnknownNameError: There is no such model, backend or format: the request is wrong, not a
+            file.
     """
     inputs = Inputs(path for job in jobs for path in job.inputs)
     for job in jobs:
@@ -119,9 +119,9 @@ def run_all(
         except OSError as error:
             what = error.strerror or str(error)
             outcome = _failed(job, what, "check the path, its permissions and the free space")
-        except Exception as error:  # a fault of ours in one file must not cost the others
+        except Exception as error:  # our bug in one file must not stop the others
             what = f"{type(error).__name__}: {error}"
-            hint = "this is a fault of superres; please report it with its traceback"
+            hint = "this is a bug in superres; please report it with its traceback"
             outcome = _failed(job, what, hint, traceback.format_exc())
         yield outcome
 

@@ -1,7 +1,7 @@
-"""Jobs as data: what is read, what is made of it, and where that goes.
+"""Jobs as data: sources, processing options and targets.
 
-A job holds no open file and no network, and comes back from its JSON as the same job: it can be
-queued, kept and run elsewhere. A pipe is named `-` here; its stream is handed to the runner.
+A job holds no open file and no network, and survives a round trip through JSON unchanged: it can be
+queued, stored and run elsewhere. A pipe is named `-` here; its stream is passed to the runner.
 """
 
 from __future__ import annotations
@@ -29,35 +29,39 @@ from superres import zoo
 from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
+from superres.jobs.size import Shape
 from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
-from superres.video.codec_options import CodecOptions
+from superres.videofiles.codec_options import CodecOptions
 
 PIPE: Final = "-"  # stdin or stdout
 Place = Path | Literal["-"]
 Existing = Literal["refuse", "replace", "skip"]
 
 Quality = Annotated[int, Field(ge=1, le=100)]
-_File = Annotated[
-    Path,
-    # A file that is called - would come back as a pipe.
-    PlainSerializer(lambda path: "./-" if path == Path("-") else str(path), when_used="json"),
-]
+
+
+def place_in_words(place: Place) -> str:
+    """Return a pipe as `-`, and a file that is called so as `./-`, or it would be a pipe."""
+    return "./-" if place == Path(PIPE) else str(place)
+
+
+_File = Annotated[Path, PlainSerializer(place_in_words, when_used="json")]
 _Place = Annotated[Literal["-"] | _File, Field(union_mode="left_to_right")]
 
 
 def _degradation_to_json(config: DegradationConfig) -> dict[str, Any]:
-    """Return a degradation with its steps as a list: a store of JSON may not keep keys in order."""
+    """Return a degradation with its steps as a list, as JSON stores may reorder keys."""
     table = config.model_dump(mode="json")
     return {**table, "steps": list(table["steps"].items())}
 
 
 def _degradation_from_json(value: object) -> object:
-    """Turn a list of steps, if that is what they are, into the table that a degradation has."""
+    """Turn a list of steps, if given one, into a degradation's table."""
     table = as_table(value)
     if table is None or not isinstance(table.get("steps"), list):
         return value
-    steps = TypeAdapter(list[tuple[str, dict[str, Any]]])  # Any: as JSON holds it
+    steps = TypeAdapter(list[tuple[str, dict[str, Any]]])  # Any: JSON values
     return {**table, "steps": dict(steps.validate_python(table["steps"]))}
 
 
@@ -69,14 +73,14 @@ _Degradation = Annotated[
 
 
 class JobHead(BaseModel, frozen=True):
-    """What every job has.
+    """The common fields of jobs.
 
     Attributes:
-        existing: What to do if an output already exists. A job that is to `skip` does so where
-            many are run (`jobs.run.run_all`); a single job raises.
+        existing: The policy for an existing output. `skip` applies to batches (`jobs.run.run_all`);
+            a single job raises.
     """
 
-    # A kind's schema is built when its first job is made.
+    # A kind's schema is built with its first job.
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
     existing: Existing = "refuse"
@@ -84,25 +88,25 @@ class JobHead(BaseModel, frozen=True):
     @property
     @abstractmethod
     def inputs(self) -> tuple[Path, ...]:
-        """The files that are read."""
+        """The files to read."""
 
     @property
     @abstractmethod
     def outputs(self) -> tuple[Path, ...]:
-        """The files that are written, the result first; none if it goes into a pipe."""
+        """The files to write, the result first; none if it goes into a pipe."""
 
     @property
     @abstractmethod
     def names(self) -> tuple[str, str]:
-        """Source and target in words."""
+        """Return source and target as text."""
 
 
 class FileJob(JobHead, frozen=True):
-    """What jobs of one source and one target have.
+    """The fields of jobs with one source and one target.
 
     Attributes:
         source: The file, or `-`.
-        target: The file to make, or `-`.
+        target: The file to write, or `-`.
     """
 
     source: _Place
@@ -110,46 +114,48 @@ class FileJob(JobHead, frozen=True):
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """The files that are read."""
+        """The files to read."""
         return (self.source,) if isinstance(self.source, Path) else ()
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The file that is written; none if the result goes into a pipe."""
+        """The file to write; none if the result goes into a pipe."""
         return (self.target,) if isinstance(self.target, Path) else ()
 
     @property
     def names(self) -> tuple[str, str]:
         """Source and target in words."""
-        return str(self.source), str(self.target)
+        return place_in_words(self.source), place_in_words(self.target)
 
 
 class UpscaleJob(FileJob, frozen=True):
-    """What pictures and videos have in common.
+    """The common fields of pictures and videos.
 
     Attributes:
-        model: A family (`default`), a model (`default-x4`), a model file, or, for pictures,
-            `auto`, which looks at each one and chooses between `default` and `real`.
-        scale: How much larger; or
-        size: (height, width) of the result. With neither, the model's largest scale.
-        run: How networks are run.
-        max_pixels: Largest picture or frame, before and after, that is taken on; None takes
+        model: A family (`default`), a model (`default-x4`), a model file, or, for pictures, `auto`,
+            which chooses between `default` and `real` for each.
+        scale: The scale factor; or
+        size: (height, width) of the result, or one of them and None. With neither, the model's
+            largest scale.
+        run: The options for running networks.
+        max_pixels: Largest accepted picture or frame, input and output; None takes
             `media.MAX_PIXELS`.
     """
 
     model: str = zoo.DEFAULT
     scale: Annotated[float, Field(gt=0)] | None = None
-    size: tuple[PositiveInt, PositiveInt] | None = None
+    size: tuple[PositiveInt | None, PositiveInt | None] | None = None
     run: RunOptions = RunOptions()
     max_pixels: PositiveInt | None = None
 
 
 class PictureJob(UpscaleJob, frozen=True):
-    """One picture, larger.
+    """One picture to upscale.
 
     Attributes:
         profile: Keep the ICC profile, or convert to sRGB.
-        format: Format of the result; None goes by the target's name, in a pipe by the source.
+        format: Format of the result; None derives it from the target's name, for a pipe from the
+            source.
         quality: Quality of lossy formats; None takes each format's default.
     """
 
@@ -160,18 +166,27 @@ class PictureJob(UpscaleJob, frozen=True):
 
 
 class VideoJob(UpscaleJob, frozen=True):
-    """One video, larger; `run.alpha` says nothing of it.
+    """One video to upscale; `run.alpha` does not apply.
 
     Attributes:
-        source: The video; it is read more than once, and cannot be a pipe.
+        source: The video, or a folder of its frames; it is read more than once, and cannot be a
+            pipe.
+        fps: Frames a second of a folder; None takes the times that it lists.
+        stream: Which of the file's streams is upscaled, by its index; None takes the one that
+            players show.
+        shape: What becomes of the picture's shape if both height and width are given; sizes are
+            those that are shown, after a turn.
         form: Whether the target is a video file, or a folder of frames.
-        codec: How the result is encoded.
-        container: Its container (`mkv`); None goes by the target's suffix.
-        segment_frames: Frames in a segment: what a killed run may lose.
+        codec: The result's encoding.
+        container: Its container (`mkv`); None derives it from the target's suffix.
+        segment_frames: Frames per segment, the most that a killed run may lose.
     """
 
     kind: Literal["video"] = "video"
     source: _File
+    fps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    stream: Annotated[int, Field(ge=0)] | None = None
+    shape: Shape = "keep"
     form: Literal["file", "folder"] = "file"
     codec: CodecOptions = CodecOptions()
     container: str | None = None
@@ -179,14 +194,14 @@ class VideoJob(UpscaleJob, frozen=True):
 
 
 class BurstJob(JobHead, frozen=True):
-    """Several small frames of one scene, as one large picture.
+    """Several small frames of one scene to fuse into one large picture.
 
     Attributes:
         frames: The frames, of one size, depth and number of channels.
-        target: The large picture; its suffix names the format.
-        fuse: What to make of them, and how.
-        masks: A picture a frame, or one for all, black where pixels are not valid; or none.
-        coverage: Where the coverage map goes: 16-bit grey, white where all frames were believed.
+        target: The large picture; its suffix selects the format.
+        fuse: The options of the fusion.
+        masks: A picture per frame, or one for all, black where pixels are invalid; or none.
+        coverage: The coverage map's file: 16-bit grey, white where all frames contribute.
         quality: Quality of lossy formats; None takes each format's default.
     """
 
@@ -205,24 +220,24 @@ class BurstJob(JobHead, frozen=True):
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The large picture, and its coverage if that is wanted."""
+        """The large picture, and its coverage map if requested."""
         return (self.target, self.coverage) if self.coverage else (self.target,)
 
     @property
     def names(self) -> tuple[str, str]:
         """The first frame, which stands for all of them, and the target."""
-        return str(self.frames[0]) if self.frames else "", str(self.target)
+        return place_in_words(self.frames[0]) if self.frames else "", place_in_words(self.target)
 
 
 class DegradeJob(FileJob, frozen=True):
-    """One large picture, as the small one that training sees of it.
+    """One large picture to degrade as in training.
 
     Attributes:
         source: The large picture.
-        target: The small one; its suffix names the format.
-        degradation: What is done to the picture.
+        target: The small one; its suffix selects the format.
+        degradation: The degradation to apply.
         scale: Large size over small size.
-        seed: Another one draws other flaws.
+        seed: The seed of the random flaws.
     """
 
     kind: Literal["degrade"] = "degrade"
@@ -238,15 +253,15 @@ Job = Annotated[PictureJob | VideoJob | BurstJob | DegradeJob, Field(discriminat
 
 def job_to_json(job: Job) -> str:
     """Return a job as JSON, in ASCII."""
-    return json.dumps(job.model_dump(mode="json"))  # pydantic's own refuses names beyond Unicode
+    return json.dumps(job.model_dump(mode="json"))  # pydantic's own rejects names beyond Unicode
 
 
 def job_from_json(text: str | bytes) -> Job:
-    """Return the job that `job_to_json` made this text of.
+    """Return the job from the text of `job_to_json`.
 
     Raises:
-        ArgumentError: It is not JSON, or not that of a job: a key is unknown or missing, or a value
-            cannot be.
+        ArgumentError: It is not JSON, or not a job's: a key is unknown or missing, or a value is
+            invalid.
     """
     try:
         values = json.loads(text)
@@ -260,22 +275,22 @@ def job_from_json(text: str | bytes) -> Job:
 
 @cache
 def _jobs() -> TypeAdapter[Job]:
-    """Return what reads jobs of any kind; it takes a while to make."""
+    """Return the reader of jobs of any kind, which is slow to build."""
     return TypeAdapter(Job)
 
 
 @contextmanager
 def checked_arguments() -> Generator[None]:
-    """Turn what pydantic says of a job, made inside the block, into an error of ours.
+    """Turn pydantic's errors inside the block into ours.
 
     Raises:
-        ArgumentError: A value cannot be.
+        ArgumentError: A value is invalid.
     """
     try:
         yield
     except ValidationError as error:
         cause = error.errors()[0].get("ctx", {}).get("error")
-        if isinstance(cause, SuperresError):  # a rule of ours, which has its own words
+        if isinstance(cause, SuperresError):  # our own rule, with its own message
             raise cause from error
         raise ArgumentError(
             f"the job is not valid: {first_fault(error)}", "correct the value, or leave it out"

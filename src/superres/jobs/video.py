@@ -1,19 +1,23 @@
-"""One video in, one larger video out, and a report: the main path, readable top to bottom."""
+"""Video jobs: one video upscaled, from the input to the report; the main path."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
 
+from superres.errors import ArgumentError
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import VideoReport, network_facts
 from superres.jobs.spec import VideoJob
 from superres.jobs.video_plan import plan_video
+from superres.media import MAX_PIXELS
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.video.decode import FrameReader
+from superres.video.frame_folder import FolderReader, open_folder
 from superres.video.frame_upscaler import (
     LOOKED_BACK,
     VideoNetworks,
@@ -22,25 +26,26 @@ from superres.video.frame_upscaler import (
     upscale_in_order,
 )
 from superres.video.kept import findings
-from superres.video.manifest import fingerprint, open_work, software, work_folder_of
-from superres.video.probe import probe
+from superres.video.manifest import fingerprint, open_work, software, take_over, work_folder_of
 from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
+from superres.videofiles.probe import VideoFacts, ffmpeg_errors_as_ours, probe
+from superres.videofiles.survey import survey
 from superres.watch import Watch
 
 
 def upscale_video(
     job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes = NO_PIPES
 ) -> VideoReport:
-    """Upscale one video, frame by frame, keeping all else that it holds.
+    """Upscale one video, frame by frame, keeping everything else it holds.
 
-    A run that was killed goes on where its last finished segment ends, if it is called again with
-    the same job; the result is the one of an unbroken run.
+    A killed run resumes after its last finished segment when called again with the same job; the
+    result equals that of an uninterrupted run.
 
     Args:
-        job: What to make of which video. A path is written atomically.
+        job: The video and its options. A path is written atomically.
         models: The loaded models, which jobs share.
-        watch: Told of each choice and fallback, and of the frames done and all, if known.
-        pipes: The stream that takes the bytes as they come, of a job whose target is `-`.
+        watch: Notified of each choice and fallback, and of finished frames out of all, if known.
+        pipes: The stream that receives the bytes as they are produced, if the target is `-`.
 
     Returns:
         What was done.
@@ -48,14 +53,19 @@ def upscale_video(
     Raises:
         PictureError: The source is not a video, holds no frames, or too large ones.
         OutputError: The target is the source, exists, or cannot be written.
-        ArgumentError: Scale, size, codec or container cannot be.
+        ArgumentError: Scale, size, codec or container is not possible.
         BackendError: The network or the encoder failed.
-        Cancelled: The watch was cancelled; the same job goes on where this run ended.
+        Cancelled: The watch was cancelled; the same job resumes where this run ended.
     """
+    with ffmpeg_errors_as_ours(job.source):
+        return _upscale(job, models, watch, pipes)
+
+
+def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> VideoReport:
     began = time.perf_counter()
     check_outputs(job)
     target = pipes.open_target(job.target)
-    facts = probe(job.source)
+    facts, reader = _open(job)
     upscaler = open_networks(job.model, job.run, models, watch)
     plan = plan_video(job, facts, upscaler.offered)
     part, looked_back = watch.part(), 0
@@ -64,14 +74,12 @@ def upscale_video(
         looked_back = LOOKED_BACK
     else:
         network = upscale_each(upscaler, plan.route, part)
-    reader = FrameReader(job.source, facts)
     run = VideoRun(plan, network, part, reader, looked_back=looked_back)
     if isinstance(target, Path):
-        work = open_work(
-            work_folder_of(target),
-            _command(job, plan, upscaler),
-            overwrite=job.existing == "replace",
-        )
+        folder, command = work_folder_of(target), _command(job, plan, upscaler)
+        if job.form == "file" and (other := take_over(folder, command)):
+            watch.note(f"the finished frames in {other} are used")
+        work = open_work(folder, command, overwrite=job.existing == "replace")
         if work.segments:
             watch.note(f"resuming after frame {work.frames} of an earlier run")
         run.resumed_at = work.frames
@@ -79,15 +87,15 @@ def upscale_video(
         make(target, run, work, job.segment_frames)
     else:
         make_stream(target, run)
-    found = findings(plan, target, reader.notes())
+    found = findings(plan, target, reader.notes(), run.times)
     seconds = time.perf_counter() - began
     return VideoReport(
-        source=str(job.source),
-        target=str(job.target),
+        source=job.names[0],
+        target=job.names[1],
         model=upscaler.model,
         scale=plan.route.target[1] / facts.size[1],
-        input_size=facts.size,
-        output_size=plan.route.target,
+        input_size=plan.turn.size(facts.size),
+        output_size=plan.turn.size(plan.route.target),
         frames=run.resumed_at + run.made,
         resumed_at=run.resumed_at,
         seconds=seconds,
@@ -102,13 +110,30 @@ def upscale_video(
     )
 
 
+def _open(job: VideoJob) -> tuple[VideoFacts, FrameReader | FolderReader]:
+    """Return what a file or a folder of frames holds, and what reads its frames."""
+    if job.source.is_dir():
+        max_pixels = job.max_pixels or MAX_PIXELS
+        folder = open_folder(job.source, job.fps, max_pixels=max_pixels)
+        return folder.facts, FolderReader(folder)
+    if job.fps is not None:
+        raise ArgumentError(
+            f"{job.source} has its own times, but {job.fps:g} frames/s are requested",
+            "leave --fps out; it is for folders of frames",
+        )
+    facts = survey(job.source, probe(job.source, job.stream))
+    return facts, FrameReader(job.source, facts)
+
+
 def _command(job: VideoJob, plan: VideoPlan, upscaler: Upscaler | VideoNetworks) -> dict[str, Any]:
-    """Return all that the frames depend on: a run may only go on with the same."""
+    """Return everything the frames depend on, which a resumed run must match."""
     backend, encoding = upscaler.facts(plan.route), plan.encoding
     cards = [engine.card for engine in upscaler.engines(plan.route)]
     return {
         "source": fingerprint(job.source),
         "video_stream": plan.facts.index,
+        "rate": str(plan.facts.rate),
+        "turn": plan.encoding is None and dataclasses.astuple(plan.turn),
         "model": job.model,
         "networks": [(card.name, card.weights_sha256) for card in cards],
         "size": plan.route.target,

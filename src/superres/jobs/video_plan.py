@@ -1,54 +1,58 @@
-"""Plan of a video: its size, encoding and container, or why that cannot be."""
+"""Video planner: size, encoding and container."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from superres.errors import ArgumentError, OutputError, PictureError
-from superres.infer.route import Route, plan_route
+from superres.infer.route import Route, Size, plan_route
+from superres.jobs.size import settle_size
 from superres.jobs.spec import Place, VideoJob
 from superres.media import MAX_PIXELS
-from superres.video.encoding import choose_encoding, choose_pix_fmt, chroma_steps
-from superres.video.join import Rest, container_of, plan_rest, try_out
-from superres.video.probe import VideoFacts
+from superres.video.join import Rest
 from superres.video.production import VideoPlan
+from superres.video.trial import try_out
+from superres.videofiles.containers import container_of
+from superres.videofiles.encoding import choose_encoding, choose_pix_fmt, chroma_steps
+from superres.videofiles.probe import VideoFacts
+from superres.videofiles.turn import NO_TURN, Turn, turn_of
 
 PIPE_CONTAINER = "matroska"
-"""What goes into a pipe unless another container is requested: it needs no seeking."""
+"""The default container for a pipe: it needs no seeking."""
 
 
 def plan_video(job: VideoJob, facts: VideoFacts, offered: tuple[int, ...]) -> VideoPlan:
-    """Settle what will be made of a video.
+    """Decide a video's size, encoding and container.
 
     Args:
         job: The request.
-        facts: What the source holds.
-        offered: Scales of the networks there are.
+        facts: The source's properties.
+        offered: Scales of the available networks.
 
     Raises:
         PictureError: Its frames are too large.
-        OutputError: Those of the result would be.
-        ArgumentError: Scale, size, codec or container cannot be.
+        OutputError: The result's frames would be.
+        ArgumentError: Scale, size, codec or container is not possible.
     """
     max_pixels = job.max_pixels or MAX_PIXELS
     _check_size(facts.size, max_pixels, PictureError, job.source)
-    route = plan_route(facts.size, offered, job.scale, job.size)
+    turn = turn_of(facts.display) or NO_TURN
+    size, facts = _stored_size(job, facts, turn)
+    route = plan_route(facts.size, offered, job.scale, size)
     if job.form == "folder":
         _check_size(route.target, max_pixels, OutputError, job.source)
-        return VideoPlan(job.source, facts, route, "", None, Rest((), {}))
+        return VideoPlan(job.source, facts, route, "", None, Rest((), {}), turn)
     container = _container(job.target, job.container)
-    facts = _with_aspect(facts, route.target, job.size)
     pix_fmt = choose_pix_fmt(facts, container, job.codec)
-    route = _fitted(route, pix_fmt, job.size)
+    exact = job.size is not None and None not in job.size and job.shape != "fit"
+    route = _fitted(route, pix_fmt, turn, exact=exact)
     _check_size(route.target, max_pixels, OutputError, job.source)
     encoding = choose_encoding(facts, route.target, container, job.codec)
-    try_out(container, encoding)
-    return VideoPlan(
-        job.source, facts, route, container, encoding, plan_rest(job.source, facts, container)
-    )
+    rest = try_out(job.source, facts, container, encoding, piped=not isinstance(job.target, Path))
+    return VideoPlan(job.source, facts, route, container, encoding, rest, turn)
 
 
 def _check_size(
@@ -58,12 +62,13 @@ def _check_size(
     source: Path,
 ) -> None:
     if size[0] * size[1] > max_pixels:
-        whose = (
-            "frames of the result would be" if error is OutputError else f"frames of {source} are"
-        )
+        whose, hint = f"frames of {source} are", "raise --max-pixels if the file can be trusted"
+        if error is OutputError:
+            whose = "frames of the result would be"
+            hint = "use a smaller scale, or raise --max-pixels"
         raise error(
             f"{whose} {size[1]}x{size[0]}, {size[0] * size[1]:,} pixels; the cap is {max_pixels:,}",
-            "use a smaller scale, or raise --max-pixels",
+            hint,
         )
 
 
@@ -73,35 +78,45 @@ def _container(target: Place, requested: str | None) -> str:
     return container_of(target.suffix) if isinstance(target, Path) else PIPE_CONTAINER
 
 
-def _with_aspect(
-    facts: VideoFacts, target: tuple[int, int], requested: tuple[int, int] | None
-) -> VideoFacts:
-    """Return facts with the pixel aspect ratio that keeps the picture's own in another size.
+def _stored_size(job: VideoJob, facts: VideoFacts, turn: Turn) -> tuple[Size | None, VideoFacts]:
+    """Return the size of the result's frames as they are stored, and their pixel aspect ratio.
 
-    A scale changes neither, but for rounding, which is left alone.
-    """
-    if requested is None or facts.aspect is None:
-        return facts
-    stretch = Fraction(facts.size[1] * target[0], facts.size[0] * target[1])
-    aspect = (facts.aspect * stretch).limit_denominator(2**15)
-    return dataclasses.replace(facts, aspect=aspect)
-
-
-def _fitted(route: Route, pix_fmt: str, requested: tuple[int, int] | None) -> Route:
-    """Return a route to a size that a pixel format's chroma can have.
+    A size is requested as it is shown. Where pixels are not square, another shape is made up for
+    by the pixels' own; a scale, and what rounding does to it, leave that alone.
 
     Raises:
-        ArgumentError: The requested size is impossible.
+        ArgumentError: The size would distort the picture.
+    """
+    if job.size is None:
+        return None, facts
+    shown = turn.size(facts.size)
+    height, width = job.size
+    if job.shape == "stretch":
+        size = turn.size(settle_size(job.size, shown, "stretch"))
+        return size, replace(facts, aspect=Fraction(1) if facts.aspect else None)
+    if facts.aspect in (None, 1) or height is None or width is None or job.shape == "fit":
+        return turn.size(settle_size(job.size, shown, job.shape)), facts
+    size = turn.size((height, width))
+    stretch = Fraction(facts.size[1] * size[0], facts.size[0] * size[1])
+    aspect = (facts.aspect * stretch).limit_denominator(2**15)
+    return size, replace(facts, aspect=aspect)
+
+
+def _fitted(route: Route, pix_fmt: str, turn: Turn, *, exact: bool) -> Route:
+    """Return a route to a size that is valid for a pixel format's chroma.
+
+    Raises:
+        ArgumentError: The size must be exact, and is impossible.
     """
     steps = chroma_steps(pix_fmt)
-    height, width = (
-        max(step, math.floor(edge / step + 0.5) * step)
-        for edge, step in zip(route.target, steps, strict=True)
+    nearest = (
+        max(steps[0], math.floor(route.target[0] / steps[0] + 0.5) * steps[0]),
+        max(steps[1], math.floor(route.target[1] / steps[1] + 0.5) * steps[1]),
     )
-    if (height, width) != route.target and requested is not None:
+    if nearest != route.target and exact:
+        (rows, columns), (height, width), wanted = map(turn.size, (steps, nearest, route.target))
         raise ArgumentError(
-            f"{pix_fmt} needs a size in steps of {steps[1]}x{steps[0]}, "
-            f"got {requested[1]}x{requested[0]}",
+            f"{pix_fmt} needs a size in steps of {columns}x{rows}, got {wanted[1]}x{wanted[0]}",
             f"use --size {width}x{height}, or use --pix-fmt yuv444p",
         )
-    return Route(route.passes, (height, width))
+    return Route(route.passes, nearest)

@@ -1,4 +1,4 @@
-"""Bicubic reduction inside a network: what a larger frame would look like at the small size."""
+"""Bicubic downscaling inside a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bicubic upsampling inside a network, for those that refine an upscaled picture."""
+"""Bicubic upsampling inside a network, for networks that refine an upscaled picture."""
 
 from __future__ import annotations
 

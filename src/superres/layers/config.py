@@ -1,4 +1,4 @@
-"""Base of network configs: scale, channels, and the needs that a card states."""
+"""Base of network configs: scale, channels, and the requirements on a card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transposed convolutions that enlarge by exactly their factor, centred as well as can be."""
+"""Transposed convolutions that upscale by exactly their factor, centred as closely as possible."""
 
 from __future__ import annotations
 

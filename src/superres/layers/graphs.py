@@ -1,4 +1,4 @@
-"""Graphs of a model: what a runtime can compute of a network, and the tensors that go in and out.
+"""Graphs of a model: the parts of a network that a runtime computes, and their tensors.
 
 A network of single pictures is one graph, `ENLARGE`. One of bursts is two: `STEP` takes the
 reference, a frame and the states, and gives each state's successor, named with `NEXT` behind it;

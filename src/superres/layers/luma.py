@@ -1,4 +1,4 @@
-"""Networks of luma alone: colour is upscaled by bicubic beside them, as their papers do."""
+"""Networks for luma alone, with chroma upscaled by bicubic, as in their papers."""
 
 from __future__ import annotations
 

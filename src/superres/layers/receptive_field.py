@@ -1,4 +1,4 @@
-"""Receptive field of a network, from its layers, which may work at several sizes.
+"""Receptive field of a network, from its layers at one or several sizes.
 
 A layer is what it does to a range of pixels along one axis: from those wanted of its output to
 those needed of its input. Ranges are carried from an output pixel back to the input, and since

@@ -1,4 +1,4 @@
-"""Upscaling steps of networks that enlarge in stages."""
+"""Upscaling steps of networks that work in stages."""
 
 from __future__ import annotations
 

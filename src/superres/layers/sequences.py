@@ -1,4 +1,4 @@
-"""Protocols of networks that see several frames: of a burst, or of a video.
+"""Protocols of networks for several frames: of a burst, or of a video.
 
 A frame of a burst is (B, C + 3, H, W) on the reference's small pixels: the frame's own sample
 nearest to where that pixel lies in it, never interpolated; how far the sample lies from the pixel

@@ -1,4 +1,4 @@
-"""LPIPS: how far apart two pictures look, judged through a network and weights fitted to people.
+"""LPIPS: perceptual distance by network features, weighted to match human judgement.
 
 Zhang et al., CVPR 2018, arXiv:1801.03924, version 0.1 (linear layers on a fixed trunk). The metric
 and the loss are this one module. Departs from its release: pictures in [0, 1] and not in [-1, 1]

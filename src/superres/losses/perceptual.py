@@ -1,4 +1,4 @@
-"""Losses that compare what a network for naming pictures makes of them.
+"""Losses that compare features of a classification network.
 
 Johnson et al., ECCV 2016, arXiv:1603.08155. Named layers of VGG16 are compared by their mean
 absolute difference, as ESRGAN does before the rectifier (Wang et al., ECCV Workshops 2018,

@@ -1,4 +1,4 @@
-"""Losses that look at the restored picture alone: its total variation."""
+"""Losses of the restored picture alone: its total variation."""
 
 from __future__ import annotations
 

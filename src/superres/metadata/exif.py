@@ -180,7 +180,7 @@ def _put_number(block: bytearray, header: Header, slot: Slot | None, value: int)
 def _erase(block: bytearray, start: int, size: int) -> None:
     """Remove a thumbnail's bytes: cut them off if they come last, else make them zeros."""
     end = min(start + size, len(block))
-    if start >= end:
+    if not 0 <= start < end:
         return
     if end == len(block):
         del block[start:]

@@ -17,7 +17,7 @@ def unwrap_iptc(data: bytes) -> bytes | None:
         data: What libvips calls "iptc-data": the record, or the JPEG segment that holds it.
 
     Returns:
-        The record, None if the segment holds other things alone or is damaged.
+        The record, None if the segment holds other things alone or is cut off.
     """
     if not data.startswith(_SEGMENT):
         return data
@@ -29,7 +29,8 @@ def unwrap_iptc(data: bytes) -> bytes | None:
         size = int.from_bytes(data[at : at + 4], "big")
         at += 4
         if number == _IPTC_NUMBER:
-            return data[at : at + size] or None
+            record = data[at : at + size]
+            return record if record and len(record) == size else None
         at += size + size % 2
     return None
 

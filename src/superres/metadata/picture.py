@@ -225,3 +225,21 @@ def pages_error(source: Path | bytes, pages: int) -> PictureError:
         f"{name_of(source)} holds {pages} pictures (pages); expected one",
         "save one page as its own file; `superres burst` fuses frames of one scene",
     )
+
+
+def check_colours(source: object, bands: Bands, where: str) -> None:
+    """Refuse bands that are no colours, of which nothing but upscaling knows what to make.
+
+    Args:
+        source: The picture's name.
+        bands: What its channels mean.
+        where: What takes colours alone, such as "training".
+
+    Raises:
+        PictureError: Its bands are neither grey nor RGB.
+    """
+    if bands.colour == "bands":
+        raise PictureError(
+            f"{source} has {bands.count} bands that are no colours; {where} takes grey or RGB",
+            "save the bands as grey pictures of their own, or three of them as RGB",
+        )

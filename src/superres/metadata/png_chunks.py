@@ -96,10 +96,10 @@ def _international_text(body: bytes) -> bytes | None:
         return text
     inflate = zlib.decompressobj()
     try:
-        plain = inflate.decompress(text, _MAX_TEXT_BYTES)
+        plain = inflate.decompress(text, _MAX_TEXT_BYTES + 1)
     except zlib.error:
         return None
-    return None if inflate.unconsumed_tail else plain
+    return plain if inflate.eof and len(plain) <= _MAX_TEXT_BYTES else None
 
 
 def _text_notes(keywords: list[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""By which protocol two pictures are compared. A score without it means nothing."""
+"""Protocol of a comparison of two pictures. A score without it means nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weighted mean of two networks of one shape, with its card.
+"""Weighted mean of two networks of the same shape, with its card.
 
 Wang et al., "ESRGAN", ECCV Workshops 2018, arXiv:1809.00219, section 3.4 ("network interpolation"):
 one network is trained for PSNR, the other is trained on from it with a discriminator, and alpha

@@ -1,4 +1,4 @@
-"""Model card: the one thing that planner, exporter and service read of a model."""
+"""Model card: the only model facts that planner, exporter and service read."""
 
 from __future__ import annotations
 

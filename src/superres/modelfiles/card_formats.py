@@ -1,4 +1,4 @@
-"""Older formats of the card, brought to today's.
+"""Conversion of older card formats.
 
 Format 1 said `frames`: one, many or video, and nothing of graphs, which follow from the config of
 the few architectures that there were.
@@ -6,13 +6,15 @@ the few architectures that there were.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeGuard, cast
 
 from superres.layers.graphs import Graph, burst_graphs, image_graphs, video_graphs
 
 FORMAT: Final = 2  # the one that is written
+_COUNTS = range(2**31)
 _INPUTS = {"one": "image", "many": "burst", "video": "video"}
 _Values = Mapping[str, Any]  # as JSON gives them
 
@@ -24,42 +26,69 @@ def upgraded(card: _Values) -> _Values:
         card: The values, of any format up to today's; graphs of single pictures may be left out.
 
     Raises:
-        ValueError: The format is newer.
+        ValueError: The format is newer, or is no number.
     """
     version = card.get("format", FORMAT)
-    if isinstance(version, int) and version > FORMAT:
-        raise ValueError(f"it is of format {version}, this superres reads up to {FORMAT}")
+    if not _is_whole(version):
+        raise ValueError(f"its format is not a whole number but {reprlib.repr(version)}")
+    if version > FORMAT:
+        raise ValueError(
+            f"it is of format {reprlib.repr(version)}, this superres reads up to {FORMAT}"
+        )
     values = dict(card)
     if version == 1:
         values["format"] = FORMAT
-        values["input"] = _INPUTS.get(values.pop("frames", "one"))
+        frames = values.pop("frames", "one")
+        values["input"] = _INPUTS.get(frames) if isinstance(frames, str) else None
     images = values.get("input", "image") == "image"
     graphs = _image if images else _GRAPHS.get(str(values.get("architecture")))
     if graphs is not None and "graphs" not in values and (images or version == 1):
         # Values that are missing or wrong are told by the checks that follow, each by its name.
-        with suppress(KeyError, TypeError, ValueError):
+        with suppress(KeyError, ValueError):
             values["graphs"] = graphs(values)
     return values
 
 
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _count(values: object, key: str, default: int | None = None) -> int:
+    """Return a value that counts something, before anything is computed of it.
+
+    Raises:
+        KeyError: It is missing, and there is no default.
+        ValueError: It is no count, or there are no values to look in.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{key} has nowhere to stand")
+    table = cast("dict[str, Any]", values)
+    value = table[key] if default is None else table.get(key, default)
+    if not _is_whole(value) or value not in _COUNTS:
+        raise ValueError(f"{key} counts nothing")
+    return value
+
+
 def _image(card: _Values) -> tuple[Graph, ...]:
-    return image_graphs(card.get("channels", 3), card["scale"])
+    return image_graphs(_count(card, "channels", 3), _count(card, "scale"))
 
 
 def _burst_recurrent(card: _Values) -> tuple[Graph, ...]:
-    config, channels = card["config"], card.get("channels", 3)
-    states = {"merged": config["features"], "sums": (channels + 1) * config["nodes"] ** 2}
-    return burst_graphs(channels, card["scale"], states)
+    config, channels = card["config"], _count(card, "channels", 3)
+    sums = (channels + 1) * _count(config, "nodes") ** 2
+    states = {"merged": _count(config, "features"), "sums": sums}
+    return burst_graphs(channels, _count(card, "scale"), states)
 
 
 def _highres_net(card: _Values) -> tuple[Graph, ...]:
     config = card["config"]
-    waiting = int(config["most"]).bit_length() * (config["features"] + 2)
-    return burst_graphs(card.get("channels", 3), card["scale"], {"waiting": waiting})
+    waiting = _count(config, "most").bit_length() * (_count(config, "features") + 2)
+    return burst_graphs(_count(card, "channels", 3), _count(card, "scale"), {"waiting": waiting})
 
 
 def _video_recurrent(card: _Values) -> tuple[Graph, ...]:
-    channels, scale, memory = card.get("channels", 3), card["scale"], card["config"]["memory"]
+    channels, scale = _count(card, "channels", 3), _count(card, "scale")
+    memory = _count(card["config"], "memory")
     aligned = channels * (scale**2 + 2) + memory + 1
     return video_graphs(channels, scale, memory=memory, aligned=aligned)
 

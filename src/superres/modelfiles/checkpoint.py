@@ -1,4 +1,4 @@
-"""Networks from files of weights, .onnx too, and to .safetensors files that carry their card."""
+"""Networks loaded from weight files and .onnx, and saved as .safetensors with their card."""
 
 from __future__ import annotations
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from superres.errors import ModelError
+from superres.errors import ModelError, SuperresError
 from superres.modelfiles.card import CARD_KEY, Card, parse_card
 
 SUFFIXES = (".safetensors", ".onnx")
 FOREIGN_SUFFIXES = (".pth", ".pt", ".ckpt", ".param", ".bin")  # and .safetensors without a card
 _MAX_HEADER_BYTES = 64 * 2**20  # a hostile header must not fill the memory
 _MAX_CARD_BYTES = 2**20
+_FIXED_BYTES = {1: 8, 5: 4}  # of protobuf's types that say no size
 _METADATA_PROPS = 14  # field number in onnx.proto's ModelProto
 _NO_CARD_HINT = "superres writes cards: train or export the model with it"
 
@@ -76,14 +78,26 @@ def is_foreign(path: Path) -> bool:
 
 def _card_text(path: Path) -> str | None:
     """Return a file's card as it is written there; None if it has none."""
+    with read_errors_as(path), path.open("rb") as file:
+        if path.suffix == ".safetensors":
+            return _safetensors_card(file, path)
+        return onnx_metadata(file, path, CARD_KEY)
+
+
+@contextmanager
+def read_errors_as(path: Path) -> Generator[None]:
+    """Turn the system's errors at reading a file into ours.
+
+    Raises:
+        ModelError: The block raised an OSError, or a ValueError as no file can have such a name.
+    """
     try:
-        with path.open("rb") as file:
-            if path.suffix == ".safetensors":
-                return _safetensors_card(file, path)
-            return onnx_metadata(file, path, CARD_KEY)
-    except OSError as error:
+        yield
+    except SuperresError:
+        raise
+    except (OSError, ValueError) as error:
         raise ModelError(
-            f"{path} cannot be read: {error.strerror or error}",
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
             "check the path and its permissions",
         ) from error
 
@@ -135,7 +149,7 @@ def _safetensors_card(file: BinaryIO, path: Path) -> str | None:
     """Return the card's text from the header: 8 bytes of length, then JSON."""
     start = file.read(8)
     length: int = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-    if not 2 <= length <= _MAX_HEADER_BYTES:
+    if not 2 <= length <= min(_MAX_HEADER_BYTES, _end(file) - file.tell()):
         raise damaged(path, f"its header claims {length} bytes")
     try:
         header = json.loads(file.read(length))
@@ -189,21 +203,34 @@ def protobuf_fields(
     Raises:
         ModelError: A field is of an unknown type, or ends beyond its message.
     """
-    while (end is None or file.tell() < end) and (key := read_varint(file)) is not None:
+    end = _end(file) if end is None else end
+    while (start := file.tell()) < end:
+        key = read_varint(file)
+        if key is None:
+            raise damaged(path, f"it ends inside a field, the one at byte {start}")
         number, wire = key >> 3, key & 7
-        if wire == 2:
-            size = read_varint(file)
-            if size is None:
-                raise damaged(path, "it ends inside a field")
-            if end is not None and file.tell() + size > end:
-                raise damaged(path, f"a field in it claims {size} bytes")
-            yield number, size
-        elif wire == 0:
-            read_varint(file)
-        elif wire in (1, 5):
-            file.seek(8 if wire == 1 else 4, 1)
-        else:
+        if wire not in (0, *_FIXED_BYTES, 2):
             raise damaged(path, f"it holds a field of unknown type {wire}")
+        # Either the field's one number, or how many bytes follow.
+        size = _FIXED_BYTES.get(wire) or read_varint(file)
+        if size is None:
+            raise damaged(path, f"it ends inside a field, the one at byte {start}")
+        claimed = 0 if wire == 0 else size
+        if file.tell() + claimed > end:
+            left = max(0, end - file.tell())
+            raise damaged(path, f"the field at byte {start} claims {claimed} bytes of {left}")
+        if wire == 2:
+            yield number, size
+        else:
+            file.seek(claimed, 1)
+
+
+def _end(file: BinaryIO) -> int:
+    """Return the number of a file's bytes, and leave it where it was."""
+    at = file.tell()
+    end = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    return end
 
 
 def read_varint(file: BinaryIO) -> int | None:

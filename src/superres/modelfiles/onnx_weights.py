@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,7 +21,13 @@ from pydantic import TypeAdapter, ValidationError
 from superres.errors import ModelError
 from superres.layers.graphs import ENLARGE
 from superres.modelfiles.card import Card
-from superres.modelfiles.files import damaged, onnx_metadata, protobuf_fields, read_varint
+from superres.modelfiles.files import (
+    damaged,
+    onnx_metadata,
+    protobuf_fields,
+    read_errors_as,
+    read_varint,
+)
 
 HALF: Final = ".half"
 ALIASES_KEY: Final = "superres_aliases"  # metadata: parameters that equal another, and which
@@ -52,30 +60,28 @@ def read_initialisers(path: Path) -> Initialisers:
         ModelError: The file is missing, too large or damaged, or a tensor's bytes are not as many
             as its shape takes.
     """
-    try:
+    with read_errors_as(path):
         size = path.stat().st_size
         if size > _MAX_BYTES:
             raise damaged(path, f"it has {size} bytes, an .onnx file ends at {_MAX_BYTES}")
         data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read: {error.strerror or error}",
-            "check the path and its permissions",
-        ) from error
     found: Initialisers = {}
     for tensor in _tensors(io.BytesIO(data), len(data), path):
         if (dtype := _TYPES.get(tensor.data_type)) is None:
             continue
+        name = reprlib.repr(tensor.name)
         if tensor.name in found:
-            raise damaged(path, f"it holds two tensors named {tensor.name!r}")
+            raise damaged(path, f"it holds two tensors named {name}")
         # Python's numbers do not overflow, however large a hostile shape is.
         expected = math.prod(tensor.shape) * dtype.itemsize
         if tensor.size != expected:
             raise damaged(
                 path,
-                f"tensor {tensor.name!r} of shape {tensor.shape} takes {expected} bytes, it has "
+                f"tensor {name} of shape {tensor.shape} takes {expected} bytes, it has "
                 f"{tensor.size}",
             )
+        if math.prod(axis or 1 for axis in tensor.shape) > _MAX_BYTES:  # numpy makes none of it
+            raise damaged(path, f"tensor {name} of shape {tensor.shape} is empty, but has no end")
         values = np.frombuffer(data, dtype, math.prod(tensor.shape), tensor.start)
         found[tensor.name] = values.reshape(tensor.shape)
     return found
@@ -138,7 +144,7 @@ def named_weights(path: Path, card: Card, shapes: Mapping[str, tuple[int, ...]])
 
 def _aliases(path: Path) -> dict[str, str]:
     """Return the parameters that were stored once with others of the same values, "" if all 0."""
-    with path.open("rb") as file:
+    with read_errors_as(path), path.open("rb") as file:
         text = onnx_metadata(file, path, ALIASES_KEY)
     try:
         return {} if text is None else _ALIASES.validate_json(text)
@@ -152,26 +158,25 @@ def _spread(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[1:2] if one_a_channel else shape
 
 
-def _tensors(file: io.BytesIO, end: int, path: Path) -> list[_Tensor]:
-    """Return what stands of each initialiser in a file; its graph comes once."""
-    graphs = _payloads(file, (0, end), _GRAPH, path)
+def _tensors(file: io.BytesIO, end: int, path: Path) -> Iterator[_Tensor]:
+    """Yield what stands of each initialiser in a file; its graph comes once."""
+    graphs = list(islice(_payloads(file, (0, end), _GRAPH, path), 2))
     if len(graphs) != 1:
-        raise damaged(path, f"it holds {len(graphs)} graphs, expected one")
-    return [_tensor(file, span, path) for span in _payloads(file, graphs[0], _INITIALISER, path)]
+        raise damaged(path, f"it holds {'no graph' if not graphs else 'several graphs'}, not one")
+    for span in _payloads(file, graphs[0], _INITIALISER, path):
+        yield _tensor(file, span, path)
 
 
 def _payloads(
     file: io.BytesIO, span: tuple[int, int], wanted: int, path: Path
-) -> list[tuple[int, int]]:
-    """Return where the payloads of a message's field begin and end."""
-    found: list[tuple[int, int]] = []
+) -> Iterator[tuple[int, int]]:
+    """Yield where the payloads of a message's field begin and end; the file may be read between."""
     file.seek(span[0])
     for number, size in protobuf_fields(file, path, span[1]):
         start = file.tell()
         if number == wanted:
-            found.append((start, start + size))
+            yield start, start + size
         file.seek(start + size)
-    return found
 
 
 def _tensor(file: io.BytesIO, span: tuple[int, int], path: Path) -> _Tensor:
@@ -191,7 +196,7 @@ def _tensor(file: io.BytesIO, span: tuple[int, int], path: Path) -> _Tensor:
         elif wire == 0 and number == _DIMS:
             shape.append(value)
         elif wire == 2 and number == _DIMS:
-            while file.tell() < start + value:
+            while file.tell() < start + value and len(shape) <= _MAX_AXES:
                 shape.append(_number(file, path))
         elif wire == 2 and number == _NAME:
             name = file.read(value).decode("utf-8", errors="replace")
@@ -200,7 +205,7 @@ def _tensor(file: io.BytesIO, span: tuple[int, int], path: Path) -> _Tensor:
         if wire == 2:
             file.seek(start + value)
         if len(shape) > _MAX_AXES:
-            raise damaged(path, f"tensor {name!r} has over {_MAX_AXES} axes")
+            raise damaged(path, f"tensor {reprlib.repr(name)} has over {_MAX_AXES} axes")
     return _Tensor(name, tuple(shape), data_type, *raw)
 
 

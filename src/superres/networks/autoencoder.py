@@ -1,4 +1,4 @@
-"""Autoencoder: convolution, pooling, a dense layer a pixel, deconvolution; for teaching.
+"""Autoencoder: convolution, pooling, a dense layer per pixel, deconvolution; for teaching.
 
 What first tutorials of the field build: a picture is squeezed and unfolded again (Masci et al.,
 ICANN 2011, "Stacked Convolutional Auto-Encoders"). They feed it a picture of one fixed size that

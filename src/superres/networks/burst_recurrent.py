@@ -1,4 +1,4 @@
-"""Recurrent burst network: a state that every frame improves, and Lean's body to decode it.
+"""Recurrent burst network: a state updated by every frame, decoded by Lean's body.
 
 After Wu et al., "RBSR: Efficient and Flexible Recurrent Network for Burst Super-Resolution", PRCV
 2023, arXiv:2306.17595: h_t = h_{t-1} + B([reference, frame_t, h_{t-1}]) from zero, decoded with the

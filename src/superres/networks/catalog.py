@@ -1,4 +1,4 @@
-"""Architecture catalogue: one explicit table of what cards and recipes may name."""
+"""Architecture catalogue: one explicit table of the names in cards and recipes."""
 
 from __future__ import annotations
 

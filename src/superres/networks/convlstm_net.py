@@ -1,4 +1,4 @@
-"""ConvLSTM network: a pooled encoding is read again and again by a recurrent decoder; for teaching.
+"""ConvLSTM network: a pooled encoding read repeatedly by a recurrent decoder; for teaching.
 
 The cell is that of Shi et al., NeurIPS 2015, arXiv:1506.04214, without peepholes. Tutorials set it
 behind convolution and pooling although a single picture is not a sequence; here as there the same

@@ -1,4 +1,4 @@
-"""DRCN: one convolution applied sixteen times, each time reconstructed, all answers weighed.
+"""DRCN: one convolution applied sixteen times, with a weighted mean of all reconstructions.
 
 Kim et al., CVPR 2016, arXiv:1511.04491. Departs from it: RGB, where the paper trains luma alone;
 the upsampling is part of the network; no rectifier stands after the last layer, which could not

@@ -1,4 +1,4 @@
-"""Networks that were taught to name pictures, of which only the layers' answers are used.
+"""Feature networks: the layers of pretrained classifiers.
 
 VGG16: Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556. AlexNet: the one-tower form of
 Krizhevsky, arXiv:1404.5997. Both end at the last layer that is asked for, and no rectifier works

@@ -1,4 +1,4 @@
-"""RCAN: groups of residual blocks whose channels are weighed by what the whole frame holds.
+"""RCAN: groups of residual blocks with channel attention over the whole frame.
 
 Zhang et al., ECCV 2018, arXiv:1807.02758. Module names follow the authors' checkpoints, which hold
 the mean colour as weights too; here it is a constant, and pixels are in [0, 1], not up to 255.

@@ -1,4 +1,4 @@
-"""SMFANet: features weighed by their surroundings at an eighth of the size, beside local detail.
+"""SMFANet: features weighted by their surroundings at an eighth of the size, with local detail.
 
 Zheng et al., ECCV 2024. The default is the authors' small network, `SMFANET_PLUS` the larger one.
 Module names follow the authors' checkpoints. Adaptive pooling and its upsampling are written as

@@ -1,4 +1,4 @@
-"""SPAN: six blocks whose gate has no parameters, made of convolutions that training widens.
+"""SPAN: six blocks with a parameter-free gate, of convolutions reparameterised in training.
 
 Wan et al., CVPR Workshops 2024, arXiv:2311.12770. Module names follow the authors' checkpoints
 (their `eval_conv` is what `for_inference` computes, and is not stored). Departs from their code:

@@ -1,4 +1,4 @@
-"""VDSR: twenty 3x3 convolutions at the large size learn what bicubic upsampling lacks.
+"""VDSR: twenty 3x3 convolutions at the large size learn the residual of bicubic upsampling.
 
 Kim et al., CVPR 2016, arXiv:1511.04587. Departs from it: RGB, where the paper trains luma alone;
 one scale a network, where the paper mixes three; the upsampling is part of the network; the last

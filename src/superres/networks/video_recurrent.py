@@ -1,4 +1,4 @@
-"""Recurrent video network: each frame upscaled with what was made of the frames before it.
+"""Recurrent video network: each frame upscaled with the outputs of earlier ones.
 
 After Sajjadi, Vemulapalli and Brown, "Frame-Recurrent Video Super-Resolution", CVPR 2018,
 arXiv:1801.04590: the larger frame before is brought along by the flow and read at the small size,

@@ -1,4 +1,4 @@
-"""Adam's step of one parameter, as every optimiser here takes it for biases and slopes."""
+"""Adam's step for one parameter, used by every optimiser here for biases and slopes."""
 
 from __future__ import annotations
 

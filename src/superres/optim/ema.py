@@ -1,4 +1,4 @@
-"""An average of a network's weights over the last steps; it scores better than any single step."""
+"""Moving average of a network's weights, which scores better than any single step."""
 
 from __future__ import annotations
 
@@ -34,3 +34,6 @@ class WeightAverage:
         ]
         for mean, value in zip(averaged, latest, strict=True):
             mean.lerp_(value, 1.0 - decay)
+        for name, value in self.weights.items():
+            if not value.is_floating_point():  # a counter or a mask has no mean
+                value.copy_(current[name])

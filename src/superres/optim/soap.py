@@ -1,4 +1,4 @@
-"""SOAP: Adam in the directions that a layer's gradients themselves prefer."""
+"""SOAP: Adam in the eigenbasis of a layer's gradients."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from superres.atomic import atomic_write_bytes
 from superres.frame import Pixels
 from superres.runs.log import LOG_NAME, read_log
 
@@ -23,7 +24,7 @@ class Journal:
         self._log = folder / LOG_NAME
         kept = [line for line in read_log(folder) if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        self._log.write_text(text, encoding="utf-8")
+        atomic_write_bytes(self._log, text.encode())  # a kill meanwhile leaves the old lines
         self._events = SummaryWriter(str(folder), purge_step=step if step else None)
 
     def close(self) -> None:

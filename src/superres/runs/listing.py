@@ -1,8 +1,7 @@
-"""Listing of runs: how far each has come and what it scored, read without torch."""
+"""Listing of runs: progress and scores, read without torch."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
 import tomllib
@@ -15,8 +14,17 @@ from safetensors import SafetensorError, safe_open
 
 from superres.errors import DataError, ModelError
 from superres.modelfiles.files import read_card
-from superres.runs.log import LOG_NAME, MODEL_NAME, RECIPE_NAME, STATE_KEY, STATE_NAME, read_log
+from superres.runs.log import (
+    LOG_NAME,
+    MODEL_NAME,
+    RECIPE_NAME,
+    STATE_KEY,
+    STATE_NAME,
+    read_log,
+    read_progress,
+)
 from superres.runs.old_names import LOG_NAMES, rename_keys
+from superres.toml_tables import check_values
 
 State = Literal["finished", "going on", "stopped"]
 Kind = Literal["score", "loss", "course"]
@@ -115,13 +123,14 @@ def read_run(folder: Path) -> Run:
     files = [folder / LOG_NAME, folder / STATE_NAME]
     try:
         recipe = tomllib.loads((folder / RECIPE_NAME).read_text(encoding="utf-8"))
+        check_values(recipe, RECIPE_NAME)
         times = [path.stat().st_mtime for path in files if path.exists() or path is files[0]]
     except OSError as error:
         raise DataError(
             f"{folder} holds no run: {error.strerror}: {error.filename}",
             f"a run's folder holds {RECIPE_NAME} and {LOG_NAME}",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise DataError(
             f"{folder / RECIPE_NAME} is not TOML: {error}", "take it from a backup, or leave it out"
         ) from error
@@ -224,8 +233,8 @@ def _of_checkpoint(path: Path) -> tuple[int, float] | None:
         # Any: safetensors leaves the file's methods untyped.
         with cast("Any", safe_open)(path, framework="np") as file:
             metadata: dict[str, str] = file.metadata() or {}
-            note = json.loads(metadata[STATE_KEY])
-            return int(note["step"]), float(note["elapsed_s"]) / 60.0
+            step, elapsed_s = read_progress(metadata[STATE_KEY])
+            return step, elapsed_s / 60.0
     except (SafetensorError, OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import reprlib
+import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from superres.runs.old_names import LOG_NAMES
 
@@ -13,6 +16,7 @@ STATE_NAME = "state.safetensors"
 MODEL_NAME = "model.safetensors"
 RECIPE_NAME = "recipe.toml"
 STATE_KEY = "superres_run"  # of the note in a state's metadata: steps and seconds, as JSON
+_STEPS = range(2**63)
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
@@ -36,13 +40,38 @@ def _numbers(text: str) -> dict[str, float] | None:
     """Return a line's numbers by name; None if it is not JSON of numbers with a step."""
     try:
         line: object = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(line, dict):
         return None
     values = cast("dict[str, Any]", line)  # Any: as JSON gives it
-    if "step" not in values or not all(
-        isinstance(value, (int, float)) for value in values.values()
-    ):
+    step = values.get("step")
+    if not isinstance(step, int) or step not in _STEPS or not all(map(_is_number, values.values())):
         return None
     return {LOG_NAMES.get(name, name): value for name, value in values.items()}
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Say whether a value is a number that a float can hold, NaN and infinities among them."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float)
+
+
+def read_progress(note: str) -> tuple[int, float]:
+    """Return the steps and the seconds that the note in a state's metadata tells.
+
+    Raises:
+        ValueError: It is not JSON, or they are missing, negative or not finite.
+    """
+    try:
+        values: object = json.loads(note)
+    except RecursionError as error:
+        raise ValueError("its note of steps and seconds is not JSON") from error
+    table = cast("dict[str, Any]", values) if isinstance(values, dict) else {}
+    step, elapsed_s = table.get("step"), table.get("elapsed_s")
+    if isinstance(step, bool) or not isinstance(step, int) or step not in _STEPS:
+        raise ValueError(f"its note tells of step {reprlib.repr(step)}")
+    if not _is_number(elapsed_s) or not 0 <= elapsed_s < math.inf:
+        raise ValueError(f"its note tells of {reprlib.repr(elapsed_s)} seconds")
+    return step, float(elapsed_s)

@@ -1,4 +1,4 @@
-"""Names of earlier versions: keys of recipes and of logs, with what they are called now."""
+"""Former names of recipe and log keys, with today's."""
 
 from __future__ import annotations
 

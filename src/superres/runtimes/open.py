@@ -1,4 +1,4 @@
-"""Choice of a runtime for a model: the one that was named, or the fastest that can run it."""
+"""Choice of a model's runtime: the requested one, or the fastest that can run it."""
 
 from __future__ import annotations
 

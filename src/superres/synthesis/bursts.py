@@ -1,4 +1,4 @@
-"""Burst synthesis from a batch of large pictures: noisy frames moved by known amounts.
+"""Burst synthesis from a batch of large pictures: noisy frames with known motion.
 
 A camera's order: the picture moves, is downscaled by MATLAB's antialiased bicubic, brightened,
 noised and rounded to 8 bits. The first two are done the other way round, which for shifts is the

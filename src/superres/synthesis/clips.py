@@ -1,4 +1,4 @@
-"""Clip synthesis from a batch of large pictures: camera motion, and objects moving before it.
+"""Clip synthesis from a batch of large pictures: camera motion and moving objects.
 
 Frames are read off pictures of twice their own density, blurred as a lens does, so that reading
 between pixels makes no frame softer than its neighbours. The small frames are made of the large

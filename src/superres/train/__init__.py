@@ -1,1 +1,1 @@
-"""Training: a recipe, a loop that follows it, what it leaves behind. This file imports nothing."""
+"""Training: recipe, loop and outputs. This file imports nothing."""

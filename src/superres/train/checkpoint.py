@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from superres.atomic import atomic_write_bytes
 from superres.errors import ModelError
-from superres.runs.log import STATE_KEY
+from superres.runs.log import STATE_KEY, read_progress
 
 # Tensors by name.
 Part = Mapping[str, Tensor]
@@ -66,8 +66,7 @@ def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], Progress]:
         # Any: safetensors leaves the file's methods untyped.
         with cast("Any", safe_open)(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
-            note = json.loads(metadata.get(STATE_KEY, "null"))
-            progress = Progress(int(note["step"]), float(note["elapsed_s"]))
+            progress = Progress(*read_progress(metadata.get(STATE_KEY, "null")))
             for key in file.keys():  # noqa: SIM118
                 part, _, name = key.partition(".")
                 parts.setdefault(part, {})[name] = file.get_tensor(key)

@@ -1,4 +1,4 @@
-"""Training loop: from a recipe and pictures to a model file, resumed where it was stopped."""
+"""Training loop: from a recipe and pictures to a model file, resumable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loss terms: the one explicit table of what a recipe's [loss] may weigh.
+"""Loss terms: the one explicit table behind a recipe's [loss].
 
 A term is a name, and how its loss is opened; torch and the networks that some losses look through
 are imported only then.

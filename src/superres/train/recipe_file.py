@@ -1,4 +1,4 @@
-"""Recipe files in TOML: found by name, extended, overridden, checked, and written out again."""
+"""Recipe files in TOML: lookup, inheritance, overrides, checks and writing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
+from datetime import date, time
 from importlib import resources
 from pathlib import Path
 from typing import cast
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from superres.errors import RecipeError, first_fault, unknown_name
 from superres.runs.old_names import RECIPE_KEYS, rename_keys
-from superres.toml_tables import Table, as_table, check_keys, merged, read_table
+from superres.toml_tables import Table, as_table, check_keys, check_values, merged, read_table
 from superres.train.recipe import Recipe
 from superres.watch import Watch
 
@@ -50,6 +51,7 @@ def load_recipe(name: str, overrides: Sequence[str] = (), watch: Watch | None = 
     table = _resolve(name, (), watch)
     for override in overrides:
         _override(table, override, watch)
+    check_values(table, f"recipe {name}")
     check_keys(table, Recipe, name)
     try:
         return Recipe.model_validate(table)
@@ -61,9 +63,15 @@ def load_recipe(name: str, overrides: Sequence[str] = (), watch: Watch | None = 
 
 
 def to_toml(recipe: Recipe) -> str:
-    """Return a recipe as TOML that `load_recipe` reads back to an equal one."""
+    """Return a recipe as TOML that `load_recipe` reads back to an equal one.
+
+    Raises:
+        RecipeError: TOML cannot hold a value; see `toml_tables.check_values`.
+    """
     lines: list[str] = []
-    _write_table(recipe.model_dump(exclude_none=True), "", lines)
+    table = recipe.model_dump(exclude_none=True)
+    check_values(table, f"recipe {recipe.name!a}")
+    _write_table(table, "", lines)
     return "\n".join(lines) + "\n"
 
 
@@ -109,6 +117,10 @@ def _override(table: Table, override: str, watch: Watch) -> None:
         table[key] = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         table[key] = text
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(
+            f"{path} cannot be set: {error}", "write it as --set data.patch=64"
+        ) from error
 
 
 def _read(name: str) -> Table:
@@ -133,14 +145,21 @@ def _write_table(table: Table, prefix: str, lines: list[str]) -> None:
 
 
 def _toml_key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+    return key if _BARE_KEY.fullmatch(key) else _toml_text(key)
+
+
+def _toml_text(text: str) -> str:
+    """Return a basic string: TOML's escapes are JSON's, and it wants DEL escaped, too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _toml_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)  # TOML's basic strings escape as JSON's do
+        return _toml_text(value)
+    if isinstance(value, (date, time)):
+        return value.isoformat()
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(map(_toml_value, cast('tuple[object]', value)))}]"
     if (table := as_table(value)) is not None:

@@ -14,9 +14,7 @@ from superres.errors import ModelError, OutputError
 
 
 def blend(
-    first: Annotated[
-        str, typer.Argument(metavar="A", help="A model's name, or a file of weights.")
-    ],
+    first: Annotated[str, typer.Argument(metavar="A", help="A model's name, or a weight file.")],
     second: Annotated[
         str, typer.Argument(metavar="B", help="Another of the same architecture and config.")
     ],
@@ -37,7 +35,7 @@ def blend(
     Examples:
       superres blend runs/psnr/model.safetensors runs/gan/model.safetensors -o between.safetensors
       superres blend RRDB_PSNR_x4.pth RRDB_ESRGAN_x4.pth --alpha 0.8 -o sharper.safetensors
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     if output.suffix != ".safetensors":
         raise OutputError(
             f"{output} does not end in .safetensors", "name a file such as blend.safetensors"
@@ -57,8 +55,8 @@ def blend(
     print_status(card.training.started_from)
     if not kin:
         print_status(
-            "note: the cards do not say that one of the two was trained on from the other; "
-            "of networks trained apart the mean is worse than both"
+            "note: the cards do not show that one network was fine-tuned from the other; "
+            "the mean of independently trained networks is worse than either"
         )
 
 
@@ -68,7 +66,7 @@ def _weights(name: str) -> Path:
     weights = resolve(name).weights
     if weights is None:
         raise ModelError(
-            f"{name} has no file of weights to blend",
-            "fetch it with superres models pull, or name a file of weights",
+            f"{name} has no weight file to blend",
+            "download it with superres models pull, or name a weight file",
         )
     return weights

@@ -37,7 +37,7 @@ def burst(
         typer.Option(
             "--model",
             "-n",
-            help="A burst model, which fuses the frames; or what upscales the reference for the "
+            help="A burst model, which fuses the frames; or, to upscale the reference for the "
             "other methods: a picture model, or bicubic. [by the method]",
         ),
     ] = None,
@@ -77,7 +77,7 @@ def burst(
       superres burst shots/ -o large.tif -s 3 --coverage seen.png --json
       superres burst shots/ -o large.png -n runs/mine/model.safetensors
       superres burst stars/ -o stars.tif --method drizzle --pixfrac 0.5 -s 2
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     if output == Path("-") or Path("-") in frames:
         raise ArgumentError("burst reads and writes files, got -", "name files or a folder")
 
@@ -128,7 +128,7 @@ def burst(
 
 
 def _blur(text: str) -> Blur | Literal["auto"]:
-    """Return what --blur means."""
+    """Return the value of --blur."""
     if text == "auto" or text == "bicubic":
         return text
     try:
@@ -141,11 +141,11 @@ def _blur(text: str) -> Blur | Literal["auto"]:
 
 
 def _last_words(report: BurstReport) -> str:
-    """Return the line that closes a run."""
+    """Return the final status line of a run."""
     before, after = (f"{w}×{h}" for h, w in (report.input_size, report.output_size))
     blur = report.blur if isinstance(report.blur, str) else f"a blur of {report.blur:g} px"
     return (
         f"{report.used} of {len(report.frames)} frames, {before} → {after} in "
         f"{report.seconds:.2f} s ({report.method} on {report.model}, {blur}, "
-        f"over frame {report.reference})"
+        f"reference frame {report.reference})"
     )

@@ -1,4 +1,4 @@
-"""The verb `degrade`: large pictures in, the small ones that training sees of them out."""
+"""The verb `degrade`: small pictures as training makes them from large ones."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ def degrade(
         typer.Option(metavar="NAME", help="real, bsrgan, bicubic or a TOML file. [real]"),
     ] = None,
     scale: Annotated[
-        int, typer.Option("--scale", "-s", min=1, max=16, help="How much smaller.")
+        int, typer.Option("--scale", "-s", min=1, max=16, help="The factor to downscale by.")
     ] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other flaws.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs.")] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", help="Also folders in folders; the tree is mirrored.")
+        bool, typer.Option("--recursive", help="Include subfolders; the output mirrors the tree.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
     recipe: Annotated[str | None, typer.Option("--recipe", hidden=True)] = None,
 ) -> None:
-    """Write what training sees: pictures downscaled, blurred, noisy and compressed.
+    """Write degraded pictures as in training: downscaled, blurred, noisy and compressed.
 
     \b
     Examples:
       superres degrade photo.jpg small.png
       superres degrade photo.jpg other.png --seed 1
       superres degrade holiday/ small/ --degradation bsrgan --scale 2
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     if recipe is not None:
         print_status("--recipe is now called --degradation")
         if degradation is not None:
@@ -54,7 +54,7 @@ def degrade(
         raise ArgumentError("degrade reads and writes files, got -", "name a file or a folder")
 
     with needs("degrade", "torch"):
-        import_module("superres.jobs.degrade")  # what is missing is reported before the batch
+        import_module("superres.jobs.degrade")  # reports missing packages before the batch
 
     from superres.cli.batch import run_batch
     from superres.degrade.load import load_degradation
@@ -83,13 +83,13 @@ def degrade(
 
 
 def _count(outcomes: Sequence[Outcome]) -> tuple[int, int]:
-    """Return how many are done and how many failed."""
+    """Return the numbers of finished and failed jobs."""
     done = sum(outcome.status == "done" for outcome in outcomes)
     return done, len(outcomes) - done
 
 
 def _summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """Return the whole run as JSON can hold it."""
+    """Return the whole run in JSON types."""
     done, failed = _count(outcomes)
     files = [outcome.to_dict() for outcome in outcomes]
     return {"files": files, "done": done, "failed": failed}

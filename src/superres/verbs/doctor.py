@@ -1,4 +1,4 @@
-"""The verb `doctor`: what this machine offers, and its speed."""
+"""The verb `doctor`: the machine's backends and speed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _EDGE = 256  # of the test picture
 _TEST_S = 2.0
-# Packages that matter, and the extra that brings each; "" is the light install.
+# Relevant packages and the extra that installs each; "" is the light install.
 _PACKAGES = {
     "numpy": "",
     "pyvips": "",
@@ -40,11 +40,11 @@ def doctor(
     \b
     Example:
       superres doctor --json > machine.json
-    """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
+    """  # noqa: D301 - \b separates the example's lines, and must be this one character
     from superres.runtimes.precision import cpu_flags, describe_cpu, native_bf16
     from superres.version import __version__
 
-    found: dict[str, Any] = {  # Any: as JSON takes it
+    found: dict[str, Any] = {  # Any: JSON values
         "superres": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -59,7 +59,7 @@ def doctor(
     problem: SuperresError | None = None
     try:
         found["auto"], found["speed"] = _test_default()
-    except SuperresError as error:  # a broken part must not hide the facts about the others
+    except SuperresError as error:  # one broken part must not hide the others' facts
         problem = error
         found["problem"] = {"error": error.message, "hint": error.hint}
     if as_json:
@@ -79,7 +79,7 @@ def _version(package: str) -> str | None:
 
 
 def _devices() -> list[dict[str, str]]:
-    """Try each runtime on each kind of device; report what runs there, or why nothing does."""
+    """Try each runtime on each kind of device; report the device, or why it cannot run."""
     from superres.runtimes.open import BACKENDS, open_runtime
     from superres.runtimes.runtime import RuntimeOptions
     from superres.watch import Watch
@@ -99,8 +99,8 @@ def _devices() -> list[dict[str, str]]:
     return tried
 
 
-def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: as JSON takes it
-    """Open what `auto` picks and time it for two seconds."""
+def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: JSON values
+    """Open the runtime chosen by `auto` and time it for two seconds."""
     from superres.runtimes.open import open_runtime
     from superres.watch import Watch
     from superres.zoo import resolve
@@ -126,7 +126,7 @@ def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: as JSON 
 
 
 def _seconds_a_run(runtime: Runtime, channels: int) -> float:
-    """Return the median time of the network on a picture of noise."""
+    """Return the network's median time on a picture of noise."""
     import numpy as np
 
     from superres.layers.graphs import ENLARGE, INPUT
@@ -141,8 +141,8 @@ def _seconds_a_run(runtime: Runtime, channels: int) -> float:
     return statistics.median(times)
 
 
-def _print_facts(found: dict[str, Any]) -> None:  # Any: as JSON takes it
-    """Print the facts for people."""
+def _print_facts(found: dict[str, Any]) -> None:  # Any: JSON values
+    """Print the facts as text."""
     print_result(f"superres   {found['superres']}, Python {found['python']}, {found['system']}")
     print_result(f"CPU        {found['cpu']['description']}")
     for name, version in found["packages"].items():
@@ -160,5 +160,5 @@ def _print_facts(found: dict[str, Any]) -> None:  # Any: as JSON takes it
         )
         print_result(
             f"speed      {speed['milliseconds']:.0f} ms for {_EDGE}×{_EDGE} ×4, "
-            f"{speed['output_megapixels_per_second']:.1f} output megapixels a second"
+            f"{speed['output_megapixels_per_second']:.1f} output megapixels per second"
         )

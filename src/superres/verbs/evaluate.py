@@ -33,21 +33,21 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="DIR",
-            help="A folder of pictures, or one that holds HR and optionally LR_x4.",
+            help="A folder of pictures, or one with HR and optionally LR_x4.",
         ),
     ] = None,
-    scale: Annotated[int, typer.Option("--scale", "-s", min=1, help="How much larger.")] = 4,
+    scale: Annotated[int, typer.Option("--scale", "-s", min=1, help="The scale factor.")] = 4,
     protocol: Annotated[
         Literal["literature", "cpsnr"],
-        typer.Option(help="The literature's, or PROBA-V's cPSNR: registered, without bias."),
+        typer.Option(help="The literature's, or PROBA-V's cPSNR: registered, bias-corrected."),
     ] = "literature",
     channels: Annotated[Literal["luma", "rgb"], typer.Option(help="Channels compared.")] = "luma",
     border: Annotated[
-        int | None, typer.Option(min=0, help="Output pixels left out at each edge. [the scale; 3]")
+        int | None, typer.Option(min=0, help="Output pixels ignored at each edge. [the scale; 3]")
     ] = None,
     pictures: Annotated[bool, typer.Option("--pictures", help="One line per picture.")] = False,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", "-x", help="Mean of 8 turned and flipped runs.")
+        bool, typer.Option("--ensemble", "-x", help="Mean of 8 rotated and flipped runs.")
     ] = False,
     tile: Tile = 0,
     backend: Backend = "auto",
@@ -63,7 +63,7 @@ def evaluate(
       superres evaluate default --set Set5 --set Set14 --scale 4
       superres evaluate bicubic --set Set5 --scale 2 --pictures
       superres evaluate default --set PROBA --scale 3 --protocol cpsnr
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     folders = [*(sets or ()), *(more_sets or ())]
     if not folders:
         raise ArgumentError("no set is given", "name a folder of pictures with --set")
@@ -111,12 +111,12 @@ def evaluate(
 
 
 def _counted(bar: BatchProgress, name: str) -> ProgressListener:
-    """Return what counts each picture of a set as one file of the bar."""
+    """Return a callback that counts each picture of a set as one file of the bar."""
     return lambda done, total: bar.finish_file(f"{name} {done:g} of {total:g}")
 
 
 def _upscaler(model: str, scale: int, options: RunOptions, watch: Watch) -> ArrayUpscaler:
-    """Return what upscales arrays by the scale."""
+    """Return the function that upscales arrays by the scale."""
     if model == BICUBIC:
         from superres.evaluate.benchmark import bicubic
 

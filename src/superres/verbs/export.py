@@ -15,7 +15,7 @@ from superres.errors import ModelError, OutputError
 
 def export(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model's name, or a file of weights.")
+        str, typer.Argument(metavar="MODEL", help="A model's name, or a weight file.")
     ],
     output: Annotated[
         Path | None,
@@ -37,14 +37,14 @@ def export(
       superres export runs/mine/model.safetensors
       superres upscale photo.jpg -n runs/mine/model.onnx
       superres export RealESRGAN_x4plus.pth
-    """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     from superres.zoo import resolve
 
     source = resolve(model).weights
     if source is None:
         raise ModelError(
-            f"{model} has no file of weights to export from",
-            "fetch it with superres models pull, or name a file of weights",
+            f"{model} has no weight file to export",
+            "download it with superres models pull, or name a weight file",
         )
     target = output or Path(model).with_suffix(".onnx")
     if target.suffix != ".onnx":

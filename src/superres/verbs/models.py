@@ -113,8 +113,8 @@ def pull_model(
         print_result(str(path))
 
 
-def _recipes_beside(names: Collection[str]) -> list[dict[str, Any]]:  # Any: as JSON takes it
-    """Return name, network and scale of the built-in recipes that no model is named after."""
+def _recipes_beside(names: Collection[str]) -> list[dict[str, Any]]:  # Any: JSON values
+    """Return name, network and scale of the built-in recipes without a model of their name."""
     from superres.train.recipe_file import built_in_recipes, load_recipe
 
     networks = {name: load_recipe(name).network for name in built_in_recipes() if name not in names}
@@ -128,7 +128,7 @@ def _recipes_beside(names: Collection[str]) -> list[dict[str, Any]]:  # Any: as 
     ]
 
 
-_NOT_HERE = "not here; it is fetched when it is first used, or by superres models pull"
+_NOT_HERE = "not downloaded; downloaded at first use, or by superres models pull"
 _RUN_BY = {
     "image": "",
     "burst": "any number: superres burst runs it",
@@ -137,7 +137,7 @@ _RUN_BY = {
 
 
 def _facts(model: ModelFile) -> list[tuple[str, str]]:
-    """Return the card as lines of a name and its value."""
+    """Return the card as pairs of a name and its value."""
     card, training = model.card, model.card.training
     config = ", ".join(f"{key} {value}" for key, value in card.config.items())
     facts = [
@@ -165,10 +165,22 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
             for score in card.scores
         ),
         ("weights", card.weights_sha256),
+        *(("half precision", line) for line in _half_precision(model)),
         ("made by", f"superres {card.superres_version}" if card.superres_version else ""),
         *(("file", file) for file in _files(model).values() or (_NOT_HERE,)),
     ]
     return [(key, value) for key, value in facts if value]
+
+
+def _half_precision(model: ModelFile) -> list[str]:
+    """Return what is known of the model's answers in half precision, a line a number format."""
+    from superres.hub import cache_folder
+    from superres.runtimes.half_precision import Memory, known_errors
+
+    return [
+        f"{where} differs by {error}" + ("" if error.acceptable else ": runs in fp32")
+        for where, error in known_errors(model, Memory(cache_folder())).items()
+    ]
 
 
 def _scores(card: Card) -> str:
@@ -176,11 +188,11 @@ def _scores(card: Card) -> str:
     return scores or {"image": "", "burst": "for bursts", "video": "for videos"}[card.input]
 
 
-def _as_json(model: ModelFile) -> dict[str, Any]:  # Any: as JSON takes it
+def _as_json(model: ModelFile) -> dict[str, Any]:  # Any: JSON values
     return {**model.card.model_dump(mode="json"), "files": _files(model)}
 
 
 def _files(model: ModelFile) -> dict[str, str]:
-    """Return the paths of the files that there are, by their kind."""
+    """Return the paths of the existing files, by kind."""
     files = {"onnx": model.onnx, "safetensors": model.safetensors, "foreign": model.foreign}
     return {kind: str(path) for kind, path in files.items() if path}

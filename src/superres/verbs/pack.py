@@ -24,7 +24,7 @@ def pack(
             "--output",
             "-o",
             metavar="FILE",
-            help="The pack, a .zip; more are numbered beside it.",
+            help="The pack, a .zip; further ones are numbered.",
         ),
     ],
     max_mb: Annotated[int, typer.Option("--max-mb", min=1, help="Largest pack in MiB.")] = 45,
@@ -32,11 +32,11 @@ def pack(
         int, typer.Option(min=1, help="Longest edge; larger pictures are cut into crops.")
     ] = 1024,
     smallest: Annotated[
-        int, typer.Option(min=1, help="Crops with a shorter edge are dropped.")
+        int, typer.Option(min=1, help="Crops with a shorter edge are skipped.")
     ] = 192,
     format: Annotated[
         Literal["avif", "webp", "png", "jpeg"],
-        typer.Option("--format", "-f", help="Of the crops."),
+        typer.Option("--format", "-f", help="The crops' format."),
     ] = "avif",
     quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of lossy formats.")] = 90,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing packs.")] = False,
@@ -45,12 +45,12 @@ def pack(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
 ) -> None:
-    """Pack training pictures into files of bounded size, which `train` reads directly.
+    """Pack training pictures into files of limited size, which `train` reads directly.
 
     \b
     Example:
       superres pack photographs/ drawings/ -o pictures.zip --max-mb 45
-    """  # noqa: D301 - \b keeps the lines of the example apart, and must be the one character
+    """  # noqa: D301 - \b separates the example's lines, and must be this one character
     if overwrite and skip_existing:
         raise ArgumentError("--overwrite and --skip-existing are both given", "use one of them")
     if skip_existing and output.exists():

@@ -1,4 +1,4 @@
-"""The verb `runs`: list of training runs, differences of two, and a page of curves."""
+"""The verb `runs`: list, comparison and curves of training runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def runs(
     ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="A B", help="Two runs' folders: recipes and scores side by side."),
+        typer.Option(metavar="A B", help="Two run folders to compare, recipes and scores."),
     ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page with all curves.")
@@ -44,7 +44,7 @@ def runs(
       superres runs
       superres runs --compare runs/one runs/two
       superres runs runs/ elsewhere/ --html runs.html
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     if compare and places:
         raise ArgumentError("--compare and other folders are both given", "use one of them")
 
@@ -79,7 +79,7 @@ def runs(
 
 
 def _files_of(folders: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files of runs; a page among them is not one of theirs."""
+    """Yield the files of runs, without the page that may lie among them."""
     for folder in filter(Path.is_dir, folders):
         yield from (path for path in folder.iterdir() if path.suffix != ".html")
 
@@ -143,6 +143,6 @@ def _show_comparison(found: Sequence[Run]) -> None:
 
 
 def _value(value: object) -> str:
-    """Return a recipe's value in a line; an absent one is a dash."""
+    """Return a recipe's value in one line; a dash if absent."""
     text = "–" if value is None else str(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,4 +1,4 @@
-"""The verb `train`: a recipe and pictures in, a model file out."""
+"""The verb `train`: training of a model from a recipe and pictures."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ def train(
         typer.Option("--set", metavar="PATH=VALUE", help="Replace a value of the recipe."),
     ] = None,
     show_recipe: Annotated[
-        bool, typer.Option("--show", help="Print the recipe as resolved, and do nothing else.")
+        bool, typer.Option("--show", help="Print the resolved recipe and exit.")
     ] = False,
     minutes: Annotated[
-        float | None, typer.Option(help="Time budget; the schedule follows it. [the recipe's]")
+        float | None,
+        typer.Option(help="Time budget for the whole schedule. [the recipe's]"),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Step budget instead. [the recipe's]")
@@ -57,33 +58,31 @@ def train(
         typer.Option(
             "--validate",
             metavar="DIR",
-            help="A benchmark set to watch, or a video for networks of videos; repeatable.",
+            help="A validation set, or a video for video networks; repeatable.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     processes: Annotated[
-        int, typer.Option(min=1, help="Processes on each machine, one a GPU.")
+        int, typer.Option(min=1, help="Processes on each machine, one per GPU.")
     ] = 1,
-    machines: Annotated[
-        int, typer.Option(min=1, help="Machines, each of which runs this command.")
-    ] = 1,
+    machines: Annotated[int, typer.Option(min=1, help="Machines, each running this command.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [all]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")] = False,
 ) -> None:
-    """Train a network by a recipe.
+    """Train a network from a recipe.
 
     \b
     Examples:
       superres train espcn-x4 --data pictures/ --minutes 10 -o runs/mine
       superres train espcn-x4 --data pictures/ -o runs/mine --resume
       superres train espcn-x4 --set data.patch=64 --show
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     if minutes is not None and steps is not None:
         raise ArgumentError("--minutes and --steps are both given", "use one of them")
     if minutes is not None and minutes <= 0:
         raise ArgumentError(f"--minutes must be positive, got {minutes:g}", "such as --minutes 90")
     if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it as it is imported, below
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported, below
 
     from superres.train.recipe_file import load_recipe, to_toml
     from superres.watch import Watch
@@ -96,7 +95,7 @@ def train(
     if not places and pairs is None:
         raise ArgumentError("no data is given", "name a folder of pictures with --data")
     if output is None:
-        raise ArgumentError("no folder for the run is given", "name one, such as -o runs/mine")
+        raise ArgumentError("no run folder is given", "name one, such as -o runs/mine")
 
     from superres.cli.needs import needs
     from superres.cli.progress import BatchProgress
@@ -121,7 +120,7 @@ def train(
         watch = Watch(bar.print_status, course.progress, course.status)
         report = run(resolved, options, watch=watch)
     if int(os.environ.get("LOCAL_RANK", "0")) + int(os.environ.get("NODE_RANK", "0")):
-        return  # the first of the processes speaks for all
+        return  # only the first process reports
     if as_json:
         card = report.card.model_dump(mode="json")
         print_json({**dataclasses.asdict(report), "card": card})
@@ -136,7 +135,7 @@ def train(
 
 
 class _Course:
-    """Shows how far a run is, with the losses it told last."""
+    """Displays a run's progress, with its latest losses."""
 
     def __init__(self, bar: BatchProgress) -> None:
         self._bar = bar

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections import Counter
@@ -22,6 +21,7 @@ from superres.cli.options import (
     Size,
     Tile,
     check_scale,
+    parse_size,
 )
 from superres.cli.output import print_status
 from superres.errors import ArgumentError
@@ -29,6 +29,7 @@ from superres.errors import ArgumentError
 if TYPE_CHECKING:
     from superres.jobs.plan import Naming, Plan
     from superres.jobs.run import Outcome
+    from superres.jobs.size import RequestedSize
     from superres.jobs.spec import PictureJob
 
 
@@ -47,7 +48,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
             "--output",
             "-o",
             metavar="OUT",
-            help="A file, a folder, or - for stdout. [beside each input]",
+            help="A file, a folder, or - for stdout. [next to each input]",
         ),
     ] = None,
     scale: Scale = None,
@@ -58,7 +59,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
             "--model",
             "-n",
             metavar="MODEL",
-            help="A name (see: superres models), a file, or auto: default or real, by the picture.",
+            help="A name (see: superres models), a file, or auto: default or real, per picture.",
         ),
     ] = "default",
     tile: Tile = 0,
@@ -103,7 +104,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
       superres upscale holiday/ -o larger/ --recursive -f webp
       superres upscale scan.tif --size 3000x2000 -x
       cat photo.png | superres upscale - > large.png
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     named = [*(inputs or ()), *(more_inputs or ())]
     _check(("no input is given", "name a picture or a folder, or - for stdin", not named))
     check_scale(scale, size)
@@ -161,20 +162,6 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         raise typer.Exit(1)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (height, width) from `WxH`.
-
-    Raises:
-        ArgumentError: The text is not two positive numbers with an x between them.
-    """
-    match = re.fullmatch(r"([1-9][0-9]{0,6})[xX×*]([1-9][0-9]{0,6})", text.strip())
-    if match is None:
-        raise ArgumentError(
-            f"--size takes width x height in pixels, got {text!r}", "write it as 1920x1080"
-        )
-    return int(match[2]), int(match[1])
-
-
 def _check(*rules: tuple[str, str, bool]) -> None:
     """Raise ArgumentError for the first (message, hint, is broken) that is broken."""
     for message, hint, broken in rules:
@@ -185,18 +172,19 @@ def _check(*rules: tuple[str, str, bool]) -> None:
 def _naming(
     model: str,
     scale: float | None,
-    size: tuple[int, int] | None,
+    size: RequestedSize | None,
     format: str | None,
     suffix: str | None,
 ) -> Naming:
-    """Return how results are named: `_x4`, `_x1.5` or `_1920x1080`, unless the user says."""
+    """Return the results' suffix: `_x4`, `_x1.5` or `_1920x1080`, or the requested one."""
     from superres.jobs.auto_model import largest_scale
     from superres.jobs.plan import Naming
+    from superres.jobs.size import size_in_words
     from superres.media import format_for
     from superres.zoo import AUTO, scales
 
     if suffix is None and size:
-        suffix = f"_{size[1]}x{size[0]}"
+        suffix = f"_{size_in_words(size)}"
     elif suffix is None:
         largest = largest_scale() if model == AUTO else max(scales(model))
         suffix = f"_x{scale or largest:g}"
@@ -211,21 +199,25 @@ def _naming(
 
 
 def _check_pipes(jobs: Sequence[PictureJob], as_json: bool) -> None:
-    """Check that no picture goes to a terminal, or where the report goes."""
+    """Check that no picture goes to a terminal, or to the report's stream."""
     if not any(job.target == "-" for job in jobs):
         return
     _check(
-        ("--json and the picture would both go to stdout", "give the picture a file: -o", as_json),
+        (
+            "--json and the picture would both go to stdout",
+            "write the picture to a file: -o",
+            as_json,
+        ),
         (
             "the picture would be printed to the terminal",
-            "give it a file: -o, or redirect stdout",
+            "name a file: -o, or redirect stdout",
             sys.stdout.isatty(),
         ),
     )
 
 
 def _closing_line(outcomes: Sequence[Outcome], seconds: float) -> str:
-    """Return the line that closes a run."""
+    """Return the final status line of a run."""
     from superres.jobs.report import Report
 
     if len(outcomes) == 1 and isinstance(report := outcomes[0].report, Report):
@@ -238,7 +230,7 @@ def _closing_line(outcomes: Sequence[Outcome], seconds: float) -> str:
 
 
 def _summary(plan: Plan, outcomes: Sequence[Outcome], seconds: float) -> dict[str, object]:
-    """Return the whole run as JSON can hold it."""
+    """Return the whole run in JSON types."""
     counts = Counter(outcome.status for outcome in outcomes)
     return {
         "files": [outcome.to_dict() for outcome in outcomes],

@@ -1,4 +1,4 @@
-"""The verb `video`: a larger copy of a video, with everything else it holds."""
+"""The verb `video`: an upscaled copy of a video, with everything else it holds."""
 
 from __future__ import annotations
 
@@ -20,29 +20,36 @@ from superres.cli.options import (
     Size,
     Tile,
     check_scale,
+    parse_size,
 )
 from superres.cli.output import print_json, print_result, print_status
 from superres.cli.progress import time_text
 from superres.errors import ArgumentError
-from superres.verbs.upscale import parse_size
 
 if TYPE_CHECKING:
     from superres.jobs.report import VideoReport
+    from superres.jobs.size import RequestedSize
 
 
 def video(  # a verb's options are its arguments; they become a VideoJob at once
-    source: Annotated[str, typer.Argument(metavar="IN", help="A video.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="A video, or a folder of frames.")],
     output: Annotated[
         str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT",
-            help="A video, a folder of frames (ends in /), or - for stdout. [beside the input]",
+            help="A video, a folder of frames (ends in /), or - for stdout. [next to the input]",
         ),
     ] = None,
     scale: Scale = None,
     size: Size = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="The largest size of the video's shape inside --size.")
+    ] = False,
+    stretch: Annotated[
+        bool, typer.Option("--stretch", help="Exactly --size, also of another shape.")
+    ] = False,
     model: Annotated[
         str,
         typer.Option(
@@ -69,6 +76,13 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             "--codec-option", metavar="NAME=VALUE", help="Such as preset=slow; repeatable."
         ),
     ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames a second, of a folder of frames.")
+    ] = None,
+    stream: Annotated[
+        int | None,
+        typer.Option(min=0, help="Index of the video stream to upscale. [the one players show]"),
+    ] = None,
     ensemble: Ensemble = False,
     backend: Backend = "auto",
     precision: Precision = "auto",
@@ -93,17 +107,22 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
       superres video clip.mp4 -o large.mkv --size 1920x1080 --codec hevc --crf 18
       superres video clip.mp4 -o frames/ -s 4
       superres video clip.mp4 -o - -s 2 | mpv -
-    """  # noqa: D301 - \b keeps the lines of the examples apart, and must be the one character
+      superres video frames/ -o large.mp4 -s 2 --fps 24
+    """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     check_scale(scale, size)
+    if fit and stretch:
+        raise ArgumentError("--fit and --stretch are both given", "use one of them")
+    if (fit or stretch) and size is None:
+        raise ArgumentError("--fit and --stretch go with --size", "such as --size 1920x1080 --fit")
     if source == "-":
         raise ArgumentError("video reads files, got -", "name a file")
     if output == "-" and as_json:
         raise ArgumentError(
-            "--json and the video would both go to stdout", "give the video a file: -o"
+            "--json and the video would both go to stdout", "write the video to a file: -o"
         )
     if output == "-" and sys.stdout.isatty():
         raise ArgumentError(
-            "the video would be printed to the terminal", "give it a file: -o, or redirect stdout"
+            "the video would be printed to the terminal", "name a file: -o, or redirect stdout"
         )
 
     from superres.cli.batch import open_pipes
@@ -112,7 +131,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     from superres.jobs.spec import VideoJob, checked_arguments
     from superres.model_pool import ModelPool
     from superres.upscaler import RunOptions
-    from superres.video.codec_options import CodecOptions
+    from superres.videofiles.codec_options import CodecOptions
 
     os.environ.setdefault("SVT_LOG", "1")  # its AV1 encoder writes to stderr by itself
     with needs("video", "video"):
@@ -137,6 +156,9 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
                 threads=threads,
             ),
             max_pixels=max_pixels,
+            fps=fps,
+            stream=stream,
+            shape="fit" if fit else "stretch" if stretch else "keep",
             form=form,
             codec=CodecOptions(codec, crf, pix_fmt, tuple(map(_pair, codec_option or ()))),
             container=format,
@@ -149,7 +171,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             report = upscale_video(job, ModelPool(), watch, open_pipes([job]))
         except KeyboardInterrupt:
             if job.outputs:
-                bar.print_status("the same command goes on after the last finished segment")
+                bar.print_status("the same command resumes after the last finished segment")
             raise
         for note in report.notes:
             if not bar.was_noticed(note):
@@ -158,17 +180,17 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
 
 
 def _target(
-    source: Path, output: str | None, size: tuple[int, int] | None, scale: float | None, model: str
+    source: Path, output: str | None, size: RequestedSize | None, scale: float | None, model: str
 ) -> tuple[Path | Literal["-"], Literal["file", "folder"]]:
-    """Return what to write: a file, a folder of frames, or stdout."""
+    """Return the target and its kind: a file, a folder of frames, or stdout."""
     if output == "-":
         return "-", "file"
     if output is None:
+        from superres.jobs.size import size_in_words
         from superres.zoo import scales
 
-        if size is not None:
-            return source.with_stem(f"{source.stem}_{size[1]}x{size[0]}"), "file"
-        return source.with_stem(f"{source.stem}_x{scale or max(scales(model)):g}"), "file"
+        words = size_in_words(size) if size else f"x{scale or max(scales(model)):g}"
+        return source.with_stem(f"{source.stem}_{words}"), "folder" if source.is_dir() else "file"
     target = Path(output)
     if output.endswith(("/", "\\")) or target.is_dir():
         return target, "folder"
@@ -185,7 +207,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _conclude(report: VideoReport, *, as_json: bool) -> None:
-    """Print the result's path and what it kept."""
+    """Print the result's path and what was kept."""
     if as_json:
         print_json(report.to_dict())
     elif report.target != "-":

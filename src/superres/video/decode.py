@@ -12,14 +12,14 @@ import av
 from av.error import FFmpegError
 
 from superres.errors import PictureError
-from superres.video.probe import VideoFacts, open_video
+from superres.videofiles.probe import VideoFacts, open_video
+from superres.videofiles.stamps import is_shown
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-_BROKEN_READS = 100  # so many in a row, and the rest of the file is given up
+_MOST_REORDERED = 17  # a packet may be shown after so many later ones, of any codec
 _FIELD = 0.75  # of a frame's duration: a packet that is nearer to a frame is its second field
 
 
@@ -64,7 +64,8 @@ class FrameReader:
 
     Every packet of a video is a frame, which is known by its time stamp. One that went in and did
     not come out when later ones do is lost: the frame before it is shown again in its place, or
-    at the beginning the one after it.
+    at the beginning the one after it. Where stamps do not say when frames are shown, they still
+    tell frames apart, and the times are given out in order.
 
     Args:
         source: The file.
@@ -78,6 +79,7 @@ class FrameReader:
         self._flaws = _Flaws()
         self._last: Still | None = None
         self._due: list[int] = []  # a heap of the stamps that went in and did not come out yet
+        self._inside: dict[int, int] = {}  # of packets that only count, by stamp: which one it is
         self._lost_unstamped = 0
         self._strict = False
 
@@ -97,7 +99,7 @@ class FrameReader:
         # bad one. At the first that is missing all is decoded again, frame by frame.
         for threads, strict in (("AUTO", True), ("SLICE", False)):
             self._flaws, self._last = _Flaws(), None
-            self._due, self._lost_unstamped, self._strict = [], 0, strict
+            self._due, self._inside, self._lost_unstamped, self._strict = [], {}, 0, strict
             try:
                 for number, still in enumerate(self._pass(threads)):
                     if number >= given:
@@ -137,6 +139,7 @@ class FrameReader:
             notes.append(
                 f"the file should have {facts.frames} frames and ended after {flaws.frames}"
             )
+        notes += facts.timeline.notes
         if facts.interlaced:
             notes.append("its frames are interlaced and upscaled as they are")
         return notes
@@ -147,11 +150,14 @@ class FrameReader:
             stream = container.streams[self._facts.index]
             assert isinstance(stream, av.VideoStream)  # the probe found it there
             stream.thread_type = threads
-            for packet in _packets(container, stream):
+            place = self._place_in_order if self._facts.timeline.reordered else self._place
+            for packet in self._facts.timeline.video_packets(container, stream):
                 if packet is not None:
                     self._expect(packet)
                 for frame in self._decode(stream, packet):
-                    yield from self._place(frame)
+                    yield from place(frame)
+                if packet is None:
+                    stream.codec_context.flush_buffers()  # so that it takes packets again
         if self._last is None:
             packets = self._flaws.packets
             raise PictureError(
@@ -164,10 +170,10 @@ class FrameReader:
 
     def _expect(self, packet: Packet[VideoStream]) -> None:
         self._flaws.packets += 1
-        # Of VP8, packets that are never shown are frames to predict from: RFC 6386, section 9.1.
-        shown = self._facts.codec != "vp8" or not packet.size or bytes(packet)[0] & 0x10
-        if packet.pts is not None and not packet.is_discard and shown:
+        if packet.pts is not None and is_shown(packet, self._facts.codec):
             heapq.heappush(self._due, packet.pts)
+            if self._facts.timeline.reordered:
+                self._inside[packet.pts] = self._flaws.packets
 
     def _decode(
         self, stream: VideoStream, packet: Packet[VideoStream] | None
@@ -196,11 +202,32 @@ class FrameReader:
         if self._last and stamp <= self._last.stamp:
             self._flaws.moved += 1
             stamp = self._last.stamp + 1
+        yield from self._shown(frame, stamp)
+
+    def _place_in_order(self, frame: av.VideoFrame) -> Iterator[Still]:
+        """Yield a decoded frame at the next of the times, and before it those that were lost."""
+        number = self._inside.pop(frame.pts, None) if frame.pts is not None else None
+        if number is not None:
+            latest = number - _MOST_REORDERED
+            for stamp in [at for at, which in self._inside.items() if which < latest]:
+                del self._inside[stamp]
+                yield from self._repeats(self._due[0] + 1, frame)
+        while self._due and self._last and self._due[0] <= self._last.stamp:
+            heapq.heappop(self._due)  # a frame came out that no packet announced
+        if self._due:
+            stamp = self._due[0]
+        else:
+            stamp = 0 if self._last is None else self._last.stamp + self._step
+        yield from self._shown(frame, stamp)
+
+    def _shown(self, frame: av.VideoFrame, stamp: int) -> Iterator[Still]:
+        """Yield a frame, and count what is odd about it."""
         seconds = float(stamp * self._facts.time_base)
         if (frame.height, frame.width) != self._facts.size and not self._flaws.resized:
             self._flaws.resized = (seconds, (frame.height, frame.width))
         if frame.is_corrupt:
             self._flaws.damaged.append(seconds)
+        self._flaws.unstamped += self._facts.timeline.counts == "all"
         yield self._still(frame, stamp)
         until = stamp + _FIELD * self._step if frame.interlaced_frame else stamp
         while self._due and self._due[0] <= until:
@@ -226,24 +253,6 @@ class FrameReader:
         self._flaws.frames += 1
         self._last = Still(frame, stamp, int(frame.duration or 0), seconds, repeated)
         return self._last
-
-
-def _packets(
-    container: InputContainer, stream: VideoStream
-) -> Iterator[Packet[VideoStream] | None]:
-    """Yield the packets of a stream, over broken places, and at the end None."""
-    broken = 0
-    while broken < _BROKEN_READS:
-        try:
-            for packet in container.demux(stream):
-                if not packet.size and packet.dts is None and packet.pts is None:
-                    break  # av's own, to flush the decoder
-                broken = 0
-                yield packet
-            break
-        except FFmpegError:
-            broken += 1
-    yield None
 
 
 def _counted(count: int, noun: str) -> str:

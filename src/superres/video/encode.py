@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterable, Iterator
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from av.error import FFmpegError
 
 from superres.atomic import atomic_write, unwritable
 from superres.errors import ArgumentError, BackendError, OutputError
-from superres.video.encoding import Encoding
-from superres.video.probe import file_url, reason
+from superres.videofiles.encoding import Encoding
+from superres.videofiles.probe import file_url, reason
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # What segments are stored in, the first that holds the codec: both keep time stamps in any unit.
 _SEGMENT_FORMATS = ("nut", "mov")
+# libx265 leaves the decoding times of a stream uninitialised that has fewer frames than this.
+_TRUSTED_FROM = 3
 # Packets are decoded before they are shown, so the first times may be below 0, and stay so.
 _UNMOVED = {"avoid_negative_ts": "disabled"}
 
@@ -100,9 +103,22 @@ def encode(stream: VideoStream, frames: Iterable[av.VideoFrame]) -> Iterator[Pac
     Raises:
         BackendError: The encoder failed.
     """
-    for frame in frames:
-        yield from _coded(stream, frame)
-    yield from _coded(stream, None)
+    frames = iter(frames)
+    first = list(itertools.islice(frames, _TRUSTED_FROM))
+    packets = _packets(stream, itertools.chain(first, frames))
+    if len(first) < _TRUSTED_FROM:
+        packets = _with_decoding_times(list(packets))
+    yield from packets
+
+
+def order_delay(stamps: Sequence[int]) -> int:
+    """Return how many places a packet may stand later than its time stamp does in order.
+
+    Args:
+        stamps: The packets' time stamps, in the order of decoding.
+    """
+    ranks = {stamp: rank for rank, stamp in enumerate(sorted(stamps))}
+    return max(place - ranks[stamp] for place, stamp in enumerate(stamps))
 
 
 def segment_format(encoding: Encoding) -> str:
@@ -152,7 +168,7 @@ def write_segment(
 
     with (
         atomic_write(path) as temporary,
-        writing(path),
+        writing(path, "use another --codec"),
         av.open(file_url(temporary), "w", format=format, container_options=_UNMOVED) as container,
     ):
         stream = add_video(container, encoding)
@@ -160,19 +176,24 @@ def write_segment(
             assert packet.pts is not None
             stamps.append(packet.pts)
             container.mux(packet)
-    ranks = {stamp: rank for rank, stamp in enumerate(sorted(stamps))}
     return Segment(
         name=path.name,
         frames=len(stamps),
         start=start,
-        delay=max(place - ranks[stamp] for place, stamp in enumerate(stamps)),
+        delay=order_delay(stamps),
         duration=duration,
     )
 
 
 @contextmanager
-def writing(target: Path | str) -> Generator[None]:
+def writing(
+    target: Path | str, hint: str = "another container may hold it: name it .mkv"
+) -> Generator[None]:
     """Turn errors on writing, the system's and FFmpeg's, into ours.
+
+    Args:
+        target: What is written, for people.
+        hint: What can be done where FFmpeg rejects what it is given.
 
     Raises:
         OutputError: The block raised an error of FFmpeg's, or of the system's.
@@ -185,10 +206,25 @@ def writing(target: Path | str) -> Generator[None]:
     except OSError as error:  # FFmpeg's too, where the system is behind it
         raise unwritable(str(target), error.strerror or str(error)) from error
     except FFmpegError as error:
-        raise OutputError(
-            f"{target} cannot be written: {reason(error)}",
-            "another container may hold it: name it .mkv",
-        ) from error
+        raise OutputError(f"{target} cannot be written: {reason(error)}", hint) from error
+
+
+def _packets(stream: VideoStream, frames: Iterable[av.VideoFrame]) -> Iterator[Packet[VideoStream]]:
+    for frame in frames:
+        yield from _coded(stream, frame)
+    yield from _coded(stream, None)
+
+
+def _with_decoding_times(packets: list[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+    """Give packets decoding times that grow, and are never later than the packets' own times."""
+    stamps = [packet.pts for packet in packets if packet.pts is not None]
+    assert len(stamps) == len(packets)
+    delay, ordered = order_delay(stamps) if stamps else 0, sorted(stamps)
+    step = max(1, ordered[-1] - ordered[0]) if stamps else 1
+    for place, packet in enumerate(packets):
+        early = ordered[0] - (delay - place) * step
+        packet.dts = early if place < delay else ordered[place - delay]
+        yield packet
 
 
 def _coded(stream: VideoStream, frame: av.VideoFrame | None) -> Iterator[Packet[VideoStream]]:

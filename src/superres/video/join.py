@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import heapq
-import io
+import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import av
-from av.error import FFmpegError
 
-from superres.errors import ArgumentError
-from superres.video.encode import Segment, add_video, encode, segment_format, tag
-from superres.video.encoding import Encoding
-from superres.video.probe import VideoFacts, file_url, fraction, open_video, reason
+from superres.video.encode import Segment, add_video, tag
+from superres.video.projection import APPLES_BOX, MUXER_OPTIONS, boxes_of, carrying
+from superres.videofiles.boxes import hide
+from superres.videofiles.containers import BY_NAME
+from superres.videofiles.encoding import Encoding
+from superres.videofiles.probe import PICTURES, VideoFacts, file_url, fraction, open_video
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -24,19 +27,12 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-# What FFmpeg calls the containers that hold several tracks and exact times, by their suffix.
-_CONTAINERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-    ".ts": "mpegts",
-    ".mts": "mpegts",
-    ".m2ts": "mpegts",
-}
 # Tags that say how a file was made, not what it shows: the new container writes its own.
-_OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+_OWN_TAGS = {
+    "major_brand", "minor_version", "compatible_brands", "encoder", "duration",
+    "timecode",  # which the video gets, from wherever the source has it
+}  # fmt: skip
+_LEAST_STEP_S = Fraction(1, 8000)  # a tick of any sound at least, and so another time there
 _STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION")  # of mkvmerge, for the old stream
 
 
@@ -47,77 +43,21 @@ class Rest:
     Attributes:
         tracks: Indices of the source's streams that the container can hold.
         refused: Why it cannot hold the others, in words, by index.
+        timecode: Whether the time code of the first frame goes along, if there is one.
     """
 
     tracks: tuple[int, ...]
     refused: dict[int, str]
+    timecode: bool = True
+
+
+def place_of_video(facts: VideoFacts, rest: Rest) -> int:
+    """Return the index that the video has in the result: covers and attachments come last there."""
+    last = {track.index for track in facts.tracks if track.kind in ("attachment", "cover")}
+    return sum(index < facts.index for index in rest.tracks if index not in last)
 
 
 VideoPackets = Callable[["VideoStream"], Iterator["Packet[VideoStream]"]]
-
-
-def container_of(name: str) -> str:
-    """Return FFmpeg's name of the container that a suffix (`.mkv`) or a format (`mkv`) means.
-
-    Raises:
-        ArgumentError: It is none that is written here.
-    """
-    suffix = f".{name.removeprefix('.').lower()}"
-    if suffix in _CONTAINERS:
-        return _CONTAINERS[suffix]
-    if suffix[1:] in _CONTAINERS.values():
-        return suffix[1:]
-    raise ArgumentError(
-        f"superres video does not write {suffix} files"
-        if suffix != "."
-        else "the output has no suffix",
-        f"name it {', '.join(_CONTAINERS)}, or end it in / for a folder of frames",
-    )
-
-
-def try_out(container: str, encoding: Encoding) -> None:
-    """Encode and join one frame as a test, so that rejections are known before any work.
-
-    Raises:
-        ArgumentError: The encoder rejects the frame, or the container its output.
-    """
-    height, width = encoding.size
-    frame = av.VideoFrame(width, height, encoding.pix_fmt)
-    frame.pts = 0
-    memory = io.BytesIO()
-    with av.open(memory, "w", format=segment_format(encoding)) as part:
-        stream = add_video(part, encoding)
-        for packet in encode(stream, (frame,)):
-            part.mux(packet)
-    memory.seek(0)
-    try:
-        with av.open(memory) as part, av.open(io.BytesIO(), "w", format=container) as trial:
-            _copy_video(trial, part.streams.video[0], encoding)
-            trial.start_encoding()
-    except (FFmpegError, ValueError) as error:
-        said = reason(error) if isinstance(error, FFmpegError) else str(error)
-        raise ArgumentError(
-            f"{container} cannot hold the output of {encoding.encoder}: {said}",
-            "use another --codec, or another container (.mkv holds nearly all)",
-        ) from error
-
-
-def plan_rest(source: Path, facts: VideoFacts, container: str) -> Rest:
-    """Find out which other streams of the source a container can hold, by trying each."""
-    tracks: list[int] = []
-    refused: dict[int, str] = {}
-    with open_video(source) as given:
-        for track in facts.tracks:
-            try:
-                with av.open(io.BytesIO(), "w", format=container) as trial:
-                    _copy_track(trial, given.streams[track.index])
-                    trial.start_encoding()
-            except (FFmpegError, ValueError, TypeError, AttributeError) as error:
-                said = reason(error) if isinstance(error, FFmpegError) else str(error)
-                refused[track.index] = said
-            else:
-                tracks.append(track.index)
-    return Rest(tuple(tracks), refused)
 
 
 def join(
@@ -130,6 +70,7 @@ def join(
     encoding: Encoding,
     folder: Path,
     segments: Sequence[Segment],
+    most_packets: int | None = None,
 ) -> None:
     """Write a file of finished segments and the rest of the source.
 
@@ -142,6 +83,7 @@ def join(
         encoding: How the segments are encoded.
         folder: Where they lie.
         segments: All of them, in order.
+        most_packets: How many packets of the source's other streams are written; None for all.
 
     Raises:
         FFmpegError: See `superres.video.encode.writing`.
@@ -150,12 +92,18 @@ def join(
 
     def copy_of_first(target: OutputContainer) -> VideoStream:
         with av.open(file_url(folder / segments[0].name)) as first:
-            return _copy_video(target, first.streams.video[0], encoding)
+            stream = first.streams.video[0]
+            packet = next(packet for packet in first.demux(stream) if packet.size)
+            with carrying(stream, packet, facts.carried, container) as template:
+                return _copy_video(target, template, encoding, stream.codec_context.extradata)
 
     def packets(stream: VideoStream) -> Iterator[Packet[VideoStream]]:
         return _joined(folder, segments, facts, stream)
 
-    _write(file_url(path), container, source, facts, rest, copy_of_first, packets)
+    url = file_url(path)
+    _write(url, container, source, facts, rest, copy_of_first, packets, most_packets=most_packets)
+    if container == "mp4" and boxes_of(facts.carried):
+        hide(path, APPLES_BOX)
 
 
 def stream_out(
@@ -167,6 +115,7 @@ def stream_out(
     *,
     encoding: Encoding,
     packets: VideoPackets,
+    most_packets: int | None = None,
 ) -> None:
     """Write the video while it is encoded, and the rest of the source, into a pipe.
 
@@ -178,6 +127,7 @@ def stream_out(
         rest: What of it goes along.
         encoding: How the video is encoded.
         packets: Encodes into the stream that it is given.
+        most_packets: How many packets of the source's other streams are written; None for all.
 
     Raises:
         FFmpegError: See `superres.video.encode.writing`.
@@ -191,6 +141,7 @@ def stream_out(
         rest,
         lambda target: add_video(target, encoding),
         packets,
+        most_packets=most_packets,
     )
 
 
@@ -202,24 +153,40 @@ def _write(
     rest: Rest,
     add: Callable[[OutputContainer], VideoStream],
     packets: VideoPackets,
+    *,
+    most_packets: int | None = None,
 ) -> None:
     options = _muxer_options(container, facts)
-    with (
-        open_video(source) as given,
-        av.open(file, "w", format=container, container_options=options) as target,
-    ):
+    covers = _covers(source, facts, rest)
+    with ExitStack() as stack:
+        given = None if facts.codec == PICTURES else stack.enter_context(open_video(source))
+        target = stack.enter_context(
+            av.open(file, "w", format=container, container_options=options)
+        )
+        if given is None:
+            for packet in packets(add(target)):
+                target.mux(packet)
+            return
         copies: dict[int, Stream] = {}
         for stream in given.streams:  # in the source's order
             if stream.index == facts.index:
                 video = copies[stream.index] = add(target)
-                _tag_video(video, given.streams[facts.index], facts)
+                _tag_video(video, given.streams[facts.index], facts, rest)
+            elif stream.index in covers:
+                _add_cover(target, stream, covers[stream.index])
             elif stream.index in rest.tracks:
                 copies[stream.index] = _copy_track(target, stream)
         target.metadata.update(_kept_tags(given.metadata))
         target.set_chapters(given.chapters())
         video = cast("VideoStream", copies.pop(facts.index))
         tracks = [given.streams[index] for index in copies]
-        others = _track_packets(given.demux(tracks), copies) if tracks else iter(())
+        hides = container in ("mp4", "mov")  # by an edit list
+        packets_of_tracks = facts.timeline.track_packets(given, tracks, hides=hides)
+        others = _track_packets(packets_of_tracks, copies) if tracks else iter(())
+        others = itertools.islice(others, most_packets)
+        for packet in covers.values():
+            if packet.stream.container is target:
+                target.mux(packet)
         # By time, or the muxer would hold one stream in memory until the other has come as far.
         for packet in heapq.merge(packets(video), others, key=_seconds):
             target.mux(packet)
@@ -259,31 +226,43 @@ def _joined(
 def _track_packets(
     packets: Iterator[Packet[Stream]], copies: dict[int, Stream]
 ) -> Iterator[Packet[Stream]]:
-    """Yield the packets of the other streams, times made to grow, which muxers insist on."""
+    """Yield the packets of the other streams, times made to grow, which muxers insist on.
+
+    Sound of a time that is past is left out: a stream that runs backwards by itself repeats it.
+    """
     last: dict[int, int] = {}
-    while True:
-        try:
-            packet = next(packets, None)
-        except FFmpegError:
-            return  # the source ends in a broken place; what came before is kept
-        if packet is None:
-            return
+    for packet in packets:
         index = packet.stream_index
         if packet.dts is None:
             if packet.pts is None:
-                continue  # av's own, to flush decoders
+                continue  # nobody knows when
             packet.dts = packet.pts
-        packet.dts = max(packet.dts, last.get(index, packet.dts))
+        copy, before = copies[index], last.get(index)
+        if before is not None and packet.dts <= before:
+            if copy.type == "audio" and packet.dts + (packet.duration or 0) <= before:
+                continue
+            packet.dts = before + _least_step(packet, copy)
         if packet.pts is not None:
             packet.pts = max(packet.pts, packet.dts)
         last[index] = packet.dts
-        packet.stream = copies[index]
+        packet.stream = copy
         yield packet
 
 
-def _copy_video(target: OutputContainer, stream: VideoStream, encoding: Encoding) -> VideoStream:
+def _least_step(packet: Packet[Stream], copy: Stream) -> int:
+    """Return the least time between two packets, in the first one's time base."""
+    if copy.type not in ("audio", "video"):
+        return 0  # several may be shown at once
+    return math.ceil(_LEAST_STEP_S / packet.time_base)
+
+
+def _copy_video(
+    target: OutputContainer, stream: VideoStream, encoding: Encoding, extradata: bytes | None
+) -> VideoStream:
     copy = target.add_stream_from_template(stream, opaque=True)
+    copy.codec_context.extradata = extradata  # in the form that goes with the packets
     copy.time_base = encoding.time_base
+    copy.codec_context.framerate = encoding.rate  # a timecode track counts by it
     tag(copy, encoding)  # not every codec says it in its packets
     if copy.codec_context.name == "hevc" and target.format.name in ("mp4", "mov"):
         copy.codec_context.codec_tag = "hvc1"  # the one that Apple's players know
@@ -303,8 +282,40 @@ def _copy_track(target: OutputContainer, stream: Stream) -> Stream:
     return copy
 
 
-def _tag_video(video: VideoStream, source: Stream, facts: VideoFacts) -> None:
+def _covers(source: Path, facts: VideoFacts, rest: Rest) -> dict[int, Packet[Stream]]:
+    """Return the one packet of each cover picture that goes along, by its stream's index.
+
+    A demuxer hands them out without times, before all else; by a reader of their own, so that the
+    other streams' packets are not read past.
+    """
+    wanted = {track.index for track in facts.tracks if track.kind == "cover"} & set(rest.tracks)
+    found: dict[int, Packet[Stream]] = {}
+    if wanted:
+        with open_video(source) as given:
+            for packet in given.demux([given.streams[index] for index in wanted]):
+                if packet.size:
+                    found.setdefault(packet.stream_index, packet)
+                if len(found) == len(wanted):
+                    break
+    return found
+
+
+def _add_cover(target: OutputContainer, stream: Stream, packet: Packet[Stream]) -> None:
+    """Add a cover picture the way that the container stores them; see `Container.covers`."""
+    if BY_NAME[target.format.name].covers == "attachment":
+        kind = stream.codec_context.name.replace("mjpeg", "jpeg")
+        name = stream.metadata.get("filename", f"cover.{kind.replace('jpeg', 'jpg')}")
+        mimetype = stream.metadata.get("mimetype", f"image/{kind}")
+        target.add_attachment(name, mimetype, bytes(packet))
+    else:
+        packet.stream = _copy_track(target, stream)
+        packet.pts = packet.dts = 0
+
+
+def _tag_video(video: VideoStream, source: Stream, facts: VideoFacts, rest: Rest) -> None:
     video.metadata.update(_kept_tags(facts.video_metadata))
+    if facts.timecode and rest.timecode:
+        video.metadata["timecode"] = facts.timecode
     video.disposition = source.disposition
     if facts.display:
         video.set_display_matrix(facts.display)
@@ -324,7 +335,10 @@ def _muxer_options(container: str, facts: VideoFacts) -> dict[str, str]:
     flags = "+faststart"  # players on the web begin before all is loaded
     if any("." in name for name in facts.metadata):
         flags += "+use_metadata_tags"  # Apple's own names, such as com.apple.quicktime.make
-    return {"movflags": flags}
+    options = {"movflags": flags}
+    if container == "mp4" and boxes_of(facts.carried):
+        options |= MUXER_OPTIONS
+    return options
 
 
 def _seconds(packet: Packet[Any]) -> Fraction | float:

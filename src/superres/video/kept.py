@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
 import av
 
-from superres.video.colour import Numbers, knows_matrix, numbers_of
-from superres.video.probe import UNSAID, Colour, VideoFacts, probe
+from superres.video.contents import Contents, read_contents, time_fault
+from superres.video.join import place_of_video
 from superres.video.production import VideoPlan
+from superres.videofiles.colour import BT709, Numbers, knows_matrix, numbers_of
+from superres.videofiles.probe import UNSAID, Colour, VideoFacts, probe
+from superres.videofiles.streams import Track
+from superres.videofiles.turn import turn_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +38,55 @@ class Findings:
     notes: tuple[str, ...]
 
 
-# Tags that containers write about themselves, or under another name.
+# Tags that say how a file was made, or that are judged by themselves.
 _TRIFLES = {
     "encoder", "duration", "handler_name", "vendor_id", "major_brand", "minor_version",
-    "compatible_brands", "creation_time", "language",
+    "compatible_brands", "language", "timecode", "filename", "mimetype",
 }  # fmt: skip
+_DELAY_TICK_S = Fraction(1, 1000)  # in which MP4 and MOV say how late a track begins
+# Their bytes stand in the file's head, and are read with it.
+_WITHOUT_PACKETS = {"attachment", "cover"}
+_STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION", "SOURCE_ID")  # of Matroska's tools
+# Of H.273: what pictures without a profile are taken for, or what looks the same.
+_USUAL_PRIMARIES = (UNSAID, BT709)
+_USUAL_TRANSFERS = (UNSAID, BT709, 6, 13, 14, 15)
 
 
-def findings(plan: VideoPlan, target: Path | BinaryIO, notes_of_source: Sequence[str]) -> Findings:
+def findings(
+    plan: VideoPlan,
+    target: Path | BinaryIO,
+    notes_of_source: Sequence[str],
+    times: Sequence[float] = (),
+) -> Findings:
     """Look into a finished result for what it kept.
 
     Args:
         plan: What was to be made.
-        target: What was made; of a pipe, which cannot be looked into again, only the tracks are
-            known.
+        target: What was made; a pipe cannot be read back.
         notes_of_source: What was wrong with the source.
+        times: When each frame is to be shown, in seconds.
     """
     facts, encoding = plan.facts, plan.encoding
     source = numbers_of(facts.pix_fmt, facts.colour, facts.size)
     notes = list(notes_of_source)
     if encoding is None:
         kept = ["time stamps (in timestamps.txt)"]
-        lost = [f"{track.words}: a folder holds pictures only" for track in facts.tracks]
+        if facts.display and turn_of(facts.display):
+            kept.append("rotation (frames are turned)")
+        lost = [f"{words}: a folder holds pictures only" for words in beside_frames(facts)]
+    elif isinstance(target, Path):
+        notes += changes(facts, source, encoding.numbers, encoding.colour)
+        after = probe(target, place_of_video(facts, plan.rest))
+        contents = read_contents(target, after.index)
+        kept, lost = compare(
+            facts, after, contents, times, colour=encoding.colour, refused=plan.rest.refused
+        )
     else:
         notes += changes(facts, source, encoding.numbers, encoding.colour)
-        after = probe(target) if isinstance(target, Path) else None
-        kept, lost = compare(facts, after, colour=encoding.colour, refused=plan.rest.refused)
+        notes.append("what went into the pipe was not read back")
+        refused = plan.rest.refused
+        kept = [track.words for track in facts.tracks if track.index not in refused]
+        lost = [_refused(track, refused) for track in facts.tracks if track.index in refused]
     if any(part.is_alpha for part in av.VideoFormat(facts.pix_fmt).components):
         lost.append("transparency")
     png_format = "rgb24" if source.bits == 8 else "rgb48"
@@ -71,29 +99,93 @@ def findings(plan: VideoPlan, target: Path | BinaryIO, notes_of_source: Sequence
     )
 
 
+def beside_frames(facts: VideoFacts) -> list[str]:
+    """Return all that a video holds beside its frames and their times, in words."""
+    aspect = facts.aspect if facts.aspect and facts.aspect != 1 else None
+    tags = [name for name in facts.metadata if not _is_trifle(name)]
+    said = [
+        f"colour {name}"
+        for name, usual in (("primaries", _USUAL_PRIMARIES), ("transfer", _USUAL_TRANSFERS))
+        if getattr(facts.colour, name) not in usual
+    ]
+    found = [
+        *(track.words for track in facts.tracks),
+        f"pixel aspect ratio ({aspect})" if aspect else "",
+        "" if turn_of(facts.display) else "rotation by other angles than 90°",
+        *said,
+        "HDR mastering display" if facts.mastering else "",
+        "HDR content light level" if facts.light else "",
+        f"timecode ({facts.timecode})" if facts.timecode else "",
+        f"chapters ({len(facts.chapters)})" if facts.chapters else "",
+        *facts.carried,
+        f"tags ({', '.join(tags)})" if tags else "",
+    ]
+    return [words for words in found if words]
+
+
 def compare(
-    before: VideoFacts, after: VideoFacts | None, *, colour: Colour, refused: Mapping[int, str]
+    before: VideoFacts,
+    after: VideoFacts,
+    contents: Contents,
+    times: Sequence[float],
+    *,
+    colour: Colour,
+    refused: Mapping[int, str],
 ) -> tuple[list[str], list[str]]:
-    """Return what was kept and what was not, in words.
+    """Return what was kept and what was not, in words, as it is found in the finished file.
 
     Args:
         before: What the source holds.
-        after: What the result holds; None if it cannot be looked into.
+        after: What the result holds.
+        contents: What was read back from the result's packets.
+        times: When each frame is to be shown, in seconds; none are judged if it is empty.
         colour: What the result was to say of its colours.
         refused: Why some of the source's other streams could not go along.
     """
     kept: list[str] = []
     lost: list[str] = []
-    if after is not None:
-        _judge_video(before, after, colour, kept, lost)
+    _judge_times(before, after, contents, times, kept, lost)
+    _judge_video(before, after, colour, kept, lost)
+    left = list(after.tracks)
     for track in before.tracks:
         if track.index in refused:
-            lost.append(f"{track.words}: the container cannot hold it ({refused[track.index]})")
+            lost.append(_refused(track, refused))
         else:
-            kept.append(track.words)
-    if after is not None:
-        _judge_tags(before.metadata, after.metadata, kept, lost)
+            _judge_track(track, left, contents, kept, lost)
+    for name, data in before.carried.items():
+        (kept if after.carried.get(name) == data else lost).append(name)
+    _judge_tags(before.metadata, after.metadata, "", kept, lost)
+    _judge_tags(before.video_metadata, after.video_metadata, " of the video", kept, lost)
     return kept, lost
+
+
+def _refused(track: Track, refused: Mapping[int, str]) -> str:
+    return f"{track.words}: the container cannot hold it ({refused[track.index]})"
+
+
+def _judge_track(
+    track: Track, left: list[Track], contents: Contents, kept: list[str], lost: list[str]
+) -> None:
+    """Find a stream of the source among those of the result that are not accounted for."""
+    alike = [t for t in left if (t.kind, t.codec) == (track.kind, track.codec)]
+    if not alike:
+        lost.append(f"{track.words}: the finished file does not have it")
+        return
+    found = alike[0]
+    left.remove(found)
+    if found.kind not in _WITHOUT_PACKETS and not contents.packets.get(found.index):
+        lost.append(f"{track.words}: it is empty in the finished file")
+        return
+    kept.append(track.words)
+    language = track.metadata.get("language", "und")
+    if found.metadata.get("language", "und") != language != "und":
+        lost.append(f"language {language} of {track.words}")
+    lost += [
+        f"purpose of {track.words}: {purpose}"
+        for purpose in track.purposes
+        if purpose not in found.purposes
+    ]
+    _judge_tags(track.metadata, found.metadata, f" of {track.words}", [], lost)
 
 
 def changes(before: VideoFacts, source: Numbers, copy: Numbers, colour: Colour) -> list[str]:
@@ -136,27 +228,54 @@ def _judge_video(
         facts.append(("HDR mastering display", True, bool(after.mastering), ""))
     if before.light:
         facts.append(("HDR content light level", True, bool(after.light), ""))
+    if before.timecode:
+        facts.append(("timecode", before.timecode, after.timecode, before.timecode))
     if before.chapters:
-        count = len(before.chapters)
-        facts.append(("chapters", count, len(after.chapters), str(count)))
-    moved = (after.start or 0) - (before.start or 0)
-    if abs(moved) > after.time_base:
-        lost.append(f"where time begins: all streams are {float(moved):.3f} s later")
-    if (before.time_base / after.time_base).denominator == 1:
-        kept.append("time stamps")
-    else:
-        lost.append(f"exact time stamps: the container rounds them to {after.time_base} s")
+        facts.append(("chapters", before.chapters, after.chapters, str(len(before.chapters))))
     for name, wanted, found, words in facts:
         whole = f"{name} ({words})" if words else name
         (kept if wanted == found else lost).append(whole)
 
 
-def _judge_tags(
-    before: Mapping[str, str], after: Mapping[str, str], kept: list[str], lost: list[str]
+def _judge_times(
+    before: VideoFacts,
+    after: VideoFacts,
+    contents: Contents,
+    times: Sequence[float],
+    kept: list[str],
+    lost: list[str],
 ) -> None:
-    names = [name for name in before if name.lower() not in _TRIFLES]
+    moved = (after.start or 0) - (before.start or 0)
+    if abs(moved) > max(after.time_base, _DELAY_TICK_S):
+        lost.append(f"where time begins: all streams are {float(moved):.3f} s later")
+    fault = time_fault(contents, times, float(after.time_base)) if times else None
+    if fault:
+        lost.append(f"time stamps: {fault}")
+    elif (before.time_base / after.time_base).denominator == 1:
+        kept.append("time stamps")
+    else:
+        lost.append(f"exact time stamps: the container rounds them to {after.time_base} s")
+
+
+def _judge_tags(
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    whose: str,
+    kept: list[str],
+    lost: list[str],
+) -> None:
+    names = [name for name in before if not _is_trifle(name)]
     there = {name.lower(): value for name, value in after.items()}
-    missing = [name for name in names if there.get(name.lower()) != before[name]]
+    missing = [name for name in names if _moment(there.get(name.lower())) != _moment(before[name])]
     if len(names) > len(missing):
-        kept.append(f"tags ({', '.join(name for name in names if name not in missing)})")
-    lost += [f"tag {name}: the container does not hold it" for name in missing]
+        kept.append(f"tags{whose} ({', '.join(name for name in names if name not in missing)})")
+    lost += [f"tag {name}{whose}: the container does not hold it" for name in missing]
+
+
+def _is_trifle(name: str) -> bool:
+    return name.lower() in _TRIFLES or name.startswith(_STATISTICS)
+
+
+def _moment(value: str | None) -> str | None:
+    """Return a tag's value; of a time, without the fraction of 0 that some containers add."""
+    return value.replace(".000000Z", "Z") if value is not None else None

@@ -37,6 +37,7 @@ class WorkFolder:
     path: Path
     segments: list[Segment]
     _command: Command
+    _complete: bool = False
 
     @property
     def frames(self) -> int:
@@ -46,6 +47,11 @@ class WorkFolder:
     def add(self, segment: Segment) -> None:
         """List a segment, whose file stands, as finished."""
         self.segments.append(segment)
+        self._write()
+
+    def complete(self) -> None:
+        """State that all segments are finished, and only what is made of them is missing."""
+        self._complete = True
         self._write()
 
     def remove(self) -> None:
@@ -62,6 +68,7 @@ class WorkFolder:
         document = {
             "version": _VERSION,
             "command": self._command,
+            "complete": self._complete,
             "segments": [dataclasses.asdict(segment) for segment in self.segments],
         }
         atomic_write_bytes(self.path / _NAME, json.dumps(document, indent=1).encode())
@@ -109,6 +116,38 @@ def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
     return work
 
 
+def take_over(path: Path, command: Command) -> Path | None:
+    """Let a target have the finished frames of one that differs in its suffix alone.
+
+    Frames do not depend on the container, so where one container failed at the end, another one
+    is made of the same segments. Unfinished work of another target is left alone: a run may be at
+    it.
+
+    Args:
+        path: The target's work folder; nothing is done if it exists.
+        command: What is to be made, of what.
+
+    Returns:
+        The folder that was renamed to `path`, if any.
+
+    Raises:
+        OutputError: It cannot be renamed.
+    """
+    command = json.loads(json.dumps(command))
+    stem = Path(path.stem).stem
+    with os_errors_as(path):
+        if path.exists() or not path.parent.is_dir():
+            return None
+        for other in sorted(path.parent.iterdir()):
+            if other.suffix != path.suffix or Path(other.stem).stem != stem:
+                continue
+            found = _read(other)
+            if found is not None and found[0] == command and _is_complete(other):
+                other.rename(path)
+                return other
+    return None
+
+
 def software() -> dict[str, Any]:
     """Return what of this machine and its programs the encoded frames depend on."""
     return {
@@ -119,7 +158,11 @@ def software() -> dict[str, Any]:
 
 
 def fingerprint(source: Path) -> dict[str, Any]:
-    """Return what tells a file from a changed one, without reading all of it."""
+    """Return what tells a file from a changed one, without reading all of it; or a folder."""
+    if source.is_dir():
+        held = sorted((entry.name, entry.stat()) for entry in source.iterdir() if entry.is_file())
+        listed = [(name, facts.st_size, facts.st_mtime_ns) for name, facts in held]
+        return {"files": len(listed), "sha256": hashlib.sha256(repr(listed).encode()).hexdigest()}
     facts = source.stat()
     digest = hashlib.sha256()
     with source.open("rb") as file:
@@ -137,11 +180,31 @@ def _read(path: Path) -> tuple[Command, list[Segment]] | None:
     """Return a manifest's command and segments; None if there is no manifest of ours."""
     try:
         document = json.loads((path / _NAME).read_bytes())
-        if document["version"] != _VERSION:
+        if document["version"] != _VERSION or not isinstance(document["command"], dict):
             return None
-        return document["command"], [Segment(**fields) for fields in document["segments"]]
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return document["command"], [_segment(fields) for fields in document["segments"]]
+    except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def _is_complete(path: Path) -> bool:
+    return json.loads((path / _NAME).read_bytes()).get("complete") is True
+
+
+def _segment(fields: dict[str, Any]) -> Segment:  # Any: as JSON holds it
+    """Return a segment of a manifest.
+
+    Raises:
+        TypeError: A field is missing, unknown or of another type.
+        ValueError: A value is none that is written here.
+    """
+    segment = Segment(**fields)
+    name, *numbers = dataclasses.astuple(segment)
+    if not isinstance(name, str) or any(type(number) is not int for number in numbers):
+        raise TypeError("a segment is a name and whole numbers")
+    if name in ("", ".", "..") or "/" in name or "\\" in name or segment.frames < 1:
+        raise ValueError("a segment is a file of the folder, and holds a frame")
+    return segment
 
 
 def _drop_unfinished(work: WorkFolder) -> None:
@@ -157,5 +220,11 @@ def _is_temporary(file: Path) -> bool:
 
 def _difference(one: Command, other: Command) -> str:
     """Return the first few things that two commands do not share."""
-    names = [name for name in other if one.get(name) != other[name]]
-    return ", ".join(f"{name} was {one.get(name)}, now {other[name]}" for name in names[:3])
+    names = [name for name in {**other, **one} if _stated(one, name) != _stated(other, name)]
+    return ", ".join(
+        f"{name} was {_stated(one, name)}, now {_stated(other, name)}" for name in names[:3]
+    )
+
+
+def _stated(command: Command, name: str) -> str:
+    return repr(command[name]) if name in command else "not stated"

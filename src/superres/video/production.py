@@ -17,15 +17,17 @@ from superres.atomic import atomic_write, os_errors_as
 from superres.frame import Unit
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Route
-from superres.video.colour import FromRgb, ToRgb, numbers_of
 from superres.video.decode import FrameReader, Still
 from superres.video.encode import Segment, encode, segment_format, write_segment, writing
-from superres.video.encoding import Encoding
+from superres.video.frame_folder import FolderReader
 from superres.video.frame_upscaler import FrameUpscaler
 from superres.video.join import Rest, join, stream_out
 from superres.video.manifest import WorkFolder
 from superres.video.pictures import picture_name, write_frame, write_times
-from superres.video.probe import VideoFacts
+from superres.videofiles.colour import FromRgb, ToRgb, numbers_of
+from superres.videofiles.encoding import Encoding
+from superres.videofiles.probe import VideoFacts
+from superres.videofiles.turn import NO_TURN, Turn
 from superres.watch import Watch
 
 Upscaled = tuple[Still, Unit]
@@ -44,6 +46,8 @@ class VideoPlan:
         container: FFmpeg's name of the result's container; "" for a folder of frames.
         encoding: How the result is encoded; None for a folder of frames.
         rest: What of the source goes along.
+        turn: How stored frames become the shown ones: players do that to a file's, and a folder
+            gets them turned.
     """
 
     source: Path
@@ -52,6 +56,7 @@ class VideoPlan:
     container: str
     encoding: Encoding | None
     rest: Rest
+    turn: Turn = NO_TURN
 
 
 @dataclass(slots=True)
@@ -73,7 +78,7 @@ class VideoRun:
     plan: VideoPlan
     network: FrameUpscaler
     part: Watch
-    reader: FrameReader
+    reader: FrameReader | FolderReader
     looked_back: int = 0
     resumed_at: int = 0
     made: int = 0
@@ -132,7 +137,8 @@ def make_file(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int
                 break
             part = itertools.chain((first,), itertools.islice(frames, segment_frames - 1))
             work.add(write_segment(work.path, number, format, part, encoding))
-    with atomic_write(target) as temporary, writing(target):
+    work.complete()
+    with atomic_write(target) as temporary, writing(target, _other_container(target, work)):
         join(
             temporary,
             plan.container,
@@ -165,7 +171,7 @@ def make_folder(target: Path, run: VideoRun, work: WorkFolder, segment_frames: i
             stamps: list[int] = []
             for still, rgb in itertools.islice(frames, segment_frames):
                 name = picture_name(work.frames + len(stamps) + 1)
-                write_frame(work.path / name, rgb, bits=bits)
+                write_frame(work.path / name, run.plan.turn.apply(rgb), bits=bits)
                 stamps.append(still.stamp)
             if not stamps:
                 break
@@ -202,6 +208,15 @@ def make_stream(target: BinaryIO, run: VideoRun) -> None:
             encoding=encoding,
             packets=lambda stream: encode(stream, frames),
         )
+
+
+def _other_container(target: Path, work: WorkFolder) -> str:
+    """Return what can be done where a container rejects what is finished."""
+    suffix = ".mkv" if target.suffix.lower() != ".mkv" else ".mp4"
+    return (
+        f"its frames are kept in {work.path}: "
+        f"the same command with -o {target.with_suffix(suffix)} only joins them"
+    )
 
 
 def _coded(upscaled: Iterator[Upscaled], encoding: Encoding) -> Iterator[av.VideoFrame]:

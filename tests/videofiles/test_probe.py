@@ -12,7 +12,7 @@ from clips import picture, write_clip
 
 from superres.errors import PictureError
 from superres.video.decode import FrameReader
-from superres.video.probe import probe
+from superres.videofiles.probe import probe
 
 
 def test_a_clip_is_told_as_it_was_written(tmp_path):

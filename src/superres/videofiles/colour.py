@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from superres.errors import PictureError
 from superres.frame import Unit
-from superres.video.probe import UNSAID, Colour, reason
+from superres.videofiles.probe import UNSAID, Colour, reason
 
 BT709, BT601 = 1, 6
 LIMITED, FULL = 1, 2

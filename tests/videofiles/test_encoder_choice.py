@@ -10,9 +10,9 @@ import pytest
 from clips import has_encoder
 
 from superres.errors import ArgumentError
-from superres.video.codec_options import CodecOptions
-from superres.video.encoding import choose_encoding, choose_pix_fmt
-from superres.video.probe import Colour, VideoFacts
+from superres.videofiles.codec_options import CodecOptions
+from superres.videofiles.encoding import choose_encoding, choose_pix_fmt
+from superres.videofiles.probe import Colour, VideoFacts
 
 pytestmark = pytest.mark.skipif(
     not (has_encoder("libx264") and has_encoder("libx265")), reason="this av lacks an encoder"

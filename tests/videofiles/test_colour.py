@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from clips import has_encoder, view, whole_plane, write_clip
 
-from superres.video.colour import FromRgb, Numbers, ToRgb, colour_of_copy, numbers_of
-from superres.video.probe import UNSAID, Colour
+from superres.videofiles.colour import FromRgb, Numbers, ToRgb, colour_of_copy, numbers_of
+from superres.videofiles.probe import UNSAID, Colour
 
 SIZE = (16, 24)
 # ITU-R BT.601-7 2.5.1, BT.709-6 3.2 and BT.2020-2 table 4: red's and blue's weight in luma.

@@ -6,27 +6,45 @@ import itertools
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 from av.error import FFmpegError
 
-from superres.errors import PictureError
+from superres.errors import BackendError, PictureError
+from superres.videofiles.boxes import DOLBY_VISION, dolby_vision_profile, unread
+from superres.videofiles.side_data import (
+    LIGHT,
+    MASTERING,
+    ROTATION,
+    named,
+    needs_dolby_vision,
+    side_data,
+)
+from superres.videofiles.streams import (
+    Track,
+    choose_stream,
+    estimated_frames,
+    fraction,
+    timecode_of,
+    tracks_of,
+)
+from superres.videofiles.timeline import Timeline
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from av.stream import Stream
     from av.video.stream import VideoStream
 
 # A file may begin with packets that need an earlier one; the first frame comes some time later.
 _PACKETS_TO_FIRST_FRAME = 500
-_COVER = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: a picture beside the video, not a video
-_DISCARDED = 48  # FFmpeg's AVDISCARD_ALL
+_PROFILE_WITHOUT_COLOURS = 5  # of Dolby Vision
 UNSAID = 2  # what ITU-T H.273 numbers matrix, primaries and transfer with if a file does not say
+
+PICTURES = "pictures"  # the codec of a folder of frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +62,6 @@ class Colour:
     matrix: int
     primaries: int
     transfer: int
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """A stream of a file other than the upscaled video.
-
-    Attributes:
-        index: Its place in the file.
-        words: What it is, for people: "audio 1 (aac, eng)".
-    """
-
-    index: int
-    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,14 @@ class VideoFacts:
         mastering: FFmpeg's AVMasteringDisplayMetadata (HDR) as bytes; b"" for none.
         light: FFmpeg's AVContentLightMetadata (HDR) as bytes; b"" for none.
         interlaced: Whether frames hold two fields.
-        tracks: The other streams.
+        tracks: The other streams, but for those that hold a time code or chapters' titles.
         chapters: The chapters' titles.
         metadata: The file's tags.
         video_metadata: The video stream's tags.
+        timecode: The time code of the first frame ("01:00:00:00"); "" for none.
+        carried: What else it carries that describes the picture, by its name for people: side data
+            of the first frame, and boxes that FFmpeg does not read.
+        timeline: What its packets' stamps mean in the result's time; without a survey, themselves.
     """
 
     index: int
@@ -104,45 +113,51 @@ class VideoFacts:
     chapters: tuple[str, ...]
     metadata: Mapping[str, str]
     video_metadata: Mapping[str, str]
+    timecode: str = ""
+    carried: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    timeline: Timeline = field(default_factory=Timeline)
 
 
-def probe(source: Path) -> VideoFacts:
+def probe(source: Path, stream: int | None = None) -> VideoFacts:
     """Read what a video file holds; decodes one frame.
+
+    Args:
+        source: The file.
+        stream: Which of its streams is the video; None for the one that players show: of those
+            marked default, or else of all, the one with the most frames.
 
     Raises:
         PictureError: The file cannot be read, or holds no video.
+        ArgumentError: The stream is not a video.
     """
     with open_video(source) as container:
-        stream = _find_video(container, source)
-        context = stream.codec_context
+        video = choose_stream(container, source, stream)
+        context = video.codec_context
         size = (context.height, context.width)
         if min(size) < 1 or context.pix_fmt is None:
+            _check_animation(source, context.name)
             raise PictureError(
                 f"{source} does not state the size or pixel format of its video",
                 "it may hold no frames or be truncated; download or record it again",
             )
-        rate = fraction(stream.average_rate) or fraction(stream.guessed_rate) or Fraction(25)
-        aspect = fraction(stream.sample_aspect_ratio)
-        numbered = dict[str, int]()
-        tracks = [
-            Track(other.index, _words(other, numbered))
-            for other in container.streams
-            # Of MP4, a track that FFmpeg discards by itself holds the chapters' titles.
-            if other.index != stream.index and getattr(other, "discard", 0) != _DISCARDED
-        ]
+        rate = fraction(video.average_rate) or fraction(video.guessed_rate) or Fraction(25)
+        aspect = fraction(video.sample_aspect_ratio)
         chapters = [
-            chapter["metadata"].get("title", "untitled") for chapter in container.chapters()
+            chapter["metadata"].get("title") or "untitled" for chapter in container.chapters()
         ]
-        metadata, video_metadata = dict(container.metadata), dict(stream.metadata)
-        frames, counted = stream.frames or _estimate(container, stream, rate), stream.frames > 0
-        codec, index = context.name, stream.index
-        time_base = fraction(stream.time_base) or Fraction(1, 90_000)
+        metadata, video_metadata = dict(container.metadata), dict(video.metadata)
+        frames, counted = video.frames or estimated_frames(container, video, rate), video.frames > 0
+        tracks, timecode = tracks_of(container, video), timecode_of(container, video)
+        codec, index = context.name, video.index
+        time_base = fraction(video.time_base) or Fraction(1, 90_000)
         # The first frame comes last: it reads the file on.
-        first = _first_frame(container, stream)
+        first = _first_frame(container, video)
         stamp = first.pts if first is not None else None
         tagged = first if first is not None else context
-        side = {} if first is None else _side_data(first)
-        matrix = side.get("DISPLAYMATRIX")
+        side = {} if first is None else side_data(first)
+        matrix = side.get(ROTATION)
+        carried = {**named(side), **unread(source)}
+        _check_dolby_vision(source, side, carried)
         return VideoFacts(
             index=index,
             codec=codec,
@@ -161,10 +176,12 @@ def probe(source: Path) -> VideoFacts:
             ),
             aspect=aspect,
             display=tuple(np.frombuffer(matrix, np.int32).tolist()) if matrix else None,
-            mastering=side.get("MASTERING_DISPLAY_METADATA", b""),
-            light=side.get("CONTENT_LIGHT_LEVEL", b""),
+            mastering=side.get(MASTERING, b""),
+            light=side.get(LIGHT, b""),
+            carried=carried,
             interlaced=first is not None and first.interlaced_frame,
-            tracks=tuple(tracks),
+            timecode=timecode,
+            tracks=tracks,
             chapters=tuple(chapters),
             metadata=metadata,
             video_metadata=video_metadata,
@@ -172,16 +189,22 @@ def probe(source: Path) -> VideoFacts:
 
 
 @contextmanager
-def open_video(source: Path) -> Generator[InputContainer]:
+def open_video(source: Path, options: Mapping[str, str] | None = None) -> Generator[InputContainer]:
     """Open a file with FFmpeg's demuxers, as a file: no name of one can be taken for an address.
+
+    Args:
+        source: The file.
+        options: The demuxer's own.
 
     Raises:
         PictureError: It is missing, or nothing that FFmpeg knows.
     """
     try:
-        container = av.open(file_url(source))
+        container = av.open(file_url(source), options=dict(options or {}))
     except UnicodeDecodeError:  # tags that are not UTF-8
-        container = av.open(file_url(source), metadata_errors="replace")
+        container = av.open(
+            file_url(source), options=dict(options or {}), metadata_errors="replace"
+        )
     except FileNotFoundError as error:
         raise PictureError(f"{source} does not exist", "check the path") from error
     except FFmpegError as error:
@@ -202,6 +225,22 @@ def unreadable(source: Path, error: FFmpegError) -> PictureError:
     )
 
 
+@contextmanager
+def ffmpeg_errors_as_ours(source: Path) -> Generator[None]:
+    """Turn FFmpeg's errors that nobody expected into ours: none is for a user to see.
+
+    Raises:
+        BackendError: The block raised an error of FFmpeg's.
+    """
+    try:
+        yield
+    except FFmpegError as error:
+        raise BackendError(
+            f"FFmpeg failed at {source}: {reason(error)}",
+            "try another --codec or container, or remux the file first",
+        ) from error
+
+
 def reason(error: FFmpegError) -> str:
     """Return what FFmpeg says is wrong, without the names that our message has already."""
     return (error.strerror or str(error)).strip().rstrip(".")
@@ -210,29 +249,6 @@ def reason(error: FFmpegError) -> str:
 def file_url(path: Path) -> str:
     """Return the name that FFmpeg takes for this file and nothing else, whatever colons it has."""
     return f"file:{path}"
-
-
-# Any: PyAV's rational numbers are Fractions in some releases and a type of its own in others.
-def fraction(value: Any) -> Fraction | None:  # noqa: ANN401
-    """Return one of FFmpeg's rational numbers, or None where FFmpeg says nothing by 0/1 or 0/0."""
-    return Fraction(value.numerator, value.denominator) if value else None
-
-
-def _find_video(container: InputContainer, source: Path) -> VideoStream:
-    """Return the first stream of moving pictures that there is a decoder for."""
-    videos = [s for s in container.streams.video if not int(s.disposition) & _COVER]
-    for stream in videos:
-        if getattr(stream, "codec_context", None) is not None:
-            return stream
-    held = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    if videos:
-        raise PictureError(
-            f"the installed av has no decoder for the video of {source}",
-            "pip install --upgrade av, or convert the file elsewhere",
-        )
-    raise PictureError(
-        f"{source} holds no video stream, only {held}", "for pictures, use superres upscale"
-    )
 
 
 def _first_frame(container: InputContainer, stream: VideoStream) -> av.VideoFrame | None:
@@ -249,31 +265,31 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> av.VideoFram
     return None
 
 
-def _side_data(frame: av.VideoFrame) -> dict[str, bytes]:
-    # Any: av's types promise a dictionary. By place: what iterating gives differs between releases.
-    held = cast("Any", frame.side_data)
-    found = [held[place] for place in range(len(held))]
-    return {data.type.name: bytes(data) for data in found}
+def _check_animation(source: Path, codec: str) -> None:
+    """Refuse an animation that FFmpeg does not decode, with a way that works.
+
+    Raises:
+        PictureError: It is an animated WebP.
+    """
+    if codec == "webp":
+        raise PictureError(
+            f"{source} is an animated WebP, which FFmpeg does not decode",
+            "convert it to a GIF or an APNG, or its frames to a folder of PNG files, "
+            "which superres video takes with --fps",
+        )
 
 
-def _estimate(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:
-    base = fraction(stream.time_base)
-    if stream.duration and base:
-        return max(1, round(stream.duration * base * rate))
-    if container.duration:
-        return max(1, round(Fraction(container.duration, av.time_base) * rate))
-    return None
+def _check_dolby_vision(
+    source: Path, side: Mapping[str, bytes], carried: Mapping[str, bytes]
+) -> None:
+    """Refuse a video whose colours only Dolby Vision's own decoders can show.
 
-
-def _words(stream: Stream, numbered: dict[str, int]) -> str:
-    """Return what a stream is, numbered among those of its kind."""
-    cover = stream.type == "video" and int(stream.disposition) & _COVER
-    kind = "cover picture" if cover else stream.type
-    numbered[kind] = numbered.get(kind, 0) + 1
-    context = getattr(stream, "codec_context", None)
-    parts = (
-        context.name if context is not None else getattr(stream, "name", None),
-        stream.metadata.get("language"),
-    )
-    details = ", ".join(word for word in parts if word and word != "und")
-    return f"{kind} {numbered[kind]}" + (f" ({details})" if details else "")
+    Raises:
+        PictureError: It is of profile 5.
+    """
+    profile = dolby_vision_profile(carried.get(DOLBY_VISION, b""))
+    if profile == _PROFILE_WITHOUT_COLOURS or needs_dolby_vision(side):
+        raise PictureError(
+            f"{source} is Dolby Vision of profile 5: other decoders show wrong colours",
+            "convert it to HDR10 with a program that applies Dolby Vision first",
+        )

@@ -11,9 +11,9 @@ import av
 from av.codec.codec import UnknownCodecError, find_best_pix_fmt_of_list
 
 from superres.errors import ArgumentError
-from superres.video.codec_options import CodecOptions
-from superres.video.colour import LIMITED, Numbers, colour_of_copy, numbers_of
-from superres.video.probe import Colour, VideoFacts
+from superres.videofiles.codec_options import CodecOptions
+from superres.videofiles.colour import LIMITED, Numbers, colour_of_copy, numbers_of
+from superres.videofiles.probe import PICTURES, Colour, VideoFacts
 
 # What people call codecs, and FFmpeg its best encoder of each.
 _ENCODERS = {
@@ -86,7 +86,7 @@ def choose_pix_fmt(facts: VideoFacts, container: str, options: CodecOptions) -> 
     Raises:
         ArgumentError: There is no such codec or format, or they do not go together.
     """
-    return _pix_fmt(facts.pix_fmt, _encoder(facts, container, options), options.pix_fmt)
+    return _pix_fmt(facts, _encoder(facts, container, options), options.pix_fmt)
 
 
 def choose_encoding(
@@ -104,7 +104,7 @@ def choose_encoding(
         ArgumentError: There is no such codec or format, or they do not go together.
     """
     encoder = _encoder(facts, container, options)
-    pix_fmt = _pix_fmt(facts.pix_fmt, encoder, options.pix_fmt)
+    pix_fmt = _pix_fmt(facts, encoder, options.pix_fmt)
     source = numbers_of(facts.pix_fmt, facts.colour, facts.size)
     numbers, colour = colour_of_copy(source, facts.colour, pix_fmt)
     if numbers.kind != "rgb" and not any(word in encoder for word in _SAYS_RANGE):
@@ -151,7 +151,7 @@ def _encoder(facts: VideoFacts, container: str, options: CodecOptions) -> str:
     return codec.name
 
 
-def _pix_fmt(source: str, encoder: str, requested: str | None) -> str:
+def _pix_fmt(facts: VideoFacts, encoder: str, requested: str | None) -> str:
     """Return the pixel format: the one requested for, or the encoder's that loses the least."""
     formats = [format.name for format in av.Codec(encoder, "w").video_formats or ()]
     if requested is not None:
@@ -168,7 +168,12 @@ def _pix_fmt(source: str, encoder: str, requested: str | None) -> str:
             ) from error
     # The names with a j say by the format what we say by the colour range; and transparency is
     # not upscaled, so an encoder that has it gains nothing.
-    source = source.replace("yuvj", "yuv")
+    source = facts.pix_fmt.replace("yuvj", "yuv")
+    if facts.codec == PICTURES and encoder in _DEFAULTS:
+        # Hardly a player shows these codecs with chroma that is not halved.
+        source = (
+            "yuv420p10le" if numbers_of(source, facts.colour, facts.size).bits > 8 else "yuv420p"
+        )
     plain = [name for name in formats if "j" not in name and not _has_alpha(name)]
     if source in plain or not (plain or _has_alpha(source)):
         return source

@@ -1,0 +1,1 @@
+"""Video files: streams, colours, settings of their encoding. See `superres.video` for frames."""

@@ -1,0 +1,51 @@
+"""Sums at nodes hold every pixel once, and what is interpolated between them is linear."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from superres.images.coarse_correction import CELL, NodeSums, widened
+
+
+def sums_of(values, rows=3):
+    nodes = NodeSums(values.shape[1:])
+    for start in range(0, values.shape[1], rows):
+        nodes.add(values[:, start : start + rows])
+    return nodes.rows(0, -(-values.shape[1] // CELL) + 1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (7, 30), (33, 9)])
+def test_no_pixel_is_lost(size):
+    values = np.random.default_rng(0).random((2, *size), np.float32)
+    np.testing.assert_allclose(sums_of(values).sum((1, 2)), values.sum((1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 30), (33, 9)])
+def test_a_constant_has_that_mean_at_every_node(size):
+    weights = np.random.default_rng(0).random((1, *size), np.float32) + 0.1
+    means = sums_of(weights * 0.25) / sums_of(weights)
+    np.testing.assert_allclose(means, 0.25, rtol=1e-5)
+
+
+def test_rows_in_any_portions_make_the_same_sums():
+    values = np.random.default_rng(0).random((3, 29, 20), np.float32)
+    np.testing.assert_array_equal(sums_of(values, rows=1), sums_of(values, rows=29))
+
+
+def test_nodes_surround_a_row_once_the_cell_after_it_is_summed():
+    nodes = NodeSums((20, 4))
+    nodes.add(np.ones((1, CELL, 4), np.float32))
+    assert not nodes.surround(1)
+    nodes.add(np.ones((1, CELL, 4), np.float32))
+    assert nodes.surround(CELL)
+    assert not nodes.surround(CELL + 1)
+    nodes.add(np.ones((1, 4, 4), np.float32))  # the last cell has four rows
+    assert nodes.surround(20)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_columns_between_nodes_lie_on_a_line(scale):
+    line = np.arange(4, dtype=np.float32)[None, None] * CELL  # at x = 0, 8, 16, 24
+    expected = (np.arange(20 * scale) + 0.5) / scale
+    np.testing.assert_allclose(widened(line, 20 * scale, scale)[0, 0], expected, rtol=1e-5)
