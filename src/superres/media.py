@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -11,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import ArgumentError, OutputError, unknown_name
-from superres.formats.format import EncoderError, Format, Holding, ReadOnly
+from superres.formats.format import EncoderError, Format, Holding, Paged, ReadOnly
+from superres.formats.gif import Gif
 from superres.formats.heif import Avif, Heic
 from superres.formats.holding import held_header, held_pixels
 from superres.formats.jpeg import Jpeg
+from superres.formats.optional import Jpeg2000, JpegXl
 from superres.formats.png import Png
 from superres.formats.tiff import Tiff
+from superres.formats.uncompressed import Bmp, Pnm
 from superres.formats.unknown import unknown_error
 from superres.formats.webp import Webp
 from superres.frame import Bands, Values
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
+    "Page",
     "Picture",
     "WriteOptions",
     "format_for",
@@ -48,11 +54,24 @@ __all__ = [
     "open_picture",
     "picture_suffixes",
     "read_pixels",
+    "write_pages",
     "write_picture",
 ]
 
 # In the order in which they are tried on a file. A new format is a file in `formats` and a row.
-FORMATS: tuple[Format, ...] = (Png(), Jpeg(), Webp(), Tiff(), Avif(), Heic())
+FORMATS: tuple[Format, ...] = (
+    Png(),
+    Jpeg(),
+    Webp(),
+    Tiff(),
+    Avif(),
+    Heic(),
+    Gif(),
+    Bmp(),
+    Pnm(),
+    Jpeg2000(),
+    JpegXl(),
+)
 HEAD_BYTES = 256
 _DEFAULTS = WriteOptions()
 
@@ -103,6 +122,7 @@ def open_picture(
     *,
     max_pixels: int = MAX_PIXELS,
     max_planes: int = 1,
+    max_pages: int = 1,
     profile: Profile = "keep",
 ) -> Picture:
     """Read a picture's header and decide how its pixels will be read.
@@ -112,7 +132,8 @@ def open_picture(
     Args:
         source: A file, or the bytes of one.
         max_pixels: Largest number of pixels that is accepted, by the header.
-        max_planes: Largest number of pages, slices or frames that is accepted.
+        max_planes: Largest number of slices or frames that is accepted.
+        max_pages: Largest number of pages that is accepted; the first is returned.
         profile: Keep the file's ICC profile, or convert its pixels to sRGB.
 
     Raises:
@@ -127,8 +148,8 @@ def open_picture(
     for each in FORMATS:
         if each.sniff(head):
             picture = each.open(source, ReadLimits(max_pixels, profile))
-            if picture.planes > max_planes:
-                raise pages_error(source, picture.planes)
+            if picture.planes > max_planes or picture.pages > max_pages:
+                raise pages_error(source, max(picture.planes, picture.pages))
             return picture
     raise unknown_error(source, head, [each.title for each in FORMATS])
 
@@ -184,16 +205,77 @@ def write_picture(
         )
     header = Header(height, width, bands, values, metadata, planes)
     held, notes = held_header(holding, written.title, header)
-    rows = (
-        held_pixels(block, values, bands=held.bands, held=held.values)
-        for block in _checked(blocks, header)
-    )
+    rows = _held_rows(blocks, header, held)
     with atomic_output(target) as path:
         try:
             late_notes = written.write(path, rows, held, options)
         except EncoderError as error:
             raise unwritable(target, str(error)) from error
     return (*notes, *late_notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page to be written.
+
+    Attributes:
+        blocks: (h, width, channels) arrays of the dtype, from top to bottom.
+        header: What they are.
+    """
+
+    blocks: Iterable[NDArray[Any]]
+    header: Header
+
+
+def write_pages(
+    target: Path | BinaryIO,
+    pages: Iterable[Page],
+    *,
+    format: str | None = None,
+    options: WriteOptions = _DEFAULTS,
+) -> tuple[str, ...]:
+    """Encode pages one after the other, each as a picture of its own size and kind.
+
+    A page is written to a temporary file and appended, so memory does not grow with the pages.
+
+    Args:
+        target: A path, or a binary stream, which is given the finished file's bytes.
+        pages: The pages; each is pulled when the one before it is done.
+        format: Name of the format; None goes by the path's suffix.
+        options: How to encode.
+
+    Returns:
+        Notes on what the format cannot hold, each once.
+
+    Raises:
+        OutputError: See `write_picture`; or the format does not hold pages.
+        BaseException: Whatever `pages` raises comes through as it is, after cleaning up.
+    """
+    written = _format(target, format)
+    holding = _holding(written, str(target))
+    if not (holding.pages and isinstance(written, Paged)):
+        raise OutputError(
+            f"{written.title} as written here holds one page",
+            "write TIFF (.tif), or choose one page with --page",
+        )
+    notes: dict[str, None] = {}
+    with (
+        atomic_output(target) as path,
+        tempfile.TemporaryDirectory(prefix=".superres-", dir=path.parent) as folder,
+    ):
+        single = Path(folder) / "page"
+        for page in pages:
+            held, lost = held_header(holding, written.title, page.header)
+            single.touch()
+            try:
+                rows = _held_rows(page.blocks, page.header, held)
+                late = written.write(single, rows, held, options)
+                written.add_page(path, single)
+            except EncoderError as error:
+                raise unwritable(target, str(error)) from error
+            notes |= dict.fromkeys((*lost, *late))
+            single.unlink()
+    return tuple(notes)
 
 
 def _written_suffixes() -> list[str]:
@@ -216,6 +298,14 @@ def _holding(written: Format, requested: str) -> Holding:
             f"{requested} cannot be written: {written.holding.reason}", written.holding.hint
         )
     return written.holding
+
+
+def _held_rows(
+    blocks: Iterable[NDArray[Any]], header: Header, held: Header
+) -> Iterator[NDArray[Any]]:
+    """Pass blocks on as what the format can hold."""
+    for block in _checked(blocks, header):
+        yield held_pixels(block, header.values, bands=held.bands, held=held.values)
 
 
 def _checked(blocks: Iterable[NDArray[Any]], header: Header) -> Iterator[NDArray[Any]]:

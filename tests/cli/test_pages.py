@@ -20,7 +20,9 @@ def options(command) -> set[str]:
     """Return the long options of a verb and of the verbs below it."""
     below = getattr(command, "commands", {}).values()
     shown = [one for one in command.params if not getattr(one, "hidden", False)]
-    own = {name for one in shown for name in one.opts if name.startswith("--")}
+    own = {
+        name for one in shown for name in (*one.opts, *one.secondary_opts) if name.startswith("--")
+    }
     return own.union(*(options(one) for one in below)) - {"--help"}
 
 

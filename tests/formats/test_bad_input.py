@@ -141,7 +141,7 @@ def test_an_empty_file_is_an_error_that_says_so(tmp_path):
         (b"8BPS\0\1", "Photoshop"),
         (b"PK\3\4" + bytes(30), "zip"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "isom"),
-        (b"P6 2 2 255 " + bytes(12), "P6 2 2"),
+        (b"P9 2 2 255 " + bytes(12), "P9 2 2"),
     ],
 )
 def test_other_files_named_png_are_refused_by_what_they_are(tmp_path, content, word):
@@ -228,10 +228,10 @@ def test_an_image_sequence_names_the_verb_for_animations():
     assert "`superres video`" in caught.value.hint
 
 
-def test_a_tiff_of_pages_names_the_verb_for_many_frames():
+def test_a_tiff_of_pages_names_the_verb_that_takes_them():
     with pytest.raises(PictureError, match=r"holds 3 pictures \(pages\)") as caught:
         open_picture(raw_tiff(ramp(8, 8, 3), 2, pages=3))
-    assert "`superres burst`" in caught.value.hint
+    assert "`superres upscale` takes all pages" in caught.value.hint
 
 
 def test_a_tiff_whose_directories_run_in_a_circle_ends():

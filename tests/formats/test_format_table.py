@@ -10,6 +10,7 @@ import pytest
 
 from superres.data.folders import find_pictures
 from superres.errors import OutputError, UnknownNameError
+from superres.evaluate.benchmark import _pictures
 from superres.jobs.plan import find_sources
 from superres.media import FORMATS, format_for
 
@@ -41,7 +42,7 @@ def test_an_unknown_suffix_suggests_the_nearest(name, near):
     assert near in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["a", "a.", ".png", "a.gif"])
+@pytest.mark.parametrize("name", ["a", "a.", ".png", "a.tga"])
 def test_a_name_without_a_known_suffix_is_refused(name):
     with pytest.raises(UnknownNameError):
         format_for(Path(name))
@@ -51,13 +52,41 @@ def test_formats_go_by_name_and_by_suffix():
     by_name = {each.name: each for each in FORMATS}
     assert format_for("jpg") is format_for("JPEG") is by_name["jpeg"]
     assert format_for("tif") is by_name["tiff"]
-    with pytest.raises(UnknownNameError, match="bmp"):
-        format_for("bmp")
+    with pytest.raises(UnknownNameError, match="tga"):
+        format_for("tga")
 
 
 @pytest.mark.parametrize(
     "suffix",
-    [".avif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"],
+    [
+        ".apng",
+        ".avif",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".j2k",
+        ".jfif",
+        ".jif",
+        ".jp2",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".jxl",
+        ".mpo",
+        ".pam",
+        ".pbm",
+        ".pfm",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ],
 )
 def test_every_suffix_counts_wherever_folders_are_searched(tmp_path, suffix):
     (tmp_path / f"a{suffix}").touch()
@@ -66,6 +95,7 @@ def test_every_suffix_counts_wherever_folders_are_searched(tmp_path, suffix):
     assert [found.path.name for found in find_pictures([tmp_path])] == [f"a{suffix}"]
     found, _ = find_sources([tmp_path], recursive=False)
     assert [source.path.name for source in found] == [f"a{suffix}"]
+    assert [path.name for path in _pictures(tmp_path)] == [f"a{suffix}"]
 
 
 def test_no_two_formats_share_a_name_or_a_suffix():

@@ -41,12 +41,14 @@ READ_AND_DROP = """
 """
 
 
-@pytest.fixture
-def run(tmp_path):
+@pytest.fixture(params=["damaged", "damaged, and mended elsewhere"])
+def run(tmp_path, request):
     """Runs a script beside a damaged JPEG, in a process of its own, for it might abort."""
     whole = encoded(noise(24, 24, 3), "jpeg")
-    at = whole.index(b"\xff\xc4")  # a byte too many before the tables of the Huffman codes
-    (tmp_path / "damaged.jpg").write_bytes(whole[:at] + b"\0" + whole[at:])
+    at = whole.index(b"\xff\xc4")  # bytes too many before the tables of the Huffman codes
+    stray = b"" if request.param == "damaged" else bytes(18)
+    damaged = whole[:at] + stray + whole[at:-200] + b"\xff\xd9"
+    (tmp_path / "damaged.jpg").write_bytes(damaged)
 
     def run(script, **environment):
         path = os.pathsep.join(map(os.path.abspath, sys.path))
@@ -67,7 +69,7 @@ def test_a_file_that_the_collector_closes_while_another_is_closed_does_not_end_t
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "damaged.jpg cannot be read as JPEG: "
-        "Corrupt JPEG data: 1 extraneous bytes before marker 0xc4\nalive\n"
+        "Corrupt JPEG data: premature end of data segment\nalive\n"
     )
 
 

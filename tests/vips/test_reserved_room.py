@@ -10,6 +10,7 @@ import pytest
 import pyvips
 from picture_files import encoded, png_chunks, ramp
 
+from superres.vips import reserved
 from superres.vips.reserved import (
     append_png_xmp,
     fill,
@@ -184,3 +185,21 @@ def test_no_two_stand_ins_of_a_process_differ_in_more_than_their_size():
     assert differing & {*range(38, 42)}
     assert differing & {*range(82, 86)}
     assert differing <= {*range(38, 42), *range(82, 86)}
+
+
+@pytest.mark.parametrize("first", [0, 1, 32, 255])
+def test_there_is_room_whatever_bytes_the_mark_is_drawn_as(tmp_path, monkeypatch, first):
+    """libexif clears the first eight bytes of a comment that begins with a zero."""
+
+    def forget():
+        for cached in (reserved._mark, reserved._overhead):
+            cached.cache_clear()
+
+    monkeypatch.setattr(reserved.secrets, "token_bytes", lambda count: bytes([first] * count))
+    forget()
+    try:
+        path = file_with_room(tmp_path, "jpeg", len(EXIF))
+        assert fill(path, EXIF)
+        assert exif_in(path).startswith(EXIF)
+    finally:
+        forget()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -33,6 +33,7 @@ class Holding:
         alpha: Whether it holds alpha.
         grey: Whether it holds grey pictures; else they are written as RGB.
         planes: Whether it holds several planes.
+        pages: Whether it holds pages: pictures of their own size and kind; see `Paged`.
         longest_edge: Largest height and width in pixels.
         lossless: Whether it can lose no detail.
         quality: Quality of lossy coding by default, 1 to 100; 0 if there is none.
@@ -50,6 +51,7 @@ class Holding:
     alpha: bool = True
     grey: bool = True
     planes: bool = False
+    pages: bool = False
     longest_edge: int = 2**31 - 1
     lossless: bool = True
     quality: int = 0
@@ -136,5 +138,22 @@ class Format(Protocol):
 
         Raises:
             EncoderError: The file cannot be encoded or written.
+        """
+        ...
+
+
+@runtime_checkable
+class Paged(Protocol):
+    """What a format has besides whose `Holding` says that it holds pages."""
+
+    def add_page(self, path: Path, page: Path) -> None:
+        """Append the finished file of a page.
+
+        Args:
+            path: The file that grows, empty before its first page.
+            page: The file of one page, written by `Format.write`.
+
+        Raises:
+            EncoderError: It cannot be appended.
         """
         ...

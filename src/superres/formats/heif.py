@@ -78,7 +78,7 @@ class Heic:
 
     name = "heic"
     title = "HEIC"
-    suffixes = (".heic", ".heif")
+    suffixes = (".heic", ".heif", ".hif")
     holding = ReadOnly("HEIC needs an HEVC encoder", "write AVIF (.avif) instead")
 
     def sniff(self, head: bytes) -> bool:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from superres.errors import PictureError
 from superres.formats.format import MAX_RESERVED_BYTES, Holding
 from superres.metadata.iptc import MAX_JPEG_IPTC_BYTES
-from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions, stream_of
+from superres.metadata.picture import (
+    Header,
+    Notes,
+    Picture,
+    ReadLimits,
+    WriteOptions,
+    name_of,
+    stream_of,
+)
 
 if TYPE_CHECKING:
     import pyvips
@@ -22,7 +32,7 @@ class Jpeg:
 
     name = "jpeg"
     title = "JPEG"
-    suffixes = (".jpg", ".jpeg", ".jpe", ".jfif")
+    suffixes = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo")
     holding = Holding(
         dtypes=("uint8",),
         alpha=False,
@@ -43,12 +53,22 @@ class Jpeg:
         """Read a JPEG's header."""
         import pyvips
 
-        from superres.formats.compression import jpeg_quality
+        from superres.decoding.compression import jpeg_quality
+        from superres.mending.flaws import flaw_notes
+        from superres.mending.jpeg import mend_jpeg
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
-            found = Found(coded_quality=jpeg_quality(stream))
-        loader = Loader(self.name, self.title, pyvips.Image.jpegload_source)
+            mended = mend_jpeg(source, stream)
+        with closing(mended.file.open() if mended.file else stream_of(source)) as stream:
+            quality = jpeg_quality(stream)
+        found = Found(coded_quality=quality, patched=mended.file, notes=flaw_notes(mended.flaws))
+        loader = Loader(
+            self.name,
+            self.title,
+            pyvips.Image.jpegload_source,
+            explain=partial(_unread, name_of(source)),
+        )
         return open_image(source, loader, limits, found)
 
     def write(
@@ -64,3 +84,14 @@ class Jpeg:
 
         held, notes = held_metadata(self.holding, self.title, header)
         return (*notes, *save_with_exif(path, rows, header, saver, held=held))
+
+
+def _unread(name: str, reason: str) -> PictureError | None:
+    """Return the error for a kind of JPEG that the decoder does not have; None for damage."""
+    if not reason.startswith("Unsupported JPEG"):
+        return None
+    what = reason.removeprefix("Unsupported JPEG ")
+    return PictureError(
+        f"{name} is a JPEG of a kind that is not read here ({what}): 8-bit JPEGs are",
+        "save it as 16-bit PNG or TIFF, or as 8-bit JPEG: ImageMagick can",
+    )

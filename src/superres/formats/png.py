@@ -34,7 +34,7 @@ class Png:
 
     name = "png"
     title = "PNG"
-    suffixes = (".png",)
+    suffixes = (".png", ".apng")
     holding = Holding(
         dtypes=("uint8", "uint16"), exif_bytes=MAX_RESERVED_BYTES, whole_word_icc=True
     )

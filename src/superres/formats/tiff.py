@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.formats.format import Holding
+from superres.formats.format import EncoderError, Holding
 from superres.metadata.picture import (
     Header,
     Notes,
     Picture,
     ReadLimits,
     WriteOptions,
-    pages_error,
+    name_of,
     stream_of,
     unreadable,
 )
@@ -26,46 +27,101 @@ from superres.metadata.picture import (
 if TYPE_CHECKING:
     import pyvips
 
+    from superres.decoding.tiff_pages import TiffPage
+    from superres.mending.patches import Patched
     from superres.metadata.header import Metadata
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
+_HEAD_BYTES = 32
+BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
 
 
 class Tiff:
-    """TIFF: 8 or 16 bits or 32-bit float, grey or RGB, with alpha, lossless; one page."""
+    """TIFF: 8 or 16 bits or 32-bit float, grey or RGB, with alpha, lossless; pages."""
 
     name = "tiff"
     title = "TIFF"
     suffixes = (".tif", ".tiff")
-    holding = Holding(dtypes=("uint8", "uint16", "float32"), iptc_bytes=2**31 - 1)
+    holding = Holding(dtypes=("uint8", "uint16", "float32"), iptc_bytes=2**31 - 1, pages=True)
 
     def sniff(self, head: bytes) -> bool:
         """Look for TIFF's and BigTIFF's marks in both byte orders."""
         return head.startswith(_STARTS)
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
-        """Read a TIFF's header and tags; several pages are refused."""
+        """Read the header and tags of a page."""
+        from superres.decoding.camera_raw import raw_error, raw_kind
+        from superres.decoding.tiff_pages import read_tiff_pages
+        from superres.metadata.tags import TagError
+
+        with closing(stream_of(source)) as stream:
+            kind = raw_kind(stream.read(_HEAD_BYTES))
+            if kind:
+                raise raw_error(source, kind)
+            try:
+                found = read_tiff_pages(stream)
+            except TagError as error:
+                raise unreadable(source, self.title, str(error)) from error
+        if found.camera_raw:
+            raise raw_error(source)
+
+        def page(number: int) -> Picture:
+            opened = self._open_page(source, found.pages[number - 1], found.notes, limits)
+            return replace(opened, pages=len(found.pages), _page=page)
+
+        return page(1)
+
+    def add_page(self, path: Path, page: Path) -> None:
+        """Append the finished file of a page."""
+        from superres.metadata.tags import TagError
+        from superres.vips.tiff_join import add_page
+
+        try:
+            add_page(path, page)
+        except TagError as error:
+            raise EncoderError(str(error)) from error
+
+    def _open_page(
+        self, source: Path | bytes, page: TiffPage, notes: Notes, limits: ReadLimits
+    ) -> Picture:
         import pyvips
 
+        from superres.decoding.tiff_coding import coding_error
+        from superres.mending.tiff import page_view
         from superres.metadata.tags import TagError
         from superres.metadata.tiff_facts import read_tiff_facts
         from superres.vips.decode import Found, Loader, open_image
 
+        patched: Patched | None = None
         with closing(stream_of(source)) as stream:
+            view = page_view(source, stream, page.at)
+        with closing(view.open()) as stream:
             try:
                 facts = read_tiff_facts(stream)
             except TagError as error:
                 raise unreadable(source, self.title, str(error)) from error
-        if facts.pages > 1:
-            raise pages_error(source, facts.pages)
-        found = Found(exif=facts.exif, alpha=facts.alpha, iptc=facts.iptc, notes=facts.notes)
+        name = name_of(source)
+        if page.index is None:
+            mended = _mended(source, page.at)
+            if mended is None:
+                raise unreadable(source, self.title, "its picture lies partly outside the file")
+            patched = mended[0]
+        found = Found(
+            exif=facts.exif,
+            alpha=facts.alpha,
+            iptc=facts.iptc,
+            notes=(*notes, *facts.notes),
+            patched=patched,
+            mend=None if patched else partial(_mended, source, page.at),
+        )
         loader = Loader(
             self.name,
             self.title,
             pyvips.Image.tiffload_source,
             orientation="tag",
             own_exif=True,
+            explain=partial(coding_error, name, page.coding),
+            options={"page": page.index or 0},
         )
         return open_image(source, loader, limits, found)
 
@@ -85,7 +141,7 @@ class Tiff:
                 compression="none" if plain else "deflate",
                 level=max(1, options.compression),
                 predictor="none" if plain else "float" if dtype.kind == "f" else "horizontal",
-                bigtiff=values * dtype.itemsize > _BIG_TIFF_BYTES,
+                bigtiff=options.past_4_gb or values * dtype.itemsize > BIG_TIFF_BYTES,
                 resunit="inch",
                 keep=keep,
             )
@@ -94,6 +150,16 @@ class Tiff:
         header = replace(header, metadata=replace(held, exif=None, iptc=None))
         save(path, rows, header, saver)
         return (*notes, *_finish(path, held))
+
+
+def _mended(source: Path | bytes, at: int) -> tuple[Patched, Notes] | None:
+    """Return the picture whose directory is at an offset, without flaws, and notes on them."""
+    from superres.mending.flaws import flaw_notes
+    from superres.mending.tiff import clean_tiff
+
+    with closing(stream_of(source)) as stream:
+        clean = clean_tiff(source, stream, at)
+    return (clean.file, flaw_notes(clean.flaws)) if clean else None
 
 
 def _finish(path: Path, held: Metadata) -> Notes:

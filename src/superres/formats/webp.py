@@ -48,11 +48,11 @@ class Webp:
         """Read a WebP's header; animations are refused."""
         import pyvips
 
-        from superres.formats.compression import webp_quality
+        from superres.decoding.compression import webp_quality, webp_says_lossless
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
-            found = Found(coded_quality=webp_quality(stream))
+            found = Found(coded_quality=webp_quality(stream), lossless=webp_says_lossless(stream))
         loader = Loader(self.name, self.title, pyvips.Image.webpload_source, many=_moving)
         return open_image(source, loader, limits, found)
 

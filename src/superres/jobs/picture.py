@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from superres import zoo
@@ -21,13 +23,25 @@ from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
 from superres.jobs.size import settle_size
-from superres.jobs.spec import PictureJob, checked_arguments
-from superres.media import MAX_PIXELS, Picture, WriteOptions, open_picture, write_picture
+from superres.jobs.spec import PIPE, PictureJob, checked_arguments
+from superres.media import (
+    MAX_PIXELS,
+    Page,
+    Picture,
+    WriteOptions,
+    format_for,
+    open_picture,
+    write_pages,
+    write_picture,
+)
+from superres.metadata.picture import Header
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.watch import Watch
 
-_QUEUE_BLOCKS = 2  # queued between reading, running and writing
+MAX_PAGES = 10_000
+_LARGE_FILE_BYTES = 3 * 2**30
+_QUEUE_BLOCKS = 2  # blocks that wait between reading, running and writing
 
 
 def upscale_picture(
@@ -45,7 +59,7 @@ def upscale_picture(
         What was done.
 
     Raises:
-        PictureError: The input is not a picture, is damaged, too large or of several pages.
+        PictureError: The input is not a picture, is damaged or too large.
         OutputError: The target is the input, exists, or cannot be written.
         ArgumentError: The scale, size or format is not possible.
         BackendError: The network failed, also in fp32; nothing is written.
@@ -55,20 +69,29 @@ def upscale_picture(
     check_outputs(job)
     upscaler = None if job.model == zoo.AUTO else models.upscaler(job.model, job.run)
     source, target = pipes.read(job.source), pipes.open_target(job.target)
-    picture = open_picture(source, max_pixels=max_pixels, profile=job.profile)
+    picture = open_picture(source, max_pixels=max_pixels, max_pages=MAX_PAGES, profile=job.profile)
+    picture = picture if job.page is None else picture.page(job.page)
     upscaler = upscaler or models.upscaler(_choose_model(source, picture, watch), job.run)
     route = _plan(job, picture, upscaler, max_pixels)
-    notes = write_picture(
-        target,
-        _rows(picture, upscaler, route, watch),
-        height=route.target[0],
-        width=route.target[1],
-        bands=picture.bands,
-        values=picture.values,
-        metadata=picture.metadata,
-        format=job.format or (None if isinstance(target, Path) else picture.format),
-        options=WriteOptions(quality=job.quality),
-    )
+    format = job.format or (None if isinstance(target, Path) else picture.format)
+    options = _options(job, picture)
+    if picture.pages > 1 and job.page is None:
+        pages = _Pages(job, picture, upscaler, watch, max_pixels)
+        notes = write_pages(
+            target, pages, format=format, options=replace(options, past_4_gb=pages.past_4_gb)
+        )
+    else:
+        notes = write_picture(
+            target,
+            _rows(picture, upscaler, route, watch),
+            height=route.target[0],
+            width=route.target[1],
+            bands=picture.bands,
+            values=picture.values,
+            metadata=picture.metadata,
+            format=format,
+            options=options,
+        )
     return Report(
         source=job.names[0],
         target=job.names[1],
@@ -78,7 +101,7 @@ def upscale_picture(
         output_size=route.target,
         **network_facts(upscaler.state(route, watch)),
         seconds=time.perf_counter() - began,
-        notes=(*picture.notes, *watch.notes, *notes),
+        notes=tuple(dict.fromkeys((*picture.notes, *watch.notes, *notes))),
     )
 
 
@@ -137,6 +160,15 @@ def enlarge(
     return upscale_file(source, target, scale=scale, size=size, model=model, overwrite=overwrite)
 
 
+def _options(job: PictureJob, picture: Picture) -> WriteOptions:
+    """Return how the result is encoded; unless requested otherwise, without loss as the source."""
+    lossless = job.lossless
+    if lossless is None and job.quality is None and picture.lossless:
+        target = job.format or (picture.format if job.target == PIPE else job.target)
+        lossless = format_for(target).name == picture.format
+    return WriteOptions(quality=job.quality, lossless=bool(lossless))
+
+
 def _choose_model(source: Path | bytes, picture: Picture, watch: Watch) -> str:
     """Return the family chosen for a picture, and note the reason."""
     choice = choose_model(picture)
@@ -170,10 +202,61 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
     return route
 
 
+class _Pages:
+    """The pages of a file, each upscaled when the one before it is written.
+
+    All pages are planned before the first is upscaled: a size that cannot be costs no work.
+    """
+
+    def __init__(
+        self, job: PictureJob, first: Picture, upscaler: Upscaler, watch: Watch, max_pixels: int
+    ) -> None:
+        self._first, self._upscaler, self._watch = first, upscaler, watch
+        self._routes: list[Route] = []
+        plain_bytes = 0
+        for number in range(1, first.pages + 1):
+            page = first.page(number)
+            route = _plan(job, page, upscaler, max_pixels)
+            height, width = route.target
+            item = np.dtype(page.values.dtype).itemsize
+            plain_bytes += height * width * page.bands.channels * item
+            self._routes.append(route)
+        self.past_4_gb = plain_bytes > _LARGE_FILE_BYTES
+        watch.note(f"{first.pages} pages, each upscaled by itself; the sizes are the first one's")
+
+    def __iter__(self) -> Iterator[Page]:
+        total = sum(route.target[0] for route in self._routes)
+        done = 0
+        for number, route in enumerate(self._routes, 1):
+            picture = self._first.page(number)
+            for note in picture.notes:
+                self._watch.note(note)
+            header = Header(*route.target, picture.bands, picture.values, picture.metadata)
+            yield Page(
+                _rows(picture, self._upscaler, route, self._watch, before=done, total=total), header
+            )
+            done += route.target[0]
+
+
 def _rows(
-    picture: Picture, upscaler: Upscaler, route: Route, watch: Watch
+    picture: Picture,
+    upscaler: Upscaler,
+    route: Route,
+    watch: Watch,
+    *,
+    before: int = 0,
+    total: int = 0,
 ) -> Iterator[NDArray[Any]]:
-    """Read, run and round in two threads; the caller's thread encodes and writes."""
+    """Read, run and round in two threads; the caller's thread encodes and writes.
+
+    Args:
+        picture: What is read.
+        upscaler: What upscales it.
+        route: The passes.
+        watch: Told of the rows written.
+        before: Rows of other pages that are written already.
+        total: Rows of all pages; 0 for this one's.
+    """
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values
     small = prefetch(picture.rows(), depth=_QUEUE_BLOCKS, convert=partial(to_unit, values=values))
@@ -183,4 +266,4 @@ def _rows(
         yield block
         done += len(block)
         watch.check()
-        watch.progress(done, route.target[0])
+        watch.progress(before + done, total or route.target[0])

@@ -154,15 +154,19 @@ class PictureJob(UpscaleJob, frozen=True):
 
     Attributes:
         profile: Keep the ICC profile, or convert to sRGB.
-        format: Format of the result; None derives it from the target's name, for a pipe from the
-            source.
+        page: The one page of a file of several that is upscaled, from 1; None takes all.
+        format: Format of the result; None goes by the target's name, in a pipe by the source.
         quality: Quality of lossy formats; None takes each format's default.
+        lossless: Whether no detail may be lost in coding; None does as the source does, where the
+            format of the result is the same and no quality is requested.
     """
 
     kind: Literal["picture"] = "picture"
     profile: Literal["keep", "srgb"] = "keep"
+    page: PositiveInt | None = None
     format: str | None = None
     quality: Quality | None = None
+    lossless: bool | None = None
 
 
 class VideoJob(UpscaleJob, frozen=True):

@@ -22,6 +22,7 @@ BLOCK_ROWS = 64
 
 Notes = tuple[str, ...]
 Profile = Literal["keep", "srgb"]
+OpenPage = Callable[[int], "Picture"]
 Decode = Callable[[int, int], Iterator[NDArray[Any]]]
 
 
@@ -65,9 +66,11 @@ class Picture:
         format: Name of its format.
         title: The format's name in words.
         notes: What was converted or cannot be kept, in words.
-        planes: Pictures of this size and kind in the file: pages, slices or frames.
+        planes: Pictures of this size and kind in the file: frames or slices.
         coded_quality: About the quality of libjpeg or libwebp that it was coded with, 0 to 100;
             None if it is lossless or unknown.
+        pages: Pictures of their own in the file, of which this is one: pages of a scan.
+        lossless: Whether its format could have lost detail, and the file says that it did not.
     """
 
     height: int
@@ -81,6 +84,25 @@ class Picture:
     _decode: Decode = field(repr=False)
     planes: int = 1
     coded_quality: int | None = None
+    lossless: bool = False
+    pages: int = 1
+    _page: OpenPage | None = field(default=None, repr=False)
+
+    def page(self, number: int) -> Picture:
+        """Open a page: a picture of its own, whose size, bands, values and metadata may differ.
+
+        Args:
+            number: Which one, from 1.
+
+        Raises:
+            PictureError: The page is damaged or too large.
+            ArgumentError: There is no such page.
+        """
+        if not 1 <= number <= self.pages:
+            raise ArgumentError(
+                f"page {number} was requested, the file has {self.pages}", "pages count from 1"
+            )
+        return self._page(number) if self._page else self
 
     def rows(self, plane: int = 0, *, block: int = BLOCK_ROWS) -> Iterator[NDArray[Any]]:
         """Decode one plane from top to bottom.
@@ -134,13 +156,20 @@ class WriteOptions:
         quality: Of lossy coding, 1 to 100; None takes each format's default.
         lossless: Lose no detail in formats that can, at several times the size.
         compression: Effort of deflate in formats that use it, 0 (none) to 9.
+        past_4_gb: Whether the file must be able to grow past 4 GB, as more pages will follow.
     """
 
     quality: int | None = None
     lossless: bool = False
     compression: int = 2
+    past_4_gb: bool = False
 
     def __post_init__(self) -> None:
+        if self.quality is not None and self.lossless:
+            raise ArgumentError(
+                f"a quality of {self.quality} and lossless coding are both requested",
+                "choose one of them",
+            )
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise ArgumentError(f"quality must be 1 to 100, got {self.quality}", "95 is a good one")
         if not 0 <= self.compression <= 9:
@@ -223,7 +252,7 @@ def pages_error(source: Path | bytes, pages: int) -> PictureError:
     """Build the error for an input of several pages."""
     return PictureError(
         f"{name_of(source)} holds {pages} pictures (pages); expected one",
-        "save one page as its own file; `superres burst` fuses frames of one scene",
+        "save one page as its own file; `superres upscale` takes all pages, or one with --page",
     )
 
 

@@ -67,6 +67,14 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         str | None, typer.Option("--format", "-f", help="png, jpg, webp, tiff, avif. [the input's]")
     ] = None,
     quality: Quality = None,
+    lossless: Annotated[
+        bool | None,
+        typer.Option(
+            "--lossless/--lossy",
+            help="Lose no detail in webp and avif. [as the input, in the same format]",
+            show_default=False,
+        ),
+    ] = None,
     ensemble: Ensemble = False,
     alpha: Annotated[
         Literal["network", "resize"], typer.Option(help="How transparency is upscaled.")
@@ -74,6 +82,9 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     profile: Annotated[
         Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
     ] = "keep",
+    page: Annotated[
+        int | None, typer.Option(min=1, help="The one page of a multi-page file, from 1. [all]")
+    ] = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
     device: Device = "auto",
@@ -114,6 +125,11 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
             "use one of them",
             overwrite and skip_existing,
         ),
+        (
+            f"--lossless and --quality {quality} are both given",
+            "use one of them",
+            bool(lossless and quality),
+        ),
     )
 
     from superres.cli.batch import open_pipes, run_batch
@@ -145,8 +161,10 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
                 run=run,
                 max_pixels=max_pixels,
                 profile=profile,
+                page=page,
                 format=format,
                 quality=quality,
+                lossless=lossless,
             )
             for task in plan.tasks
         ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import pyvips
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from superres.errors import PictureError
 from superres.frame import Values
+from superres.mending.patches import Patched
 from superres.metadata.exif import exif_orientation
 from superres.metadata.header import blob, collect_metadata, profile_of
 from superres.metadata.picture import Picture, ReadLimits, name_of, unreadable
@@ -23,6 +24,8 @@ from superres.vips.levels import full_range, nearest_straight
 from superres.vips.library import UNREAD, prepare_library, reason_of
 
 _OTHER_HINT = "save it as 8-bit, 16-bit or 32-bit float grey or RGB first"
+Mend = Callable[[], tuple[Patched, tuple[str, ...]] | None]
+
 _ROWWISE = (1, 2)  # orientations whose rows come in the file's own order
 
 
@@ -40,6 +43,8 @@ class Loader:
         own_exif: Whether EXIF comes from `Found` alone, as libvips does not see it.
         spare_bits: Whether samples of 10 or 12 bits come shifted to the top of 16.
         damaged_hint: What to do about a file that fails; "" for a damaged one.
+        explain: Builds the error for a reason that is no damage, or returns None.
+        options: What else the loader is told.
     """
 
     name: str
@@ -50,11 +55,19 @@ class Loader:
     own_exif: bool = False
     spare_bits: bool = False
     damaged_hint: str = ""
+    explain: Callable[[str], PictureError | None] | None = None
+    options: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a format's own reader found in a file without libvips; None where libvips knows."""
+    """What a format's own reader found in a file without libvips; None where libvips knows.
+
+    Attributes:
+        patched: The file as libvips is to see it, if that is not as it is.
+        mend: Returns the file without flaws that cost no pixel, and notes on them, or None if it
+            has no such flaw; called where libvips complains.
+    """
 
     exif: bytes | None = None
     xmp: bytes | None = None
@@ -63,7 +76,10 @@ class Found:
     iptc: bytes | None = None
     profile: bool = False
     coded_quality: int | None = None
+    lossless: bool = False
     notes: tuple[str, ...] = ()
+    patched: Patched | None = None
+    mend: Mend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +87,12 @@ class _Recipe:
     """How the pixels are made from the file."""
 
     source: Path | bytes
+    content: Path | bytes | Patched
     loader: Loader
     orientation: int
     colour: Colour
     bits: int
+    mend: Mend | None
 
 
 def open_image(
@@ -96,19 +114,48 @@ def open_image(
             that are not read.
     """
     prepare_library()
-    name = name_of(source)
     try:
-        image = _load(source, loader, "sequential")
-        limits.check_size(name, image.height, image.width)
-        pages = _number(image, "n-pages")
-        if loader.many and pages > 1:
-            raise loader.many(source, pages)
-        icc = profile_of(image)
-        colour = plan_colour(image, name, icc=icc, alpha=found.alpha, profile=limits.profile)
-        # Building the conversion checks the profile; no pixel is decoded yet.
-        convert_colour(image, colour)
+        return _open(source, loader, limits, found)
+    except pyvips.Error as error:
+        mended = found.mend and found.mend()
+        if not mended:
+            raise _failed(source, loader, error) from error
+    patched, notes = mended
+    found = replace(found, patched=patched, mend=None, notes=(*found.notes, *notes))
+    try:
+        return _open(source, loader, limits, found)
     except pyvips.Error as error:
         raise _failed(source, loader, error) from error
+
+
+def _open(source: Path | bytes, loader: Loader, limits: ReadLimits, found: Found) -> Picture:
+    content = found.patched or source
+    image, place = _load(content, loader, "sequential")
+    try:
+        return _described(image, source, content, loader, limits, found)
+    finally:
+        del image
+        place.close()
+
+
+def _described(
+    image: pyvips.Image,
+    source: Path | bytes,
+    content: Path | bytes | Patched,
+    loader: Loader,
+    limits: ReadLimits,
+    found: Found,
+) -> Picture:
+    """Return what an image is, and how its pixels are read."""
+    name = name_of(source)
+    limits.check_size(name, image.height, image.width)
+    pages = _number(image, "n-pages")
+    if loader.many and pages > 1:
+        raise loader.many(source, pages)
+    icc = profile_of(image)
+    colour = plan_colour(image, name, icc=icc, alpha=found.alpha, profile=limits.profile)
+    # Building the conversion checks the profile; no pixel is decoded yet.
+    convert_colour(image, colour)
     exif = found.exif or (None if loader.own_exif else blob(image, "exif-data"))
     metadata, notes = collect_metadata(
         image, icc=colour.icc, exif=exif, xmp=found.xmp, dpi=found.dpi, iptc=found.iptc
@@ -120,7 +167,7 @@ def open_image(
     if orientation > 4:
         height, width = width, height
     bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
-    recipe = _Recipe(source, loader, orientation, colour, bits)
+    recipe = _Recipe(source, content, loader, orientation, colour, bits, found.mend)
     return Picture(
         height=height,
         width=width,
@@ -131,19 +178,43 @@ def open_image(
         title=loader.title,
         notes=(*found.notes, *colour.notes, *notes),
         coded_quality=found.coded_quality,
+        lossless=found.lossless,
         _decode=lambda plane, block: _rows(recipe, (height, width), block),
     )
 
 
 def _rows(recipe: _Recipe, size: tuple[int, int], block: int) -> Iterator[NDArray[Any]]:
-    source, (height, width) = recipe.source, size
-    shape = (width, recipe.colour.bands.channels)
+    """Yield rows; where libvips complains, go on from there in the mended file, if there is one."""
+    done = 0
     try:
-        image = _upright(recipe)
-        if (image.height, image.width, image.bands) != (height, *shape):
-            raise PictureError(f"{name_of(source)} changed while it was read", "run it once more")
-        region = pyvips.Region.new(image)
-        for top in range(0, height, block):
+        for pixels in _rows_from(recipe, size, block, 0):
+            yield pixels
+            done += len(pixels)
+    except pyvips.Error as error:
+        mended = recipe.mend and recipe.mend()
+        if not mended:
+            raise _failed(recipe.source, recipe.loader, error) from error
+        recipe = replace(recipe, content=mended[0])
+        try:
+            yield from _rows_from(recipe, size, block, done)
+        except pyvips.Error as again:
+            raise _failed(recipe.source, recipe.loader, again) from again
+
+
+def _rows_from(
+    recipe: _Recipe, size: tuple[int, int], block: int, begin: int
+) -> Iterator[NDArray[Any]]:
+    height, width = size
+    shape = (width, recipe.colour.bands.channels)
+    image, place = _upright(recipe)
+    if (image.height, image.width, image.bands) != (height, *shape):
+        place.close()
+        raise PictureError(
+            f"{name_of(recipe.source)} changed while it was read", "run it once more"
+        )
+    region = pyvips.Region.new(image)
+    try:
+        for top in range(begin, height, block):
             count = min(block, height - top)
             data = region.fetch(0, top, width, count)
             pixels = np.frombuffer(data, np.dtype(recipe.colour.dtype)).reshape(count, *shape)
@@ -152,12 +223,16 @@ def _rows(recipe: _Recipe, size: tuple[int, int], block: int) -> Iterator[NDArra
             if recipe.colour.rounded_down:
                 pixels = nearest_straight(pixels)
             yield pixels
-    except pyvips.Error as error:
-        raise _failed(source, recipe.loader, error) from error
+    finally:
+        del region, image  # before what they read from
+        place.close()
 
 
 def _failed(source: Path | bytes, loader: Loader, error: pyvips.Error) -> PictureError:
     reason = reason_of(error)
+    explained = loader.explain and loader.explain(reason)
+    if explained:
+        return explained
     hint = _OTHER_HINT if reason.endswith(UNREAD) else loader.damaged_hint
     return unreadable(source, loader.title, reason, hint)
 
@@ -177,24 +252,61 @@ def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None) -> int
 
 
 def _load(
-    source: Path | bytes, loader: Loader, access: Literal["sequential", "random"]
-) -> pyvips.Image:
-    """Open a file with the one loader of its format; the slightest damage is an error."""
-    if isinstance(source, Path):
-        # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
-        place = pyvips.Source.new_from_file(cast("str", os.fsencode(source)))
-    else:
-        place = pyvips.Source.new_from_memory(source)
-    return loader.load(place, access=access, fail_on="warning")
+    content: Path | bytes | Patched, loader: Loader, access: Literal["sequential", "random"]
+) -> tuple[pyvips.Image, _Place]:
+    """Open a file with the one loader of its format; the slightest damage is an error.
+
+    Returns:
+        The image, and what it reads from, which must outlive it.
+    """
+    place = _Place(content)
+    try:
+        image = loader.load(place.source, access=access, fail_on="warning", **loader.options)
+    except pyvips.Error:
+        place.close()
+        raise
+    return image, place
 
 
-def _upright(recipe: _Recipe) -> pyvips.Image:
+class _Place:
+    """What libvips reads from."""
+
+    source: pyvips.Source
+
+    def __init__(self, content: Path | bytes | Patched) -> None:
+        self._stream: BinaryIO | None = None
+        if isinstance(content, Path):
+            # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
+            self.source = pyvips.Source.new_from_file(cast("str", os.fsencode(content)))
+        elif isinstance(content, bytes):
+            self.source = pyvips.Source.new_from_memory(content)
+        else:
+            self._stream = content.open()
+            custom = pyvips.SourceCustom()
+            custom.on_read(self._read)
+            custom.on_seek(self._seek)
+            self.source = custom
+
+    def close(self) -> None:
+        """Close the file; libvips finds it at its end from now on."""
+        if self._stream:
+            self._stream.close()
+
+    def _read(self, size: int) -> bytes:
+        return b"" if not self._stream or self._stream.closed else self._stream.read(size)
+
+    def _seek(self, offset: int, whence: int) -> int:
+        return -1 if not self._stream or self._stream.closed else self._stream.seek(offset, whence)
+
+
+def _upright(recipe: _Recipe) -> tuple[pyvips.Image, _Place]:
     """Open the file again and convert and turn it, lazily."""
     access = "sequential" if recipe.orientation in _ROWWISE else "random"
-    image = convert_colour(_load(recipe.source, recipe.loader, access), recipe.colour)
+    loaded, place = _load(recipe.content, recipe.loader, access)
+    image = convert_colour(loaded, recipe.colour)
     turned = {2: "d0", 3: "d180", 4: "d180", 5: "d90", 6: "d90", 7: "d270", 8: "d270"}
     if recipe.orientation > 1:
         image = image.rot(turned[recipe.orientation])
     if recipe.orientation in (2, 4, 5, 7):
         image = image.fliphor()
-    return image
+    return image, place

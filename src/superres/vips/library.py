@@ -47,6 +47,19 @@ def prepare_library() -> None:
     _silence_log()
 
 
+def loader_named(operation: str) -> Callable[..., pyvips.Image] | None:
+    """Return an operation of libvips that reads a format; None if it was built without."""
+    if not pyvips.type_find("VipsOperation", operation):
+        return None
+
+    def load(place: pyvips.Source, **options: object) -> pyvips.Image:
+        loaded: object = pyvips.Operation.call(operation, place, **options)
+        assert isinstance(loaded, pyvips.Image)
+        return loaded
+
+    return load
+
+
 def reason_of(error: pyvips.Error, *, otherwise: str = ENDS_EARLY) -> str:
     """Return why libvips failed, as one line without its function names.
 

@@ -123,7 +123,8 @@ def _find(data: mmap.mmap) -> tuple[int, int]:
 @functools.cache
 def _mark() -> bytes:
     """Return the bytes by which the stand-in is found again; random, so no picture has them."""
-    return secrets.token_bytes(_MARK_BYTES)
+    # Behind a zero, libexif would clear the first eight bytes of the comment that it begins.
+    return b"M" + secrets.token_bytes(_MARK_BYTES - 1)
 
 
 @functools.cache

@@ -24,7 +24,8 @@ class Contents:
         xmp: The XMP packet.
         icc: The ICC profile.
         iptc: The IPTC record, bare.
-        tags: (directory, tag) to values, in a TIFF.
+        tags: (directory, tag) to values, in a TIFF; of its first page.
+        pages: How many pages there are.
     """
 
     format: str
@@ -35,6 +36,7 @@ class Contents:
     icc: bytes | None = None
     iptc: bytes | None = None
     tags: dict[tuple[str, int], Any] | None = None
+    pages: int = 1
 
 
 def require(condition: object, rule: str) -> None:

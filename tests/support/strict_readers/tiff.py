@@ -57,10 +57,19 @@ class _File:
 def read_tiff(data: bytes) -> Contents:
     file = _File(data)
     tags: dict[tuple[str, int], Any] = {}
-    _walk(file, "main", file.number(file.offset, 8 if file.big else 4), tags)
-    main = {tag: value for (name, tag), value in tags.items() if name == "main"}
-    _check_pixels(file, main)
+    at, pages = file.number(file.offset, 8 if file.big else 4), 0
+    seen: set[int] = set()
+    while at:
+        require(at not in seen, "a chain of pages that runs in a circle")
+        seen.add(at)
+        page: dict[tuple[str, int], Any] = {}
+        at = _walk(file, "main", at, page)
+        pages += 1
+        tags = tags or page
+        _check_pixels(file, {tag: value for (name, tag), value in page.items() if name == "main"})
     file.check_overlaps()
+    require(pages, "no picture")
+    main = {tag: value for (name, tag), value in tags.items() if name == "main"}
     icc, xmp, iptc = (_bytes(main.get(tag)) for tag in (34675, 700, 33723))
     return Contents(
         format="tiff",
@@ -70,6 +79,7 @@ def read_tiff(data: bytes) -> Contents:
         icc=icc and check_icc(icc),
         iptc=iptc,
         tags=tags,
+        pages=pages,
     )
 
 
@@ -77,14 +87,15 @@ def _bytes(value: Any) -> bytes | None:
     return bytes(value) if isinstance(value, tuple) else value
 
 
-def _walk(file: _File, name: str, at: int, tags: dict[tuple[str, int], Any]) -> None:
-    """Read a directory and those that it points to; it must be the last of its chain."""
+def _walk(file: _File, name: str, at: int, tags: dict[tuple[str, int], Any]) -> int:
+    """Read a directory and those that it points to; return where the next one is, of pages."""
     require(at % 2 == 0, f"the {name} directory begins at an odd offset, {at}")
     count = file.number("Q" if file.big else "H", at)
     begin = at + (8 if file.big else 2)
     require(count, f"the {name} directory is empty")
     file.take(at, begin - at + count * file.entry + file.cell, f"the {name} directory")
-    require(file.number(file.offset, begin + count * file.entry) == 0, "a second picture")
+    following = file.number(file.offset, begin + count * file.entry)
+    require(name == "main" or following == 0, f"a directory behind the {name} directory")
     previous = -1
     for index in range(count):
         entry = begin + index * file.entry
@@ -94,6 +105,7 @@ def _walk(file: _File, name: str, at: int, tags: dict[tuple[str, int], Any]) -> 
         tags[name, tag] = _values(file, name, tag, kind, entry)
         if tag in _POINTERS:
             _walk(file, _POINTERS[tag], tags[name, tag][0], tags)
+    return following
 
 
 def _values(file: _File, name: str, tag: int, kind: int, entry: int) -> Any:

@@ -15,6 +15,7 @@ _MAX_SEGMENTS = 1000  # a hostile file must not be read for ever
 _SOI, _SOS, _EOI, _DQT = 0xD8, 0xDA, 0xD9, 0xDB
 _BARE_MARKERS = (0x01, *range(0xD0, 0xD9))  # those without a length
 _VP8_START = b"\x9d\x01\x2a"
+_FRAME_HEAD_BYTES = 16
 _VP8_HEADER_BYTES = 64  # everything before the quantiser takes at most 187 bits
 
 
@@ -65,6 +66,19 @@ def webp_quality(stream: BinaryIO) -> int | None:
         size = int.from_bytes(head[4:], "little")
         stream.seek(size + size % 2, 1)
     return None
+
+
+def webp_says_lossless(stream: BinaryIO) -> bool:
+    """Say whether the first picture of a WebP file is coded without loss (RFC 9649, VP8L)."""
+    stream.seek(12)
+    for _ in range(_MAX_SEGMENTS):
+        head = stream.read(8)
+        size = int.from_bytes(head[4:], "little")
+        if len(head) < 8 or head[:4] in (b"VP8 ", b"VP8L"):
+            return head[:4] == b"VP8L"
+        # A frame of an animation holds chunks of its own behind 16 bytes.
+        stream.seek(_FRAME_HEAD_BYTES if head[:4] == b"ANMF" else size + size % 2, 1)
+    return False
 
 
 def _next_marker(stream: BinaryIO) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from picture_files import encoded, exif_block, ramp, with_jpeg_exif, with_jpeg_profile
 
-from superres.formats.compression import jpeg_quality, webp_quality
+from superres.decoding.compression import jpeg_quality, webp_quality
 from superres.media import open_picture
 
 
