@@ -90,6 +90,38 @@ def test_a_frame_of_another_size_is_named(tmp_path, frames, burst):
     assert not (tmp_path / "out.png").exists()
 
 
+@pytest.mark.parametrize("damage", ["cut", "no picture", "missing pixels"])
+def test_a_damaged_frame_is_left_out_by_name(tmp_path, burst, damage):
+    frames = [write(tmp_path / f"{i}.png", frame) for i, frame in enumerate(burst.frames[:4])]
+    whole = frames[0].read_bytes()
+    cut = {"cut": 30, "no picture": 0, "missing pixels": len(whole) * 2 // 3}[damage]
+    frames[0].write_bytes(whole[:cut])
+    report = fuse(tuple(frames), tmp_path / "out.png")
+    told = report.to_dict()
+    assert (told["reference"], told["used"]) == (1, 3)
+    assert told["frames"][0]["dropped"].startswith(str(frames[0]))
+    assert any(str(frames[0]) in note and "dropped" in note for note in report.notes)
+    others = [(tmp_path / f"same{i}.png") for i in range(3)]
+    for one, path in zip(frames[1:], others, strict=True):
+        path.write_bytes(one.read_bytes())
+    job = FuseOptions(model="bicubic", blur="bicubic", scale=2, reference=0)
+    rest = BurstJob(frames=tuple(others), target=tmp_path / "rest.png", fuse=job)
+    fuse_burst_files(rest, ModelPool(), Watch())
+    np.testing.assert_array_equal(read(tmp_path / "out.png"), read(tmp_path / "rest.png"))
+
+
+def test_too_few_frames_that_can_be_read_are_an_error(tmp_path, frames):
+    for path in frames[:2]:
+        path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(PictureError, match=r"frame 1 was requested as the reference: .*1\.png"):
+        fuse(frames, tmp_path / "out.png")
+    free = FuseOptions(model="bicubic", blur="bicubic", scale=2)
+    job = BurstJob(frames=frames, target=tmp_path / "out.png", fuse=free)
+    with pytest.raises(PictureError, match=r"1 of 3 frames can be read, 2 are needed: .*0\.png"):
+        fuse_burst_files(job, ModelPool(), Watch())
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_outputs_that_stand_or_are_inputs_are_kept(tmp_path, frames):
     before = frames[0].read_bytes()
     with pytest.raises(OutputError, match="is itself an input"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,6 +59,8 @@ def align_frames(
     chosen: int,
     model: MotionModel,
     step: Callable[[], None],
+    *,
+    unread: Mapping[int, str] | None = None,
 ) -> tuple[list[Aligned], list[FrameReport]]:
     """Lay all frames over the reference.
 
@@ -68,6 +70,7 @@ def align_frames(
         chosen: Index of the reference.
         model: What motions are looked for.
         step: Called before each frame.
+        unread: Why frames that could not be read are dropped, by index.
 
     Returns:
         The frames that fit, the reference first, and a report on each of all frames.
@@ -84,8 +87,10 @@ def align_frames(
         if index == chosen:
             reports.append(FrameReport(index, gain=ones, offset=zeros))
             continue
-        reason = ""
-        if index in twins:
+        reason = unread.get(index, "") if unread else ""
+        if reason:
+            pass
+        elif index in twins:
             reason = f"it is a copy of frame {twins[index]}"
         elif flat[index]:
             reason = "it shows no detail"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,10 +23,11 @@ from superres.burst.choice import (
     NETWORK,
     choose_method,
 )
-from superres.burst.frames import Burst, read_burst
+from superres.burst.frames import Burst, copies, read_burst
 from superres.burst.network import fuse_aligned, open_network
 from superres.burst.options import FuseOptions
-from superres.burst.reference import choose_reference
+from superres.burst.outliers import register_by_majority
+from superres.burst.reference import choose_reference, is_blank
 from superres.errors import ArgumentError
 from superres.frame import Pixels, Values, from_unit, to_unit
 from superres.images.resize import resize
@@ -129,6 +130,7 @@ def fuse_burst(
     options: FuseOptions,
     *,
     masks: Sequence[NDArray[np.generic]] | None = None,
+    unread: Mapping[int, str] | None = None,
     watch: Watch | None = None,
     models: ModelPool | None = None,
 ) -> Fused:
@@ -138,8 +140,9 @@ def fuse_burst(
         frames: See `fuse`.
         options: What to make, and how.
         masks: See `fuse`.
-        watch: Told of each frame that is dropped, each choice and fallback, and the steps done: one
-            a frame, and a few more.
+        unread: Why frames that stand here for files that are damaged are to be dropped, by index.
+        watch: Told of each frame that is dropped, of pixels that are left out, each choice and
+            fallback, and the steps done: one a frame, and a few more.
         models: What other jobs have loaded; None loads for this one alone.
 
     Raises:
@@ -155,8 +158,20 @@ def fuse_burst(
 
     choice = choose_method(options.method, options.model)
     burst = read_burst(frames, masks)
-    chosen = _reference(burst, options.reference)
-    aligned, reports = align_frames(frames, burst, chosen, options.motion, step)
+    silent = {*copies(frames, 0), *(unread or ())}
+    silent |= {i for i, planes in enumerate(burst.planes) if is_blank(planes.mean(axis=0))}
+    registered = register_by_majority(
+        burst,
+        [index for index in range(len(frames)) if index not in silent],
+        choose=lambda burst: _reference(burst, options.reference),
+        align=lambda burst, chosen, step: align_frames(
+            frames, burst, chosen, options.motion, step, unread=unread
+        ),
+        step=step,
+        watch=watch,
+    )
+    burst, chosen = registered.burst, registered.chosen
+    aligned, reports = registered.aligned, registered.reports
     for report in reports:
         if report.dropped:
             watch.note(f"frame {report.index} is dropped: {report.dropped}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,13 @@ from superres.metadata.picture import check_colours
 from superres.model_pool import ModelPool
 from superres.watch import Watch
 
+_FEWEST_FRAMES = 2  # of those that can be read
+
 
 def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstReport:
     """Fuse a burst of files. The result has the reference's depth, profile and tags.
+
+    Files that cannot be read are left out, as long as two remain.
 
     Args:
         job: The frames, the fusion's options and the outputs.
@@ -40,8 +44,9 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
             all.
 
     Raises:
-        PictureError: A frame or mask is not a picture, has bands that are no colours, or they do
-            not fit together.
+        PictureError: Fewer than two frames can be read, or a single one or the requested reference
+            cannot; a frame or mask has bands that are no colours, a mask is not a picture, or they
+            do not fit together.
         OutputError: An output is an input, exists, or cannot be written.
         ArgumentError: An option is out of its range, or there are too many pixels.
         Cancelled: The watch was cancelled; nothing is written.
@@ -50,18 +55,16 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
     if not job.frames:
         raise ArgumentError("a burst needs at least one frame, got none", "name its pictures")
     check_outputs(job)
-    pictures = _open_frames(job)
+    pictures, frames, unread = _read_frames(job)
     size = (pictures[0].height, pictures[0].width)
-    masks = _read_masks(job.masks, len(pictures), size)
-    made = fuse_burst(
-        [read_pixels(picture) for picture in pictures],
-        job.fuse,
-        masks=masks,
-        watch=watch,
-        models=models,
-    )
+    masks = _read_masks(job.masks, len(frames), size)
+    if unread:
+        masks = masks or [np.ones(size, np.bool_)] * len(frames)
+        masks = [np.zeros_like(m) if i in unread else m for i, m in enumerate(masks)]
+    made = fuse_burst(frames, job.fuse, masks=masks, unread=unread, watch=watch, models=models)
     watch.check()
-    reference = pictures[made.reference]
+    readable = [index for index in range(len(frames)) if index not in unread]
+    reference = pictures[readable.index(made.reference)]
     notes = _write(job.target, made.pixels, reference.metadata, reference.values, job.quality)
     if job.coverage:
         shown = np.clip(made.coverage / len(pictures), 0.0, 1.0) * 65535.0
@@ -85,25 +88,77 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
     )
 
 
-def _open_frames(job: BurstJob) -> list[Picture]:
-    """Open the frames and check that they agree and are not too large."""
-    pictures = [open_picture(path) for path in job.frames]
-    first = pictures[0]
-    check_colours(job.frames[0], first.bands, "a burst of files")
-    for path, picture in zip(job.frames, pictures, strict=True):
+def _read_frames(
+    job: BurstJob,
+) -> tuple[list[Picture], list[NDArray[np.generic]], dict[int, str]]:
+    """Read the frames, and check that they agree and are not too large.
+
+    Returns:
+        The pictures that can be read; the pixels of all frames, black where one cannot; and why
+        those cannot be, by index.
+    """
+    opened: dict[int, Picture] = {}
+    failures: dict[int, PictureError] = {}
+    for index, path in enumerate(job.frames):
+        try:
+            opened[index] = open_picture(path)
+        except PictureError as error:
+            failures[index] = error
+    if opened:
+        _check_frames(job, opened)
+    read: dict[int, NDArray[np.generic]] = {}
+    for index, picture in list(opened.items()):
+        try:
+            read[index] = read_pixels(picture)
+        except PictureError as error:  # its first bytes were whole
+            failures[index] = error
+            del opened[index]
+    if failures:
+        _check_enough(job, failures)
+    black = np.zeros_like(next(iter(read.values())))
+    frames = [read.get(index, black) for index in range(len(job.frames))]
+    return list(opened.values()), frames, {i: one.message for i, one in failures.items()}
+
+
+def _check_enough(job: BurstJob, failures: Mapping[int, PictureError]) -> None:
+    """Raise PictureError if too few frames can be read, or the requested reference cannot."""
+    index = min(failures)
+    wanted = job.fuse.reference
+    count, left = len(job.frames), len(job.frames) - len(failures)
+    if count == 1:
+        raise failures[index]
+    if wanted is not None and wanted in failures:
+        raise PictureError(
+            f"frame {wanted} was requested as the reference: {failures[wanted].message}",
+            "request another reference, or none",
+        ) from failures[wanted]
+    if left < _FEWEST_FRAMES:
+        raise PictureError(
+            f"{left} of {count} frames can be read, {_FEWEST_FRAMES} are needed: "
+            f"{failures[index].message}",
+            failures[index].hint,
+        ) from failures[index]
+
+
+def _check_frames(job: BurstJob, opened: Mapping[int, Picture]) -> None:
+    """Check that frames agree and are not too large."""
+    start = min(opened)
+    first = opened[start]
+    check_colours(job.frames[start], first.bands, "a burst of files")
+    for index, picture in opened.items():
         if _facts(picture) != _facts(first):
             raise PictureError(
-                f"{path} is {_in_words(picture)}, {job.frames[0]} is {_in_words(first)}",
+                f"{job.frames[index]} is {_in_words(picture)}, "
+                f"{job.frames[start]} is {_in_words(first)}",
                 "a burst has frames of one size, depth and number of channels: crop or convert it",
             )
-    check_total(len(pictures), (first.height, first.width), MAX_BURST_PIXELS)
+    check_total(len(job.frames), (first.height, first.width), MAX_BURST_PIXELS)
     large = round(first.height * job.fuse.scale) * round(first.width * job.fuse.scale)
     if large > MAX_PIXELS:
         raise OutputError(
             f"the result would have {large:,} pixels, the cap is {MAX_PIXELS:,}",
             "use a smaller scale",
         )
-    return pictures
 
 
 def _facts(picture: Picture) -> tuple[int, int, Bands, Values]:
