@@ -190,7 +190,7 @@ def test_a_tile_below_one_is_refused():
 
 
 def spoilt(network, value, *, calls=(1,)):
-    """Return a network whose answers at these calls are spoilt."""
+    """Return a network whose outputs at these calls are spoilt."""
     count = 0
 
     def run(tiles):

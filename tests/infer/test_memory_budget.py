@@ -1,4 +1,4 @@
-"""Memory budget: sizes worked out by hand, and what users are told of them."""
+"""Memory budget: sizes computed by hand, and their notes."""
 
 from __future__ import annotations
 
