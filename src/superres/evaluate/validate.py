@@ -102,7 +102,7 @@ class Validator:
         return Validation(result.name, scores, shown[0], self._bicubic)
 
     def _enlarge(self, network: nn.Module, pixels: NDArray[np.generic]) -> Pixels:
-        """Upscale (H, W, C): a grey network takes colours one by one, other networks repeat grey."""
+        """Upscale (H, W, C): a grey network takes colours one by one, others repeat grey."""
         height, width, channels = pixels.shape
         scale = self._config.scale
         x_BCHW = _planes(_fitting(pixels, self._config), self._config.channels)
