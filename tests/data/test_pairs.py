@@ -118,7 +118,7 @@ def test_the_first_pair_of_a_wrong_size_is_named_with_both_sizes(folders, size, 
         check_pairs(find_pairs(small, large), SCALE)
     message = str(caught.value)
     assert f"1.png has {size[0]}×{size[1]} px" in message
-    assert "of 48×60 px makes 96×120 at ×2" in message
+    assert "of 48×60 px gives 96×120 at ×2" in message
     assert hint in message
 
 

@@ -67,7 +67,7 @@ def opened(opener, memory, monkeypatch, precision: PrecisionRequest = "auto"):
 def test_a_network_that_half_precision_harms_runs_in_fp32_and_says_why(memory, monkeypatch):
     precision, notes = opened(Opener(4), memory, monkeypatch)
     assert precision == "fp32"
-    assert "bf16 would change the answers of fake by" in notes[0]
+    assert "bf16 would change the output of fake by" in notes[0]
     assert notes[1:] == ("running in fp32",)
 
 

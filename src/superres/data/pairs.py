@@ -206,7 +206,7 @@ def _check_sizes(pair: Pair, small: Picture, large: Picture, scale: int) -> None
     fits = found != scale and found == round(large.width / small.width)
     raise DataError(
         f"{pair.large} has {large.height}×{large.width} px, but {pair.small} of "
-        f"{small.height}×{small.width} px makes {scale * small.height}×{scale * small.width} "
+        f"{small.height}×{small.width} px gives {scale * small.height}×{scale * small.width} "
         f"at ×{scale}",
         f"the scale of this pair is {found}: train a network of that scale"
         if fits

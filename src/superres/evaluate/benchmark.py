@@ -219,7 +219,7 @@ def _fitting(
     if not (0 <= truth.shape[0] - height < scale and 0 <= truth.shape[1] - width < scale):
         raise DataError(
             f"{path} is {truth.shape[0]}×{truth.shape[1]}, but its small picture of "
-            f"{small.shape[0]}×{small.shape[1]} makes {height}×{width} at ×{scale}",
+            f"{small.shape[0]}×{small.shape[1]} gives {height}×{width} at ×{scale}",
             "check that both are of the same picture and scale",
         )
     return truth[:height, :width]

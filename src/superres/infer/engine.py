@@ -328,7 +328,7 @@ def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit
     expected = (count, channels, card.scale * height, card.scale * width)
     if answer_NCHW.shape != expected:
         raise ModelError(
-            f"model {card.name} made {answer_NCHW.shape} of {tiles_NCHW.shape}, its card promises "
+            f"model {card.name} returned {answer_NCHW.shape} for {tiles_NCHW.shape}, its card says "
             f"{expected}",
             "the card does not fit the network; export the model again",
         )

@@ -144,7 +144,7 @@ def open_checked(
     if error is None or error.acceptable:
         notes.tell(watch)
         return opened
-    watch.note(f"{facts.precision} would change the answers of {model.card.name} by {error}")
+    watch.note(f"{facts.precision} would change the output of {model.card.name} by {error}")
     return open_runtime(model, options.exact(), watch=watch)
 
 
