@@ -165,7 +165,7 @@ def _check_place(target: Path, inputs: Inputs | Iterable[Path]) -> None:
     if (inputs if isinstance(inputs, Inputs) else Inputs(inputs)).holds(target):
         raise OutputError(f"the output {target} is itself an input", "name another output")
     if not target.parent.is_dir():
-        raise OutputError(f"the folder {target.parent} does not exist", "make it first")
+        raise OutputError(f"the folder {target.parent} does not exist", "create it first")
 
 
 def _check_is_file(place: Path, target: Path) -> None:
@@ -177,7 +177,7 @@ def _check_is_file(place: Path, target: Path) -> None:
 
 
 def _file_number(path: Path) -> tuple[int, int]:
-    """Return what identifies an existing file, whatever its path."""
+    """Return the identity of an existing file, whatever its path."""
     facts = path.stat()
     return facts.st_dev, facts.st_ino
 

@@ -101,5 +101,5 @@ def first_fault(error: ValidationError) -> str:
 def _short(value: object) -> str:
     try:
         return reprlib.repr(value)
-    except ValueError:  # Python shows no whole number of more than 4300 digits
+    except ValueError:  # Python formats no whole number of more than 4300 digits
         return "a number of thousands of digits"

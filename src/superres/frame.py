@@ -62,7 +62,7 @@ class Bands:
 
     @staticmethod
     def of(channels: int) -> Bands:
-        """Return what the channels of an array mean by convention.
+        """Return the conventional meaning of an array's channels.
 
         Grey, grey and alpha, RGB, or RGB and alpha for 1 to 4 of them; bands for more.
 
@@ -124,7 +124,7 @@ class Values:
 
     @staticmethod
     def of(dtype: np.dtype[Any] | str) -> Values:
-        """Return what numbers of a dtype mean by convention, never by looking at them.
+        """Return the conventional meaning of a dtype's numbers, whatever the values.
 
         Whole numbers span the range of their dtype; floats have black at 0 and white at 1.
 

@@ -49,7 +49,7 @@ class HubFile(BaseModel):
     @model_validator(mode="after")
     def _models_have_a_card(self) -> Self:
         if (self.kind == "model") != (self.card is not None):
-            raise ValueError(f"{self.file}: a model, and nothing else, has a card here")
+            raise ValueError(f"{self.file}: models, and only models, have a card here")
         if self.card is not None and self.card.name != self.name:
             raise ValueError(f"{self.file} has the card of {self.card.name}, expected {self.name}")
         return self
@@ -57,7 +57,7 @@ class HubFile(BaseModel):
 
 @cache
 def hub_files() -> tuple[HubFile, ...]:
-    """Return what the hub offers.
+    """Return the files of the hub.
 
     Raises:
         ModelError: The package is damaged.
@@ -144,6 +144,6 @@ def cache_folder() -> Path:
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "superres" / "cache"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "superres"
-    # https://specifications.freedesktop.org/basedir-spec: a relative path there is to be ignored.
+    # https://specifications.freedesktop.org/basedir-spec: a relative path there must be ignored.
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "superres"

@@ -107,7 +107,7 @@ def open_picture(
 ) -> Picture:
     """Read a picture's header and choose how its pixels will be read.
 
-    The first bytes tell the format; the name does not matter.
+    The first bytes determine the format; the name does not matter.
 
     Args:
         source: A file, or the bytes of one.
@@ -210,7 +210,7 @@ def _format(target: Path | BinaryIO, name: str | None) -> Format:
 
 
 def _holding(written: Format, requested: str) -> Holding:
-    """Return what a format can hold; raise if it is read only."""
+    """Return a format's capabilities; raise if it is read only."""
     if isinstance(written.holding, ReadOnly):
         raise OutputError(
             f"{requested} cannot be written: {written.holding.reason}", written.holding.hint

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from superres.errors import RecipeError, unknown_name
 
-# What TOML gives: nested tables of strings, numbers, booleans and lists.
+# TOML's values: nested tables of strings, numbers, booleans and lists.
 Table = dict[str, Any]
 MAX_DEPTH = 32  # of nested tables and lists; they are read by recursion
 _MAX_BYTES = 2**20

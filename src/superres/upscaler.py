@@ -33,7 +33,7 @@ _BLOCK_ROWS = 64
 
 @dataclass(frozen=True, slots=True)
 class RunOptions(RuntimeOptions):
-    """How and on what networks run; see docs/upscale.md.
+    """Run options of networks; see docs/upscale.md.
 
     Attributes:
         tile: Tile edge in input pixels; None lets the planner choose.
@@ -296,7 +296,7 @@ class Upscaler:
             The upscaled picture, same dtype and number of axes.
 
         Raises:
-            ArgumentError: The array is empty, of another shape, not what `bands` and `values` say,
+            ArgumentError: The array is empty, of another shape, does not fit `bands` or `values`,
                 or the scale is bad.
             Cancelled: The job was cancelled.
         """
@@ -338,7 +338,7 @@ def load(
 
     Args:
         model: A family (`default`), a model (`default-x4`) or a model file: `.onnx`,
-            `.safetensors`, or weights made elsewhere (`.pth`, ncnn's `.param`).
+            `.safetensors`, or a community checkpoint (`.pth`, ncnn's `.param`).
         scale: The scale to load of a family; None keeps all of them available.
         backend: `auto`, `openvino`, `torch` or `onnxruntime`.
         precision: `auto`, `fp32`, `bf16` or `fp16`; `auto` runs uint8 in the device's own format,

@@ -38,7 +38,7 @@ def draw_patches(
         in channels-last memory layout, on the pairs' device; b is batch / number of parts.
     """
     # Drawn by numpy, which mixes seed and step well and gives the same numbers on every machine;
-    # torch's generators look at 32 bits of a seed.
+    # torch's generators use only 32 bits of a seed.
     places = torch.from_numpy(np.random.default_rng((seed, step)).random((batch, 4)))
     part, parts = shard
     places = places[part * batch // parts : (part + 1) * batch // parts]

@@ -19,7 +19,7 @@ from superres.degrade.config import BlurStep
 from superres.errors import ArgumentError
 
 _Floats = NDArray[np.float64]
-_SMALL_SINC = 13  # kernels below this size cannot hold the slow waves of a low cut-off
+_SMALL_SINC = 13  # smaller kernels cannot hold the long waves of a low cut-off
 _SMALL_SINC_CUTOFF = 1 / 3
 
 

@@ -81,7 +81,7 @@ def resize(
 def _gather(
     image: NDArray[np.float64], indices: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Apply weights along the first axis, in the order of the taps, which makes ties reproducible."""
+    """Apply weights along the first axis, in the order of the taps, so that ties repeat."""
     rows = np.ascontiguousarray(image).reshape(image.shape[0], -1)
     result = np.empty((len(indices), rows.shape[1]))
     step = max(1, _GATHER_BYTES // (8 * rows.shape[1]))

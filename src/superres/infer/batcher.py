@@ -122,7 +122,7 @@ class Batcher:
             )
         except (OutOfMemoryError, MemoryError):
             self.joint_px = 0
-            line = f"out of memory with {len(group)} pictures at once: going on one by one"
+            line = f"out of memory with {len(group)} pictures at once: continuing one by one"
             return [item for item in group if item.noted(line)]
         except BackendError:
             return group  # one of them may be the cause, and then fails alone

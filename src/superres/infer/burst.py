@@ -1,4 +1,4 @@
-"""Burst engine: many frames fused tile by tile, frame by frame."""
+"""Burst engine: fusion of frames, tile by tile."""
 
 from __future__ import annotations
 

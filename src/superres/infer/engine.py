@@ -310,7 +310,7 @@ class Engine:
         count, _, height, width = shape
         if count > 1:
             self._batch_px = picture.batch_px = 0
-            picture.watch.note(f"out of memory with {count} tiles at once: going on one by one")
+            picture.watch.note(f"out of memory with {count} tiles at once: continuing one by one")
             return
         picture.limit = halved_limit(self.card, (height, width), error, picture.watch)
         with self._lock:

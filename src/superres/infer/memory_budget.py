@@ -43,7 +43,7 @@ def first_limit(card: Card, facts: RuntimeFacts, tile: int | None, watch: Watch)
 
 
 def batch_limit(facts: RuntimeFacts) -> int:
-    """Return how many input pixels a batch of tiles may have: no more than fit."""
+    """Return the most input pixels of a batch of tiles that fit into memory."""
     return min(facts.batch_px, _fitting_px(facts))
 
 
@@ -66,7 +66,7 @@ def halved_limit(card: Card, edges: tuple[int, int], error: OutOfMemoryError, wa
             "close other programs, or use another --device",
         ) from error
     limit = max(edge // 2, least)
-    watch.note(f"out of memory with a tile of {edge} pixels: going on with {limit}")
+    watch.note(f"out of memory with a tile of {edge} pixels: continuing with {limit}")
     return limit
 
 

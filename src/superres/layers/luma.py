@@ -1,4 +1,4 @@
-"""Networks for luma alone, with chroma upscaled by bicubic, as in their papers."""
+"""Networks for luma only, with chroma upscaled by bicubic, as in their papers."""
 
 from __future__ import annotations
 

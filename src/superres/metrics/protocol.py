@@ -93,7 +93,7 @@ def comparable(
     if truth.ndim not in (2, 3) or channels not in (1, 3):
         raise ArgumentError(
             f"grey (H, W) or RGB (H, W, 3) pictures can be compared, got shape {truth.shape}",
-            "compare alpha, or each of many bands, as a grey picture of its own",
+            "compare alpha, or each of many bands, as a separate grey picture",
         )
     border = protocol.border
     if min(truth.shape[:2]) <= 2 * border:

@@ -62,7 +62,7 @@ def _count(values: object, key: str, default: int | None = None) -> int:
         ValueError: It is not a count, or there are no values.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{key} is in no table")
+        raise ValueError(f"{key} was expected in a table")
     table = cast("dict[str, Any]", values)
     value = table[key] if default is None else table.get(key, default)
     if not _is_whole(value) or value not in _COUNTS:

@@ -71,7 +71,7 @@ class RrdbConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """The radius, limited to what matters; see the module's docstring."""
+        """The radius, limited as the module's docstring explains."""
         return min(self.reach, _ENOUGH * self.multiple_of)
 
     @property

@@ -22,7 +22,7 @@ from superres.version import __version__
 
 _MOST_PALE = 4  # runs whose noise can still be distinguished
 _SECTIONS: tuple[tuple[Kind, str, str], ...] = (
-    ("score", "Validation", "Scores of the averaged weights. More is better, but for LPIPS."),
+    ("score", "Validation", "Scores of the averaged weights. Higher is better, except for LPIPS."),
     ("loss", "Losses", "Running means, with the logged values pale behind them if there is room."),
     ("course", "Course", "Learning rate, norm of the gradient, patches a second."),
 )
