@@ -96,7 +96,7 @@ def test_what_does_not_fit_together_is_run_one_by_one_and_told_once():
     for small, answer in zip(tiles, answers, strict=True):
         assert np.array_equal(answer.result(10), NETWORK(small))
     assert counts(backend) == [1, 4, 1, 1, 1, 1]
-    assert lines == ["out of memory with 4 pictures at once: continuing one by one"] * 4  # one a job
+    assert lines == ["out of memory with 4 pictures at once: continuing one by one"] * 4
 
 
 def test_only_the_picture_with_a_wrong_answer_is_run_again_in_fp32():

@@ -43,7 +43,7 @@ def first_limit(card: Card, facts: RuntimeFacts, tile: int | None, watch: Watch)
 
 
 def batch_limit(facts: RuntimeFacts) -> int:
-    """Return the most input pixels of a batch of tiles that fit into memory."""
+    """Return the input pixels of a batch of tiles, at most as many as fit into memory."""
     return min(facts.batch_px, _fitting_px(facts))
 
 
