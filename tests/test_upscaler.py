@@ -64,7 +64,7 @@ def test_without_a_wish_the_largest_network_runs_once():
 
 @pytest.mark.parametrize(
     ("scale", "size", "found"),
-    [(2, (5, 5), "exclude"), (0, None, "above 0"), (float("nan"), None, "above 0"),
+    [(2, (5, 5), "mutually exclusive"), (0, None, "above 0"), (float("nan"), None, "above 0"),
      (None, (0, 5), "at least 1x1"), (65, None, "passes")],
 )  # fmt: skip
 def test_impossible_routes_are_refused(scale, size, found):
