@@ -1,4 +1,4 @@
-"""Every picture that a test has written is read back by a strict reader before it appears."""
+"""Strict reading of every picture that a test writes, before it appears."""
 
 from __future__ import annotations
 

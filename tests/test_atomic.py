@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes and checks of targets."""
 
 import os
 

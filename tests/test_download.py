@@ -1,4 +1,4 @@
-"""Files from a web server: whole and as announced, or not at all."""
+"""Downloads from a web server: complete and verified, or none at all."""
 
 import hashlib
 import socket
@@ -41,11 +41,11 @@ def test_a_good_file_arrives_and_nothing_else_is_left(folder):
 
 
 BROKEN = {
-    "another hash": (sending(DATA[:-1] + b"?"), "what came has the hash"),
-    "too long": (sending(DATA + b"x"), "what came is longer"),
-    "without end": (endless, "what came is longer"),
-    "too short": (sending(DATA[:-1]), f"broke off after {len(DATA) - 1:,} bytes"),
-    "empty": (sending(b""), "broke off after 0 bytes"),
+    "another hash": (sending(DATA[:-1] + b"?"), "the downloaded file has the hash"),
+    "too long": (sending(DATA + b"x"), "the response is longer"),
+    "without end": (endless, "the response is longer"),
+    "too short": (sending(DATA[:-1]), f"the response ended after {len(DATA) - 1:,} bytes"),
+    "empty": (sending(b""), "the response ended after 0 bytes"),
     "no longer there": (redirecting("/none"), "answered 404"),
     "elsewhere by ftp": (redirecting("ftp://127.0.0.1/w"), "connection failed"),
     "in a file": (redirecting("file:///etc/hostname"), "answered 302"),
@@ -84,7 +84,7 @@ def test_an_interrupt_leaves_nothing(folder):
 
 
 def test_a_refused_connection_says_where_to_put_the_file(folder):
-    with socket.socket() as taken:  # bound and not listening, so that nobody else answers there
+    with socket.socket() as taken:  # bound and not listening, so that nothing else answers there
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/w"
         with pytest.raises(ModelError, match="the connection failed") as caught:

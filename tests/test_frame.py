@@ -81,9 +81,9 @@ def test_no_pixel_becomes_nodata_by_rounding():
     ("black", "white", "nodata", "message"),
     [
         (5, 5, None, "black must be below white, got 5 and 5"),
-        (-1, 255, None, "-1 is not among the numbers of uint8"),
-        (0, 255, -9999, "-9999 is not among the numbers of uint8"),
-        (0.5, 255, None, "0.5 is not among the numbers of uint8"),
+        (-1, 255, None, "-1 is not a value of uint8"),
+        (0, 255, -9999, "-9999 is not a value of uint8"),
+        (0.5, 255, None, "0.5 is not a value of uint8"),
     ],
 )
 def test_values_that_a_dtype_cannot_hold_are_refused(black, white, nodata, message):

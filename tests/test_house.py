@@ -1,4 +1,4 @@
-"""The plan of the house, kept: how large a room may be, and where kinds of input are told apart."""
+"""The plan of the house: sizes of rooms, and branches on the kind of input."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 import superres
 
 SOURCE = Path(superres.__file__).parent
-MOST_FILES = 14  # networks apart, where a file is an architecture
+MOST_FILES = 14  # except in networks, where a file is an architecture
 MOST_BRANCHES = 4
 SAYS_NOTHING = {"base", "common", "helpers", "misc", "util", "utils"}
-# What tells an image, a burst and a video apart: the card's field, or the class that runs it.
+# What distinguishes image, burst and video: the card's field, or the class that runs it.
 BRANCH = re.compile(
     r"\.(?:input|frames)\s*(?:==|!=|in\b)"
     r"|isinstance\([^()]*\b(?:BurstNetwork|Recurrent|VideoNetworks|BurstEngine|VideoEngine)\b"

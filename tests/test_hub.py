@@ -1,4 +1,4 @@
-"""The cache and what fills it: the table, the environment, files put there by hand."""
+"""The hub's cache: the table, the environment, files put there by hand."""
 
 import hashlib
 import sys
@@ -32,7 +32,7 @@ PERCEPTUAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "perceptu
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("SUPERRES_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SUPERRES_OFFLINE", raising=False)
-    monkeypatch.setenv("SUPERRES_HUB", "http://127.0.0.1:9")  # nobody answers there
+    monkeypatch.setenv("SUPERRES_HUB", "http://127.0.0.1:9")  # nothing answers there
     return tmp_path / "cache"
 
 

@@ -1,4 +1,4 @@
-"""Picture files by their names, and rows that are not what was announced."""
+"""Picture files by name, and rows that do not fit the header."""
 
 import io
 from pathlib import Path

@@ -26,12 +26,12 @@ RUN = RunOptions(tile=32)
 
 @pytest.fixture
 def opened(monkeypatch):
-    """Replace every model by a network of numpy, and return the names of what was opened."""
+    """Replace every model by a numpy network, and return the names of the opened ones."""
     names: list[str] = []
 
     def open_slowly(model, options, *, memory, watch):
         names.append(model.card.name)
-        time.sleep(0.05)  # the others come meanwhile
+        time.sleep(0.05)  # the others arrive meanwhile
         watch.note(f"running on numpy in {options.precision}")
         return FakeBackend(NETWORK)
 
@@ -43,7 +43,7 @@ def opened(monkeypatch):
 
 
 def right(small):
-    """Return what the network makes of a whole picture, anchored."""
+    """Return the network's anchored result for a whole picture."""
     return anchored(small, whole(NETWORK, small).copy(), clamped=True)
 
 
@@ -70,7 +70,7 @@ def in_threads(*runs):
 
 
 def rows(pool, pixels, watch):
-    """Upscale a picture row by row as files are."""
+    """Upscale a picture row by row, as files are."""
     upscaler = pool.upscaler("fake", RUN)
     size = pixels.shape[:2]
     route = plan_route(size, upscaler.offered, 2, None)

@@ -1,4 +1,4 @@
-"""Models that cannot be opened: those that wait are told or served, and none waits for ever."""
+"""Models that cannot be opened: waiting threads get an error or a model, and none hangs."""
 
 from __future__ import annotations
 

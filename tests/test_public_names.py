@@ -1,4 +1,4 @@
-"""The public face: its names are frozen, and importing it costs next to nothing."""
+"""The public names, frozen, and the cost of importing them."""
 
 import pkgutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The strict readers refuse what is broken; else they would prove nothing."""
+"""Refusal of broken files by the strict readers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_sound_files_are_read_with_what_they_carry(kind, alpha):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(kind):
     data = picture(kind)
-    # A TIFF's tags stand at its end, and the rest of these files is counted from the front.
+    # A TIFF's tags are at its end, and the rest of these files is counted from the front.
     for size in range(1, len(data)):
         with pytest.raises(CorruptError):
             read_strictly(data[:size])
@@ -130,7 +130,7 @@ def test_webp_chunks_that_do_not_agree_are_refused(change, words):
 
 
 def entry_at(tiff, tag):
-    """Where a tag's entry stands in a small-endian TIFF."""
+    """Return the position of a tag's entry in a little-endian TIFF."""
     (first,) = struct.unpack_from("<I", tiff, 4)
     (count,) = struct.unpack_from("<H", tiff, first)
     places = [first + 2 + 12 * index for index in range(count)]
@@ -232,5 +232,5 @@ def test_the_writer_fails_where_its_file_would_be_broken(strictly_read, monkeypa
         save(stream)
     assert stream.getvalue() == b""
     (error,) = strictly_read.broken
-    strictly_read.broken.clear()  # or it would fail this test, as it should any other
+    strictly_read.broken.clear()  # or it would fail this test, as it must any other
     assert "bytes wanted" in str(error)

@@ -1,4 +1,4 @@
-"""TOML tables: what cannot be one is refused with our own error, whatever is in the file."""
+"""TOML tables: files that are not valid ones raise our own error, whatever they hold."""
 
 from __future__ import annotations
 

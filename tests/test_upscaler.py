@@ -1,4 +1,4 @@
-"""Arrays through a model: routes, layouts, depths, sizes, and what is refused."""
+"""Arrays through a model: routes, layouts, depths, sizes, and errors."""
 
 import itertools
 
@@ -64,7 +64,7 @@ def test_without_a_wish_the_largest_network_runs_once():
 
 @pytest.mark.parametrize(
     ("scale", "size", "found"),
-    [(2, (5, 5), "exclude"), (0, None, "above 0"), (float("nan"), None, "above 0"),
+    [(2, (5, 5), "mutually exclusive"), (0, None, "above 0"), (float("nan"), None, "above 0"),
      (None, (0, 5), "at least 1x1"), (65, None, "passes")],
 )  # fmt: skip
 def test_impossible_routes_are_refused(scale, size, found):
@@ -124,7 +124,7 @@ def test_rows_joined_are_the_whole_whatever_the_blocks(upscaler):
 
 
 def test_the_default_model_makes_no_subpixel_shift():
-    """Made small again, the output lies where the input lay: no gradient explains the rest."""
+    """The downscaled output is aligned with the input: no gradient explains the difference."""
     rng = np.random.default_rng(0)
     smooth = resize(rng.random((12, 12)), scale=6).clip(0, 1)  # 72 x 72, without aliases
     small = np.repeat(smooth[..., None], 3, 2).astype(np.float32)
@@ -280,5 +280,5 @@ def test_nodata_at_any_size_lies_where_its_centres_lie():
 
 
 def test_bands_that_are_not_the_array_s_are_refused():
-    with pytest.raises(ArgumentError, match="has 3 channels, its bands say 6"):
+    with pytest.raises(ArgumentError, match="has 3 channels, its bands have 6"):
         superres.upscale(np.zeros((8, 8, 3), np.uint8), model="espcn", bands=Bands("bands", 6))

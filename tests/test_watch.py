@@ -1,4 +1,4 @@
-"""What a job says of itself, and how it is cancelled."""
+"""Notes, progress and cancellation of a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names to files: families, models, files, and weights that are not what they should be."""
+"""Model lookup by name: families, models, files, and wrong weights."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ MOST_BYTES = {
     "image": 3 * 2**20,
     "burst": 6 * 2**20,
     "video": 3 * 2**20,
-}  # by what a model takes
+}  # by a model's input
 
 
 def test_every_embedded_model_opens_from_one_file_no_larger_than_is_allowed():
@@ -66,7 +66,7 @@ def test_embedded_cards_say_where_the_weights_come_from():
     for model in zoo.embedded_models():
         assert model.card.licence
         assert model.card.training.data
-        # Sets of single pictures say nothing of other models; docs/burst.md and video.md do.
+        # Sets of single pictures do not measure other models; docs/burst.md and video.md do.
         assert model.card.scores or model.card.input != "image"
 
 
@@ -194,7 +194,7 @@ def test_the_card_of_a_model_of_the_hub_is_known_before_and_after_it_is_here(hub
     for name in ("large", "large-x4"):
         assert zoo.lookup(name) == ModelFile(LARGE, onnx=None, safetensors=None)
     put(hub, "large-x4.onnx")
-    assert zoo.lookup("large-x4").onnx is None  # half a model is none
+    assert zoo.lookup("large-x4").onnx is None  # half a model is not usable
     put(hub, "large-x4.safetensors")
     assert zoo.lookup("large-x4").onnx == hub["large-x4.onnx"][0]
     assert zoo.lookup("default-x4") == zoo.resolve("default-x4")

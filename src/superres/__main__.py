@@ -1,4 +1,4 @@
-"""`python -m superres`: the command, where its script is not on the path."""
+"""`python -m superres`: the command line without its script on the path."""
 
 from superres.cli.main import run
 

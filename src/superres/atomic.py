@@ -19,26 +19,26 @@ _MAX_NAME_BYTES = 255
 
 @contextmanager
 def atomic_write(target: Path) -> Generator[Path]:
-    """Lend a temporary path beside a target; it takes the target's name if the block ends well.
+    """Yield a temporary path next to a target; it replaces the target if the block succeeds.
 
-    If the block raises, also on an interrupt, the temporary is removed and the target was never
-    touched. A symbolic link stays one, and what it points to is replaced.
+    If the block raises (an interrupt included), the temporary is removed and the target is left
+    untouched. A symbolic link stays a link; the file it points to is replaced.
 
     Args:
-        target: Where the content belongs.
+        target: The file to write.
 
     Yields:
         The path to write to: an empty file, hidden and marked as unfinished.
 
     Raises:
-        OutputError: The folder is missing or closed, the disk is full, or the target is not a file.
-            What the block itself raises comes through as it is.
+        OutputError: The folder is missing or not writable, the disk is full, or the target is not
+            a file. Exceptions of the block itself pass through unchanged.
     """
     place = Path(os.path.realpath(target)) if target.is_symlink() else target
     _check_is_file(place, target)
     path = _temporary_name(place)
     with os_errors_as(target):
-        # Not tempfile's 0600: a result has the permissions that any new file has.
+        # Not tempfile's 0600: a result has the permissions of any new file.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield path
@@ -46,7 +46,7 @@ def atomic_write(target: Path) -> Generator[Path]:
             _flush(path)
             path.replace(place)
     except BaseException:
-        with suppress(OSError):  # the error on its way out matters more
+        with suppress(OSError):  # the error being raised matters more
             path.unlink(missing_ok=True)
         raise
     _flush_folder(place.parent)
@@ -63,10 +63,10 @@ def atomic_write_bytes(target: Path, data: bytes) -> None:
 
 
 class Inputs:
-    """The files that a result is made of, so that it never takes the place of one.
+    """The files that a result is made from, which it must never overwrite.
 
     Args:
-        paths: The files; one need not exist.
+        paths: The files; they need not exist.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
@@ -74,11 +74,11 @@ class Inputs:
         self._files: set[tuple[int, int]] = set()
         for path in paths:
             self._keys.add(path_key(path))
-            with suppress(OSError):  # what is not there fails when it is read
+            with suppress(OSError):  # a missing file fails when it is read
                 self._files.add(_file_number(path))
 
     def holds(self, path: Path) -> bool:
-        """Say whether a path may be one of the files: also through links, or in another case."""
+        """Say whether a path may be one of the files, also through links or in another case."""
         if path_key(path) in self._keys:
             return True
         try:
@@ -88,7 +88,7 @@ class Inputs:
 
 
 def path_key(path: Path) -> str:
-    """Return what two paths share if they may be one file, on any file system."""
+    """Return a key that is equal for paths that may be one file, on any file system."""
     return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
 
 
@@ -102,14 +102,14 @@ def check_target(
     """Check that a file may be written, before any work is done.
 
     Args:
-        target: Where a result is to stand.
-        inputs: What it is made of.
+        target: The file of a result.
+        inputs: What it is made from.
         overwrite: Whether an existing file may be replaced.
-        hint: What else can be done if one does.
+        hint: What to do if the file exists.
 
     Raises:
-        OutputError: The target is one of the inputs, is a folder or device, already exists, or has
-            no folder to stand in.
+        OutputError: The target is one of the inputs, is a folder or device, already exists, or its
+            folder does not exist.
     """
     _check_place(target, inputs)
     if target.exists():
@@ -122,12 +122,12 @@ def check_new_folder(target: Path, inputs: Inputs | Iterable[Path]) -> None:
     """Check that a folder can take results as its only content, before any work is done.
 
     Args:
-        target: The folder; one that is empty will do.
-        inputs: What the results are made of.
+        target: The folder; an empty one is accepted.
+        inputs: What the results are made from.
 
     Raises:
-        OutputError: The target is one of the inputs, already holds something, or has no folder to
-            stand in.
+        OutputError: The target is one of the inputs, is not empty, or its parent folder does not
+            exist.
     """
     _check_place(target, inputs)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
@@ -147,7 +147,7 @@ def unwritable(name: str, reason: str) -> OutputError:
 
 @contextmanager
 def os_errors_as(target: Path) -> Generator[None]:
-    """Turn the system's errors into ours, which name the target and not its temporary.
+    """Turn the system's errors into ours, which name the target instead of its temporary.
 
     Raises:
         OutputError: The block raised an OSError.
@@ -165,7 +165,7 @@ def _check_place(target: Path, inputs: Inputs | Iterable[Path]) -> None:
     if (inputs if isinstance(inputs, Inputs) else Inputs(inputs)).holds(target):
         raise OutputError(f"the output {target} is itself an input", "name another output")
     if not target.parent.is_dir():
-        raise OutputError(f"the folder {target.parent} does not exist", "make it first")
+        raise OutputError(f"the folder {target.parent} does not exist", "create it first")
 
 
 def _check_is_file(place: Path, target: Path) -> None:
@@ -177,13 +177,13 @@ def _check_is_file(place: Path, target: Path) -> None:
 
 
 def _file_number(path: Path) -> tuple[int, int]:
-    """Return what tells a file that exists from all others, whatever it is called."""
+    """Return the identity of an existing file, whatever its path."""
     facts = path.stat()
     return facts.st_dev, facts.st_ino
 
 
 def _temporary_name(place: Path) -> Path:
-    """Return a free name that is hidden and shows whose unfinished file it is."""
+    """Return a free, hidden name that shows which file is unfinished."""
     ending = f".superres-{secrets.token_hex(4)}.part"
     name = place.name
     while len(os.fsencode(f".{name}{ending}")) > _MAX_NAME_BYTES:
@@ -197,7 +197,7 @@ def _flush(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, where folders can be flushed."""
+    """Make the new name survive a power cut, on systems that can flush folders."""
     if os.name == "nt":
         return
     with suppress(OSError):  # some network file systems cannot; the file is in place either way

@@ -1,6 +1,6 @@
 """Download of a file of known size and hash: complete and verified, or not at all.
 
-Only http and https, no proxies, no cookies, no names or passwords: the hash vouches for the bytes.
+Only http and https, without proxies, cookies or passwords: the hash vouches for the bytes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _CHUNK_BYTES = 2**18
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file that is to be had.
+    """A file to download.
 
     Attributes:
-        url: Where it is offered.
-        target: Where it belongs on this machine; its folder is made if it is missing.
+        url: Its address.
+        target: Its path on this machine; its folder is created if it is missing.
         size_bytes: Its size.
         sha256: Its hash, in hexadecimal.
     """
@@ -40,15 +40,15 @@ class Wanted:
 
 
 def download(wanted: Wanted, watch: Watch) -> None:
-    """Fetch a file to its target; what is not as announced never stands there.
+    """Download a file to its target, which never holds a file of another size or hash.
 
     Args:
         wanted: The file.
-        watch: Told the bytes that have arrived and that will have, and asked between them.
+        watch: Receives the progress in bytes, and is checked for cancellation.
 
     Raises:
         ArgumentError: The address is not http or https.
-        ModelError: The server cannot be reached, has no such file, or sent another one.
+        ModelError: The server cannot be reached, has no such file, or sent a different one.
         OutputError: The target cannot be written.
     """
     if not wanted.url.lower().startswith(("http://", "https://")):
@@ -63,7 +63,7 @@ def download(wanted: Wanted, watch: Watch) -> None:
             with _open(wanted.url) as response:
                 digest = _copy(response, file, wanted, watch)
         except HTTPError as error:
-            error.close()  # it is an open answer too
+            error.close()  # it is also an open response
             raise by_hand(wanted, f"the server answered {error.code} {error.reason}") from error
         except SuperresError:
             raise
@@ -71,11 +71,11 @@ def download(wanted: Wanted, watch: Watch) -> None:
             reason = error.reason if isinstance(error, URLError) else error
             raise by_hand(wanted, f"the connection failed: {reason}") from error
         if digest != wanted.sha256:
-            raise by_hand(wanted, f"what came has the hash {digest[:12]}...")
+            raise by_hand(wanted, f"the downloaded file has the hash {digest[:12]}...")
 
 
 def by_hand(wanted: Wanted, reason: str) -> ModelError:
-    """Build the error for a file that could not be fetched: which one, and where to put it."""
+    """Build the error for a file that could not be downloaded: which one, and where to put it."""
     return ModelError(
         f"{wanted.target.name} ({wanted.size_bytes:,} bytes, SHA-256 {wanted.sha256}) "
         f"could not be downloaded from {wanted.url}: {reason}",
@@ -84,7 +84,7 @@ def by_hand(wanted: Wanted, reason: str) -> ModelError:
 
 
 def _open(url: str) -> HTTPResponse:
-    """Send the request, through no more of urllib than http, https and redirects between them."""
+    """Send the request, using only urllib's http, https and redirects between them."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.HTTPHandler,
@@ -101,7 +101,7 @@ def _open(url: str) -> HTTPResponse:
 
 
 def _copy(response: HTTPResponse, file: BinaryIO, wanted: Wanted, watch: Watch) -> str:
-    """Write an answer's body to a file and return its hash.
+    """Write a response's body to a file and return its hash.
 
     Raises:
         ModelError: The body is longer or shorter than announced.
@@ -112,14 +112,14 @@ def _copy(response: HTTPResponse, file: BinaryIO, wanted: Wanted, watch: Watch) 
     while data := response.read(min(_CHUNK_BYTES, wanted.size_bytes - arrived + 1)):
         arrived += len(data)
         if arrived > wanted.size_bytes:
-            raise by_hand(wanted, "what came is longer")
+            raise by_hand(wanted, "the response is longer than announced")
         digest.update(data)
         with os_errors_as(wanted.target):
             file.write(data)
         watch.progress(arrived, wanted.size_bytes)
         watch.check()
     if arrived < wanted.size_bytes:
-        raise by_hand(wanted, f"it broke off after {arrived:,} bytes")
+        raise by_hand(wanted, f"the response ended after {arrived:,} bytes")
     with os_errors_as(wanted.target):
         file.flush()
     return digest.hexdigest()

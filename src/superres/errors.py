@@ -33,7 +33,7 @@ class ArgumentError(SuperresError, ValueError):
 
 
 class UnknownNameError(ArgumentError):
-    """A name (of a model, backend, recipe or key) is not among the known ones."""
+    """A name (of a model, backend, recipe or key) is unknown."""
 
 
 class PictureError(SuperresError, ValueError):
@@ -72,16 +72,16 @@ class DataError(SuperresError, ValueError):
 
 
 class RecipeError(SuperresError, ValueError):
-    """A recipe has an unknown key, a bad value, or extends what does not exist."""
+    """A recipe has an unknown key, a bad value, or extends a missing recipe."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """Build the error for a name that is not known, with the nearest known one in its hint.
+    """Build the error for an unknown name, with the nearest known one in its hint.
 
     Args:
         kind: What the name stands for, as a noun ("model", "backend").
         name: The requested name.
-        known: All names that would have done.
+        known: All valid names.
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
@@ -93,7 +93,7 @@ def first_fault(error: ValidationError) -> str:
     """Return pydantic's first error, as `place: reason, got value`."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    # A rule between several values has no one value to show.
+    # A rule between several values has no single value to show.
     found = f", got {_short(first['input'])}" if first["type"] != "value_error" else ""
     return f"{place + ': ' if place else ''}{first['msg']}{found}"
 
@@ -101,5 +101,5 @@ def first_fault(error: ValidationError) -> str:
 def _short(value: object) -> str:
     try:
         return reprlib.repr(value)
-    except ValueError:  # Python shows no whole number of more than 4300 digits
+    except ValueError:  # Python formats no whole number of more than 4300 digits
         return "a number of thousands of digits"

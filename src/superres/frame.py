@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from superres.errors import ArgumentError
 
-Pixels = NDArray[Any]  # of whatever dtype the picture has
+Pixels = NDArray[Any]  # of the picture's dtype
 Unit = NDArray[np.float32]
 
 _PIECE_VALUES = 2**15
 
-# What a frame of a burst carries beside its colours: how far its sample lies from the reference's
+# What a frame of a burst carries besides its colours: how far its sample lies from the reference's
 # pixel in rows and in columns, and whether it is valid; `infer.burst_input` makes them.
 BURST_EXTRAS = 3
-# Frames of a video are brought to multiples of this, as `layers.motion` halves them four times;
-# frames that are shorter or narrower have no history.
+# Frames of a video are padded to multiples of this, as `layers.motion` halves them four times;
+# smaller frames have no history.
 VIDEO_MULTIPLE = 16
 
 # ITU-R BT.601, studio range on a 0-255 scale; MATLAB's rgb2ycbcr, and the field's tables, use it.
@@ -33,11 +33,11 @@ LUMA_OFFSET = 16.0
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """What the channels of a picture mean: colours or bands, with or without alpha as the last.
+    """What the channels of a picture mean: colours or bands, optionally followed by alpha.
 
     Attributes:
-        colour: `grey` (one), `rgb` (three), or `bands`: any number, none of them a screen's,
-            such as a satellite's; each of them goes through a network by itself, as grey.
+        colour: `grey` (one), `rgb` (three), or `bands`: any number that are not display colours,
+            such as a satellite's; each passes through a network by itself, as grey.
         count: Channels before alpha.
         alpha: Whether alpha is the last channel.
     """
@@ -57,12 +57,12 @@ class Bands:
 
     @property
     def channels(self) -> int:
-        """The number of all channels, alpha among them."""
+        """The number of all channels, alpha included."""
         return self.count + int(self.alpha)
 
     @staticmethod
     def of(channels: int) -> Bands:
-        """Return what the channels of an array mean by convention.
+        """Return the conventional meaning of an array's channels.
 
         Grey, grey and alpha, RGB, or RGB and alpha for 1 to 4 of them; bands for more.
 
@@ -87,8 +87,8 @@ class Values:
 
     Attributes:
         dtype: Their type, as numpy names it: `uint8`, `uint16`, `int16`, `uint32`, `float64`, …
-        black: The number that is 0 for a network, the least that whole numbers can be.
-        white: The number that is 1, the most that they can be: 4095 for 12 bits in `uint16`.
+        black: The number that is 0 for a network; whole numbers are never below it.
+        white: The number that is 1; whole numbers are never above it: 4095 for 12 bits in `uint16`.
         nodata: The number that marks pixels without a value; None if there is none. It may be NaN.
     """
 
@@ -118,16 +118,15 @@ class Values:
             ):
                 if not (limits.min <= number <= limits.max and number == int(number)):
                     raise ArgumentError(
-                        f"{number:g} is not among the numbers of {self.dtype}",
+                        f"{number:g} is not a value of {self.dtype}",
                         f"{self.dtype} holds whole numbers from {limits.min} to {limits.max}",
                     )
 
     @staticmethod
     def of(dtype: np.dtype[Any] | str) -> Values:
-        """Return what numbers of a dtype mean by convention, never by looking at them.
+        """Return the conventional meaning of a dtype's numbers, whatever the values.
 
-        Whole numbers reach from the least to the most that their dtype holds; floats have black at
-        0 and white at 1.
+        Whole numbers span the range of their dtype; floats have black at 0 and white at 1.
 
         Raises:
             ArgumentError: The dtype is neither whole numbers nor floats.
@@ -139,12 +138,12 @@ class Values:
 
     @property
     def whole(self) -> bool:
-        """Whether they are whole numbers."""
+        """Whether the numbers are whole."""
         return np.dtype(self.dtype).kind != "f"
 
     @property
     def exact(self) -> bool:
-        """Whether they are finer than 8 bits, which half precision in a network would spoil."""
+        """Whether the numbers are finer than 8 bits, which half precision would lose."""
         return not self.whole or self.white - self.black > 255
 
 
@@ -154,11 +153,11 @@ UINT8, UINT16, FLOAT32 = Values.of("uint8"), Values.of("uint16"), Values.of("flo
 def to_unit(pixels: Pixels, values: Values | None = None) -> Unit:
     """Return pixels as float32 with black at 0, white at 1 and nodata as NaN; shape is kept.
 
-    float32 keeps 24 bits: whole numbers and floats that are finer lose the rest.
+    float32 keeps 24 bits; finer whole numbers and floats are rounded to it.
 
     Args:
         pixels: Any shape.
-        values: What the numbers mean; None goes by the dtype.
+        values: What the numbers mean; None takes `Values.of` the dtype.
 
     Raises:
         ArgumentError: The dtype is not that of `values`, or neither whole numbers nor floats.
@@ -178,10 +177,10 @@ def to_unit(pixels: Pixels, values: Values | None = None) -> Unit:
 
 
 def from_unit(unit: Unit, values: Values) -> Pixels:
-    """Return unit pixels as the numbers that they mean, NaN as nodata.
+    """Return unit pixels as the numbers that they stand for, with NaN as nodata.
 
-    Whole numbers are clamped to black and white and rounded to nearest; floats are kept, as they
-    are measurements.
+    Whole numbers are clamped to black and white and rounded to nearest; floats are measurements
+    and are not clamped.
     """
     dtype, nodata = np.dtype(values.dtype), values.nodata
     if not values.whole:
@@ -192,11 +191,11 @@ def from_unit(unit: Unit, values: Values) -> Pixels:
         if nodata is not None:
             pixels[np.isnan(unit)] = nodata
         return pixels
-    # float32 holds each whole number up to 2**24, and is half the work.
+    # float32 holds every whole number up to 2**24, at half the work.
     work = np.float32 if values.white - values.black < 2**24 else np.float64
     span, black = work(values.white - values.black), work(values.black)
     pixels = np.empty(unit.shape, dtype)
-    # In pieces that stay in the cache: whole pictures at a time take six times as long.
+    # In pieces that stay in the cache: a whole picture at once takes six times as long.
     rows = max(1, _PIECE_VALUES * len(unit) // max(1, unit.size))
     for start in range(0, len(unit), rows):
         piece = unit[start : start + rows].astype(work, copy=False) * span
@@ -212,7 +211,7 @@ def from_unit(unit: Unit, values: Values) -> Pixels:
 
 
 def _marked(numbers: NDArray[np.floating[Any]], values: Values, nodata: float) -> Pixels:
-    """Return whole numbers with NaN as nodata, which no other pixel becomes by rounding."""
+    """Return whole numbers with NaN as nodata; no other pixel is rounded to nodata."""
     missing = np.isnan(numbers)
     beside = nodata + 1 if nodata + 1 <= values.white else nodata - 1
     numbers = np.where(numbers == nodata, beside, numbers)
@@ -222,7 +221,7 @@ def _marked(numbers: NDArray[np.floating[Any]], values: Values, nodata: float) -
 
 
 def is_nodata(pixels: Pixels, values: Values) -> NDArray[np.bool_]:
-    """Return which pixels have no value; shape is kept."""
+    """Return the mask of pixels without a value, in the same shape."""
     if values.nodata is None:
         return np.zeros(pixels.shape, np.bool_)
     if np.isnan(values.nodata):

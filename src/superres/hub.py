@@ -21,18 +21,18 @@ TABLE_NAME = "hub.json"
 
 
 class HubFile(BaseModel):
-    """A file that can be fetched.
+    """A file that can be downloaded.
 
     Attributes:
         name: What users call it; the files of one model share it.
-        kind: Whether it is a model with a card, or a network that losses look through.
+        kind: A model with a card, or a feature network of the losses.
         file: Its name on the hub and in the cache. No folders, and never a pickle.
         bytes: Its size.
         sha256: Its hash, in hexadecimal.
         licence: Its licence.
         source: Who made it.
-        card: Of a model the card that its file carries, so that it can be read before the file is
-            here; None for other networks.
+        card: The card in a model's file, so that it can be read before the download; None for
+            feature networks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -49,7 +49,7 @@ class HubFile(BaseModel):
     @model_validator(mode="after")
     def _models_have_a_card(self) -> Self:
         if (self.kind == "model") != (self.card is not None):
-            raise ValueError(f"{self.file}: a model, and nothing else, has a card here")
+            raise ValueError(f"{self.file}: models, and only models, have a card here")
         if self.card is not None and self.card.name != self.name:
             raise ValueError(f"{self.file} has the card of {self.card.name}, expected {self.name}")
         return self
@@ -57,7 +57,7 @@ class HubFile(BaseModel):
 
 @cache
 def hub_files() -> tuple[HubFile, ...]:
-    """Return what the hub offers.
+    """Return the files of the hub.
 
     Raises:
         ModelError: The package is damaged.
@@ -72,12 +72,12 @@ def hub_files() -> tuple[HubFile, ...]:
 
 
 def cached(file: HubFile) -> Path | None:
-    """Return where a file lies in the cache, or None if it is not there.
+    """Return the path of a file in the cache, or None if it is not there.
 
-    A file that was put there by hand is as good as one that was fetched.
+    A file that was put there by hand is as good as a downloaded one.
 
     Raises:
-        ModelError: Another file has its place.
+        ModelError: The cache has a different file of that name.
     """
     path = cache_folder() / file.file
     try:
@@ -92,30 +92,30 @@ def cached(file: HubFile) -> Path | None:
     if found != file.sha256:
         raise ModelError(
             f"{path} has the hash {found[:12]}..., expected {file.sha256[:12]}...",
-            "the file is damaged or another one; remove it, and it will be downloaded again",
+            "the file is damaged or a different one; remove it, and it will be downloaded again",
         )
     return path
 
 
 def fetch(file: HubFile, watch: Watch) -> Path:
-    """Return where a file lies in the cache, after fetching it if it is not there.
+    """Return the path of a file in the cache, after downloading it if it is not there.
 
-    `SUPERRES_HUB` names another server than the project's own. With `SUPERRES_OFFLINE=1` nothing
-    is fetched.
+    `SUPERRES_HUB` names a server other than the project's own. With `SUPERRES_OFFLINE=1` nothing
+    is downloaded.
 
     Args:
         file: The file.
-        watch: Told before anything is fetched, and the bytes that have arrived and that will have.
+        watch: Receives a note before a download, and its progress in bytes.
 
     Raises:
         ArgumentError: The address in `SUPERRES_HUB` is not http or https.
-        ModelError: It cannot be fetched, or another file has its place in the cache.
+        ModelError: It cannot be downloaded, or the cache has a different file of that name.
         OutputError: The cache cannot be written.
         Cancelled: The job was cancelled.
     """
     if path := cached(file):
         return path
-    # It brings ssl and an HTTP client, for which a run that fetches nothing need not wait.
+    # It imports ssl and an HTTP client, which a run without downloads need not wait for.
     from superres.download import Wanted, by_hand, download
 
     base = os.environ.get("SUPERRES_HUB") or HUB
@@ -133,9 +133,9 @@ def fetch(file: HubFile, watch: Watch) -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the folder of fetched files; it need not exist.
+    """Return the folder of downloaded files; it need not exist.
 
-    `SUPERRES_CACHE` if it is set, or else a folder in the system's place for caches.
+    `SUPERRES_CACHE` if it is set, or else a folder in the system's cache folder.
     """
     if own := os.environ.get("SUPERRES_CACHE"):
         return Path(own).expanduser().absolute()
@@ -144,6 +144,6 @@ def cache_folder() -> Path:
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "superres" / "cache"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "superres"
-    # https://specifications.freedesktop.org/basedir-spec: a relative path there is to be ignored.
+    # https://specifications.freedesktop.org/basedir-spec: a relative path there must be ignored.
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "superres"

@@ -77,7 +77,7 @@ _DEFAULTS = WriteOptions()
 
 
 def picture_suffixes() -> frozenset[str]:
-    """Return the suffixes of picture files, read or written, in lower case with their dot."""
+    """Return the suffixes of all picture files, read or written, in lower case with the dot."""
     return frozenset(suffix for each in FORMATS for suffix in each.suffixes)
 
 
@@ -92,7 +92,7 @@ def is_written(path: str | Path) -> bool:
 
 
 def format_for(target: str | Path) -> Format:
-    """Return the format to write, by a file's suffix or by a name.
+    """Return the format to write, by a file's suffix or by its name.
 
     Args:
         target: A path; or a format's name or a suffix without its dot ("jpg"), in any case.
@@ -125,9 +125,9 @@ def open_picture(
     max_pages: int = 1,
     profile: Profile = "keep",
 ) -> Picture:
-    """Read a picture's header and decide how its pixels will be read.
+    """Read a picture's header and choose how its pixels will be read.
 
-    The first bytes tell the format; the name does not matter.
+    The first bytes determine the format; the name does not matter.
 
     Args:
         source: A file, or the bytes of one.
@@ -137,13 +137,13 @@ def open_picture(
         profile: Keep the file's ICC profile, or convert its pixels to sRGB.
 
     Raises:
-        PictureError: The file is missing, empty, damaged, too large, animated, of more planes,
-            or of a format or channels that are not read.
+        PictureError: The file is missing, empty, damaged, too large, animated, has too many
+            planes, or has an unsupported format or channels.
     """
     with closing(stream_of(source)) as stream:
         try:
             head = stream.read(HEAD_BYTES)
-        except OSError as error:  # a folder opens on some systems, and then cannot be read
+        except OSError as error:  # on some systems a folder opens but cannot be read
             raise unopened(source, error) from error
     for each in FORMATS:
         if each.sniff(head):
@@ -167,21 +167,21 @@ def write_picture(
     format: str | None = None,
     options: WriteOptions = _DEFAULTS,
 ) -> tuple[str, ...]:
-    """Pull blocks of rows, encode them as they come, and let the finished file appear.
+    """Encode blocks of rows as they come; only the finished file appears under its name.
 
     PNG, JPEG and TIFF are encoded row by row in bounded memory; WebP and AVIF have encoders that
-    need the whole picture. A file of this name that exists is replaced at the very end.
+    need the whole picture. An existing file of this name is replaced at the very end.
 
     Args:
-        target: A path, or a binary stream, which is given the finished file's bytes.
+        target: A path, or a binary stream, which receives the finished file's bytes.
         blocks: (h, width, channels) arrays of the dtype, from top to bottom, plane after plane.
         height: Rows of a plane.
-        width: Pixels a row.
+        width: Pixels of a row.
         bands: What the channels mean.
         values: What their numbers mean.
-        metadata: What the file carries besides; sizes and resolution in it are made true.
-        planes: Pictures of this size and kind.
-        format: Name of the format; None goes by the path's suffix.
+        metadata: What else the file carries; sizes and resolution in it are updated.
+        planes: Number of pictures of this size and kind.
+        format: Name of the format; None takes the path's suffix.
         options: How to encode.
 
     Returns:
@@ -189,9 +189,9 @@ def write_picture(
 
     Raises:
         OutputError: The format cannot hold a picture of this size or these bands, or the target
-            cannot be written. The target is then as it was.
+            cannot be written. The target is then unchanged.
         ArgumentError: The format is unknown, or the blocks do not fit the header.
-        BaseException: Whatever `blocks` raises comes through as it is, after cleaning up.
+        BaseException: Whatever `blocks` raises passes through unchanged, after cleanup.
     """
     written = _format(target, format)
     if height < 1 or width < 1:
@@ -292,7 +292,7 @@ def _format(target: Path | BinaryIO, name: str | None) -> Format:
 
 
 def _holding(written: Format, requested: str) -> Holding:
-    """Return what a format can hold; refuse one that is read only."""
+    """Return a format's capabilities; raise if it is read only."""
     if isinstance(written.holding, ReadOnly):
         raise OutputError(
             f"{requested} cannot be written: {written.holding.reason}", written.holding.hint
@@ -309,7 +309,7 @@ def _held_rows(
 
 
 def _checked(blocks: Iterable[NDArray[Any]], header: Header) -> Iterator[NDArray[Any]]:
-    """Pass blocks on; raise where they do not fit the header."""
+    """Yield blocks unchanged; raise if they do not fit the header."""
     shape, dtype = (header.width, header.bands.channels), header.values.dtype
     height, done = header.height * header.planes, 0
     for block in blocks:
@@ -326,7 +326,7 @@ def _checked(blocks: Iterable[NDArray[Any]], header: Header) -> Iterator[NDArray
         if done > height:
             break
         if len(block):
-            yield block.astype(np.dtype(dtype), copy=False)  # in this machine's byte order
+            yield block.astype(np.dtype(dtype), copy=False)  # in native byte order
     if done != height:
         raise ArgumentError(
             f"the blocks hold {'more than ' if done > height else ''}{min(done, height)} rows, "

@@ -19,11 +19,11 @@ _Opened = TypeVar("_Opened")
 
 @dataclass(frozen=True, slots=True)
 class BurstNetwork:
-    """An opened network of many frames.
+    """An opened burst network.
 
     Attributes:
         file: Its files and card.
-        runtime: What runs it, for one job at a time; the others wait.
+        runtime: Its runtime, which serves one job at a time; the others wait.
     """
 
     file: ModelFile
@@ -32,7 +32,7 @@ class BurstNetwork:
 
 @dataclass(slots=True)
 class _Place(Generic[_Opened]):
-    """The place of one model, which its first user opens, under its own lock."""
+    """The slot of one model, opened by its first user under the slot's own lock."""
 
     opening: threading.Lock = field(default_factory=threading.Lock)
     opened: _Opened | None = None
@@ -40,10 +40,10 @@ class _Place(Generic[_Opened]):
 
 
 class ModelPool:
-    """One `Upscaler` or `BurstNetwork` for each model and way of running it, opened at first use.
+    """One `Upscaler` or `BurstNetwork` for each model and its run options, opened at first use.
 
-    Any thread may call. Those that need a model that is just being opened wait for it; those that
-    need another do not. A model that could not be opened is tried again by the next call.
+    Any thread may call. Threads that need a model being opened wait for it; threads that need
+    another do not. A model that failed to open is tried again at the next call.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class ModelPool:
         self._burst_places: dict[tuple[str, int, RunOptions], _Place[BurstNetwork]] = {}
 
     def upscaler(self, model: str, run: RunOptions) -> Upscaler:
-        """Return the networks of a model.
+        """Return the upscaler of a model.
 
         Args:
             model: A family (`default`), a model (`default-x4`) or a model file.
@@ -70,17 +70,17 @@ class ModelPool:
             return place.opened
 
     def burst_network(self, model: str, scale: int, run: RunOptions, watch: Watch) -> BurstNetwork:
-        """Return the network of many frames of a model.
+        """Return the burst network of a model.
 
         Args:
             model: A family, a model or a model file.
-            scale: One that it has.
+            scale: One of its scales.
             run: How it is run.
-            watch: Told what its opening told.
+            watch: Receives the notes of its opening.
 
         Raises:
             UnknownNameError: There is no such model.
-            ModelError: Its file cannot be used, or it takes one frame only.
+            ModelError: Its file cannot be used, or it is a single-frame network.
             BackendError: No backend can run it.
         """
         with self._lock:
@@ -95,7 +95,7 @@ class ModelPool:
 
 
 class _InTurn:
-    """A runtime that jobs run in turn."""
+    """A runtime that serves jobs one at a time."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 
 from superres.errors import RecipeError, unknown_name
 
-# What TOML gives: nested tables of strings, numbers, booleans and lists.
+# TOML's values: nested tables of strings, numbers, booleans and lists.
 Table = dict[str, Any]
-MAX_DEPTH = 32  # tables and lists in each other; what reads them calls itself
+MAX_DEPTH = 32  # of nested tables and lists; they are read by recursion
 _MAX_BYTES = 2**20
-_INTEGERS = range(-(2**63), 2**63)  # as TOML has them
+_INTEGERS = range(-(2**63), 2**63)  # TOML's
 
 
 def read_table(path: Path) -> Table:
@@ -40,7 +40,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         data = path.read_bytes() if size <= _MAX_BYTES else b""
-    except (OSError, ValueError) as error:  # ValueError: no file can have the name
+    except (OSError, ValueError) as error:  # ValueError: an impossible file name
         reason = getattr(error, "strerror", None) or error
         raise RecipeError(f"{path} cannot be read: {reason}", "check the path") from error
     if size > _MAX_BYTES:
@@ -49,15 +49,15 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def check_values(table: Table, where: str) -> None:
-    """Check that TOML can hold a table's values, and that they lie no deeper than `MAX_DEPTH`.
+    """Check that TOML can hold a table's values, and that they nest no deeper than `MAX_DEPTH`.
 
     Args:
         table: The table.
-        where: What to call it in the message.
+        where: Its name in the message.
 
     Raises:
-        RecipeError: They do, a whole number takes more than 64 bits, or a text has half a
-            character, as names of files that are not UTF-8 have.
+        RecipeError: They nest deeper, a whole number takes more than 64 bits, or a text has half a
+            character, as file names that are not UTF-8 have.
     """
     for name, value in table.items():
         place = f"{where}: {ascii(name[:60])[1:-1]}"
@@ -66,7 +66,7 @@ def check_values(table: Table, where: str) -> None:
             if depth > MAX_DEPTH:
                 raise RecipeError(
                     f"{place} has tables or lists more than {MAX_DEPTH} deep",
-                    "no key lies that deep",
+                    "no key is nested that deep",
                 )
             for one in level:
                 _check_value(one, place)
@@ -98,7 +98,7 @@ def _inside(value: object) -> list[object]:
 
 
 def merged(under: Table, over: Table) -> Table:
-    """Return a table laid over another, table by table; neither is changed."""
+    """Return a table merged over another, table by table; neither is changed."""
     result = dict(under)
     for key, value in over.items():
         below, above = as_table(result.get(key)), as_table(value)
@@ -107,18 +107,18 @@ def merged(under: Table, over: Table) -> Table:
 
 
 def as_table(value: object) -> Table | None:
-    """Return a value that is a table as one, anything else as None."""
+    """Return a value if it is a table, or else None."""
     return cast("Table", value) if isinstance(value, dict) else None
 
 
 def check_keys(table: Table, section: type[BaseModel], where: str) -> None:
-    """Check the keys of a table and of those in it against what a section knows.
+    """Check the keys of a table, and of the tables in it, against a section's fields.
 
     Args:
         table: The table.
-        section: What it will become. One that knows more keys than its fields says so with
+        section: What it will become. A section with more keys than fields lists them in
             `known_keys()`.
-        where: What to call the table in the message.
+        where: The table's name in the message.
 
     Raises:
         UnknownNameError: A key is unknown; pydantic's own message would not name the nearest.
@@ -128,9 +128,9 @@ def check_keys(table: Table, section: type[BaseModel], where: str) -> None:
         if key not in known:
             raise unknown_name(f"key in {where}", key, known)
         if key not in section.model_fields:
-            continue  # of a table that the section's own check reads
+            continue  # a table that the section checks itself
         kind, inner = section.model_fields[key].annotation, as_table(value)
-        if isinstance(kind, UnionType):  # a section that may be left out
+        if isinstance(kind, UnionType):  # an optional section
             kind = get_args(kind)[0]
         if inner is not None and isinstance(kind, type) and issubclass(kind, BaseModel):
             check_keys(inner, kind, f"{where} [{key}]")

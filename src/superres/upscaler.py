@@ -1,4 +1,4 @@
-"""Loaded models, and pixel upscaling: any bands, any target size, whole or in rows."""
+"""Loaded models, which upscale pixels: any bands, any target size, whole or in rows."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _RGB, _RGBA = 3, 4  # channels
 
 @dataclass(frozen=True, slots=True)
 class RunOptions(RuntimeOptions):
-    """How networks are run, and what on; see docs/upscale.md.
+    """Run options of networks; see docs/upscale.md.
 
     Attributes:
         tile: Tile edge in input pixels; None lets the planner choose.
-        ensemble: Average over the eight flips and turns (slower by eight, a little sharper).
+        ensemble: Average over the eight flips and turns (8 times slower, slightly sharper).
         alpha: Upscale alpha by the network, or by bicubic resizing.
     """
 
@@ -57,7 +57,7 @@ class _Opened:
 
 
 class Upscaler:
-    """A model name with its opened networks; made once, used for many pictures at once.
+    """A model name with its opened networks; created once, used for many pictures at once.
 
     Any thread may call it. Each network is opened once, by the first that needs it; the notes of
     its opening go to the watch of every job that uses it.
@@ -65,8 +65,8 @@ class Upscaler:
     Args:
         model: A family (`default`), a model (`default-x4`) or a model file.
         options: How networks are run.
-        scale: The one scale to use of a family; None keeps all of them at hand.
-        watch: Gets the notes of what is fetched here, and of calls without a watch of their own.
+        scale: The one scale to use of a family; None keeps all of them available.
+        watch: Receives the notes of downloads, and of calls without their own watch.
 
     Raises:
         UnknownNameError: There is no such model.
@@ -98,7 +98,7 @@ class Upscaler:
         exact = exact and self._options.precision == "auto"
         opened = self._engines.get((scale, exact))
         if opened is None:
-            with self._opening:  # those whose network is open do not come here
+            with self._opening:  # not taken once the network is open
                 opened = self._engines.get((scale, exact))
                 if opened is None:
                     opened = self._engines[scale, exact] = self._open(scale, exact, watch)
@@ -138,14 +138,14 @@ class Upscaler:
         return tuple(self._engine(scale, route.exact, watch) for scale in route.passes)
 
     def state(self, route: Route, watch: Watch) -> EngineState | None:
-        """Return how a job's pictures were run by the network that a route begins with.
+        """Return how a job's pictures were run by the first network of a route.
 
         After a fallback, that is the fp32 runtime; None if the route has no pass.
         """
         return self.engines(route, watch)[0].state(watch) if route.passes else None
 
     def facts(self, route: Route) -> RuntimeFacts | None:
-        """Return the facts of the runtime that a route begins on; None if it has no pass."""
+        """Return the facts of a route's first runtime; None if it has no pass."""
         return self.engines(route)[0].facts if route.passes else None
 
     def rows(
@@ -160,16 +160,16 @@ class Upscaler:
     ) -> Iterator[Unit]:
         """Upscale a picture that comes in blocks of rows.
 
-        Bands that are not colours go through the networks one by one, as grey.
+        Bands that are not colours pass through the networks one by one, as grey.
 
         Args:
             blocks: (h, W, C) unit pixels from top to bottom; closed at the end if a generator.
             size: (height, width) of the whole picture.
             bands: What the channels mean.
             route: The passes and the target size.
-            watch: The job, or the part of it, that the picture is.
-            gaps: Whether pixels may be NaN, as they have no value. Networks see what lies around
-                them instead; in the result each of them is NaN as a whole, and no other is.
+            watch: The job, or the part of it, of the picture.
+            gaps: Whether pixels may be NaN (no value). They are filled from their surroundings
+                for the networks; in the result exactly these pixels are NaN, in all channels.
 
         Yields:
             (h, target width, C) unit pixels, unclamped, from top to bottom.
@@ -182,7 +182,7 @@ class Upscaler:
             yield from run(blocks, size, bands, route, watch)
         finally:
             if isinstance(blocks, Generator):
-                blocks.close()  # or its threads would live as long as an error that left here
+                blocks.close()  # or its threads would live as long as an exception raised here
 
     def _rows_with_gaps(
         self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
@@ -216,13 +216,13 @@ class Upscaler:
         yield from _joined(colour, ends(alpha))
 
     def _halo(self, route: Route, watch: Watch) -> int:
-        """Return how far the widest network sees, in input pixels; a resize alone sees two."""
+        """Return the largest halo of the networks, in input pixels; a resize alone has two."""
         return max((engine.card.halo for engine in self.engines(route, watch)), default=2)
 
     def _band_rows(
         self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
     ) -> Iterator[Unit]:
-        """Upscale blocks without alpha: grey or RGB at once, other bands each as grey."""
+        """Upscale blocks without alpha: grey or RGB together, other bands each as grey."""
         if bands.colour != "bands":
             return self._colour_rows(blocks, size, route, watch)
         copies = itertools.tee(blocks, bands.count)
@@ -238,7 +238,7 @@ class Upscaler:
         Args:
             frame: (H, W, C) unit pixels.
             route: The passes and the target size.
-            watch: The job, or the part of it, that the frame belongs to.
+            watch: The job, or the part of it, of the frame.
 
         Returns:
             (*target, C) unit pixels, unclamped.
@@ -252,7 +252,7 @@ class Upscaler:
             (engine,) = self.engines(route, watch)
             scale = engine.card.scale
             if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
-                # In one piece it is faster.
+                # Faster in one piece.
                 return anchored(frame, engine.upscale(frame, watch), clamped=route.clamped)
         return np.concatenate(list(self._colour_rows((frame,), (height, width), route, watch)))
 
@@ -283,24 +283,24 @@ class Upscaler:
 
         Args:
             pixels: (H, W) or (H, W, C) of whole numbers or floats.
-            scale: How much larger; or
+            scale: The scale; or
             size: the (height, width) of the result. With neither, the model's own scale.
             bands: What the channels mean; None takes `Bands.of`: grey, grey and alpha, RGB, RGB
                 and alpha for 1 to 4 of them, and bands for more.
             values: What the numbers mean; None takes `Values.of`: all that the dtype holds for
                 whole numbers, [0, 1] for floats. Where it names `nodata`, those pixels have no
                 value and are nodata in the result.
-            exact: Whether half precision would spoil them; None goes by `values`. Floats of an
+            exact: Whether half precision would lose detail; None takes `values.exact`. Floats of an
                 8-bit picture are not exact.
-            clamped: Whether the result will be clamped to black and white, after which its local
-                means are then those of the input; None: whole numbers are.
-            watch: The job that the picture belongs to: notified of fallbacks, and may be cancelled.
+            clamped: Whether the result will be clamped to black and white; its local means equal
+                the input's after clamping. None: whole numbers are clamped.
+            watch: The picture's job: notified of fallbacks, and may be cancelled.
 
         Returns:
             The upscaled picture, same dtype and number of axes.
 
         Raises:
-            ArgumentError: The array is empty, of another shape, not what `bands` and `values` say,
+            ArgumentError: The array is empty, of another shape, does not fit `bands` or `values`,
                 or the scale is bad.
             Cancelled: The job was cancelled.
         """
@@ -314,7 +314,7 @@ class Upscaler:
         bands = bands or Bands.of(block.shape[2])
         if bands.channels != block.shape[2]:
             raise ArgumentError(
-                f"the array has {block.shape[2]} channels, its bands say {bands.channels}",
+                f"the array has {block.shape[2]} channels, its bands have {bands.channels}",
                 "pass the Bands of this array, or none",
             )
         whole: Size = (block.shape[0], block.shape[1])
@@ -338,18 +338,18 @@ def load(
     device: str = "auto",
     notice: Callable[[str], None] | None = None,
 ) -> Upscaler:
-    """Load a model once, to call it on many arrays.
+    """Load a model once, to upscale many arrays.
 
     Args:
         model: A family (`default`), a model (`default-x4`) or a model file: `.onnx`,
-            `.safetensors`, or weights made elsewhere (`.pth`, ncnn's `.param`).
-        scale: The scale to load of a family; None keeps all of them at hand.
+            `.safetensors`, or a community checkpoint (`.pth`, ncnn's `.param`).
+        scale: The scale to load of a family; None keeps all of them available.
         backend: `auto`, `openvino`, `torch` or `onnxruntime`.
         precision: `auto`, `fp32`, `bf16` or `fp16`; `auto` runs uint8 in the device's own format,
             and finer pictures in fp32.
         tile: Tile edge in input pixels, or `auto`.
         device: `auto` or a device as the runtime names it.
-        notice: Called with each choice and fallback, each line once; None is quiet.
+        notice: Called with each choice and fallback, each line once; None is silent.
 
     Returns:
         A callable: `large = load("default", scale=4)(small)`.
@@ -373,15 +373,15 @@ def upscale(
     bands: Bands | None = None,
     values: Values | None = None,
 ) -> Pixels:
-    """Upscale one array with a model of the package; `load` is cheaper for many.
+    """Upscale one array; for many, `load` the model once.
 
     Args:
         pixels: See `Upscaler.__call__`.
-        scale: How much larger, any number above 0; 4 if there is no size either.
-        size: (height, width) of the result, in place of a scale.
+        scale: Any number above 0; 4 if no size is given either.
+        size: (height, width) of the result, instead of a scale.
         model: A family, a model or a model file.
-        bands: What the channels mean, where that is not grey, RGB, or either with alpha.
-        values: What the numbers mean, where that is not all that their dtype can hold.
+        bands: What the channels mean, if not grey, RGB, or either with alpha.
+        values: What the numbers mean, if not the whole range of their dtype.
 
     Returns:
         The upscaled picture, same dtype and number of axes.

@@ -1,8 +1,8 @@
 """Watch: notes, progress and cancellation of one job.
 
-One a job, handed down from its start to the pixels. Jobs that share a loaded model have a watch
-each, so that one's notes never end up in another's report, and cancelling one stops no other.
-A part of a job, such as the rows of one picture, can be ended by itself: its consumer has gone.
+One per job, passed down from its start to the pixels. Jobs that share a loaded model each have a
+watch, so that one's notes never end up in another's report, and cancelling one stops no other.
+A part of a job, such as the rows of one picture, can be cancelled alone when its consumer stops.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Watch:
 
     Args:
         on_note: Called with each new note, in the thread that wrote it.
-        on_progress: Called with what is done and all there is (None if unknown), in the job's own
+        on_progress: Called with the amount done and the total (None if unknown), in the job's own
             unit: rows of a picture, frames of a video, steps of a burst, bytes of a download.
-        on_status: Called with what a long job is at, such as a training run's losses.
+        on_status: Called with a long job's current state, such as a training run's losses.
     """
 
     def __init__(
@@ -44,20 +44,20 @@ class Watch:
 
     @property
     def job(self) -> Watch:
-        """The watch of the whole job; this one, unless it is a part's."""
+        """The watch of the whole job; this one, unless it belongs to a part."""
         return self._whole
 
     def part(self) -> Watch:
         """Return the watch of a part of the job.
 
-        Its notes and progress are the job's. It stops with the job, and by itself where it is
-        cancelled, which leaves the job alone.
+        Its notes and progress are the job's. It is cancelled with the job; cancelling it alone
+        leaves the job running.
         """
         return _Part(self._whole)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What has been said so far, each line once, in order."""
+        """The notes so far, each line once, in order."""
         with self._lock:
             return tuple(self._notes)
 
@@ -67,9 +67,9 @@ class Watch:
         return self._cancelled.is_set()
 
     def note(self, line: str) -> None:
-        """Say one line: a choice, a fallback, something that could not be kept.
+        """Add one line: a choice, a fallback, something that could not be kept.
 
-        A line that was said already is dropped.
+        A repeated line is dropped.
         """
         with self._lock:
             if line in self._notes:
@@ -79,26 +79,26 @@ class Watch:
             self._on_note(line)
 
     def tell(self, other: Watch) -> None:
-        """Say to another watch what has been said to this one."""
+        """Pass the notes of this watch on to another."""
         for line in self.notes:
             other.note(line)
 
     def progress(self, done: float, total: float | None) -> None:
-        """Say how far the job is."""
+        """Report the job's progress."""
         if self._on_progress:
             self._on_progress(done, total)
 
     def status(self, line: str) -> None:
-        """Say what the job is at; the next line replaces it, and no report keeps it."""
+        """Report the job's current state; the next line replaces it, and no report keeps it."""
         if self._on_status:
             self._on_status(line)
 
     def cancel(self) -> None:
-        """Tell the job to stop at its next `check`; it leaves nothing half-written."""
+        """Stop the job at its next `check`; it leaves nothing half-written."""
         self._cancelled.set()
 
     def check(self) -> None:
-        """Go on, or stop if the job has been cancelled.
+        """Raise if the job has been cancelled.
 
         Raises:
             Cancelled: `cancel` was called.

@@ -18,8 +18,8 @@ from superres.modelfiles.files import FOREIGN_SUFFIXES, SUFFIXES, ModelFile, ope
 from superres.watch import Watch
 
 DEFAULT = "default"
-BURST = "burst"  # the family of many frames; the package may be without it
-AUTO = "auto"  # no model: `choose` takes one for each picture
+BURST = "burst"  # the family of burst networks; a package may lack it
+AUTO = "auto"  # not a model: one is chosen for each picture
 MANIFEST_NAME = "manifest.json"
 _MANIFEST = TypeAdapter(dict[str, str])
 _WITH_SCALE = re.compile(r"(?P<family>.+)-x(?P<scale>\d+)")
@@ -62,7 +62,7 @@ def on_hub() -> list[Card]:
 
 
 def lookup(name: str) -> ModelFile:
-    """Find a model as `resolve` does, but fetch nothing: an absent one has a card and no files.
+    """Find a model as `resolve` does, without downloads: an absent one has a card and no files.
 
     Raises:
         UnknownNameError: No model has this name.
@@ -76,19 +76,19 @@ def lookup(name: str) -> ModelFile:
 
 
 def resolve(name: str, *, scale: int | None = None, watch: Watch | None = None) -> ModelFile:
-    """Find a model by name or file; one that only the hub has is fetched.
+    """Find a model by name or file, and download it if only the hub has it.
 
     Args:
         name: `default` (a family, completed by the scale), `default-x4` (one model), or the path
-            of a `.safetensors` or `.onnx` file, or of one that was made elsewhere (`.pth`,
+            of a `.safetensors` or `.onnx` file, or of a community checkpoint (`.pth`,
             `.safetensors`, ncnn's `.param`).
-        scale: The scale that is wanted; None takes what the name says, or 4 for a family.
-        watch: Told before anything is fetched, and how far that is.
+        scale: The requested scale; None takes the name's own, or 4 for a family.
+        watch: Receives a note before a download, and its progress.
 
     Raises:
         UnknownNameError: No model has this name.
-        ArgumentError: The model has another scale than the one wanted.
-        ModelError: Its file is missing, damaged, has the wrong hash, or cannot be fetched.
+        ArgumentError: The model does not have the requested scale.
+        ModelError: Its file is missing, damaged, has the wrong hash, or cannot be downloaded.
     """
     if _is_path(name):
         model = open_model_file(Path(name))
@@ -115,21 +115,20 @@ def scales(name: str) -> tuple[int, ...]:
 
 
 def embedded_scales(family: str) -> tuple[int, ...]:
-    """Return the scales, ascending, at which a family is inside the package; () if it is not."""
+    """Return a family's embedded scales, ascending; () if it has none."""
     return _families({Path(file).stem for file in _manifest()}).get(family, ())
 
 
 def download(name: str, *, watch: Watch | None = None) -> list[Path]:
-    """Return the files of a model or a feature network, after fetching those that are not here.
+    """Return the files of a model or a feature network, after downloading the missing ones.
 
     Args:
-        name: A name of one model, such as `default-x4`, or of a feature network.
-        watch: Told before each file that is fetched, and the bytes of it that have arrived and
-            that will have.
+        name: The name of one model, such as `default-x4`, or of a feature network.
+        watch: Receives a note before each download, and its progress in bytes.
 
     Raises:
         UnknownNameError: Neither the package nor the hub has it.
-        ModelError: A file cannot be fetched or is another one.
+        ModelError: A file cannot be downloaded or has the wrong hash.
         OutputError: The cache cannot be written.
     """
     files = [file for file in hub_files() if file.name == name]
@@ -143,26 +142,26 @@ def download(name: str, *, watch: Watch | None = None) -> list[Path]:
 
 
 def feature_weights(name: str, *, watch: Watch | None = None) -> Path:
-    """Return the weights of a network that losses look through, after fetching them if need be.
+    """Return the weights of a feature network of the losses, after downloading them if missing.
 
     Args:
         name: `vgg16` or `alexnet`.
-        watch: Told before anything is fetched, and how far that is.
+        watch: Receives a note before a download, and its progress.
 
     Raises:
         UnknownNameError: There is no such network.
-        ModelError: The file cannot be fetched or is another one.
+        ModelError: The file cannot be downloaded or has the wrong hash.
         OutputError: The cache cannot be written.
     """
     return fetch(_feature_file(name), watch or Watch())
 
 
 def cached_feature_weights(name: str) -> Path | None:
-    """Return the weights of a network that losses look through if they are here, or None.
+    """Return the weights of a feature network of the losses, or None if they are not in the cache.
 
     Raises:
         UnknownNameError: There is no such network.
-        ModelError: Another file has their place in the cache.
+        ModelError: The cache has a different file of that name.
     """
     return cached(_feature_file(name))
 
@@ -175,7 +174,7 @@ def _feature_file(name: str) -> HubFile:
 
 
 def _is_path(name: str) -> bool:
-    """Say whether a name means a file on disk."""
+    """Say whether a name is that of a file on disk."""
     return Path(name).suffix in (*SUFFIXES, *FOREIGN_SUFFIXES) or "/" in name or "\\" in name
 
 
@@ -188,7 +187,7 @@ def _names() -> set[str]:
 
 
 def _families(names: Collection[str]) -> dict[str, tuple[int, ...]]:
-    """Return the scales of each family among some names, ascending."""
+    """Return the scales of each family in `names`, ascending."""
     found: dict[str, set[int]] = {}
     for name in names:
         if match := _WITH_SCALE.fullmatch(name):
@@ -217,7 +216,7 @@ def _full_name(name: str, scale: int | None) -> str:
 
 @cache
 def open_embedded(name: str) -> ModelFile:
-    """Open an embedded model after a check of its hashes, once in a process.
+    """Open an embedded model after checking its hashes, once per process.
 
     Raises:
         ModelError: A file is missing or damaged.
@@ -233,7 +232,7 @@ def check_hash(path: Path, expected: str) -> None:
     """Compare a file with its expected SHA-256.
 
     Raises:
-        ModelError: The file is missing, or it is another one.
+        ModelError: The file is missing, or has another hash.
     """
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()

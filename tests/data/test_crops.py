@@ -1,4 +1,4 @@
-"""Patches: aligned, within their picture, evenly drawn, and the same for the same step."""
+"""Patches: aligned, within their picture, uniform, and the same for the same step."""
 
 import itertools
 
@@ -13,7 +13,7 @@ SIZES = [(9, 20), (12, 8)]
 
 
 def numbered_pairs() -> ResidentPairs:
-    """Return two pictures whose small pixels hold (picture, row, column), and large ones alike."""
+    """Return two pictures whose small and large pixels hold (picture, row, column)."""
     small, large = [], []
     for index, (height, width) in enumerate(SIZES):
         rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
@@ -59,7 +59,7 @@ def test_all_eight_symmetries_are_drawn():
             int(p[2, 1, 0] - p[2, 0, 0]),
         )
         for p in small
-    }  # how row and column numbers change along the patch's own axes
+    }  # steps of row and column numbers along the patch's own axes
     upright = set(itertools.product((0,), (1, -1), (1, -1), (0,)))
     turned = set(itertools.product((1, -1), (0,), (0,), (1, -1)))
     assert seen == upright | turned

@@ -1,4 +1,4 @@
-"""Emphasis: which pictures patches come from, by their names."""
+"""Emphasis: sampling of patches by pictures' names."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from superres.errors import DataError
 
 
 def flat_pairs() -> ResidentPairs:
-    """Return three pictures of one size, each of one colour: its number."""
+    """Return three pictures of one size, each filled with its number."""
     large = torch.arange(3, dtype=torch.uint8).repeat_interleave(16 * 16)[:, None]
     small = torch.arange(3, dtype=torch.uint8).repeat_interleave(8 * 8)[:, None]
     return ResidentPairs(
@@ -26,7 +26,7 @@ def flat_pairs() -> ResidentPairs:
 
 
 def drawn(pairs: ResidentPairs) -> list[float]:
-    """Return each picture's part of many patches."""
+    """Return each picture's fraction of many patches."""
     small, _ = draw_patches(pairs, patch=4, batch=4000, seed=0, step=0)
     numbers = (small[:, 0, 0, 0] * 255).round().long()
     return (torch.bincount(numbers, minlength=3) / len(numbers)).tolist()

@@ -1,4 +1,4 @@
-"""Which files count as training pictures."""
+"""Search for training pictures."""
 
 import zipfile
 

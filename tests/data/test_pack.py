@@ -1,4 +1,4 @@
-"""Packs: what goes in can be trained on, sizes hold, and the same pictures give the same bytes."""
+"""Packs: usable for training, limited in size, and the same bytes for the same pictures."""
 
 import json
 import zipfile
@@ -66,7 +66,7 @@ def test_overwriting_with_fewer_packs_leaves_none_of_the_earlier_run(
 ):
     earlier, small = three_packs
     watch = Watch()
-    (tmp_path / "p-009.zip").write_bytes(earlier[2].read_bytes())  # behind a gap
+    (tmp_path / "p-009.zip").write_bytes(earlier[2].read_bytes())  # after a gap
     report = pack([pictures], tmp_path / "p.zip", small, watch=watch)
     assert report.packs == earlier[:1]
     assert sorted(tmp_path.glob("p*.zip")) == [*sorted([tmp_path / "p-009.zip"]), earlier[0]]

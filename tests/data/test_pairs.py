@@ -1,4 +1,4 @@
-"""Paired folders: matched by name, refused where they do not fit, and resident as they are."""
+"""Paired folders: matched by name, checked, and loaded unchanged."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_the_first_pair_of_a_wrong_size_is_named_with_both_sizes(folders, size, 
         check_pairs(find_pairs(small, large), SCALE)
     message = str(caught.value)
     assert f"1.png has {size[0]}×{size[1]} px" in message
-    assert "of 48×60 px makes 96×120 at ×2" in message
+    assert "of 48×60 px gives 96×120 at ×2" in message
     assert hint in message
 
 
@@ -164,7 +164,7 @@ def test_only_a_sample_is_decoded_for_its_alignment(folders):
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.25, -0.5), (1.75, 2.0), (-3.0, 0.5)])
 def test_shifts_are_measured_to_a_tenth_of_a_pixel_through_noise(shift):
     fine = scene(3, (400, 480))[..., 0]
-    top, left = (round(-4 * pixels) for pixels in shift)  # what lies lower begins higher up
+    top, left = (round(-4 * pixels) for pixels in shift)  # a picture shifted down starts higher up
     moved = resize(fine[40 + top : 360 + top, 40 + left : 440 + left], scale=0.25)
     noisy = moved + np.random.default_rng(0).normal(0, 5, moved.shape)
     found = measure_alignment(noisy, resize(fine[40:360, 40:440], scale=0.25))

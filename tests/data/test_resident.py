@@ -1,4 +1,4 @@
-"""Pairs in memory: sizes, the small picture, and what happens to other depths and channels."""
+"""Pairs in memory: sizes, the small picture, and other depths and channels."""
 
 from pathlib import PurePath
 

@@ -30,14 +30,14 @@ def chain(**steps) -> DegradationConfig:
 
 
 def without(name: str, *kinds: str, **values) -> DegradationConfig:
-    """A built-in chain whose steps of some kinds never happen, and no sample is clean."""
+    """A built-in degradation without some kinds of steps and without clean samples."""
     steps = load_degradation(name).steps
     quiet = {one: {"chance": 0.0} for one, step in steps.items() if step.kind in kinds}
     return load_degradation(name, {"clean": 0.0, "steps": quiet, **values})
 
 
 def waves(edge: int) -> torch.Tensor:
-    """A picture (1, 3, edge, edge) of waves too long to be aliased or blurred away."""
+    """A picture (1, 3, edge, edge) of waves too long for aliasing or blur."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:edge, :edge] / edge * 2 * np.pi
     picture = np.full((edge, edge), 0.5)
@@ -47,7 +47,7 @@ def waves(edge: int) -> torch.Tensor:
 
 
 def shift_of(moved_BCHW: torch.Tensor, fixed_BCHW: torch.Tensor) -> np.ndarray:
-    """Return how far samples lie from where they should, in pixels down and right, (B, 2).
+    """Return the shifts of samples, in pixels down and right, (B, 2).
 
     By least squares on gradients (Lucas and Kanade 1981), away from the border.
     """

@@ -32,7 +32,7 @@ def test_kernels_sum_to_one_and_stand_in_the_middle(shape: str):
     assert kernels.dtype == np.float32
     assert kernels.shape == (64, 21, 21)
     np.testing.assert_allclose(kernels.sum((1, 2)), 1.0, atol=1e-5)
-    # A kernel that is its own point reflection shifts nothing.
+    # A point-symmetric kernel shifts nothing.
     np.testing.assert_allclose(kernels, kernels[:, ::-1, ::-1], atol=1e-7)
 
 
@@ -71,7 +71,7 @@ def test_exponents_shape_the_sides_as_their_formulas_say():
 
 
 def test_exponents_are_drawn_as_often_below_one_as_above():
-    # Of a generalised Gaussian: at q = 4, larger exponents make a smaller neighbour.
+    # Of a generalised Gaussian: at q = 4, larger exponents give smaller values.
     wide = step("generalised_iso", sigma=[1, 1], generalised=[0.5, 4.0], size=[21, 21])
     kernels = draw_kernels(wide, 400, np.random.default_rng(0))
     ratio = kernels[:, 10, 12] / kernels[:, 10, 10]

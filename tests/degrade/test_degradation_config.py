@@ -1,4 +1,4 @@
-"""Degradation settings: what is refused and why, what is drawn, and in which order steps stand."""
+"""Degradation settings: invalid values, random choices, and the order of steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEEP = ResizeWays(keep=1)
 
 
 def chain(kinds: str, shuffle=(), **more) -> DegradationConfig:
-    """Make a chain of steps named as `kinds` says: `a=blur b=noise`."""
+    """Make a degradation of the steps in `kinds`: `a=blur b=noise`."""
     steps = {}
     for part in kinds.split():
         name, _, kind = part.partition("=")

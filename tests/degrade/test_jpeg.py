@@ -19,7 +19,7 @@ def photograph(height: int, width: int) -> np.ndarray:
 
 
 def libjpeg(pixels: np.ndarray, quality: int, subsampling: str) -> np.ndarray:
-    """What libjpeg makes of pixels: an implementation that shares nothing with ours."""
+    """Pixels after libjpeg, an implementation independent of ours."""
     mode = {"420": "on", "444": "off"}[subsampling]
     image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels))
     data = image.jpegsave_buffer(Q=quality, subsample_mode=mode)
@@ -39,10 +39,10 @@ def test_a_photograph_comes_out_as_from_libjpeg(quality: int, subsampling: Subsa
     pixels = photograph(*size)
     expected = libjpeg(pixels, quality, subsampling).astype(float)
     off = np.abs(ours(pixels, quality, subsampling) - expected)
-    # The colour conversion of libjpeg is in fixed point, so here and there one rounds otherwise.
+    # libjpeg's colour conversion is in fixed point, so single pixels are rounded differently.
     assert off.mean() < 0.25
     assert np.quantile(off, 0.99) <= 3
-    assert np.abs(expected - pixels).mean() > 1  # what JPEG itself takes away
+    assert np.abs(expected - pixels).mean() > 1  # JPEG's own loss
 
 
 def test_a_grey_photograph_comes_out_as_from_libjpeg():
@@ -89,7 +89,7 @@ def test_the_gradient_passes_as_if_nothing_were_rounded(subsampling: Subsampling
     x_BCHW = (0.2 + 0.6 * x_BCHW).double().requires_grad_()
     jpeg_batch(x_BCHW, torch.tensor([50]), subsampling=subsampling).sum().backward()
     assert x_BCHW.grad is not None
-    # Without its rounding JPEG keeps every colour's sum: chroma is only averaged.
+    # Without rounding JPEG keeps every colour's sum: chroma is only averaged.
     torch.testing.assert_close(x_BCHW.grad, torch.ones_like(x_BCHW), atol=0.3, rtol=0)
     assert float(x_BCHW.grad.mean()) == pytest.approx(1.0, abs=1e-3)
 

@@ -1,4 +1,4 @@
-"""Fast resizing: no picture shifts, and each kernel is what its name says."""
+"""Fast resizing: no shifts, and kernels true to their names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def noise(height, width, seed=0):
 
 
 def naive_area(row: np.ndarray, length: int) -> np.ndarray:
-    """Average what each output pixel covers of a row, in 1,000 samples a pixel."""
+    """Average the area of each output pixel over a row, with 1,000 samples per pixel."""
     many = np.repeat(row, 1000 * length)
     return many.reshape(length, -1).mean(axis=1)
 

@@ -156,7 +156,7 @@ def test_evaluating_needs_no_torch():
 
 
 # Measured once with an independent resize from the published small pictures; the literature's
-# 33.66 / 30.39 / 28.42 is some 0.02 dB lower, as its pictures were saved and read in other ways.
+# 33.66 / 30.39 / 28.42 is some 0.02 dB lower, as its pictures were saved and read differently.
 @pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="the benchmark pictures are not here")
 @pytest.mark.parametrize(("scale", "psnr_db"), [(2, 33.679), (3, 30.406), (4, 28.432)])
 def test_bicubic_scores_on_set5_what_the_field_says(scale: int, psnr_db: float):

@@ -1,4 +1,4 @@
-"""Validation of a run: every set scored in evaluation mode, written down, and told in a line."""
+"""Validation of a run: every set scored in evaluation mode, logged, and summarised in a line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from superres.layers.config import NetworkConfig
 
 
 class Journal:
-    """Keeps what is written into it."""
+    """Records what is written to it."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[int, dict[str, float]]] = []
@@ -32,7 +32,7 @@ class Journal:
 
 
 class Fabric:
-    """Counts how often the number format of a run is open."""
+    """Counts how often autocast is entered."""
 
     open = 0
 
@@ -44,7 +44,7 @@ class Fabric:
 
 
 class Set:
-    """A set whose scores are known beforehand."""
+    """A set of known scores."""
 
     def __init__(self, name: str, score: float, bicubic: float | None, fabric: Fabric) -> None:
         known = {} if bicubic is None else {f"psnr_{name}": bicubic}

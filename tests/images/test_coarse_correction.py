@@ -1,4 +1,4 @@
-"""Sums at nodes hold every pixel once, and what is interpolated between them is linear."""
+"""Sums at nodes count every pixel once, and interpolation between nodes is linear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flaws of pictures whose flaws are known, in any depth and layout."""
+"""Measures of known flaws, in any depth and layout."""
 
 from __future__ import annotations
 

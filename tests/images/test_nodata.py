@@ -1,4 +1,4 @@
-"""Gaps without a value: filled for the network, and marked again at the places they are at."""
+"""Gaps without a value: filled for the network, and marked again at their positions."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ NAN = np.float32(np.nan)
 
 
 def gappy(height, width, channels=3, seed=0):
-    """Pixels of which a fifth, in each channel others, have no value."""
+    """Pixels of which a fifth, different in each channel, have no value."""
     rng = np.random.default_rng(seed)
     pixels = rng.random((height, width, channels), np.float32)
     pixels[rng.random(pixels.shape) < 0.2] = NAN
@@ -17,7 +17,7 @@ def gappy(height, width, channels=3, seed=0):
 
 
 def cut(pixels, heights):
-    """The same rows in blocks of these heights, over and over."""
+    """The same rows in blocks of these heights, repeatedly."""
     at, place = 0, 0
     while at < len(pixels):
         yield pixels[at : at + heights[place % len(heights)]]

@@ -1,4 +1,4 @@
-"""Ends of opacity: transparent stays transparent, and edges stay where they are."""
+"""Ends of opacity: transparent stays transparent, and edges stay in place."""
 
 from __future__ import annotations
 

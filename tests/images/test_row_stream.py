@@ -1,4 +1,4 @@
-"""Rows of a stream, taken in portions that are not its blocks."""
+"""Rows of a stream, taken in portions that differ from its blocks."""
 
 from __future__ import annotations
 

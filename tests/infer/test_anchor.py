@@ -1,4 +1,4 @@
-"""What an input says exactly, its answer says too, whatever the network answered."""
+"""Anchoring: flat areas, equal channels and local means, whatever the network's output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def picture(height, width):
 
 
 def answer(small, scale, noise=0.02, offset=0.05):
-    """Return what a poor network makes of a picture: too bright, too noisy, plane by plane."""
+    """Return a poor network's output for a picture: too bright, too noisy, plane by plane."""
     large = np.kron(small, np.ones((scale, scale, 1))) + offset
     large += noise * RNG.standard_normal(large.shape)
     planes = np.ascontiguousarray(large.transpose(2, 0, 1), np.float32)
@@ -97,7 +97,7 @@ def test_floats_beyond_white_keep_their_mean():
 
 
 def test_only_what_is_coarse_is_corrected():
-    """Fine detail that the network left out, noise perhaps, does not come back."""
+    """Fine detail that the network removed, such as noise, does not come back."""
     small = 0.5 + 0.1 * (np.indices((64, 64)).sum(0)[..., None] % 2 - np.float32(0.5))
     small = small.astype(np.float32).repeat(3, axis=2) + np.array([0.0, 0.01, 0.02], np.float32)
     smooth = np.broadcast_to(small.mean((0, 1)), (256, 256, 3)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tiles of several pictures in one run: right answers, each to its picture, whatever fails."""
+"""Tiles of several pictures in one run: each picture gets its own output, whatever fails."""
 
 import threading
 
@@ -17,7 +17,7 @@ NETWORK = blur_and_repeat(CARD)
 
 
 class Held(FakeBackend):
-    """Waits in its first run until it is let go, so that tiles gather meanwhile."""
+    """Blocks in its first run until it is released, so that tiles accumulate meanwhile."""
 
     def __init__(self, network=NETWORK, **facts):
         super().__init__(network, **facts)
@@ -35,7 +35,7 @@ def upscaled(runtime, tiles):
 
 
 def ask(backend, pictures, *, joint_px=2**20, fallback=None, notice=None):
-    """Return the pictures' tiles, their coming answers, and the lines noted meanwhile."""
+    """Return the pictures' tiles, the futures of their outputs, and the lines noted meanwhile."""
     lines: list[str] = []
     sanity = SanityCheck(CARD, backend, fallback=fallback, what="picture")
     runs = Batcher(upscaled, joint_px=joint_px)
@@ -96,7 +96,7 @@ def test_what_does_not_fit_together_is_run_one_by_one_and_told_once():
     for small, answer in zip(tiles, answers, strict=True):
         assert np.array_equal(answer.result(10), NETWORK(small))
     assert counts(backend) == [1, 4, 1, 1, 1, 1]
-    assert lines == ["out of memory with 4 pictures at once: going on one by one"] * 4  # one a job
+    assert lines == ["out of memory with 4 pictures at once: continuing one by one"] * 4
 
 
 def test_only_the_picture_with_a_wrong_answer_is_run_again_in_fp32():
@@ -181,7 +181,7 @@ def test_the_engine_joins_pictures_where_the_backend_says_so():
 
 
 def test_memory_bounds_how_much_is_run_at_once():
-    # Its facts say 100 bytes a pixel, and half of what is free may be taken.
+    # Its facts say 100 bytes per pixel, and half of the free memory may be used.
     backend = FakeBackend(NETWORK, batch_px=10**6, free_bytes=2 * 100 * 30 * 30 * 3)
     assert Engine(CARD, backend, fallback=None, watch=Watch()).pictures_at_once(30, 30) == 3
 

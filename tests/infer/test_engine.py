@@ -190,7 +190,7 @@ def test_a_tile_below_one_is_refused():
 
 
 def spoilt(network, value, *, calls=(1,)):
-    """Return a network whose answers at these calls are spoilt."""
+    """Return a network whose outputs at these calls are spoilt."""
     count = 0
 
     def run(tiles):
@@ -281,7 +281,7 @@ def test_a_picture_that_holds_nan_is_named_as_the_cause():
 
 def test_a_network_that_breaks_its_cards_promise_is_an_error():
     engine, _ = open_engine(make_card(scale=2), FakeBackend(lambda tiles: tiles))
-    with pytest.raises(ModelError, match="its card promises"):
+    with pytest.raises(ModelError, match="its card says"):
         engine.upscale(random_picture(20, 20))
 
 

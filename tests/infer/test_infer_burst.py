@@ -1,4 +1,4 @@
-"""Bursts through their engine: runtimes agree, tiles are invisible, failures noted or mended."""
+"""The burst engine: equal results on all runtimes, invisible tiles, failures handled."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHAPE = {"features": 16, "blocks": 2, "frame_blocks": 1, "scale": 3}
 def write(folder: Path, architecture: str, values: dict) -> Path:
     torch.manual_seed(1)
     network = network_config(architecture, values).build()
-    with torch.no_grad():  # some layers begin at nearly nothing
+    with torch.no_grad():  # some layers are initialised near zero
         for parameter in network.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
     path = folder / f"{architecture}.safetensors"
@@ -50,7 +50,7 @@ def model(tmp_path_factory) -> ModelFile:
 
 
 def random_burst(count: int, height: int, width: int) -> np.ndarray:
-    """Return (T, C + 3, H, W) with gaps in every frame, the reference's too."""
+    """Return (T, C + 3, H, W) with gaps in every frame, the reference included."""
     rng = np.random.default_rng(0)
     burst = rng.random((count, 6, height, width), dtype=np.float32)
     burst[:, 3:5] -= 0.5
@@ -136,7 +136,7 @@ def test_a_network_whose_steps_depend_on_their_number_runs_on_torch_alone(tmp_pa
 
 
 class FakeBackend:
-    """A runtime that repeats the reference's pixels, and remembers the sizes of tiles.
+    """A runtime that repeats the reference's pixels, and records the sizes of tiles.
 
     Args:
         memory_px: Tiles of more pixels than this raise OutOfMemoryError.

@@ -1,4 +1,4 @@
-"""The engine for videos: history goes on and is forgotten, tiles are invisible, faults are met."""
+"""The video engine: history, restarts, invisible tiles, and faults."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def build():
 
 
 class TorchHalves:
-    """A runtime with nothing around its network; fails for tiles above a number of pixels."""
+    """A bare runtime; it fails for tiles above a number of pixels."""
 
     def __init__(self, most_px=10**9, answer=None, precision: Precision = "fp32"):
         self.network, self.most_px, self.answer = build(), most_px, answer

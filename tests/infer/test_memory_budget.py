@@ -1,4 +1,4 @@
-"""Memory budget: sizes worked out by hand, and what users are told of them."""
+"""Memory budget: sizes computed by hand, and their notes."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_batch_is_what_keeps_the_device_busy_or_what_fits(free, batch, limit):
 def test_a_tile_that_did_not_fit_is_halved_along_both_edges(edges, edge, limit):
     watch = Watch()
     assert halved_limit(PLAIN, edges, OutOfMemoryError("full", "-"), watch) == limit
-    assert watch.notes == (f"out of memory with a tile of {edge} pixels: going on with {limit}",)
+    assert watch.notes == (f"out of memory with a tile of {edge} pixels: continuing with {limit}",)
 
 
 @pytest.mark.parametrize("card", [PLAIN, WIDE])

@@ -1,4 +1,4 @@
-"""Row buffer: any blocks give the rows of the whole picture, and wrong blocks are refused."""
+"""Row buffer: any blocks give the rows of the whole picture, and wrong blocks are errors."""
 
 from __future__ import annotations
 

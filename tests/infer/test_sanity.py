@@ -1,4 +1,4 @@
-"""Sanity check: which answers are wrong, and when a picture falls back to fp32."""
+"""Sanity check: wrong outputs, and the fallback of a picture to fp32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several pictures at once on one engine: each its own end, cancellation, fallback and notes."""
+"""Several pictures at once on one engine, each with its own end, cancellation and notes."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_waiting_tiles_of_a_cancelled_job_are_never_run():
 
 
 def test_a_fallback_to_fp32_is_one_pictures_own():
-    """The other picture is begun before, goes on meanwhile, and ends after it: all in bf16."""
+    """The other picture begins before, continues meanwhile, and ends after it: all in bf16."""
 
     def spoilt(tiles):
         large = NETWORK(tiles) + np.float32(1.0)  # unlike fp32's
@@ -129,7 +129,7 @@ def test_a_fallback_to_fp32_is_one_pictures_own():
 
 
 def test_a_smaller_tile_is_for_the_picture_and_later_ones_but_not_for_one_under_way():
-    def scarce(tiles):  # memory that lasts for the other picture's tiles alone
+    def scarce(tiles):  # memory for the other picture's tiles only
         if tiles.shape[3] == 56:
             raise OutOfMemoryError("none is left", "")
         return NETWORK(tiles)

@@ -1,4 +1,4 @@
-"""Networks of many frames: any number of them, their masks, their halo, and what they begin as."""
+"""Burst networks: numbers of frames, masks, halo, and initial output."""
 
 import pytest
 import torch
@@ -20,14 +20,14 @@ def build(name: str, scale: int = 2, channels: int = 3, **values):
     torch.manual_seed(0)
     config = network_config(name, {**SMALL[name], "scale": scale, "channels": channels, **values})
     network = config.build().double().eval()
-    with torch.no_grad():  # some layers begin at nearly nothing
+    with torch.no_grad():  # some layers are initialised near zero
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     return config, network
 
 
 def burst(count: int, height: int = 6, width: int = 7, channels: int = 3) -> torch.Tensor:
-    """Return frames (1, T, C + 3, H, W) with offsets and a few masked pixels beyond the first."""
+    """Return frames (1, T, C + 3, H, W) with offsets and a few masked pixels after the first."""
     torch.manual_seed(1)
     frames = torch.rand(1, count, channels + 3, height, width, dtype=torch.float64)
     frames[:, :, channels : channels + 2] -= 0.5

@@ -1,4 +1,4 @@
-"""Graphs of models: their ports fit together, and a card that is read back has the same."""
+"""Graphs of models: their ports match, and survive a card's round trip."""
 
 import pytest
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ def test_a_bursts_states_come_out_under_their_next_names_and_go_back_in():
     step, finish = burst_graphs(3, 2, {"sums": 7, "merged": 5})
     assert (step.name, finish.name) == (graphs.STEP, graphs.FINISH)
     reference, frame, *kept = step.inputs
-    # Colours, where the sample lies along each axis, and whether it counts.
+    # Colours, the sample's offset along each axis, and its validity.
     assert (reference.channels, frame.channels) == (6, 6)
     assert [(port.name, port.channels) for port in kept] == [("sums", 7), ("merged", 5)]
     assert [port.name for port in step.outputs] == ["sums_next", "merged_next"]

@@ -1,4 +1,4 @@
-"""Networks of luma give colour to bicubic, and nothing else."""
+"""Networks for luma: only colour is left to bicubic."""
 
 import torch
 

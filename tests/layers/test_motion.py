@@ -1,4 +1,4 @@
-"""Flows point where pixels were, are nothing where nothing moved, and bring pictures along."""
+"""Flows: direction, zero without motion, and warping."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def test_a_camera_that_moves_by_whole_pixels_is_followed_in_sign_and_size(down, 
     previous, frame = view(picture, 0, 0), view(picture, down, right)
     flow = flow_between(frame, previous)
     inner = flow[..., 8:-8, 8:-8]
-    # What the frame shows at p, the one before showed further down and right by the camera's move.
+    # What the frame shows at p was further down and right in the previous one, by the camera move.
     assert inner[:, 0].median() == pytest.approx(down, abs=0.05)
     assert inner[:, 1].median() == pytest.approx(right, abs=0.05)
     left = (warp(previous, flow, kernel="bicubic") - frame)[..., 8:-8, 8:-8].abs().mean()

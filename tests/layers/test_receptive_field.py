@@ -1,4 +1,4 @@
-"""Halos that are computed from layers, against those that gradients show."""
+"""Halos computed from layers, against those seen in gradients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def opposed(kernel: int, factor: int) -> nn.ConvTranspose2d:
 
 
 def measured(network: nn.Module, scale: int, multiple_of: int = 1) -> int:
-    """Return how far output pixels really see, at all phases of the middle."""
+    """Return how far output pixels really see, at all phases of the centre."""
     x = torch.rand(1, 1, SIZE, SIZE, requires_grad=True)
     line = network(x)[0, 0, SIZE * scale // 2]
     first = SIZE // 2 // multiple_of * multiple_of

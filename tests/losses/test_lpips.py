@@ -12,7 +12,7 @@ from torch import nn
 from superres.losses.lpips import Lpips, load_lpips
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-# Channels of the layers that are compared, and where they stand in the published weight files.
+# Channels of the compared layers, and their indices in the published weight files.
 PUBLISHED = {
     "alexnet": ((64, 0), (192, 3), (384, 6), (256, 8), (256, 10)),
     "vgg16": ((64, 2), (128, 7), (256, 14), (512, 21), (512, 28)),
@@ -21,7 +21,7 @@ PUBLISHED = {
 
 @pytest.fixture
 def alex(tmp_path):
-    """A distance whose linear layers weigh, as the trained ones do, by numbers above 0."""
+    """A distance whose linear layers have positive weights, as the trained ones do."""
     torch.manual_seed(0)
     fresh = Lpips("alexnet")
     weights = {k: v.abs() if k.startswith("lpips") else v for k, v in fresh.state_dict().items()}

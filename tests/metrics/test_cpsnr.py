@@ -44,7 +44,7 @@ def test_the_bias_is_that_of_clear_pixels_alone():
     restored, clear = TRUTH + np.uint16(100), np.ones(TRUTH.shape, bool)
     restored[10:20] += 1000
     clear[10:20] = False
-    # Aligned without a shift, only what is clear counts, and there the bias is 100.
+    # Aligned without a shift, only clear pixels count, and their bias is 100.
     assert cpsnr(restored, TRUTH, clear=clear) == math.inf
 
 

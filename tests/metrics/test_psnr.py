@@ -11,8 +11,8 @@ ONES = np.ones((32, 32, 3), np.uint8)
 ZEROS = np.zeros((32, 32, 3), np.uint8)
 
 
-# RGB is 20 log10(255). Luma is 20 log10(255² / 219) = 49.4527249 but for the single precision in
-# which the field's tools hold it; they print 49.4527218.
+# RGB is 20 log10(255). Luma is 20 log10(255² / 219) = 49.4527249, but the field's tools hold it in
+# single precision and print 49.4527218.
 def test_all_ones_against_all_twos_has_the_known_values():
     rgb = psnr(ONES, ONES * 2, protocol=Protocol(channels="rgb"))
     assert rgb == pytest.approx(48.1308036, abs=1e-6)
@@ -37,7 +37,7 @@ def test_grey_pictures_are_compared_as_they_are():
 
 def test_luma_is_not_rounded():
     restored = ZEROS.copy()
-    restored[..., 2] = 1  # 24.966 / 255 of a level: rounding would make it nothing
+    restored[..., 2] = 1  # 24.966 / 255 of a level: rounding would make it 0
     expected = 20 * math.log10(255 / (24.966 / 255))
     assert psnr(restored, ZEROS) == pytest.approx(expected, abs=1e-4)  # single precision
 

@@ -1,4 +1,4 @@
-"""Blends: the weights lie between both parents', the card names them, unlike ones are refused."""
+"""Blends: weights between both parents', the card, and errors for different parents."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ OURS, THEIRS = DataSource(name="ours", licence="CC0-1.0"), DataSource(name="thei
 
 
 def saved(folder, name, architecture="lean", config=CONFIG, seed=0, **facts):
-    """Write a model with fresh weights and return its file."""
+    """Write a model with initial weights and return its file."""
     torch.manual_seed(seed)
     path = folder / f"{name}.safetensors"
     card = card_for(name, architecture, config).model_copy(update=facts)
@@ -106,7 +106,7 @@ def test_the_first_difference_of_two_networks_is_named(
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
 def test_an_alpha_out_of_range_is_refused(parents, alpha):
-    with pytest.raises(ArgumentError, match="alpha is 0 to 1"):
+    with pytest.raises(ArgumentError, match="alpha must be 0 to 1"):
         blend(*parents, alpha=alpha, name="x")
 
 

@@ -1,4 +1,4 @@
-"""Cards: older formats are read, newer ones are told, and each lists its graphs."""
+"""Cards: older formats, errors for newer ones, and graphs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from superres.modelfiles.card import Card, check_input, parse_card
 from superres.modelfiles.checkpoint import card_for
 from superres.networks.catalog import network_config
 
-# As they stand in the files of those models.
+# As in the files of those models.
 OLD = json.loads(Path(__file__).with_name("cards_of_format_1.json").read_text())
 INPUTS = {"default-x4": "image", "burst-x4": "burst", "video-x4": "video"}
 

@@ -1,4 +1,4 @@
-"""Model files: what goes in comes out, and nothing damaged or foreign gets in."""
+"""Model files: round trips, and errors for damaged or foreign ones."""
 
 import json
 import struct

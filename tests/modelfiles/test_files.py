@@ -1,4 +1,4 @@
-"""Model files by name: twins, and headers that lie about themselves."""
+"""Model files by name: twins, and false headers."""
 
 import json
 import shutil

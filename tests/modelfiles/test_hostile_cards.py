@@ -35,7 +35,7 @@ MARK = "\u2603"
 
 
 def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Yield where every value of a document stands; of lists only the first."""
+    """Yield the path of every value of a document; of lists only the first."""
     yield path
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -45,7 +45,7 @@ def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[st
 
 
 def replaced(document: object, path: tuple[str | int, ...], text: str) -> str:
-    """Return a document's JSON with the value at a place replaced by a JSON text."""
+    """Return a document's JSON with the value at a path replaced by a JSON text."""
     copy: Any = json.loads(json.dumps({"top": document}))
     inner: Any = copy
     *before, last = ("top", *path)
@@ -56,7 +56,7 @@ def replaced(document: object, path: tuple[str | int, ...], text: str) -> str:
 
 
 def read(text: str) -> Card | None:
-    """Return the card, or None where it is refused by our error, hint and all."""
+    """Return the card, or None if our error, with a hint, refuses it."""
     try:
         return parse_card(text, "some.onnx")
     except ModelError as error:

@@ -19,7 +19,7 @@ from superres.modelfiles.onnx_weights import holds_parameters, read_initialisers
 
 CARD = card_for("one", "lean", {"scale": 2, "features": 4, "blocks": 1})
 KEYS = {"superres_card": CARD.model_dump_json(), "superres_aliases": '{"a": "b"}'}
-MANY_BYTES = 2**20  # that reading a file of a few KB may take; a card's schema is a part of it
+MANY_BYTES = 2**20  # limit for reading a file of a few KB; includes a card's schema
 
 
 def tensor(
@@ -59,7 +59,7 @@ WHOLE = model(
 
 
 def outcome(path: Path) -> bool:
-    """Read all that is read of a file, and say whether it was whole; any other error escapes."""
+    """Read all of a file that is ever read; say whether it was intact; other errors escape."""
     whole = True
     for read in (read_initialisers, read_card, holds):
         tracemalloc.start()

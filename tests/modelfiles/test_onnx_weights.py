@@ -1,4 +1,4 @@
-"""Weights inside .onnx files: the very ones that were exported, or an error that says why not."""
+"""Weights inside .onnx files: exactly those exported, or an error with the reason."""
 
 import onnx
 import pytest
@@ -19,7 +19,7 @@ def test_a_network_read_from_its_export_is_the_one_that_was_exported(model_file,
     theirs, _ = load_network(model.safetensors)
     expected = theirs.state_dict()
     assert ours.state_dict().keys() == expected.keys()
-    # Equal, not the same bytes: a bias that the graph leaves out as 0 may have been -0.
+    # Equal, not the same bytes: a bias omitted from the graph as 0 may have been -0.
     assert all(torch.equal(weight, expected[name]) for name, weight in ours.state_dict().items())
     assert card == model.card
     assert holds_parameters(model.onnx, card)

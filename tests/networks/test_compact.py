@@ -1,4 +1,4 @@
-"""SRVGGNetCompact: the published sizes, and that depth does not silence it."""
+"""SRVGGNetCompact: the published sizes, and a signal that survives the depth."""
 
 import pytest
 import torch

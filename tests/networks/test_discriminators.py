@@ -1,4 +1,4 @@
-"""Discriminators: sizes, spectral norms, and what their configs refuse."""
+"""Discriminators: sizes, spectral norms, and invalid configs."""
 
 from typing import Any, cast
 
@@ -76,7 +76,7 @@ def test_a_score_does_not_depend_on_the_rest_of_the_batch(name):
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 def test_it_learns_to_tell_noise_from_smooth_pictures_in_bf16_and_channels_last(name):
     network = build(name, features=8).train()
-    cast("Any", network).to(memory_format=torch.channels_last)  # no overload in torch says it
+    cast("Any", network).to(memory_format=torch.channels_last)  # torch has no overload for it
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     generator = torch.Generator().manual_seed(0)
     for _ in range(25):
@@ -90,7 +90,7 @@ def test_it_learns_to_tell_noise_from_smooth_pictures_in_bf16_and_channels_last(
         loss.backward()
         optimizer.step()
     assert all(one.dtype == torch.float32 for one in network.state_dict().values())
-    assert loss.detach() < 1.2  # knowing nothing is 2 log 2 = 1.386
+    assert loss.detach() < 1.2  # guessing gives 2 log 2 = 1.386
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)

@@ -1,4 +1,4 @@
-"""Trunks: which layer a name means, the normalisation, and weights that do not fit."""
+"""Trunks: names of layers, the normalisation, and weights that do not fit."""
 
 import pytest
 import torch
@@ -62,7 +62,7 @@ def test_answers_are_those_of_the_layers_that_their_names_say(saved):
 
 @pytest.mark.parametrize(
     ("trunk", "layer", "index", "channels"),
-    [  # where the layers stand in the published weight files
+    [  # indices of the layers in the published weight files
         ("vgg16", "conv2_1", 5, 128),
         ("vgg16", "conv3_3", 14, 256),
         ("vgg16", "conv4_3", 21, 512),

@@ -1,4 +1,4 @@
-"""Gated: SPAN with nothing added, and what looks, refinements and folding add."""
+"""Gated: plain SPAN, and the effect of looks, refinements and folding."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from superres.networks.span import SpanConfig
 
 
 def span_and(**values):
-    """Return a fused SPAN and a Gated network that begins from its weights."""
+    """Return a fused SPAN and a Gated network initialised with its weights."""
     torch.manual_seed(0)
     span = SpanConfig(features=8, fused=True).build().double()
     with torch.no_grad():
@@ -57,7 +57,7 @@ def test_a_folded_network_puts_each_pixel_of_its_answer_where_its_input_lay():
     changed = small.clone()
     changed[..., 5, 2] = 1.0
     with torch.no_grad():
-        # Let the shallow features alone reach the answer, each through one kernel's middle.
+        # Only the shallow features reach the output, each through one kernel's centre.
         for name, parameter in network.named_parameters():
             parameter.zero_()
             if name == "conv_1.weight":

@@ -1,4 +1,4 @@
-"""Every network of the catalogue: sizes, halo, minimum, and what its config refuses."""
+"""Every network of the catalogue: sizes, halo, minimum, and invalid configs."""
 
 import pytest
 import torch
@@ -50,7 +50,7 @@ def build(name: str, scale: int, channels: int = 3):
 
 
 def raised(length: int, config: NetworkConfig) -> int:
-    """Return the next length that the network takes."""
+    """Return the next valid length for the network."""
     return -(-max(length, config.minimum) // config.multiple_of) * config.multiple_of
 
 
@@ -91,7 +91,7 @@ def test_odd_sizes_come_out_scale_times_larger(name, scale, size):
 def test_a_changed_pixel_changes_the_output_as_far_as_the_halo_and_no_further(name, scale):
     config, network = build(name, scale)
     with torch.no_grad():
-        for parameter in network.parameters():  # some begin as 0 or the identity, and see less
+        for parameter in network.parameters():  # some are initially 0 or the identity, and see less
             parameter.add_(0.05 * torch.randn_like(parameter))
     first = raised(config.halo + 2, config)
     phases = range(first, first + config.multiple_of)
@@ -105,7 +105,7 @@ def test_a_changed_pixel_changes_the_output_as_far_as_the_halo_and_no_further(na
             after[..., centre, centre] += 10.0
             changed = (network(after) - calm).abs().amax((0, 1)) > 0
             reached = [int(line) // scale - centre for line in changed.any(1).nonzero()]
-            # Rectifiers may close single paths, never all that reach the edge of the halo.
+            # Rectifiers may block single paths, never all that reach the edge of the halo.
             farthest = max(farthest, -min(reached), max(reached))
     assert farthest == config.halo, (name, scale)
 
@@ -188,7 +188,7 @@ def test_srcnn_upscales_by_the_bicubic_that_images_resize_makes():
     small = np.random.default_rng(0).random((7, 9, 3))
     x_BCHW = torch.from_numpy(small).permute(2, 0, 1)[None]
     large = BicubicUpsample(3, 4).double()(x_BCHW)[0].permute(1, 2, 0).numpy()
-    # 1e-6: the fixed kernel is kept in fp32.
+    # 1e-6: the fixed kernel is fp32.
     np.testing.assert_allclose(large, resize(small, scale=4, border="clamp"), atol=1e-6)
 
 
@@ -207,7 +207,7 @@ def test_parameter_counts_are_those_of_the_papers():
     assert count("drrn", channels=1) == 297216 + 385 + 4866
     # "813 K" counts no biases.
     assert count("lapsrn", channels=1) == 812768 + 1474
-    assert 1.52e6 < count("srresnet") < 1.55e6  # between what tables of the field say
+    assert 1.52e6 < count("srresnet") < 1.55e6  # between the field's published counts
     assert count("msrresnet") == 1517571  # as EDSR's baseline: one convolution more after, one less
     # 2.015 M in the tables of CARN (Ahn et al., ECCV 2018); see the network's docstring.
     assert count("srdensenet", channels=1) == 2097569

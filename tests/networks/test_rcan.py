@@ -1,4 +1,4 @@
-"""RCAN: the paper's size, and what pooling over the frame means."""
+"""RCAN: the paper's size, and the effect of pooling over the frame."""
 
 import torch
 from torch import nn

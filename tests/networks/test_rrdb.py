@@ -1,4 +1,4 @@
-"""RRDBNet: the published sizes, its scales, and what its cut halo leaves out."""
+"""RRDBNet: the published sizes, its scales, and the error of its limited halo."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""SMFANet: the published sizes, and its pooling at sizes that are no multiples of the window."""
+"""SMFANet: the published sizes, and its pooling at sizes that are not multiples of the window."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_what_lies_far_outside_the_halo_has_influence():
     network = config.build()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if name.endswith("belt"):  # the variance of the whole frame, which begins unused
+            if name.endswith("belt"):  # the variance of the whole frame, which is initially unused
                 parameter.fill_(1.0)
     calm = torch.rand(1, 3, 8, 3 * config.halo)
     changed = calm.clone()

@@ -1,4 +1,4 @@
-"""SPAN: the paper's size, its widened convolutions, and what fusing makes of them."""
+"""SPAN: the paper's size, its widened convolutions, and their merged form."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from superres.networks.span import SpanConfig
 def build(**values):
     torch.manual_seed(0)
     network = SpanConfig(features=8, **values).build()
-    with torch.no_grad():  # biases as large as weights: they are what borders are about
+    with torch.no_grad():  # biases as large as weights: they matter at borders
         for name, parameter in network.named_parameters():
             if name.endswith("bias"):
                 parameter.normal_(std=0.3)
@@ -31,7 +31,7 @@ def test_a_widened_convolution_is_the_authors_three_and_one_beside_them_at_borde
         for name in ("conv.0", "conv.1", "conv.2", "sk")
     )
     features = torch.randn(2, 8, 5, 7, dtype=torch.float64)
-    # As they do it in training: zeros around the input, so the bias around the wide features.
+    # As in their training: zeros around the input, so the bias around the wide features.
     wide = functional.conv2d(functional.pad(features, (1, 1, 1, 1)), w1, b1)
     narrow = functional.conv2d(functional.conv2d(wide, w2, b2), w3, b3)
     torch.testing.assert_close(layer(features), narrow + functional.conv2d(features, w, b))

@@ -1,4 +1,4 @@
-"""SwinIR: the published sizes, its windows, and what its halo leaves out."""
+"""SwinIR: the published sizes, its windows, and the error of its halo."""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ def build(**values):
     torch.manual_seed(0)
     config = SwinirConfig(**{"features": 8, "heads": 2, "window": 4, "scale": 2, **values})
     network = config.build().double()
-    with torch.no_grad():  # fresh attention is nearly even, and would not tell much
+    with torch.no_grad():  # untrained attention is nearly uniform, and would show little
         for name, parameter in network.named_parameters():
             if "attn" in name:
                 parameter.normal_(std=0.5)
@@ -99,8 +99,8 @@ def test_the_table_of_relative_places_is_looked_up_by_row_and_column():
 
     places = _relative_places(4)
     assert places[0, 0] == 3 * 7 + 3
-    assert places[0, 1] == 3 * 7 + 2  # the key lies one column to the right
-    assert places[4, 0] == 4 * 7 + 3  # the query lies one row below
+    assert places[0, 1] == 3 * 7 + 2  # the key is one column to the right
+    assert places[4, 0] == 4 * 7 + 3  # the query is one row below
     assert places[0, 15] == 0
 
 

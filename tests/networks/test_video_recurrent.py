@@ -1,4 +1,4 @@
-"""The recurrent video network: Lean without history, still where nothing moves, blind at cuts."""
+"""The recurrent video network: without history, on still scenes, and at cuts."""
 
 import pytest
 import torch

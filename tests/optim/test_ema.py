@@ -1,4 +1,4 @@
-"""Average of weights: floats are averaged, counters are those of the network."""
+"""Average of weights: floats are averaged, counters are the network's."""
 
 import torch
 from torch import nn

@@ -70,7 +70,7 @@ def test_decay_holds_matrices_near_the_size_that_its_docstring_tells():
         weight.grad = torch.randn_like(weight)
         optimizer.step()
     expected = 0.2 * (rate / (2 * decay)) ** 0.5
-    # Momentum makes successive steps alike, which adds some.
+    # Momentum makes successive steps similar, which adds some.
     assert expected < weight.detach().square().mean().sqrt() < 8 * expected
 
 

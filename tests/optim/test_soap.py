@@ -1,4 +1,4 @@
-"""SOAP: what sets it apart from Adam, its state, and what it leaves alone."""
+"""SOAP: its advantage over Adam, its state, and parameters it does not change."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ RATE = 3e-2
 
 
 def descend(weight, inputs, wanted, steps):
-    """Fit weight @ inputs to what is wanted; return the optimiser and the losses."""
+    """Fit weight @ inputs to the targets; return the optimiser and the losses."""
     optimizer = Soap([weight], [], rate=RATE, other_rate=RATE)
     return optimizer, follow(optimizer, weight, inputs, wanted, steps)
 
@@ -29,7 +29,7 @@ def follow(optimizer, weight, inputs, wanted, steps):
 
 
 def alike_pixels(count=400, length=12):
-    """Return rows that are nearly equal, as neighbours in an upscaled picture are."""
+    """Return nearly equal rows, like neighbours in an upscaled picture."""
     torch.manual_seed(0)
     return torch.randn(1, count) + 0.03 * torch.randn(length, count)
 
@@ -132,7 +132,7 @@ def test_biases_move_by_adam_and_keep_their_size():
 
 
 def test_units_that_add_nothing_yet_do_not_make_the_weights_no_numbers():
-    # Of one in twenty of such gradients LAPACK's fp32 solver gave no numbers, or gave up.
+    # For one in twenty such gradients LAPACK's fp32 solver returned NaN, or failed.
     generator = torch.Generator().manual_seed(0)
 
     def drawn(*size):

@@ -1,4 +1,4 @@
-"""Charts: round ticks, curves where they belong, labels apart, nothing but sound XML."""
+"""Charts: round ticks, positions of curves, separate labels, valid XML."""
 
 import itertools
 import re
@@ -26,7 +26,7 @@ def numbers(root, tag, name):
 
 
 def path(root, style):
-    """Return the (x, y) places of the path of a class."""
+    """Return the (x, y) points of the path of a class."""
     (found,) = [one for one in root.iter(f"{SVG}path") if one.get("class") == style]
     return [tuple(map(float, pair.split())) for pair in re.split("[ML]", found.get("d"))[1:]]
 

@@ -1,4 +1,4 @@
-"""What run folders tell: their state, their values, and how their recipes differ."""
+"""Run folders: state, values, and differences of recipes."""
 
 import json
 import os

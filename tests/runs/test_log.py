@@ -1,4 +1,4 @@
-"""A run's log as it is read back."""
+"""Reading of a run's log."""
 
 from pathlib import Path
 

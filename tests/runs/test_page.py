@@ -1,4 +1,4 @@
-"""The page of runs: whole, self-contained, escaped, and with every curve in it."""
+"""The page of runs: complete, self-contained and escaped."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -21,7 +21,7 @@ def make(folder="runs/a", rate: float | str = 1e-3, name="mine", more=()):
 
 
 class _Tags(HTMLParser):
-    """Collects tags with their attributes, and checks that each is closed in its turn."""
+    """Collects tags with their attributes, and checks their nesting."""
 
     void = ("meta",)
 

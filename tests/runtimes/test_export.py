@@ -58,7 +58,7 @@ def test_batch_height_and_width_are_open(model_file):
         assert graph.output[0].name == "large"
 
 
-# OpenCV 5.0's reader ends the process on SwinIR's graph.
+# OpenCV 5.0's reader crashes on SwinIR's graph.
 @pytest.mark.parametrize("architecture", [name for name in SHAPES if name != "swinir"])
 def test_opencv_reads_and_runs_the_file(model_file, architecture):
     model = model_file(architecture)
@@ -95,7 +95,7 @@ def test_weights_beyond_fp16_are_an_error_that_names_them(tmp_path, model_file):
 
 
 class FixedSize(nn.Module):
-    """Asks for its input's size in Python, so that its trace holds for one size only."""
+    """Reads its input's size in Python, so that its trace is valid for one size only."""
 
     def forward(self, x_BCHW):
         return x_BCHW * 2 if x_BCHW.shape[2] == 8 else x_BCHW

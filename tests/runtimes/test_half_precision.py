@@ -1,4 +1,4 @@
-"""Half precision is used where it was measured to be harmless, and nowhere else."""
+"""Half precision, used only where it was measured to be acceptable."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def repeated(tiles):
 
 
 class Opener:
-    """Stands in for `open_runtime`: a network whose answers in bf16 are off by so many of 255."""
+    """Replaces `open_runtime`: a network whose outputs in bf16 are off by so many of 255."""
 
     def __init__(self, off, *, fp32=True):
         self.off, self.fp32, self.opened = off, fp32, []
@@ -57,7 +57,7 @@ def memory(tmp_path):
 
 
 def opened(opener, memory, monkeypatch, precision: PrecisionRequest = "auto"):
-    """Open the model; return its number format and what was said."""
+    """Open the model; return its number format and the notes."""
     monkeypatch.setattr(half_precision, "open_runtime", opener)
     watch = Watch()
     runtime = open_checked(MODEL, RuntimeOptions(precision=precision), memory=memory, watch=watch)
@@ -67,7 +67,7 @@ def opened(opener, memory, monkeypatch, precision: PrecisionRequest = "auto"):
 def test_a_network_that_half_precision_harms_runs_in_fp32_and_says_why(memory, monkeypatch):
     precision, notes = opened(Opener(4), memory, monkeypatch)
     assert precision == "fp32"
-    assert "bf16 would change the answers of fake by" in notes[0]
+    assert "bf16 would change the output of fake by" in notes[0]
     assert notes[1:] == ("running in fp32",)
 
 

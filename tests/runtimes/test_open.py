@@ -14,7 +14,7 @@ from superres.watch import Watch
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Return a function that makes only these packages look installed."""
+    """Return a function that makes only some packages look installed."""
 
     def install(*packages):
         find = module.importlib.util.find_spec
@@ -68,7 +68,7 @@ def test_auto_picks_torch_where_it_has_a_gpu(model_file, monkeypatch):
 
     def opener(path, card, options) -> NoReturn:
         opened.append(path)
-        raise LookupError  # what it opened is not what this is about
+        raise LookupError  # what it opened does not matter here
 
     monkeypatch.setitem(
         module.BACKENDS,

@@ -1,4 +1,4 @@
-"""Every backend with every architecture: one answer, tiled or whole."""
+"""Every backend with every architecture: equal outputs, tiled or whole."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from superres.runtimes.runtime import PrecisionRequest, RuntimeOptions
 from superres.watch import Watch
 
 EXACT = [name for name in SHAPES if network_config(name, SHAPES[name]).exact_halo]
-# How far tiles may be from the whole. Loose, for it depends on the weights: these are fresh.
-TILED = {"smfanet": 3e-2}  # its windows lie elsewhere in a tile, as they depend on the size
+# Tolerance between tiled and whole. Loose, as it depends on the weights, here untrained.
+TILED = {"smfanet": 3e-2}  # its windows depend on the size, so they differ in a tile
 SIZES = [(1, 1), (7, 13), (64, 64), (65, 63)]
 NATIVE = pytest.mark.skipif(not native_bf16(), reason="this CPU has no native bf16")
 
@@ -44,7 +44,7 @@ def smooth_picture(height: int, width: int) -> np.ndarray:
 
 
 def run_torch(model, picture) -> np.ndarray:
-    """Run the network as its author would, mirroring what a size lacks to the next it takes."""
+    """Run the network as its author would, mirroring the frame up to the next valid size."""
     network, card = load_network(model.safetensors)
     multiple = card.multiple_of
     raised = (-(-max(n, card.minimum) // multiple) * multiple for n in picture.shape[:2])
@@ -150,7 +150,7 @@ def test_memory_is_estimated_from_the_widest_layer(model_file, backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_output_does_not_shift_a_picture(model_file, backend, tmp_path):
-    """A ramp that is upscaled and made small again is the same ramp, to a thousandth of a pixel."""
+    """A ramp upscaled and downscaled is the same ramp, to a thousandth of a pixel."""
     from superres.modelfiles.checkpoint import card_for, save_network
     from superres.modelfiles.files import open_model_file
     from superres.runtimes.export import export_onnx

@@ -1,4 +1,4 @@
-"""Every embedded model on every runtime: the pixels that it made when runtimes were rebuilt.
+"""Every embedded model on every runtime: its pixels as before runtimes were rebuilt.
 
 `same_pixels.npz` holds what OpenVINO made in fp32 of the pictures below before there was one class
 a library, rounded to 8 bits. On the machine that made it OpenVINO's fp32 values are equal to the
@@ -27,7 +27,7 @@ ACROSS = 1e-5  # between runtimes; video-x4 differs most, by 2e-6
 
 
 def picture(shift: float = 0.0) -> np.ndarray:
-    """Return (18, 23, 3): waves, bent ones, and edges with corners; drawn, so that none is kept."""
+    """Return (18, 23, 3): waves, bent waves, and edges with corners; generated, not stored."""
     y, x = np.mgrid[0:18, 0:23].astype(np.float64)
     x = x + shift
     waves = 0.5 + 0.4 * np.sin(0.9 * x + 0.5 * y)
@@ -60,7 +60,7 @@ def fused(engine: BurstEngine) -> np.ndarray:
     )
 
 
-# What makes the picture of each kind of model: its engine, and what that is given.
+# The engine of each kind of model, and its input.
 MAKERS = {
     "image": (Engine, lambda engine: engine.upscale(picture())),
     "burst": (BurstEngine, fused),
@@ -88,7 +88,7 @@ def test_a_model_makes_the_pixels_that_it_made(name, backend):
     levels = np.rint(made(name, backend).clip(0, 1) * 255)
     difference = np.abs(levels - STORED[name])
     assert difference.max() <= 1
-    assert (difference > 0).mean() < 0.001  # near the middle between two levels, and nowhere else
+    assert (difference > 0).mean() < 0.001  # only near the middle between two levels
 
 
 @pytest.mark.parametrize("name", ["default-x4", "burst-x4", "video-x4"])

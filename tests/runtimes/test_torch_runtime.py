@@ -49,7 +49,7 @@ def test_a_gpu_beyond_the_last_is_an_error_that_counts_them():
 
 
 class Doubling(nn.Module):
-    """Repeats pixels, after whatever a test wants to happen."""
+    """Repeats pixels, after a test's own action."""
 
     def __init__(self, act=lambda: None):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A runtime is added with one file and one row of a table."""
+"""A new runtime: one file and one row of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bursts for training: where frames lie, what they show, and what the network is told."""
+"""Bursts for training: positions of frames, their content, and the network's input."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_samples_lie_where_their_offsets_say(scale, how):
     slope = 0.8 * scale / edge  # of a small pixel
     for axis in range(2):
         there = bursts[0, 1:, axis] - bursts[0, :1, axis]
-        # Rounding to 8 bits, of both; and a turned pixel's own rows and columns are turned.
+        # Rounding to 8 bits, of both; and a rotated pixel's own rows and columns are rotated.
         away = (there / slope - bursts[0, 1:, 3 + axis]).abs()
         assert away.max() < 1.05 / 255 / slope + 0.5 * np.radians(6.0), (how, axis)
         assert away.mean() < 0.4 / 255 / slope + 0.1 * np.radians(6.0)
@@ -167,7 +167,7 @@ def test_training_and_inference_bring_frames_to_the_reference_alike():
     rng = np.random.default_rng(0)
     frames = rng.random((4, 3, 9, 11), dtype=np.float32)
     valid = rng.random((4, 9, 11)) > 0.2
-    frames[:, 0][~valid] = np.nan  # as some files mark what is missing
+    frames[:, 0][~valid] = np.nan  # as some files mark missing pixels
     places = rng.uniform(-2.0, 12.0, (4, 2, 7, 8)).astype(np.float32)
     masks = valid.astype(np.float32)
     ours = [frame_input(*one) for one in zip(frames, masks, places, strict=True)]

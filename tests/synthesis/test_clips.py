@@ -1,4 +1,4 @@
-"""Clips made of pictures: the same for one seed, small as their truths say, moving as was drawn."""
+"""Clips made from pictures: deterministic, consistent with their truths, and moving as drawn."""
 
 import pytest
 import torch

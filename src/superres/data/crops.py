@@ -18,18 +18,18 @@ def draw_patches(
     step: int,
     shard: tuple[int, int] = (0, 1),
 ) -> tuple[Tensor, Tensor]:
-    """Draw the patches of one step; they depend on the seed and the step alone.
+    """Draw the patches of one step; they depend only on the seed and the step.
 
-    Nothing is remembered between steps, so a run that goes on after a stop sees the patches that
-    an unbroken run would have seen. Pictures are drawn in proportion to their area, times their
-    weight if they have one, so that all pixels of one weight are equally likely.
+    There is no state between steps, so a resumed run sees the patches of an uninterrupted one.
+    Pictures are drawn in proportion to their area, times their weight if they have one, so that
+    all pixels of equal weight are equally likely.
 
     Args:
         pairs: The pictures.
         patch: Edge of the small patch in pixels.
         batch: Number of patches.
-        shard: Which part of the batch to gather, of how many equal ones; all parts together are
-            the batch that a single process would draw.
+        shard: The part of the batch to gather, and the number of equal parts; all parts together
+            are the batch that a single process would draw.
         seed: The run's seed.
         step: The step's number.
 
@@ -38,7 +38,7 @@ def draw_patches(
         in channels-last memory layout, on the pairs' device; b is batch / number of parts.
     """
     # Drawn by numpy, which mixes seed and step well and gives the same numbers on every machine;
-    # torch's generators look at 32 bits of a seed.
+    # torch's generators use only 32 bits of a seed.
     places = torch.from_numpy(np.random.default_rng((seed, step)).random((batch, 4)))
     part, parts = shard
     places = places[part * batch // parts : (part + 1) * batch // parts]
@@ -66,7 +66,7 @@ def draw_patches(
 def _gather(
     pixels: Tensor, starts: Tensor, widths: Tensor, corners: Tensor, symmetry: Tensor, patch: int
 ) -> Tensor:
-    """Return (B, C, patch, patch) in [0, 1]; flips and turns are made in the indices."""
+    """Return (B, C, patch, patch) in [0, 1]; flips and turns are applied to the indices."""
     device = pixels.device
     starts, widths, corners, symmetry = (
         value.to(device).view(-1, 1, 1) if value.ndim == 1 else value.to(device)

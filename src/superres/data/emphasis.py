@@ -14,12 +14,12 @@ from superres.errors import DataError
 
 
 def emphasised(pairs: ResidentPairs, emphasis: Mapping[str, float]) -> ResidentPairs:
-    """Return pairs whose pictures have the weights that a recipe gives to their names.
+    """Return pairs weighted by their file names, as a recipe says.
 
     Args:
         pairs: The pictures.
-        emphasis: Weights by pattern, such as `{"portrait-*": 3.0}`. The first pattern that fits a
-            picture's file name counts; names that none fits weigh 1.
+        emphasis: Weights by pattern, such as `{"portrait-*": 3.0}`. The first pattern that
+            matches a picture's file name counts; other names have the weight 1.
 
     Raises:
         DataError: All weights are 0.

@@ -16,7 +16,7 @@ _MAX_MEMBER_BYTES = 512 * 2**20  # a hostile pack must not fill the memory
 
 @dataclass(frozen=True, slots=True)
 class PictureSource:
-    """Where one picture lies: a file, or a member of a pack.
+    """The location of a picture: a file, or a member of a pack.
 
     Attributes:
         path: The picture, or the pack that holds it.
@@ -30,7 +30,7 @@ class PictureSource:
         return f"{self.path}:{self.member}" if self.member else str(self.path)
 
     def data(self) -> Path | bytes:
-        """Return what `media.open_picture` takes.
+        """Return the source for `media.open_picture`.
 
         Raises:
             DataError: The pack is damaged, or the member is larger than 512 MiB.
@@ -50,7 +50,7 @@ def find_pictures(places: Sequence[Path]) -> list[PictureSource]:
     """Return the pictures in folders (with their subfolders), packs and single files, sorted.
 
     Raises:
-        DataError: A place does not exist, is not a pack or picture, or there is none at all.
+        DataError: A place does not exist, is not a pack or picture, or there are no pictures.
     """
     found = [source for place in places for source in _pictures_at(place)]
     if not found:

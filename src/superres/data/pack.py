@@ -1,7 +1,7 @@
 """Packs: pictures cropped and re-encoded into a few files of limited size.
 
-A pack is an uncompressed zip of pictures and a `manifest.json` that names where each came from;
-any zip program opens it.
+A pack is an uncompressed zip of pictures and a `manifest.json` that names the source of each; any
+zip program opens it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from superres.media import Picture, WriteOptions, open_picture, read_pixels, wri
 from superres.watch import Watch
 
 MANIFEST_NAME = "manifest.json"
-_MOST_LOOKED_FOR = 1000  # further packs that stand beside the first
+_MOST_LOOKED_FOR = 1000  # further packs next to the first
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same pictures give the same bytes
 
 
@@ -37,8 +37,8 @@ class PackOptions:
         smallest: Crops with a shorter edge are left out.
         format: `avif`, `webp`, `png` or `jpeg`.
         quality: Quality of lossy formats, 1 to 100.
-        overwrite: Whether packs that exist may be replaced; those of an earlier run that are not
-            needed any more are removed.
+        overwrite: Whether existing packs may be replaced; those of an earlier run that are no
+            longer needed are removed.
     """
 
     max_bytes: int = 45 * 2**20
@@ -72,13 +72,14 @@ def pack(places: Sequence[Path], target: Path, options: PackOptions, *, watch: W
 
     Args:
         places: Folders and pictures.
-        target: The pack to write, a `.zip`; further ones are numbered beside it.
+        target: The pack to write, a `.zip`; further ones next to it are numbered.
         options: How pictures are cropped and stored.
-        watch: Told of each picture that is left out, and of the pictures done and all pictures.
+        watch: Receives a note of each picture that is left out, and the progress in pictures.
 
     Raises:
         DataError: No picture could be packed.
-        OutputError: A pack cannot be written, exists, or is or would lie in one of the inputs.
+        OutputError: A pack cannot be written, already exists, or is or would be inside one of the
+            inputs.
         Cancelled: The watch was cancelled.
     """
     sources = find_pictures(places)
@@ -113,13 +114,13 @@ def _numbered(target: Path, number: int) -> Path:
 
 
 def _remove_left(target: Path, number: int, inputs: Inputs, watch: Watch) -> None:
-    """Remove the packs of an earlier run that needed more of them, or its pictures would stay.
+    """Remove the further packs of an earlier run, whose pictures would otherwise stay.
 
     Args:
         target: The first pack.
         number: The first number that was not written.
-        inputs: What is never removed.
-        watch: Told of each pack that is.
+        inputs: Files that are never removed.
+        watch: Receives a note of each removed pack.
     """
     while (path := _numbered(target, number)).exists():
         if inputs.holds(path) or not _is_pack(path):
@@ -142,7 +143,7 @@ def _is_pack(path: Path) -> bool:
 def _check_target(
     target: Path, places: Sequence[Path], inputs: Inputs, options: PackOptions
 ) -> None:
-    """Refuse packs that may not be written, before any picture is read."""
+    """Check that packs may be written, before any picture is read."""
     if target.suffix.lower() != PACK_SUFFIX:
         raise OutputError(
             f"{target} does not end in {PACK_SUFFIX}", f"name a file such as pack{PACK_SUFFIX}"
@@ -151,7 +152,7 @@ def _check_target(
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
             raise OutputError(
                 f"{target} would lie in {folder}, which is itself an input",
-                "name a file outside it, or its pictures would be read twice from now on",
+                "name a file outside it, or its pictures would be read twice in later runs",
             )
     for number in range(_MOST_LOOKED_FOR):
         path = _numbered(target, number)
@@ -161,7 +162,7 @@ def _check_target(
 
 
 class _Shards:
-    """Collects encoded crops and writes a pack each time that one is full."""
+    """Collects encoded crops and writes each pack when it is full."""
 
     def __init__(self, target: Path, inputs: Inputs, options: PackOptions) -> None:
         self._target = target
@@ -183,7 +184,7 @@ class _Shards:
         self.crops += 1
 
     def finish(self) -> tuple[Path, ...]:
-        """Write what waits and return all packs."""
+        """Write the last pack and return all packs."""
         if self._waiting:
             self._write()
         return tuple(self._written)
@@ -191,7 +192,7 @@ class _Shards:
     def _write(self) -> None:
         number = len(self._written)
         path = _numbered(self._target, number)
-        # Once more: much time has passed, and numbers may have grown beyond what was looked for.
+        # Checked again: time has passed, and numbers may exceed those checked before.
         check_target(path, self._inputs, overwrite=self._options.overwrite, hint=OVERWRITE_OR_SKIP)
         with (
             atomic_write(path) as temporary,
@@ -210,7 +211,7 @@ class _Shards:
 def _grid(
     pixels: NDArray[np.generic], options: PackOptions
 ) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """Yield ("+x+y", crop) over a picture, row by row; colour channels alone."""
+    """Yield ("+x+y", crop) over a picture, row by row; colour channels only."""
     height, width = pixels.shape[:2]
     for y in range(0, height, options.crop):
         for x in range(0, width, options.crop):

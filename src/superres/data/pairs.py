@@ -2,8 +2,8 @@
 
 The shift of a pair is measured by phase correlation (Kuglin & Hines 1975, "The phase correlation
 image alignment method"). Departs from it: frequencies weaker than the pictures' flaws count little,
-and high ones less than low ones, by a Gaussian. That makes the peak a Gaussian too, so a parabola
-through the logarithms of three samples finds its place between them.
+and high ones less than low ones, by a Gaussian. The peak is then a Gaussian too, so a parabola
+through the logarithms of three samples gives its subpixel position.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from superres.media import Picture, open_picture
 from superres.watch import Watch
 
 LARGEST_SHIFT_PX = 0.5  # of the small picture; a wrong resize (every 4th pixel) shifts by 0.375
-# Agreement of pictures of 76 px: of unrelated ones up to 0.30; of the same one 0.32 after a blur of
+# Agreement of pictures of 76 px: up to 0.30 if unrelated; of the same one 0.32 after a blur of
 # 2 px, noise of 25 levels and JPEG of quality 30, and 0.82 after JPEG alone. Larger ones do better.
 LEAST_AGREEMENT = 0.3
 _FLAW_LEVELS = 3.0  # what differs between two pictures of one scene at every frequency
@@ -49,13 +49,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How a small picture lies on the large one downscaled.
+    """The position of a small picture on the downscaled large one.
 
     Attributes:
-        down: Pixels of the small picture that it lies lower.
-        right: Pixels of the small picture that it lies further right.
-        agreement: Part of the pictures' common frequencies that this shift explains, up to 1.
-        agreement_unmoved: Part that no shift explains, at most `agreement`.
+        down: Shift downwards, in pixels of the small picture.
+        right: Shift to the right, in pixels of the small picture.
+        agreement: Fraction of the pictures' common frequencies explained by this shift, up to 1.
+        agreement_unmoved: Fraction explained without a shift, at most `agreement`.
     """
 
     down: float
@@ -67,10 +67,10 @@ class Alignment:
 def find_pairs(small_folder: Path, large_folder: Path) -> list[Pair]:
     """Match the pictures of two folders by their names, subfolders included.
 
-    Endings may differ, and small names may carry a scale: `baby_x4.png`, or `0001x4.png`.
+    Suffixes may differ, and small names may end in a scale: `baby_x4.png`, or `0001x4.png`.
 
     Raises:
-        DataError: A folder is none or is empty, a picture has no counterpart, or two have one.
+        DataError: A folder is missing or empty, or a picture has no or several counterparts.
     """
     larges = _unique(_named(large_folder), "large")
     smalls = _unique(
@@ -100,7 +100,7 @@ def check_pairs(pairs: Sequence[Pair], scale: int, *, sample: int = 64) -> None:
         pairs: The pairs.
         scale: Large size over small size. Large pictures may have up to `scale - 1` pixels more at
             their right and lower edges.
-        sample: How many pairs are decoded to measure their alignment, evenly spread.
+        sample: How many evenly spaced pairs are decoded to measure their alignment.
 
     Raises:
         DataError: A pair does not fit; the message names the first one, with numbers.
@@ -133,13 +133,13 @@ def load_resident_pairs(
 
     Args:
         small_folder: The small pictures.
-        large_folder: The large ones; what they have more than `scale` times the small ones, at
-            their right and lower edges, is cut off.
+        large_folder: The large ones; their right and lower edges are cropped to `scale` times the
+            small ones.
         scale: Large size over small size.
         channels: 3 for RGB (grey pictures are repeated), 1 for grey (RGB ones are averaged).
-        smallest: Small pictures with a shorter edge are left out, and said so.
-        device: Where the pixels shall lie.
-        watch: Told of each pair that is left out.
+        smallest: Small pictures with a shorter edge are left out.
+        device: The device for the pixels.
+        watch: Receives a note of each pair that is left out.
 
     Raises:
         DataError: See `find_pairs` and `check_pairs`; or no pair is large enough.
@@ -158,7 +158,7 @@ def load_resident_pairs(
 
 
 def measure_alignment(small: NDArray[np.generic], made: NDArray[np.generic]) -> Alignment:
-    """Measure how a picture lies on another of the same scene and size.
+    """Measure the shift of a picture against another of the same scene and size.
 
     Args:
         small: (h, w) grey levels, 0 to 255.
@@ -187,14 +187,14 @@ def measure_alignment(small: NDArray[np.generic], made: NDArray[np.generic]) -> 
 
 
 def _vertex(line: NDArray[np.float64], at: int) -> float:
-    """Return where the Gaussian peak at a sample of a periodic line lies, from the sample."""
+    """Return the offset of the Gaussian peak from a sample of a periodic line."""
     samples = np.log(np.maximum(line.take((at - 1, at, at + 1), mode="wrap"), 1e-12))
     bend = float(samples[0] - 2.0 * samples[1] + samples[2])
     return 0.5 * float(samples[0] - samples[2]) / bend if bend < 0 else 0.0
 
 
 def _signed(shift: float, length: int) -> float:
-    """Return a shift along a periodic axis as the nearer of its two directions."""
+    """Return a shift along a periodic axis in its shorter direction."""
     return shift - length if shift > length / 2 else shift
 
 
@@ -206,7 +206,7 @@ def _check_sizes(pair: Pair, small: Picture, large: Picture, scale: int) -> None
     fits = found != scale and found == round(large.width / small.width)
     raise DataError(
         f"{pair.large} has {large.height}×{large.width} px, but {pair.small} of "
-        f"{small.height}×{small.width} px makes {scale * small.height}×{scale * small.width} "
+        f"{small.height}×{small.width} px gives {scale * small.height}×{scale * small.width} "
         f"at ×{scale}",
         f"the scale of this pair is {found}: train a network of that scale"
         if fits
@@ -225,7 +225,7 @@ def _check_alignment(pair: Pair, scale: int) -> None:
             f"at least {LEAST_AGREEMENT} is needed",
             "check that the pictures of a pair have the same name in both folders",
         )
-    # Where a picture is smooth, flaws move its broad peak far without making it much higher.
+    # In smooth pictures, flaws move the broad peak far without raising it much.
     beyond_doubt = found.agreement_unmoved < _DROP * found.agreement
     if beyond_doubt and max(abs(found.down), abs(found.right)) > LARGEST_SHIFT_PX:
         raise DataError(
@@ -237,7 +237,7 @@ def _check_alignment(pair: Pair, scale: int) -> None:
 
 
 def _named(folder: Path) -> Iterable[tuple[str, PictureSource]]:
-    """Yield the pictures of a folder with their paths in it, without their endings."""
+    """Yield the pictures of a folder with their relative paths, without suffixes."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder", "pairs are two folders, small and large")
     for source in find_pictures([folder]):

@@ -25,25 +25,24 @@ from superres.metadata.picture import check_colours
 from superres.watch import Watch
 
 Source = TypeVar("Source")
-# (H, W, C) of the large and (h, w, C) of the small picture; None where it is to be made.
+# (H, W, C) of the large and (h, w, C) of the small picture; None if it is yet to be made.
 DecodedPair = tuple[NDArray[np.uint8], NDArray[np.uint8] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ResidentPairs:
-    """Pictures of one scale, end to end, row by row.
+    """Pictures of one scale, concatenated, row by row.
 
     Attributes:
         small: (sum of h * w, C) uint8.
         large: (sum of scale*h * scale*w, C) uint8.
         sizes: (pictures, 2) int64, height and width of each small picture; like `starts` on the
             CPU, where patches are drawn.
-        starts: (pictures,) int64, first pixel of each small picture in `small`; times scale**2
-            it is the first pixel of the large one in `large`.
+        starts: (pictures,) int64, first pixel of each small picture in `small`; times scale**2,
+            the first pixel of the large one in `large`.
         scale: Large size over small size.
-        names: What each picture is called in messages.
-        weights: (pictures,) float64, how much likelier a picture's pixels are drawn; None takes
-            all as likely.
+        names: Each picture's name in messages.
+        weights: (pictures,) float64, sampling weights of pictures' pixels; None is uniform.
     """
 
     small: Tensor
@@ -68,11 +67,11 @@ def load_resident(
 
     Args:
         sources: The large pictures.
-        scale: How much smaller the small ones are made, by our MATLAB-compatible bicubic.
+        scale: Large size over small size; small ones are made by our MATLAB-compatible bicubic.
         channels: 3 for RGB (grey pictures are repeated), 1 for grey (RGB ones are averaged).
-        smallest: Small pictures with a shorter edge are left out, and said so.
-        device: Where the pixels shall lie.
-        watch: Told of each picture that is left out.
+        smallest: Small pictures with a shorter edge are left out.
+        device: The device for the pixels.
+        watch: Receives a note of each picture that is left out.
 
     Raises:
         DataError: No picture is large enough.
@@ -97,16 +96,16 @@ def stack_resident(
     device: torch.device,
     watch: Watch,
 ) -> ResidentPairs:
-    """Decode pairs in a few threads and put them on the device, end to end.
+    """Decode pairs in a few threads and put them on the device, concatenated.
 
     Args:
-        sources: What is decoded, by its name in messages.
-        read: Returns a large picture, and the small one unless our bicubic shall make it. Large
+        sources: Sources to decode; their strings are the names in messages.
+        read: Returns a large picture, and the small one unless our bicubic makes it. Large
             ones may be up to `scale - 1` pixels larger than a multiple of the scale.
         scale: Large size over small size.
-        smallest: Small pictures with a shorter edge are left out, and said so.
-        device: Where the pixels shall lie.
-        watch: Told of each source that is left out.
+        smallest: Small pictures with a shorter edge are left out.
+        device: The device for the pixels.
+        watch: Receives a note of each source that is left out.
 
     Raises:
         DataError: No picture is large enough.
@@ -164,7 +163,7 @@ def stack_resident(
 
 
 def decode(source: PictureSource, channels: int) -> NDArray[np.uint8]:
-    """Read a picture at the depth and channels that training takes.
+    """Read a picture in training's depth and channels.
 
     Args:
         source: The picture.
@@ -175,7 +174,7 @@ def decode(source: PictureSource, channels: int) -> NDArray[np.uint8]:
 
     Raises:
         DataError: Its pack is damaged.
-        PictureError: It cannot be read, or has bands that are no colours.
+        PictureError: It cannot be read, or has bands that are not colours.
     """
     picture = open_picture(source.data())
     check_colours(source, picture.bands, "training")

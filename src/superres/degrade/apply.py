@@ -1,7 +1,7 @@
-"""Seeded degradation of large pictures into small ones for training.
+"""Seeded degradation of large pictures to small ones for training.
 
-The same degradation runs on a CPU and on a GPU. What is done to a sample (which kernels, sizes,
-strengths, qualities) is drawn by numpy and is the same everywhere; only noise is drawn on the
+The same degradation runs on a CPU and on a GPU. The parameters of a sample (kernels, sizes,
+strengths, qualities) are drawn by numpy and are the same everywhere; only noise is drawn on the
 device. The built-in degradations, `superres/recipes/degradations`, name their papers.
 """
 
@@ -36,15 +36,15 @@ from superres.degrade.noise import draw_noise
 from superres.degrade.resample import ResizeKernel, resample
 from superres.errors import ArgumentError
 
-_SALT = 0x5EED  # so that a seed draws other numbers here than where patches are drawn by it
-_SMALLEST_EDGE = 4  # of a picture on its way, where the end is not smaller still
+_SALT = 0x5EED  # so that a seed gives different numbers here than for patches
+_SMALLEST_EDGE = 4  # of an intermediate picture, unless the small one is smaller
 
 
 @torch.no_grad()
 def degrade_batch(
     large_BCHW: Tensor, config: DegradationConfig, *, scale: int, seed: tuple[int, ...]
 ) -> Tensor:
-    """Make the small pictures of training pairs; they depend on the arguments alone.
+    """Make the small pictures of training pairs; they depend only on the arguments.
 
     Args:
         large_BCHW: (B, C, H, W) in [0, 1], of 1 (grey) or 3 (RGB) channels; H and W are multiples
@@ -58,7 +58,8 @@ def degrade_batch(
         The same arguments give the same result on one kind of device; on another, noise differs.
 
     Raises:
-        ArgumentError: The batch is not of this kind, or its size is not a multiple of `scale`.
+        ArgumentError: The batch has another shape or dtype, or its size is not a multiple of
+            `scale`.
         BackendError: The degradation compresses with H.264, and the package `av` is not installed.
     """
     _check_batch(large_BCHW, scale)
@@ -89,7 +90,7 @@ def degrade_pixels(
     scale: int,
     seed: tuple[int, ...],
 ) -> NDArray[np.float32]:
-    """Make one picture small, as `degrade_batch` does.
+    """Degrade one picture as `degrade_batch` does.
 
     Args:
         large_HWC: (H, W, C) in [0, 1]; H and W are multiples of `scale`.
@@ -134,7 +135,7 @@ def _do_step(
 def _on_some(
     x_BCHW: Tensor, chance: float, rng: np.random.Generator, change: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Change each sample with a chance, and leave the others as they are."""
+    """Change each sample with a probability, and keep the others unchanged."""
     chosen = np.flatnonzero(rng.random(len(x_BCHW)) < chance)
     if len(chosen) in (0, len(x_BCHW)):
         return change(x_BCHW) if len(chosen) else x_BCHW
@@ -149,7 +150,7 @@ def _blur(x_BCHW: Tensor, step: BlurStep, rng: np.random.Generator) -> Tensor:
 def _size_between(
     step: ResizeStep, x_BCHW: Tensor, small: tuple[int, int], rng: np.random.Generator
 ) -> tuple[int, int]:
-    """Return the size that a resize on the way leads to."""
+    """Return the size after an intermediate resize."""
     way = step.ways.draw(rng, 1)[0]
     ends = {"up": (1.0, step.factor[1]), "down": (step.factor[0], 1.0), "keep": (1.0, 1.0)}[way]
     factor = rng.uniform(*ends)
@@ -160,11 +161,11 @@ def _size_between(
 
 def _kernel(step: ResizeStep | SmallStep, rng: np.random.Generator) -> ResizeKernel:
     kernels: ResizeKernels = step.kernels
-    return cast("ResizeKernel", kernels.draw(rng, 1)[0])  # its fields are named so
+    return cast("ResizeKernel", kernels.draw(rng, 1)[0])  # its field names
 
 
 def _compress(x_BCHW: Tensor, step: CompressStep, rng: np.random.Generator) -> Tensor:
-    codec = cast("Codec", step.codecs.draw(rng, 1)[0])  # its fields are named so
+    codec = cast("Codec", step.codecs.draw(rng, 1)[0])  # its field names
     qualities = rng.integers(step.quality[0], step.quality[1] + 1, len(x_BCHW))
     subsampling = "444" if rng.random() < step.full_colour else "420"
     if codec == "jpeg":
@@ -180,7 +181,7 @@ def _sense(
     shot_B = np.exp(rng.uniform(math.log(step.shot[0]), math.log(step.shot[1]), batch))
     read_B = rng.uniform(*step.read, batch)
     if channels != 3 or min(height, width) < 2:
-        return x_BCHW  # no colour to miss, or no neighbour to take it from
+        return x_BCHW  # no colour to remove, or no neighbour to interpolate from
     field_B1HW = torch.randn(
         (batch, 1, height, width), generator=generator, device=x_BCHW.device, dtype=x_BCHW.dtype
     )

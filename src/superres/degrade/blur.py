@@ -1,8 +1,8 @@
 """Blur of a batch: kernels of lenses, motion and filters.
 
 Generalised Gaussians and plateaus are those of Liu et al., "Estimating generalized Gaussian blur
-kernels for out-of-focus image deblurring", IEEE TCSVT 2021; how often each shape comes, and the
-sinc kernel, are Real-ESRGAN's (Wang et al., ICCV Workshops 2021, arXiv:2107.10833, eq. 2, 3 and 6).
+kernels for out-of-focus image deblurring", IEEE TCSVT 2021; the frequencies of the shapes and the
+sinc kernel are Real-ESRGAN's (Wang et al., ICCV Workshops 2021, arXiv:2107.10833, eq. 2, 3 and 6).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from superres.degrade.config import BlurStep
 from superres.errors import ArgumentError
 
 _Floats = NDArray[np.float64]
-_SMALL_SINC = 13  # kernels below this size cannot hold the slow waves of a low cut-off
+_SMALL_SINC = 13  # smaller kernels cannot hold the long waves of a low cut-off
 _SMALL_SINC_CUTOFF = 1 / 3
 
 
@@ -27,8 +27,8 @@ def draw_kernels(step: BlurStep, count: int, rng: np.random.Generator) -> NDArra
     """Draw a kernel for each of `count` samples.
 
     Returns:
-        (count, k, k); each sums to 1. k is odd: the largest edge drawn, smaller ones stand in the
-        middle of zeros.
+        (count, k, k); each sums to 1. k is odd: the largest edge drawn, smaller ones are centred
+        and zero-padded.
     """
     edges = rng.integers(step.size[0] // 2, step.size[1] // 2 + 1, count) * 2 + 1
     shapes = np.array(step.shapes.draw(rng, count))
@@ -63,8 +63,8 @@ def gaussian_kernels(
 
     Args:
         sigmas_B2: Standard deviations along the two axes of each kernel, in pixels.
-        angles_B: How far each kernel is turned, in radians.
-        exponents_B: 1 is a Gaussian, less is more peaked, more is flatter.
+        angles_B: Rotation of each kernel, in radians.
+        exponents_B: 1 is a Gaussian, lower is more peaked, higher is flatter.
         edge: Edge of the kernels in pixels, odd.
 
     Returns:
@@ -81,10 +81,10 @@ def plateau_kernels(
 
 
 def sinc_kernels(cutoffs_B: _Floats, edge: int) -> _Floats:
-    """Return the round low pass w J1(w r) / (2 pi r), with w = pi * cutoff, cut to a square.
+    """Return the circular low pass w J1(w r) / (2 pi r), with w = pi * cutoff, cropped to a square.
 
     Args:
-        cutoffs_B: Cut-off frequencies over the highest one that pixels hold, above 0, up to 1.
+        cutoffs_B: Cut-off frequencies over the Nyquist frequency, above 0, up to 1.
         edge: Edge of the kernels in pixels, odd.
 
     Returns:
@@ -101,7 +101,7 @@ def sinc_kernels(cutoffs_B: _Floats, edge: int) -> _Floats:
 
 
 def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor) -> Tensor:
-    """Convolve each sample with its kernel; beyond its edges a picture goes on mirrored.
+    """Convolve each sample with its kernel; pictures are mirrored at their edges.
 
     Args:
         x_BCHW: (B, C, H, W), floating.
@@ -111,7 +111,7 @@ def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor) -> Tensor:
         (B, C, H, W).
 
     Raises:
-        ArgumentError: There is not one kernel of an odd edge for each sample.
+        ArgumentError: Kernels are not as many as samples, or have an even edge.
     """
     batch, _, height, width = x_BCHW.shape
     edge = kernels_Bkk.shape[-1]
@@ -122,7 +122,7 @@ def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor) -> Tensor:
             "pass kernels (B, k, k), such as draw_kernels makes",
         )
     radius = edge // 2
-    mode = "reflect" if radius < min(height, width) else "replicate"  # torch mirrors once only
+    mode = "reflect" if radius < min(height, width) else "replicate"  # torch mirrors only once
     padded_BCHW = functional.pad(x_BCHW, (radius,) * 4, mode=mode)
     # By spectra: as fast for large kernels as for small ones. A depthwise convolution on a CPU
     # compiles a kernel for every new size, and sizes are random here.
@@ -130,12 +130,12 @@ def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor) -> Tensor:
     spectra_BCHW = cast("Tensor", torch.fft.rfft2(padded_BCHW, lengths))  # untyped in torch
     filters_BHW = cast("Tensor", torch.fft.rfft2(kernels_Bkk.to(x_BCHW.dtype), lengths))
     blurred_BCHW = cast("Tensor", torch.fft.irfft2(spectra_BCHW * filters_BHW[:, None], lengths))
-    # What wrapped around lies in the first rows and columns, which only the padding reached.
+    # Wrap-around affects only the first rows and columns, which are padding.
     return blurred_BCHW[..., edge - 1 : edge - 1 + height, edge - 1 : edge - 1 + width]
 
 
 def _fast_length(length: int) -> int:
-    """Return the next length that a Fourier transform is fast for: only factors of 2, 3 and 5."""
+    """Return the next length with a fast Fourier transform: only factors of 2, 3 and 5."""
     while True:
         rest = length
         for factor in (2, 3, 5):
@@ -151,7 +151,7 @@ def _offsets(edge: int) -> _Floats:
 
 
 def _distances(sigmas_B2: _Floats, angles_B: _Floats, edge: int) -> _Floats:
-    """Return squared distances (B, edge, edge) from the middle, in units of sigma."""
+    """Return squared distances (B, edge, edge) from the centre, in units of sigma."""
     offsets = _offsets(edge)
     cos, sin = np.cos(angles_B)[:, None, None], np.sin(angles_B)[:, None, None]
     along = (cos * offsets + sin * offsets[:, None]) / sigmas_B2[:, 0, None, None]
@@ -160,7 +160,7 @@ def _distances(sigmas_B2: _Floats, angles_B: _Floats, edge: int) -> _Floats:
 
 
 def _around_one(rng: np.random.Generator, ends: tuple[float, float], count: int) -> _Floats:
-    """Draw exponents from a range, as many below 1 as above where it holds both."""
+    """Draw exponents from a range, equally often below and above 1 if it has both."""
     below = rng.uniform(min(ends[0], 1.0), min(ends[1], 1.0), count)
     above = rng.uniform(max(ends[0], 1.0), max(ends[1], 1.0), count)
     return np.where(rng.random(count) < 0.5, below, above).clip(*ends)

@@ -27,7 +27,7 @@ def code_batch(x_BCHW: Tensor, codec: Codec, qualities: Sequence[int]) -> Tensor
 
     Args:
         x_BCHW: (B, C, H, W), nominally in [0, 1], of 1 (grey) or 3 (RGB) channels.
-        codec: Which encoder. JPEG keeps colour at full size here; `jpeg.jpeg_batch` can halve it.
+        codec: The encoder. JPEG keeps chroma at full size here; `jpeg.jpeg_batch` can halve it.
         qualities: 1 to 100 for each sample; H.264 takes 51 - quality / 2 as its rate factor.
 
     Returns:
@@ -55,7 +55,7 @@ def code_batch(x_BCHW: Tensor, codec: Codec, qualities: Sequence[int]) -> Tensor
 
 
 def _through_file(picture: _Picture, codec: str, quality: int) -> _Picture:
-    """Return (H, W, C) pixels as a picture file gives them back; grey may come back as RGB."""
+    """Return (H, W, C) pixels as decoded from a picture file; grey may come back as RGB."""
     file = io.BytesIO()
     write_picture(
         file,
@@ -72,9 +72,9 @@ def _through_file(picture: _Picture, codec: str, quality: int) -> _Picture:
 
 
 def _through_h264(picture: _Picture, codec: str, quality: int) -> _Picture:
-    """Return (H, W, 3) pixels as the first frame of a video gives them back, with halved chroma."""
+    """Return (H, W, 3) pixels as decoded from a video's first frame, with halved chroma."""
     try:
-        av: Any = import_module("av")  # Any: an extra, whose types need not be there
+        av: Any = import_module("av")  # Any: an extra, whose types may be missing
     except ModuleNotFoundError as error:
         raise BackendError(
             f"{codec} needs the package av, which is not installed",

@@ -21,13 +21,13 @@ Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 
 
 class Part(BaseModel):
-    """A table of a degradation; it refuses keys that it does not know."""
+    """A table of a degradation; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Weights(Part):
-    """How often each of some choices is taken; the numbers need not sum to 1."""
+    """Relative frequencies of some choices; they need not sum to 1."""
 
     @model_validator(mode="after")
     def _some_weight(self) -> Weights:
@@ -43,14 +43,14 @@ class Weights(Part):
 
 
 class BlurShapes(Weights):
-    """Weights of the shapes of a blur kernel; `iso` ones are round, `aniso` ones turned ellipses.
+    """Weights of blur kernel shapes; `iso` ones are circular, `aniso` ones rotated ellipses.
 
     Attributes:
         iso: Gaussian.
         aniso: Gaussian.
         generalised_iso: Gaussian with another exponent: more peaked, or flatter with steeper sides.
         generalised_aniso: The same.
-        plateau_iso: Flat in the middle, with long tails.
+        plateau_iso: Flat at the centre, with long tails.
         plateau_aniso: The same.
         sinc: Ideal low pass, which rings at edges as sharpening and strong compression do.
     """
@@ -68,13 +68,13 @@ class BlurStep(Part):
     """A convolution; each sample has its own kernel.
 
     Attributes:
-        chance: Part of the samples that are blurred.
-        shapes: Which kernels.
+        chance: Fraction of the samples that are blurred.
+        shapes: Kernel shapes.
         size: Smallest and largest edge of a kernel, in pixels, odd.
         sigma: Standard deviation along each axis, in pixels.
         generalised: Exponents of generalised Gaussians; half are drawn below 1, half above.
         plateau: Exponents of plateaus, likewise.
-        cutoff: Cut-off frequency of sinc kernels over the highest one that pixels hold.
+        cutoff: Cut-off frequency of sinc kernels over the Nyquist frequency.
     """
 
     kind: Literal["blur"] = "blur"
@@ -99,7 +99,7 @@ class BlurStep(Part):
 
 
 class ResizeKernels(Weights):
-    """Weights of the kernels of a resize; the aliased ones are not widened when they shrink."""
+    """Weights of resize kernels; the aliased ones are not widened for downscaling."""
 
     area: Weight = 0
     bilinear: Weight = 0
@@ -109,7 +109,7 @@ class ResizeKernels(Weights):
 
 
 class ResizeWays(Weights):
-    """Weights of making a picture larger, making it smaller, or not."""
+    """Weights of upscaling, downscaling, or neither."""
 
     up: Weight = 0
     down: Weight = 0
@@ -117,13 +117,13 @@ class ResizeWays(Weights):
 
 
 class ResizeStep(Part):
-    """A change of size on the way; the small size is reached later.
+    """An intermediate change of size; the small size is reached later.
 
     Attributes:
         ways: Up, down or not.
-        factor: Smallest factor down and largest factor up.
-        of: What the factor multiplies: the size that the picture has `now`, or the `small` one.
-        kernels: How pixels are interpolated.
+        factor: Smallest downscaling and largest upscaling factor.
+        of: The size that the factor multiplies: the current one (`now`), or the `small` one.
+        kernels: Interpolation kernels.
     """
 
     kind: Literal["resize"] = "resize"
@@ -147,12 +147,12 @@ class SmallStep(Part):
 
 
 class NoiseKinds(Weights):
-    """Weights of what noise is like.
+    """Weights of the kinds of noise.
 
     Attributes:
-        gaussian: As strong everywhere.
-        poisson: As strong as the root of brightness, as light itself is.
-        speckle: As strong as brightness.
+        gaussian: Equally strong everywhere.
+        poisson: Proportional to the root of brightness, as photon noise is.
+        speckle: Proportional to brightness.
     """
 
     gaussian: Weight = 0
@@ -161,12 +161,12 @@ class NoiseKinds(Weights):
 
 
 class NoiseColours(Weights):
-    """Weights of how the noise of the channels goes together.
+    """Weights of the correlation of noise between channels.
 
     Attributes:
-        colour: Each channel has its own.
-        grey: All have the same.
-        linked: Correlated at random.
+        colour: Independent channels.
+        grey: Equal channels.
+        linked: Randomly correlated.
     """
 
     colour: Weight = 0
@@ -178,11 +178,11 @@ class NoiseStep(Part):
     """Noise; each sample has its own kind, colour and strength.
 
     Attributes:
-        chance: Part of the samples that get noise.
-        kinds: Which noise.
-        colours: Its colour.
+        chance: Fraction of the samples with noise.
+        kinds: Kinds of noise.
+        colours: Its correlation between channels.
         gaussian: Standard deviation, in 8-bit levels.
-        poisson: Noise over that of a sensor that counts 255 photons at white.
+        poisson: Noise relative to that of a sensor that counts 255 photons at white.
         speckle: Standard deviation at white, in 8-bit levels.
     """
 
@@ -211,13 +211,13 @@ class Codecs(Weights):
 
 
 class CompressStep(Part):
-    """Lossy compression and back; each sample has its own quality.
+    """Lossy compression and decompression; each sample has its own quality.
 
     Attributes:
-        chance: Part of the samples that are compressed.
-        codecs: Which codec.
+        chance: Fraction of the samples that are compressed.
+        codecs: The codecs.
         quality: 1 to 100.
-        full_colour: Chance that JPEG keeps colour at full size (4:4:4); else it halves it (4:2:0).
+        full_colour: Probability that JPEG keeps chroma at full size (4:4:4), not halved (4:2:0).
     """
 
     kind: Literal["compress"] = "compress"
@@ -234,11 +234,11 @@ class CompressStep(Part):
 
 
 class SensorStep(Part):
-    """A noisy sensor that sees one colour a pixel (Bayer's mosaic), and the interpolation after it.
+    """A noisy sensor with one colour per pixel (Bayer mosaic), and its interpolation.
 
     Attributes:
-        chance: Part of the samples that went through a sensor.
-        shot: Variance of the noise at white, in linear light, drawn evenly in its logarithm.
+        chance: Fraction of the samples that pass through a sensor.
+        shot: Variance of the noise at white, in linear light, log-uniform.
         read: Standard deviation of the noise in darkness, in linear light.
     """
 
@@ -269,17 +269,17 @@ Step = Annotated[
 
 
 class DegradationConfig(Part):
-    """A degradation: how a large picture becomes the small one that training sees.
+    """A degradation: the steps from a large picture to training's small one.
 
     Attributes:
-        clean: Part of the samples that skip the steps: MATLAB's bicubic downscales them.
-        share: Samples in a row that share the order of steps, the sizes and kernels of resizes, and
-            the codec. All else is drawn for each. 1 varies most, many are fast on a GPU.
-        steps: The steps by name, in their order. One of them is of the kind `small`, and no resize
-            comes after it.
-        shuffle: Runs of steps that trade places at random; a run stays together, and its place is
-            that of the first of its steps. Resizes keep their order all the same: the runs that
-            hold them trade places until they have it.
+        clean: Fraction of the samples that skip the steps: MATLAB's bicubic downscales them.
+        share: Consecutive samples that share the order of steps, the sizes and kernels of resizes,
+            and the codec. All else is drawn for each. 1 varies most, many are fast on a GPU.
+        steps: The steps by name, in order. One of them is of the kind `small`, and no resize comes
+            after it.
+        shuffle: Runs of steps that are permuted at random; a run stays together, at the position
+            of its first step. Resizes keep their order: the runs that hold them are rearranged to
+            restore it.
     """
 
     clean: Chance = 0.0
@@ -307,7 +307,7 @@ class DegradationConfig(Part):
         return self
 
     def order(self, rng: np.random.Generator) -> list[str]:
-        """Return the names of the steps in an order that the degradation allows."""
+        """Return the names of the steps in a random valid order."""
         parts = self._parts()
         places = [place for place, part in enumerate(parts) if part in self.shuffle]
         runs: list[int] = rng.permutation(len(self.shuffle)).tolist()
@@ -316,12 +316,12 @@ class DegradationConfig(Part):
         return list(itertools.chain(*self._in_order_of_resizes(parts)))
 
     def _parts(self) -> list[tuple[str, ...]]:
-        """Return the runs, each where its first step stands, and the other steps alone."""
+        """Return the runs, each at its first step's position, and the other steps singly."""
         run_of = {name: run for run in self.shuffle for name in run}
         return list(dict.fromkeys(run_of.get(name, (name,)) for name in self.steps))
 
     def _in_order_of_resizes(self, parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        """Return parts of which those that resize trade places until resizes are as written."""
+        """Return the parts, with those that resize rearranged into the written order."""
         numbers = {name: number for number, name in enumerate(self.steps) if self._is_resize(name)}
         firsts = {part: min(numbers[name] for name in part if name in numbers)
                   for part in parts if not numbers.keys().isdisjoint(part)}  # fmt: skip

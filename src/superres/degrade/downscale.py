@@ -10,7 +10,7 @@ from torch import Tensor
 from superres.errors import ArgumentError
 from superres.images.kernels import Border, Kernel, axis_bands, target_size
 
-_BAND = 64  # outputs of an axis that one matrix product makes: few launches, not too many zeros
+_BAND = 64  # outputs of an axis per matrix product: few launches, not too many zeros
 
 
 def resize_batch(
@@ -24,13 +24,13 @@ def resize_batch(
 ) -> Tensor:
     """Resize a batch as `images.resize.resize` does each picture, within 1e-6 of its range.
 
-    It computes in double precision where the device can: a training run may have allowed TF32 or
-    bf16 products, and those would shift the rounding of its small pictures.
+    It computes in double precision if the device has it: a training run may have allowed TF32 or
+    bf16 products, which would shift the rounding of its small pictures.
 
     Args:
         x_BCHW: (B, C, H, W), floating, of any range.
         scale: Output over input; the size is `ceil(H * scale), ceil(W * scale)`.
-        size: (height, width) of the output, in place of `scale`.
+        size: (height, width) of the output, instead of `scale`.
         kernel: The interpolation kernel.
         antialias: Whether the kernel is widened when an axis shrinks.
         border: Mirrored or clamped.
@@ -39,8 +39,8 @@ def resize_batch(
         (B, C, height, width) float32 on the same device; it overshoots and is not clipped.
 
     Raises:
-        ArgumentError: The tensor is not floating or not of four axes, or what `target_size` and
-            `axis_weights` refuse.
+        ArgumentError: The tensor is not floating or does not have four axes, or see `target_size`
+            and `axis_weights`.
     """
     if x_BCHW.ndim != 4 or not x_BCHW.is_floating_point() or min(x_BCHW.shape[-2:]) < 1:
         raise ArgumentError(
@@ -90,7 +90,7 @@ def _bands(
     device: torch.device,
     dtype: torch.dtype,
 ) -> tuple[tuple[int, int, Tensor], ...]:
-    """Return each band as (start, stop, matrix), kept on the device: training asks for it again."""
+    """Return each band as (start, stop, matrix), cached on the device, as training repeats it."""
     bands = axis_bands(
         in_length,
         out_length,
@@ -100,7 +100,7 @@ def _bands(
         border=border,
         length=_BAND,
     )
-    with torch.inference_mode(False):  # a tensor born in inference could never be differentiated
+    with torch.inference_mode(False):  # an inference tensor could never be differentiated
         return tuple(
             (band.start, band.stop, torch.as_tensor(band.matrix, dtype=dtype, device=device))
             for band in bands
@@ -108,7 +108,7 @@ def _bands(
 
 
 def round8(unit: Tensor) -> Tensor:
-    """Return what an 8-bit picture of unit pixels would hold, as unit pixels; shape is kept.
+    """Return unit pixels rounded to those of an 8-bit picture; shape is kept.
 
     It clamps to [0, 1] and rounds to a multiple of 1/255, halves up as MATLAB does.
     """
@@ -140,7 +140,7 @@ def downscale_uint8(large_HWC: Tensor, scale: int) -> Tensor:
             f"a picture of {height}×{width} is not a multiple of the scale {scale}",
             "crop it to a multiple first, from the top left",
         )
-    # Whole values, not unit ones: where a result lies between two levels exactly, it stays so.
+    # Whole values, not unit ones: a result exactly between two levels stays exact.
     large_BCHW = large_HWC.permute(2, 0, 1)[None].float()
     small_BCHW = resize_batch(large_BCHW, scale=1.0 / scale)
     levels = torch.floor(small_BCHW + 0.5).clamp(0.0, 255.0).to(torch.uint8)

@@ -1,9 +1,9 @@
-"""JPEG as a function of tensors: batched, on any device, and differentiable.
+"""JPEG of tensors: batched, on any device, and differentiable.
 
 The baseline codec of ITU-T T.81 with the tables of its Annex K scaled by quality as libjpeg scales
-them; colour as in JFIF. Its losses are all there (8-bit input, rounded luma and chroma, halved
+them; colour as in JFIF. It has all of JPEG's losses (8-bit input, rounded luma and chroma, halved
 chroma, quantised DCT coefficients, rounded output); the lossless entropy coding is left out.
-Where it rounds, the gradient passes as if it did not (Bengio et al. 2013, arXiv:1308.3432).
+Gradients pass straight through rounding (Bengio et al. 2013, arXiv:1308.3432).
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ _TO_YCC = (  # JFIF 1.02
     (-0.168735892, -0.331264108, 0.5),
     (0.5, -0.418687589, -0.081312411),
 )
-# What libjpeg adds in even and odd columns before it cuts off fractions of chroma, where it halves
-# and where it doubles its size.
+# libjpeg's biases in even and odd columns before it truncates chroma, when it halves and when it
+# doubles its size.
 _HALVING = (1 / 4, 2 / 4)
 _DOUBLING = (8 / 16, 7 / 16)
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.772, 0.0))
 
 
 def jpeg_batch(x_BCHW: Tensor, quality_B: Tensor, *, subsampling: Subsampling = "420") -> Tensor:
-    """Return what a batch looks like after JPEG.
+    """Return a batch after JPEG compression.
 
     Args:
         x_BCHW: (B, C, H, W), nominally in [0, 1], of 1 (grey) or 3 (RGB) channels, any H and W.
@@ -112,7 +112,7 @@ def _rounded_away(x: Tensor) -> Tensor:
 
 
 def _padded(x_BCHW: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until height and width are multiples."""
+    """Pad height and width to multiples by repeating the last row and column."""
     down, right = -x_BCHW.shape[2] % multiple, -x_BCHW.shape[3] % multiple
     if not down and not right:
         return x_BCHW
@@ -120,13 +120,13 @@ def _padded(x_BCHW: Tensor, multiple: int) -> Tensor:
 
 
 def _colours(x_BCHW: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    """Return another colour space's channels, all of them around 0."""
+    """Return the channels in another colour space, all centred at 0."""
     weights_33 = torch.tensor(matrix, device=x_BCHW.device)
     return (weights_33 @ x_BCHW.flatten(2)).view_as(x_BCHW)
 
 
 def _through_dct(planes_BCHW: Tensor, tables_BC64: Tensor) -> Tensor:
-    """Quantise planes around 0 in 8x8 blocks; return whole levels from -128 to 127."""
+    """Quantise planes centred at 0 in 8x8 blocks; return whole levels from -128 to 127."""
     height, width = planes_BCHW.shape[2:]
     padded_BCHW = _padded(planes_BCHW, 8)
     batch, planes, high, wide = padded_BCHW.shape
@@ -134,7 +134,7 @@ def _through_dct(planes_BCHW: Tensor, tables_BC64: Tensor) -> Tensor:
     blocks = padded_BCHW.view(grid).transpose(3, 4).reshape(batch, planes, -1, 64)
     transform_6464 = _transform(planes_BCHW.device)
     tables_BC164 = tables_BC64[:, :, None]
-    # libjpeg's DCT ends in whole eighths, so halves are frequent, and they go away from zero.
+    # libjpeg's DCT ends in whole eighths, so halves are frequent, and are rounded away from zero.
     eighths = _rounded(blocks @ (8.0 * transform_6464.T))
     steps = eighths / (8.0 * tables_BC164)
     coefficients = _rounded_away(steps) * tables_BC164

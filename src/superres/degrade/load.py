@@ -25,7 +25,7 @@ def load_degradation(name: str, overrides: Mapping[str, Any] | None = None) -> D
 
     Args:
         name: A built-in degradation's name, or the path of a TOML file.
-        overrides: What replaces its values, as nested tables: `{"clean": 0.2}`, or
+        overrides: Replacements of its values, as nested tables: `{"clean": 0.2}`, or
             `{"steps": {"noise": {"chance": 0.5}}}`.
 
     Raises:

@@ -1,8 +1,8 @@
 """Sensor simulation on a batch: colour mosaic, noise, and demosaicing.
 
-Bayer's mosaic and bilinear demosaicking. In place of the camera pipelines of BSRGAN
-(arXiv:2103.14006) stands a gamma of 2: near sRGB's, and a square and a root are cheap. The noise
-model is that of Brooks et al., CVPR 2019, arXiv:1811.11127.
+Bayer's mosaic and bilinear demosaicing. A gamma of 2 replaces the camera pipelines of BSRGAN
+(arXiv:2103.14006): it is near sRGB's, and a square and a root are cheap. The noise model is that
+of Brooks et al., CVPR 2019, arXiv:1811.11127.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from superres.errors import ArgumentError
 
-# What a colour's plane, zero where the sensor did not see it, is interpolated with.
+# Interpolation kernels for a colour's plane, which is zero where the sensor did not see it.
 _CROSS = ((0.0, 0.25, 0.0), (0.25, 1.0, 0.25), (0.0, 0.25, 0.0))  # green, on every other pixel
 _SQUARE = ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25))  # red, blue: one pixel in four
 
@@ -21,7 +21,7 @@ _SQUARE = ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25))  # red, blue: 
 def sensor_batch(
     x_BCHW: Tensor, field_B1HW: Tensor, phase_B2: Tensor, shot_B: Tensor, read_B: Tensor
 ) -> Tensor:
-    """Return RGB pictures in [0, 1] as a noisy sensor with a mosaic would have seen them.
+    """Return RGB pictures in [0, 1] as seen by a noisy sensor with a mosaic.
 
     Args:
         x_BCHW: (B, 3, H, W) in [0, 1]; H and W are at least 2.
@@ -37,7 +37,7 @@ def sensor_batch(
 
 
 def mosaic_batch(x_BCHW: Tensor, phase_B2: Tensor) -> Tensor:
-    """Keep one colour of each pixel.
+    """Keep one colour per pixel.
 
     Args:
         x_BCHW: (B, 3, H, W).
@@ -67,7 +67,7 @@ def demosaic_batch(raw_B1HW: Tensor, phase_B2: Tensor) -> Tensor:
         phase_B2: As of `mosaic_batch`.
     """
     planes_B3HW = raw_B1HW * _seen(raw_B1HW, phase_B2)
-    # Mirrored about the last pixel, which keeps even rows even: no colour is missing at a border.
+    # Mirroring about the last pixel keeps the parity of rows: no colour is missing at a border.
     padded_B3HW = functional.pad(planes_B3HW, (1, 1, 1, 1), mode="reflect")
     weights_3133 = torch.tensor((_SQUARE, _CROSS, _SQUARE), dtype=raw_B1HW.dtype)[:, None]
     return functional.conv2d(padded_B3HW, weights_3133.to(raw_B1HW.device), groups=3)

@@ -1,7 +1,7 @@
 """Noise on a batch: Gaussian, Poisson and speckle, grey or coloured.
 
-Strengths and kinds come from numpy and are the same on every device; the noise itself is drawn on
-the picture's device, and the same seed gives the same noise there.
+Strengths and kinds are drawn by numpy and are the same on every device; the noise itself is drawn
+on the picture's device, where the same seed gives the same noise.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def draw_noise(
 
     Args:
         x_BCHW: (B, C, H, W) in [0, 1].
-        step: Which noise.
+        step: The noise step.
         rng: Draws kinds, colours and strengths.
         generator: Draws the noise; of the batch's device.
     """
@@ -62,14 +62,14 @@ def add_noise(
 ) -> Tensor:
     """Return x plus the sum of three noises, clamped to [0, 1].
 
-    Poisson's is made of the normal field by the first terms of its Cornish-Fisher expansion, which
-    has the mean, the variance (but for 1/18 of a photon) and the skewness of counted photons. torch
-    would count them ten times slower, and not alike on all devices.
+    Poisson noise is made from the normal field by the first terms of its Cornish-Fisher expansion,
+    which has the mean, the variance (but for 1/18 of a photon) and the skewness of counted
+    photons. torch would count them ten times slower, and differently on each device.
 
     Args:
         x_BCHW: (B, C, H, W) in [0, 1].
         field_BCHW: Normal noise, of mean 0 and variance 1.
-        light_BCHW: The light in [0, 1] that Poisson and speckle noise go by.
+        light_BCHW: The light in [0, 1] that Poisson and speckle noise depend on.
         gaussian_B: Standard deviations of Gaussian noise.
         poisson_B: Strengths of Poisson noise; 1 is that of 255 photons at white.
         speckle_B: Standard deviations of speckle noise at white.
@@ -82,7 +82,7 @@ def add_noise(
 
 
 def _mix(colour: str, channels: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return the matrix (C, C) that makes noise of a colour from independent channels."""
+    """Return the matrix (C, C) that correlates independent channels of noise."""
     rows = rng.standard_normal((channels, channels))
     match colour:
         case "grey":
@@ -94,7 +94,7 @@ def _mix(colour: str, channels: int, rng: np.random.Generator) -> NDArray[np.flo
 
 
 def _light(x_BCHW: Tensor, is_grey_B: NDArray[np.bool_]) -> Tensor:
-    """Return the pixels, clamped, and where noise is grey their luma in every channel."""
+    """Return the clamped pixels, or for grey noise their luma in every channel."""
     light_BCHW = x_BCHW.clamp(0.0, 1.0)
     grey = np.flatnonzero(is_grey_B)
     if x_BCHW.shape[1] == 3 and len(grey):

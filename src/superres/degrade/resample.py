@@ -1,8 +1,8 @@
-"""Fast resizing of a batch, where a degradation needs no exact numbers.
+"""Fast approximate resizing of a batch.
 
-Single precision, and several times faster than `downscale`; like it, all put pixel centres at
-half-integers, so no picture shifts. Nearest-neighbour is left out, as in Real-ESRGAN: shrinking by
-an even factor, it would shift the picture by half a pixel.
+Single precision, and several times faster than `downscale`; as there, pixel centres lie at
+half-integers, so no picture shifts. Nearest-neighbour is left out, as in Real-ESRGAN: downscaling
+by an even factor, it would shift the picture by half a pixel.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def resample(x_BCHW: Tensor, size: tuple[int, int], kernel: ResizeKernel) -> Ten
     Args:
         x_BCHW: The batch, floating.
         size: (height, width).
-        kernel: `area` averages what a pixel covers. The others widen where they shrink, unless
-            they are `aliased`: then fine detail turns into coarse stripes and steps.
+        kernel: `area` averages the area of a pixel. The others are widened for downscaling,
+            except `aliased` ones, which turn fine detail into coarse stripes and steps.
     """
     height, width = x_BCHW.shape[2:]
     if (height, width) == size:
         return x_BCHW
     if kernel == "area":
-        # torch's own takes whole pixels only, which bends pictures where the ratio is odd.
+        # torch's own takes only whole pixels, which distorts pictures at non-integer ratios.
         down_hH, right_wW = _area(height, size[0], x_BCHW), _area(width, size[1], x_BCHW)
         return down_hH @ x_BCHW @ right_wW.T
     name, _, aliased = kernel.partition("_")
@@ -37,7 +37,7 @@ def resample(x_BCHW: Tensor, size: tuple[int, int], kernel: ResizeKernel) -> Ten
 
 
 def _area(in_length: int, out_length: int, like: Tensor) -> Tensor:
-    """Return the part of each output pixel that each input pixel covers, (out, in)."""
+    """Return the fraction of each output pixel covered by each input pixel, (out, in)."""
     ends = torch.arange(out_length + 1, device=like.device, dtype=torch.float64)
     ends *= in_length / out_length
     pixels = torch.arange(in_length, device=like.device)

@@ -33,10 +33,10 @@ class PictureScore:
     """How well one picture was restored.
 
     Attributes:
-        name: The picture's file name without its ending.
-        psnr_db: Peak signal-to-noise ratio; infinite where nothing differs.
-        ssim: Structural similarity; NaN under a protocol that has none.
-        seconds: What the upscaler took.
+        name: The picture's file name without its suffix.
+        psnr_db: Peak signal-to-noise ratio; infinite if nothing differs.
+        ssim: Structural similarity; NaN under a protocol without it.
+        seconds: The upscaler's time.
     """
 
     name: str
@@ -47,13 +47,13 @@ class PictureScore:
 
 @dataclass(frozen=True, slots=True)
 class SetResult:
-    """How well a set was restored, and all that is needed to take the scores again.
+    """How well a set was restored, and all that is needed to reproduce the scores.
 
     Attributes:
         name: The set's name: that of its folder.
         scale: Large size over small size.
-        protocol: How the scores were taken.
-        small: Whether the small pictures were those published with the set, or were made here.
+        protocol: How the scores were computed.
+        small: Whether the small pictures were published with the set or made here.
         pictures: One score each, by name.
     """
 
@@ -65,7 +65,7 @@ class SetResult:
 
     @property
     def psnr_db(self) -> float:
-        """The mean of the pictures' ratios, as the literature takes it."""
+        """The mean of the pictures' ratios, as in the literature."""
         return statistics.fmean(picture.psnr_db for picture in self.pictures)
 
     @property
@@ -75,7 +75,7 @@ class SetResult:
 
     @property
     def seconds(self) -> float:
-        """What the upscaler took for the whole set."""
+        """The upscaler's time for the whole set."""
         return sum(picture.seconds for picture in self.pictures)
 
 
@@ -90,17 +90,17 @@ def evaluate(
 ) -> SetResult:
     """Upscale the small pictures of a set and compare them with the truth.
 
-    Truths lie in `folder/HR`, or in the folder itself. Small pictures are those in
+    Truths are in `folder/HR`, or in the folder itself. Small pictures are those in
     `folder/LR_x{scale}` if it exists. Otherwise they are made by today's MATLAB bicubic from the
-    truth, cropped to a multiple of the scale, and rounded to the truth's depth. Alpha is left out.
+    truth, cropped to a multiple of the scale, and rounded to the truth's depth. Alpha is ignored.
     For cPSNR, `folder/SM` may hold a mask of each truth's name, black where it is not clear.
 
     Args:
         upscaler: Takes (H, W, C) and returns (scale*H, scale*W, C) of the same dtype.
         folder: The set.
         scale: Large size over small size.
-        protocol: How scores are taken; the literature's border is the scale.
-        watch: Told how many of the set's pictures are done.
+        protocol: How scores are computed; the literature's border is the scale.
+        watch: Receives the number of pictures done.
         on_pixels: Called after each picture with its small, restored and true pixels.
 
     Raises:
@@ -133,7 +133,7 @@ def evaluate(
 
 
 def bicubic(scale: int) -> ArrayUpscaler:
-    """Return the upscaler that every network has to beat: MATLAB's bicubic."""
+    """Return the baseline of every network: MATLAB's bicubic."""
 
     def upscale(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
         return _rounded(resize(pixels, scale=scale), Values.of(pixels.dtype))
@@ -142,7 +142,7 @@ def bicubic(scale: int) -> ArrayUpscaler:
 
 
 def count_pictures(folder: Path) -> int:
-    """Return how many pictures a set holds, for a progress bar.
+    """Return the number of pictures in a set, for a progress bar.
 
     Raises:
         DataError: There are none.
@@ -163,7 +163,7 @@ def truth_paths(folder: Path) -> list[Path]:
 
 
 def _pairs(folder: Path, scale: int) -> tuple[list[Path], list[Path]]:
-    """Return the paths of the truths, and of their small pictures if they were published."""
+    """Return the paths of the truths, and of their published small pictures, if any."""
     truths = truth_paths(folder)
     published = folder / f"LR_x{scale}"
     if not published.is_dir():
@@ -201,7 +201,7 @@ def _read(path: Path) -> NDArray[np.generic]:
 
 
 def _cropped(truth: NDArray[np.generic], scale: int, path: Path) -> NDArray[np.generic]:
-    """Cut the truth to a multiple of the scale, from the top left, as the published sets were."""
+    """Crop the truth to a multiple of the scale, from the top left, as the published sets were."""
     height, width = truth.shape[0] // scale * scale, truth.shape[1] // scale * scale
     if min(height, width) == 0:
         raise DataError(
@@ -214,12 +214,12 @@ def _cropped(truth: NDArray[np.generic], scale: int, path: Path) -> NDArray[np.g
 def _fitting(
     truth: NDArray[np.generic], small: NDArray[np.generic], scale: int, path: Path
 ) -> NDArray[np.generic]:
-    """Cut the truth to what the published small picture shows."""
+    """Crop the truth to the area of the published small picture."""
     height, width = small.shape[0] * scale, small.shape[1] * scale
     if not (0 <= truth.shape[0] - height < scale and 0 <= truth.shape[1] - width < scale):
         raise DataError(
             f"{path} is {truth.shape[0]}×{truth.shape[1]}, but its small picture of "
-            f"{small.shape[0]}×{small.shape[1]} makes {height}×{width} at ×{scale}",
+            f"{small.shape[0]}×{small.shape[1]} gives {height}×{width} at ×{scale}",
             "check that both are of the same picture and scale",
         )
     return truth[:height, :width]
@@ -266,7 +266,7 @@ def _clear(folder: Path, path: Path, truth: NDArray[np.generic]) -> NDArray[np.g
 
 
 def _rounded(numbers: NDArray[np.float64], values: Values) -> NDArray[np.generic]:
-    """Return resized numbers as their picture has them: rounded as MATLAB does, halves up."""
+    """Return resized numbers in their picture's dtype, rounded as MATLAB does, halves up."""
     if not values.whole:
         return numbers.astype(values.dtype)
     return np.floor(np.clip(numbers, values.black, values.white) + 0.5).astype(values.dtype)

@@ -16,11 +16,11 @@ _SMALL = {
 
 
 def summary_table(results: Sequence[SetResult], *, model: str) -> str:
-    """Return one line a set, under a header with the protocol.
+    """Return one line per set, under a header with the protocol.
 
     Args:
         results: All of one scale and protocol.
-        model: The name of what upscaled the pictures.
+        model: The name of the upscaler.
     """
     rows = [
         (
@@ -37,7 +37,7 @@ def summary_table(results: Sequence[SetResult], *, model: str) -> str:
 
 
 def picture_table(result: SetResult, *, model: str) -> str:
-    """Return one line a picture of a set, the mean last, under a header with the protocol."""
+    """Return one line per picture of a set, the mean last, under a header with the protocol."""
     rows = [
         (score.name, f"{score.psnr_db:.3f}", _similarity(score.ssim), f"{score.seconds:.3f}")
         for score in result.pictures
@@ -53,7 +53,7 @@ def picture_table(result: SetResult, *, model: str) -> str:
 
 
 def to_json(results: Sequence[SetResult], *, model: str) -> dict[str, object]:
-    """Return everything as plain values; what is infinite or was not taken is null."""
+    """Return everything as plain values; infinite or missing ones are null."""
     return {
         "model": model,
         "sets": [
@@ -89,7 +89,7 @@ def _header(results: Sequence[SetResult], model: str) -> str:
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines: the first column to the left, numbers to the right."""
+    """Return rows as lines: the first column left-aligned, numbers right-aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(

@@ -19,19 +19,19 @@ from superres.losses.lpips import load_lpips
 from superres.metrics.protocol import Protocol
 from superres.zoo import cached_feature_weights
 
-_SHOWN_PX = 256  # edge of what is shown of each picture, in output pixels
+_SHOWN_PX = 256  # edge of the sample of each picture, in output pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What one validation found.
+    """The result of one validation.
 
     Attributes:
         name: The set's.
         scores: By name, such as `psnr_Set5`.
         picture: The set's last picture side by side: input, bicubic, restored, truth.
-        bicubic: What bicubic, which every network has to beat, scores on the same pictures, by the
-            names of `scores`; empty where it is not measured.
+        bicubic: The scores of bicubic, every network's baseline, on the same pictures, by the
+            names of `scores`; empty if not measured.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Validation:
 
 
 def cached_lpips(device: torch.device) -> nn.Module | None:
-    """Return LPIPS if its network lies in the cache; a run must not wait for a download."""
+    """Return LPIPS if its network is in the cache; a run must not wait for a download."""
     weights = cached_feature_weights("alexnet")
     return load_lpips("alexnet", weights).to(device) if weights else None
 
@@ -49,7 +49,7 @@ def cached_lpips(device: torch.device) -> nn.Module | None:
 class Validator:
     """Scores networks on a folder by the field's protocol: luma, `scale` pixels cropped.
 
-    PSNR and SSIM always, LPIPS if it is given.
+    PSNR and SSIM always, LPIPS if given.
 
     Args:
         folder: A benchmark folder, as `evaluate.benchmark` reads it.
@@ -102,14 +102,14 @@ class Validator:
         return Validation(result.name, scores, shown[0], self._bicubic)
 
     def _enlarge(self, network: nn.Module, pixels: NDArray[np.generic]) -> Pixels:
-        """Upscale (H, W, C): a grey network takes colours one by one, the others repeat grey."""
+        """Upscale (H, W, C): a grey network takes colours one by one, others repeat grey."""
         height, width, channels = pixels.shape
         scale = self._config.scale
         x_BCHW = _planes(_fitting(pixels, self._config), self._config.channels)
         with torch.inference_mode():
             y_BCHW: Tensor = network(x_BCHW.to(self._device, memory_format=torch.channels_last))
         y_BCHW = y_BCHW[..., : height * scale, : width * scale].float().cpu()
-        # Of grey the mean before rounding, as `Upscaler` makes it.
+        # For grey, the channels' mean before rounding, as `Upscaler` computes it.
         large_CHW = y_BCHW.mean(1) if channels == 1 else y_BCHW.flatten(0, 1)
         return from_unit(large_CHW.permute(1, 2, 0).numpy(), UINT8)
 
@@ -127,7 +127,7 @@ def _planes(pixels: NDArray[np.generic], channels: int) -> Tensor:
 
 
 def _fitting(pixels: NDArray[np.generic], config: NetworkConfig) -> NDArray[np.generic]:
-    """Mirror a picture at its lower right until it has a size that a network takes."""
+    """Mirror a picture at the bottom and right up to a valid size for the network."""
     wanted = [max(edge, config.minimum) for edge in pixels.shape[:2]]
     extra = [
         -(-edge // config.multiple_of) * config.multiple_of - have
@@ -142,7 +142,7 @@ def side_by_side(
     truth: NDArray[np.generic],
     scale: int,
 ) -> Pixels:
-    """Return the middle of input (its pixels repeated), bicubic, restored and truth, in a row.
+    """Return the centres of input (its pixels repeated), bicubic, restored and truth, side by side.
 
     Args:
         small: (h, w, C) of any depth.

@@ -21,7 +21,7 @@ from superres.metrics.psnr import psnr
 from superres.synthesis.burst_config import BurstConfig
 from superres.synthesis.bursts import burst_canvas, make_bursts
 
-# Whatever a recipe trains on, its runs are compared on these: noise of 2/255 and nothing amiss.
+# Whatever a recipe trains on, its runs are compared on these: noise of 2/255 and no other flaws.
 _BURSTS = BurstConfig(
     shift=2.0,
     noise=(2.0, 2.0),
@@ -38,16 +38,16 @@ _PATCH, _LEAST_PATCH = 64, 16  # edges of the reference in small pixels
 
 
 class BurstValidator:
-    """Scores networks on one burst of the middle of each picture of a folder, luma alone.
+    """Scores networks on one burst from the centre of each picture of a folder, on luma.
 
     Args:
-        folder: A benchmark folder, as `evaluate.benchmark` reads it; of many pictures, some evenly
-            spread ones are taken.
+        folder: A benchmark folder, as `evaluate.benchmark` reads it; of many pictures, evenly
+            spaced ones are used.
         config: What the networks need.
-        device: Where they lie.
+        device: The networks' device.
 
     Raises:
-        DataError: The folder holds no picture that is large enough.
+        DataError: No picture of the folder is large enough.
     """
 
     def __init__(self, folder: Path, config: NetworkConfig, *, device: torch.device) -> None:

@@ -39,34 +39,34 @@ _CLIPS = ClipConfig(
     object_speed=2.0,
     blur=(0.4, 0.4),
 )
-_WARM_UP = 4  # frames of a clip that are not scored: without history all networks are alike
+_WARM_UP = 4  # frames of a clip that are not scored: without history all networks are equal
 _MOST_PICTURES, _MOST_EXCERPTS = 12, 3
-_PATCHES = (64, 48, 32, 16)  # edges of clips of pictures in small pixels, the best first
-_MOST_PX = 384  # edge of what is cut out of a video's middle
+_PATCHES = (64, 48, 32, 16)  # edges of clips from pictures in small pixels, preferred first
+_MOST_PX = 384  # edge of the crop from a video's centre
 _Clip = tuple[Tensor, Tensor]  # (1, T, C, h, w) and (1, T, C, scale*h, scale*w)
 
 
 class _Score(NamedTuple):
-    """PSNR of luma in dB, and mean change of a pixel's error from frame to frame, of 255."""
+    """PSNR of luma in dB, and mean change of a pixel's error between frames, of 255."""
 
     psnr_db: float
     flicker: float
 
 
 class ClipValidator:
-    """Scores networks on clips of a folder's pictures, or of the second half of a video.
+    """Scores networks on clips from a folder's pictures, or from the second half of a video.
 
-    Beside the network itself it scores what upscales the same frames one by one: the network
-    without history (`alone`), and the package's default if it has the scale.
+    For comparison it also scores upscaling of single frames: by the network without history
+    (`alone`), and by the package's default if it has the scale.
 
     Args:
-        source: A benchmark folder, as `evaluate.benchmark` reads it, or a video. Runs must train on
-            nothing of the folder, and of a video on its first half at most.
+        source: A benchmark folder, as `evaluate.benchmark` reads it, or a video. Runs must not
+            train on the folder, nor on the video's second half.
         config: What the networks need.
-        device: Where they lie.
+        device: The networks' device.
 
     Raises:
-        DataError: There is nothing that is large or long enough.
+        DataError: Nothing is large or long enough.
         BackendError: It is a video, and the package `av` is not installed.
     """
 
@@ -99,7 +99,7 @@ class ClipValidator:
         return Validation(self._name, scores, picture)
 
     def _scores_of_default(self) -> dict[str, float]:
-        """Score what the package has for single frames; nothing if it has not this scale."""
+        """Score the package's single-frame default; nothing if it lacks this scale."""
         file = resolve(DEFAULT, scale=self._config.scale)
         if file.weights is None:
             return {}
@@ -120,7 +120,7 @@ class ClipValidator:
 
 
 def _pictures_clips(folder: Path, config: NetworkConfig) -> list[_Clip]:
-    """Make a clip of the middle of each picture; of many, some evenly spread ones are taken."""
+    """Make a clip from the centre of each picture; of many, evenly spaced ones are used."""
     paths = truth_paths(folder)
     scale = config.scale
     clips: list[_Clip] = []
@@ -134,7 +134,7 @@ def _pictures_clips(folder: Path, config: NetworkConfig) -> list[_Clip]:
         top, left = ((length - edge) // 2 for length in picture.shape[:2])
         canvas = torch.from_numpy(picture[top : top + edge, left : left + edge])
         large_BCHW = canvas.permute(2, 0, 1)[None].float() / 255.0
-        # What moves before a picture is a piece of the picture itself, turned around.
+        # Moving objects are cut from the picture itself, rotated.
         both = torch.cat((large_BCHW, large_BCHW.rot90(2, (2, 3))))
         small, truth = make_clips(both, _CLIPS, scale=scale, patch=patch, seed=(seed,))
         clips.append((small[:1], truth[:1]))
@@ -186,7 +186,7 @@ def _one_by_one(network: nn.Module, small: Tensor) -> Tensor:
 
 
 def _score(restored: Tensor, truth: Tensor, scale: int) -> _Score:
-    """Score what was made of a clip, without its first frames and borders of `scale` px."""
+    """Score a restored clip, without its first frames and borders of `scale` px."""
     protocol = Protocol(channels="luma", border=scale)
     made, wanted = (clip[0, _WARM_UP:] for clip in (restored, truth))
     psnrs = [

@@ -22,11 +22,11 @@ AnyValidator = Validator | BurstValidator | ClipValidator
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What all sets that are watched said of a network at one time.
+    """Scores of a network on all validation sets at one step.
 
     Attributes:
         scores: By name, such as `psnr_Set5`.
-        bicubic: What bicubic scores there, by the same names; some may be missing.
+        bicubic: The scores of bicubic, by the same names; some may be missing.
     """
 
     scores: dict[str, float] = field(default_factory=dict[str, float])
@@ -50,14 +50,14 @@ def validate(
     journal: Journal,
     fabric: Fabric,
 ) -> Watched:
-    """Score a network on all sets, in evaluation mode for that time, and write that down.
+    """Score a network on all sets, temporarily in evaluation mode, and log the scores.
 
     Args:
-        validators: What scores it on each set.
+        validators: A validator for each set.
         network: The network.
-        step: The step that it comes from.
-        journal: Where scores and pictures are written.
-        fabric: Opens the run's number format.
+        step: Its training step.
+        journal: The log of scores and pictures.
+        fabric: Provides autocast in the run's number format.
     """
     watched = Watched()
     network.eval()
@@ -75,15 +75,15 @@ def validate(
 def open_validators(
     sources: Sequence[Path], config: NetworkConfig, device: torch.device
 ) -> tuple[AnyValidator, ...]:
-    """Return what scores networks of single pictures, bursts or videos on each source.
+    """Return a validator for each source, for single-frame, burst or video networks.
 
     Args:
-        sources: Folders of pictures; for networks of videos, videos too.
+        sources: Folders of pictures; for video networks also videos.
         config: What the network needs.
-        device: Where it lies.
+        device: The network's device.
 
     Raises:
-        DataError: A source holds nothing that is large or long enough for a burst or clip.
+        DataError: Nothing in a source is large or long enough for a burst or clip.
     """
     return _OPENERS[config.input](sources, config, device)
 

@@ -1,7 +1,7 @@
 """Colour under transparent pixels, bled from visible neighbours to avoid fringes.
 
-Encoders leave any colour there, mostly black. A network or a kernel that looks across the edge
-would draw it into visible pixels.
+Encoders leave any colour there, mostly black. A network or a kernel that crosses the edge would
+mix it into visible pixels.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) !=
 
 
 def bleed(pixels: Unit, radius: int) -> Unit:
-    """Spread visible colour into wholly transparent pixels, one pixel further each round.
+    """Spread visible colour into fully transparent pixels, one pixel further each round.
 
     Args:
         pixels: (H, W, C) unit pixels, alpha as the last channel.
-        radius: How many pixels far; beyond that, colour stays as it is.
+        radius: Distance in pixels; beyond that, colour is unchanged.
 
     Returns:
         The same shape; alpha and the colour of pixels with any opacity are unchanged.
@@ -43,16 +43,16 @@ def bleed(pixels: Unit, radius: int) -> Unit:
 def bleed_rows(
     blocks: Iterable[Unit], radius: int, spread: Callable[[Unit, int], Unit] = bleed
 ) -> Iterator[Unit]:
-    """Do what `bleed` does to a picture that comes in blocks of rows, with equal results.
+    """Apply `bleed` to a picture in blocks of rows, with the same result.
 
     Args:
         blocks: (h, W, C) unit pixels from top to bottom.
-        radius: See `bleed`; so many rows are held back.
-        spread: What is done to rows that are there with all within the radius: `bleed`, or what
-            spreads no further than that either.
+        radius: See `bleed`; as many rows are held back.
+        spread: The operation on rows with all rows within the radius: `bleed`, or another of no
+            larger radius.
     """
-    window: Unit | None = None  # rows that later blocks still have to see, and those not yet given
-    given = 0  # rows of the window that were given already
+    window: Unit | None = None  # rows that later blocks still need, and those not yet yielded
+    given = 0  # rows of the window that were already yielded
     for block in blocks:
         window = block if window is None else np.concatenate((window, block))
         ready = len(window) - radius
@@ -65,7 +65,7 @@ def bleed_rows(
 
 
 def _beside(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which pixels touch a known one, by edge or corner."""
+    """Return the mask of pixels that touch a known one, by edge or corner."""
     height, width = known.shape
     padded = np.pad(known, 1)
     beside = np.zeros_like(known)

@@ -1,8 +1,8 @@
 """Coarse correction of a picture's local means, from block errors, at the nodes of a grid.
 
-An error goes to the four nodes around its pixel, to each in the part that linear interpolation
-would take from it. So what is interpolated between the quotients of two such sums, of errors and of
-weights, has, weighted, the sum of the errors: for every picture, up to its borders.
+An error is distributed among the four nodes around its pixel, by the weights of linear
+interpolation. So the quotients of two such sums, of errors and of weights, once interpolated and
+weighted, add up to the sum of the errors: for every picture, up to its borders.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from superres.frame import Unit
 Mask = NDArray[np.bool_]
 
 CELL = 8  # px from node to node
-_LEAST = 2.0**-15  # of unit pixels, a step of 8 bits in 128: less is not corrected
-_PART_VALUES = 2**15  # that stay in the cache
+_LEAST = 2.0**-15  # of unit pixels, 1/128 of an 8-bit step: less is not corrected
+_PART_VALUES = 2**15  # which stay in the cache
 
-# The parts of a cell's pixels that the nodes before and after them take: (CELL, 2).
+# Weights of a cell's pixels at the nodes before and after them: (CELL, 2).
 _AFTER = (np.arange(CELL, dtype=np.float32) + np.float32(0.5)) / np.float32(CELL)
 _PARTS = np.stack([1 - _AFTER, _AFTER], axis=1)
 
 
 @dataclass(slots=True)
 class Strip:
-    """Rows of the answer on their way.
+    """Rows of the output in progress.
 
     Attributes:
-        start: The first input row that they answer for.
+        start: Their first input row.
         stop: One past the last.
         planes: (C, scale * (stop - start), scale * W) pixels.
-        clamped: (h,) in which input rows something will be clamped, found by the first correction.
-        means: (C, h, W) block means after that and before clamping, if any row is.
+        clamped: (h,) mask of input rows with pixels to be clamped, set by the first correction.
+        means: (C, h, W) block means after that and before clamping, if any row is clamped.
     """
 
     start: int
@@ -61,19 +61,19 @@ class CoarseCorrection:
         self._waiting = deque[Strip]()
 
     def add(self, strip: Strip, weights: Unit, errors: Unit) -> None:
-        """Add the strip that follows, with how far its pixels can be corrected, and its errors.
+        """Add the next strip, with the weights of its pixels and its errors.
 
         Args:
             strip: The strip.
             weights: (C or 1, h, W) from 0 to 1.
-            errors: (C, h, W) what its block means are too large by.
+            errors: (C, h, W) the excess of its block means.
         """
         self._waiting.append(strip)
         self._weights.add(weights)
         self._errors.add(errors)
 
     def correct(self, scale: int) -> Iterator[tuple[Strip, Unit]]:
-        """Correct strips whose surroundings are there; yield them and each row's largest (h,)."""
+        """Correct strips with complete surroundings; yield them and each row's largest (h,)."""
         while self._waiting and self._errors.surround(self._waiting[0].stop):
             strip = self._waiting.popleft()
             yield strip, self._subtract(strip, scale)
@@ -81,7 +81,7 @@ class CoarseCorrection:
                 sums.forget(strip.stop // CELL)
 
     def _subtract(self, strip: Strip, scale: int) -> Unit:
-        """Subtract the nodes' mean errors, interpolated; return how large they are in each row."""
+        """Subtract the nodes' mean errors, interpolated; return each row's largest."""
         cells = range(strip.start // CELL, (strip.stop - 1) // CELL + 1)
         errors, weights = (
             sums.rows(cells.start, cells.stop + 1) for sums in (self._errors, self._weights)
@@ -99,7 +99,7 @@ class CoarseCorrection:
         for n, cell in enumerate(cells):
             if largest[n] < _LEAST:
                 continue
-            top = scale * (CELL * cell - strip.start)  # the cell's first row among the strip's
+            top = scale * (CELL * cell - strip.start)  # the cell's first row in the strip
             last = min(scale * CELL, strip.planes.shape[1] - top)
             for first in range(max(0, -top), last, step):
                 rows = np.arange(first, min(last, first + step), dtype=np.float32)
@@ -120,12 +120,12 @@ class NodeSums:
     def __init__(self, size: tuple[int, int]) -> None:
         self._height = size[0]
         self._cells = math.ceil(size[0] / CELL)
-        self._across: list[Unit] = []  # (C, h, nodes) rows that do not fill a row of cells yet
+        self._across: list[Unit] = []  # (C, h, nodes) rows of an incomplete row of cells
         self._rows: dict[int, Unit] = {}  # (C, nodes) of each row of nodes
         self._done = 0  # rows of cells that are summed
 
     def add(self, values: Unit) -> None:
-        """Add the rows (C, h, W) that follow."""
+        """Add the next rows (C, h, W)."""
         count, height, width = values.shape
         cells = math.ceil(width / CELL)
         if width % CELL:
@@ -155,7 +155,7 @@ class NodeSums:
         return np.stack([self._rows[node] for node in range(start, stop)], axis=1)
 
     def forget(self, before: int) -> None:
-        """Let rows of nodes above `before` go."""
+        """Drop the rows of nodes above `before`."""
         for node in [node for node in self._rows if node < before]:
             del self._rows[node]
 

@@ -1,10 +1,10 @@
 """Measures of flaws in a picture: JPEG block edges, noise and blur, each as one number.
 
-Noise is read off the finest diagonal Haar band, as Donoho and Johnstone do (Biometrika 81, 1994).
-Texture stands in that band too, so here only the flattest blocks are used, and the next band tells
-whether what is there is noise: noise is as strong in both, while detail is 2 to 3 times weaker in
-the finest. Blur, and noise that was blurred, have next to nothing at the highest frequencies, which
-fourth differences along both axes let through alone.
+Noise is measured in the finest diagonal Haar band, as by Donoho and Johnstone (Biometrika 81,
+1994). That band holds texture too, so only the flattest blocks are used here, and the next band
+shows whether they hold noise: noise is equally strong in both, while detail is 2 to 3 times weaker
+in the finest. Blur, and blurred noise, have almost no energy at the highest frequencies, which
+fourth differences along both axes isolate.
 """
 
 from __future__ import annotations
@@ -22,37 +22,35 @@ from superres.metadata.picture import Picture
 Luma = NDArray[np.float32]  # (h, w) in 8-bit levels
 
 _WINDOW_PX = 64  # a multiple of JPEG's 8
-_WINDOWS_AN_AXIS = 8  # a quarter of a megapixel in all, however large the picture is
+_WINDOWS_AN_AXIS = 8  # at most a quarter of a megapixel in total
 _BLOCK_PX = 8
-_SMALLEST_PX = 5  # edge of a window that has fourth differences
-_MOST_BANDS = 8  # of a raster; a window of each is held in memory
+_SMALLEST_PX = 5  # smallest edge of a window with fourth differences
+_MOST_BANDS = 8  # of a raster; one window of each is held in memory
 _LUMA_OF_RGB = np.array(LUMA_WEIGHTS, np.float32) * np.float32(255.0 / sum(LUMA_WEIGHTS))
 
-_SMOOTH_LEVELS = 3.0  # block edges show where pixels beside them differ by no more than this
+_SMOOTH_LEVELS = 3.0  # block edges are visible where neighbouring pixels differ by at most this
 _LARGEST_STEP = 12.0  # in levels; larger ones belong to the picture
-_FEWEST_STEPS = 16  # in one phase of eight, before it is used
-_SURE = 2.0  # standard errors by which one phase must stand out
-_FLATTEST, _BUSIEST = 0.1, 0.75  # quantiles: noise is looked for below, sharpness above
+_FEWEST_STEPS = 16  # needed in one of the eight phases
+_SURE = 2.0  # standard errors by which a phase must stand out
+_FLATTEST, _BUSIEST = 0.1, 0.75  # quantiles: noise is measured below, sharpness above
 _FEWEST_BLOCKS = 10
-_WHITEST = (
-    0.7  # finest band over next, from which on flat blocks hold noise; detail has 0.3 to 0.55
-)
-_UNCLIPPED_LEVELS = (6.0, 249.0)  # a block's mean outside has lost noise to black or white
+_WHITEST = 0.7  # least ratio of finest to next band in noisy flat blocks; detail has 0.3 to 0.55
+_UNCLIPPED_LEVELS = (6.0, 249.0)  # outside, a block's mean has lost noise to clipping
 _ROUNDING = 1 / 12  # variance of 8-bit rounding, in squared levels
-_NOTHING = 1e-2  # squared levels; keeps ratios of nothing near 1
+_NOTHING = 1e-2  # squared levels; keeps ratios of zeros near 1
 
 
 @dataclass(frozen=True, slots=True)
 class Flaws:
-    """What was found in a picture's luma.
+    """Flaws of a picture's luma.
 
     Attributes:
-        block_edges: How much larger steps between blocks of 8x8 are than steps elsewhere, on
-            average where the picture is smooth, in 8-bit levels; 0 if no grid stands out.
+        block_edges: Mean excess of steps between blocks of 8x8 over steps elsewhere, where the
+            picture is smooth, in 8-bit levels; 0 if no grid stands out.
         noise: Standard deviation in the flattest parts, in 8-bit levels; 0 if they hold detail.
-        sharpness: Fourth differences over the next to finest Haar band in the busiest parts, root
-            mean squares of equal gain for noise: 0.1 to 0.4 of sharp photographs, 0.03 of blurred
-            ones, 1 of white noise, and 1 if the picture is flat.
+        sharpness: Fourth differences over the second-finest Haar band in the busiest parts, root
+            mean squares of equal gain for noise: 0.1 to 0.4 for sharp photographs, 0.03 for
+            blurred ones, 1 for white noise, and 1 if the picture is flat.
     """
 
     block_edges: float
@@ -61,11 +59,11 @@ class Flaws:
 
 
 def measure_flaws(picture: Picture) -> Flaws:
-    """Look at up to 64 windows of 64x64 px that are spread evenly over a picture.
+    """Measure up to 64 windows of 64x64 px, evenly spaced over a picture.
 
-    The picture is decoded once from top to bottom, so memory is bounded. Parts that are transparent
-    or not finite are passed over. Of bands that are no colours, up to 8 are looked at one by one,
-    as networks see them, and each flaw is that of the middle band.
+    The picture is decoded once from top to bottom, so memory is bounded. Transparent or non-finite
+    parts are skipped. Of bands that are not colours, up to 8 are measured one by one, as networks
+    see them, and each flaw is the median band's.
 
     Raises:
         PictureError: The file is damaged.
@@ -82,7 +80,7 @@ def measure_flaws(picture: Picture) -> Flaws:
 
 
 def flaws_of(windows: Iterator[Luma]) -> Flaws:
-    """Measure the flaws that some windows of one picture share; each begins on a multiple of 8."""
+    """Measure the flaws of some windows of one picture; each starts on a multiple of 8."""
     steps = (_Steps(), _Steps())
     blocks: list[Luma] = []
     for y in windows:
@@ -95,15 +93,15 @@ def flaws_of(windows: Iterator[Luma]) -> Flaws:
 
 
 class _Steps:
-    """Sums over the steps between columns, by their place modulo 8."""
+    """Sums over the steps between columns, by their position modulo 8."""
 
     def __init__(self) -> None:
         self._sums = np.zeros((3, 8))  # of ones, steps, squared steps
 
     def add(self, y: Luma) -> None:
-        """Count the steps of a window that stand in smooth surroundings.
+        """Add the steps of a window in smooth surroundings.
 
-        A step is the difference of two neighbours over what the slopes on both sides foretell
+        A step is the difference of two neighbours beyond that predicted by the slopes on both sides
         (Minami and Zakhor, IEEE Transactions on Circuits and Systems for Video Technology 5, 1995).
         """
         slopes = np.diff(y)
@@ -117,7 +115,7 @@ class _Steps:
             self._sums[:, phase] += chosen.size, chosen.sum(), np.square(chosen).sum()
 
     def excess(self) -> float:
-        """Return by how much the phase that stands out most is above the others; 0 if none does."""
+        """Return the excess of the most prominent phase over the others; 0 if none stands out."""
         found = 0.0
         for phase in range(8):
             own, others = self._sums[:, phase], np.delete(self._sums, phase, axis=1).sum(axis=1)
@@ -139,7 +137,7 @@ def _mean_and_error(sums: NDArray[np.float64]) -> tuple[float, float]:
 def _bands(y: Luma) -> Luma:
     """Return (4, h, w): squares of the two finest Haar bands and of fourth differences, and luma.
 
-    All three bands have a gain of 1 for white noise, and stand at the pixel in their middle.
+    All three bands have a gain of 1 for white noise, and are centred on their pixel.
     """
     sums = (y[:-1, :-1] + y[1:, :-1] + y[:-1, 1:] + y[1:, 1:]) / 2
     finest = (y[:-1, :-1] - y[1:, :-1] - y[:-1, 1:] + y[1:, 1:]) / 2
@@ -150,7 +148,7 @@ def _bands(y: Luma) -> Luma:
 
 
 def _block_means(planes: Luma) -> Luma:
-    """Return (planes, blocks): means over blocks of 8x8, or over all if the planes are smaller."""
+    """Return (planes, blocks): means over blocks of 8x8, or over the whole of smaller planes."""
     high, wide = planes.shape[1] // _BLOCK_PX, planes.shape[2] // _BLOCK_PX
     if not high or not wide:
         return planes.mean(axis=(1, 2))[:, None]
@@ -165,7 +163,7 @@ def _noise_and_sharpness(
     rounding = min(_ROUNDING, float(fourth[busy].mean()))
     sharpness = _ratio(fourth[busy] - rounding, following[busy])
     low, high = _UNCLIPPED_LEVELS
-    # Blocks without any detail are drawn ones, or clipped.
+    # Blocks without any detail are synthetic or clipped.
     used = (luma > low) & (luma < high) & (finest + following > 0)
     finest, following = finest[used], following[used]
     if len(finest) < _FEWEST_BLOCKS:
@@ -181,7 +179,7 @@ def _ratio(above: Luma, below: Luma) -> float:
 
 
 def _windows(picture: Picture) -> Iterator[Luma]:
-    """Yield (1, h, w), the luma of windows that are spread over the picture, or (bands, h, w)."""
+    """Yield (1, h, w), the luma of windows spaced over the picture, or (bands, h, w)."""
     down, across = (
         -(-size // (_WINDOW_PX * _WINDOWS_AN_AXIS)) for size in (picture.height, picture.width)
     )

@@ -1,7 +1,7 @@
 """Resize weights along one axis, as in MATLAB's imresize.
 
-`axis_weights` is the one description of a resize along one axis. All that resize, on arrays, on
-rows as they come or on batches of tensors, only apply it.
+`axis_weights` is the only definition of a resize along one axis. All resizes, of arrays, of
+streamed rows or of batches of tensors, apply it.
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ def axis_weights(
     antialias: bool,
     border: Border,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Describe a resize along one axis: which input samples make an output sample, in what parts.
+    """Return the indices and weights of the input samples of each output sample along one axis.
 
     Pixel centres lie at half-integers, so both pictures cover the same area.
 
     Args:
         in_length: Samples of the input.
         out_length: Samples of the output.
-        scale: Output samples over input samples. It need not be `out_length / in_length`: when a
-            picture of 7 is halved, 4 samples are made at a scale of 0.5.
+        scale: Output samples over input samples. It need not be `out_length / in_length`: halving
+            7 samples gives 4 at a scale of 0.5.
         kernel: The interpolation kernel.
-        antialias: Whether the kernel is widened by 1/scale when the picture shrinks. `nearest`
-            never is: it would no longer take one sample.
-        border: What lies beyond the edge: the picture mirrored, or its last sample.
+        antialias: Whether the kernel is widened by 1/scale for downscaling. `nearest` never is: it
+            would no longer take one sample.
+        border: Padding beyond the edge: the picture mirrored, or its last sample.
 
     Returns:
         Indices and weights, both (out_length, taps); the weights of each output sum to 1.
@@ -92,7 +92,7 @@ def axis_weights(
     width /= shrink
 
     centres = (np.arange(out_length, dtype=np.float64) + 0.5) / scale - 0.5
-    # One-based as in MATLAB's floor(u - width / 2), so that ties fall on the same side.
+    # One-based as in MATLAB's floor(u - width / 2), so that ties are resolved equally.
     first = np.floor(centres + 1.0 - width / 2.0).astype(np.int64) - 1
     indices = first[:, None] + np.arange(math.ceil(width) + 2)
     weights = shape((centres[:, None] - indices) * shrink)
@@ -121,7 +121,7 @@ def mirrored(indices: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A run of neighbouring outputs: the inputs [start, stop) make them by a dense matrix."""
+    """A run of neighbouring outputs: a dense matrix times the inputs [start, stop)."""
 
     start: int
     stop: int
@@ -138,16 +138,16 @@ def axis_bands(
     border: Border,
     length: int,
 ) -> list[Band]:
-    """Cut the resize that `axis_weights` describes into bands, each one small matrix product.
+    """Split the resize of `axis_weights` into bands, each one small matrix product.
 
     Args:
-        in_length: See `axis_weights`, as for the others.
+        in_length: See `axis_weights`.
         out_length: Likewise.
         scale: Likewise.
         kernel: Likewise.
         antialias: Likewise.
         border: Likewise.
-        length: Outputs in a band, at most.
+        length: Maximum outputs of a band.
     """
     indices, weights = axis_weights(
         in_length, out_length, scale=scale, kernel=kernel, antialias=antialias, border=border
@@ -166,12 +166,12 @@ def axis_bands(
 def target_size(
     in_size: tuple[int, int], scale: float | None, size: tuple[int, int] | None
 ) -> tuple[tuple[int, int], tuple[float, float]]:
-    """Return the output's (height, width) and the scales along both axes, as MATLAB takes them.
+    """Return the output's (height, width) and the scales along both axes, as in MATLAB.
 
     Args:
         in_size: (height, width) of the input.
-        scale: Used exactly along both axes, the size being rounded up; or None.
-        size: (height, width) of the output, the scales being output over input; or None.
+        scale: Used exactly along both axes, with the size rounded up; or None.
+        size: (height, width) of the output, with scales of output over input; or None.
 
     Raises:
         ArgumentError: Not exactly one of `scale` and `size` is given, or one is not positive.

@@ -1,4 +1,4 @@
-"""Pixels without a value: filled for networks, and marked again in the result."""
+"""Nodata pixels: filled for networks, and marked again in the result."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Valid = NDArray[np.bool_]
 
 
 def fill_nodata(blocks: Iterable[Unit], radius: int) -> Iterator[Unit]:
-    """Spread values into pixels that have none, as `bleed` does under transparent pixels.
+    """Spread values into pixels without one, as `bleed` does under transparent pixels.
 
     Args:
         blocks: (h, W, C) unit pixels from top to bottom, NaN where there is no value. Each channel
             has its own gaps.
-        radius: How many pixels far; what lies deeper in a gap becomes 0.
+        radius: Distance in pixels; deeper pixels of a gap become 0.
 
     Yields:
         (h', W, C) without NaN.
@@ -52,7 +52,7 @@ def valid_rows(
 
 
 def mark_nodata(blocks: Iterable[Unit], valid: Iterable[Valid]) -> Iterator[Unit]:
-    """Write NaN where there is no value; the two streams may come in blocks of any heights."""
+    """Write NaN where there is no value; the two streams may have blocks of any heights."""
     rows = RowStream(valid)
     for block in blocks:
         yield np.where(rows.take(len(block)), block, np.float32(np.nan))
@@ -72,6 +72,6 @@ def _filled(pixels: Unit, radius: int) -> Unit:
 
 
 def _nearest(in_length: int, out_length: int) -> NDArray[np.intp]:
-    """Return which input sample lies at the centre of each output sample."""
+    """Return the index of the input sample at the centre of each output sample."""
     centres = (np.arange(out_length) + 0.5) * (in_length / out_length)
     return np.minimum(centres.astype(np.intp), in_length - 1)

@@ -1,9 +1,9 @@
-"""Ends of opacity: what is fully transparent or fully opaque in a picture stays so upscaled.
+"""Ends of opacity: fully transparent and fully opaque pixels stay so when upscaled.
 
-Networks and resizing overshoot beside the edges of an alpha channel, and a transparent ground with
-traces of opacity is not transparent. A pixel at one of the two ends keeps it, but for those of its
-corners whose three neighbours all have another opacity: an edge cuts such a corner off. So straight
-edges of a mask stay where they are, and slanted ones become smooth.
+Networks and resizing overshoot near the edges of an alpha channel, and a transparent background
+with traces of opacity is not transparent. A pixel at one of the two ends keeps it, except in
+corners whose three neighbours all have another opacity: an edge cuts off such a corner. So straight
+edges of a mask stay in place, and slanted ones become smooth.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def keep_ends(
 
     Args:
         small: (h, W, 1) opacity in [0, 1] from top to bottom.
-        large: (h', W', 1) the same upscaled, which is changed in place.
+        large: (h', W', 1) the same upscaled, changed in place.
         size: (H, W) of the small channel.
         target: (H', W') of the large one. If it is smaller along an axis, its pixels mix several
             opacities and are only clamped.
@@ -40,7 +40,7 @@ def keep_ends(
     own_column, near_column = _origins(size[1], target[1])
     source = iter(small)
     held = np.empty((0, size[1], 1), np.float32)
-    first = done = 0  # rows: the first that is held, and those of `large` that are finished
+    first = done = 0  # rows: the first one held, and those of `large` that are finished
     for block in large:
         own, near = (rows[done : done + len(block)] for rows in (own_row, near_row))
         done += len(block)
@@ -61,11 +61,11 @@ def keep_ends(
 
 
 def _origins(length: int, target: int) -> tuple[Indices, Indices]:
-    """Return where the centres of output pixels lie along one axis of the input.
+    """Return the positions of output pixels' centres along one axis of the input.
 
     Returns:
-        The pixel that each lies in, and that pixel's neighbour on the side that it lies on; at the
-        ends of the axis the pixel itself.
+        The pixel that contains each, and that pixel's neighbour on the nearer side; at the ends of
+        the axis the pixel itself.
     """
     twice = 2 * np.arange(target, dtype=np.int64) + 1  # centres, in halves of an output pixel
     own = twice * length // (2 * target)

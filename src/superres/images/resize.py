@@ -15,7 +15,7 @@ Rounding = Literal["none", "uint8-each-pass"]
 
 _GATHER_BYTES = 1 << 19  # a pass works on pieces of about this size, so that they stay in the cache
 # OpenBLAS starts its threads for products of more multiplications than this. For products as thin
-# as ours that never pays, and where a network keeps the cores busy it costs tenfold.
+# as ours that never pays off, and while a network keeps the cores busy it costs tenfold.
 _PRODUCT_LIMIT = 1 << 18
 
 
@@ -36,20 +36,20 @@ def resize(
     Args:
         image: (H, W) or (H, W, C), of any real dtype; values keep their range.
         scale: Output over input, along both axes; the size is `ceil(H * scale), ceil(W * scale)`.
-        size: (height, width) of the output, in place of `scale`.
+        size: (height, width) of the output, instead of `scale`.
         kernel: The interpolation kernel.
         antialias: Whether the kernel is widened when an axis shrinks.
-        border: Mirrored as in today's MATLAB, or clamped as in older ones.
+        border: Mirrored as in current MATLAB, or clamped as in older versions.
         rounding: `uint8-each-pass` rounds and clips to 0..255 after each of the two passes, as
-            older MATLABs do with 8-bit pictures; the literature's published small pictures need
+            older versions do with 8-bit pictures; the literature's published small pictures need
             that and `border="clamp"`.
 
     Returns:
-        (height, width) or (height, width, C). It overshoots at edges and is not clipped, unless
-        `rounding` says so.
+        (height, width) or (height, width, C). It overshoots at edges and is not clipped, except by
+        `rounding`.
 
     Raises:
-        ArgumentError: The picture is empty or not of two or three axes, not exactly one of
+        ArgumentError: The picture is empty or does not have two or three axes, not exactly one of
             `scale` and `size` is given, or one is not positive, or a name is unknown.
     """
     if image.ndim not in (2, 3) or image.size == 0:
@@ -81,7 +81,7 @@ def resize(
 def _gather(
     image: NDArray[np.float64], indices: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Apply weights along the first axis, always in the order of the taps, so that ties repeat."""
+    """Apply weights along the first axis, in the order of the taps, so that ties repeat."""
     rows = np.ascontiguousarray(image).reshape(image.shape[0], -1)
     result = np.empty((len(indices), rows.shape[1]))
     step = max(1, _GATHER_BYTES // (8 * rows.shape[1]))
@@ -102,7 +102,7 @@ def resize_rows(
     kernel: Kernel = "bicubic",
     border: Border = "mirror",
 ) -> Iterator[NDArray[np.float32]]:
-    """Resize a picture that comes and goes in blocks of rows, antialiased, in single precision.
+    """Resize a stream of row blocks, antialiased, in single precision.
 
     Equals `resize(image, size=out_size)` within 1e-5 for unit pixels, while only the rows under
     the kernel are held. Values must be finite.
@@ -122,7 +122,7 @@ def resize_rows(
     """
     vertical = _row_bands(in_size[0], out_size[0], kernel, border)
     horizontal = _row_bands(in_size[1], out_size[1], kernel, border)
-    narrows = out_size[1] <= in_size[1]  # then the width goes first: fewer samples are left
+    narrows = out_size[1] <= in_size[1]  # then the width goes first: fewer samples remain
     checked = _checked(blocks, in_size)
     if narrows:
         yield from _stack(_widths(checked, horizontal, in_size, out_size), vertical)
@@ -139,8 +139,8 @@ def _row_bands(in_length: int, out_length: int, kernel: Kernel, border: Border) 
         kernel=kernel,
         antialias=True,
         border=border,
-        # Longer bands mean fewer calls but more zeros. One output of a bicubic touches 4 inputs, or
-        # 4 in / out where it shrinks; these lengths make a band touch about three times as many.
+        # Longer bands mean fewer calls but more zeros. One output of a bicubic uses 4 inputs, or
+        # 4 in / out for downscaling; with these lengths a band uses about three times as many.
         length=int(np.clip(8 * out_length // in_length, 8, 64)),
     )
 
@@ -148,7 +148,7 @@ def _row_bands(in_length: int, out_length: int, kernel: Kernel, border: Border) 
 def _checked(
     blocks: Iterable[NDArray[np.float32]], in_size: tuple[int, int]
 ) -> Iterator[NDArray[np.float32]]:
-    """Hand blocks on, and complain where they do not make up a picture of `in_size`."""
+    """Yield blocks unchanged; raise if they do not make up a picture of `in_size`."""
     found = 0
     for block in blocks:
         found += block.shape[0]
@@ -169,8 +169,8 @@ def _checked(
 def _stack(
     blocks: Iterable[NDArray[np.float32]], bands: list[Band]
 ) -> Iterator[NDArray[np.float32]]:
-    """Resize the height: hold the rows that bands still to come need, and no others."""
-    # Mirrored rows at the lower edge reach back, so what a later band needs is a running minimum.
+    """Resize the height, holding only the rows that later bands need."""
+    # Mirrored rows at the lower edge reach back, so the first row needed is a running minimum.
     starts = np.array([band.start for band in bands])
     needed_from = np.minimum.accumulate(starts[::-1])[::-1]
     held: list[NDArray[np.float32]] = []
@@ -193,7 +193,7 @@ def _stack(
                 np.matmul(matrix, source, out=result[:, left : left + step])
             yield result.reshape(-1, *tail)
             done += 1
-        # A kernel of one tap skips rows when it shrinks: the next one may not have come yet.
+        # A one-tap kernel skips rows when downscaling: the next one may not have arrived yet.
         keep = min(int(needed_from[done]), received) if done < len(bands) else received
         held = [rows[keep - first :].copy()]  # a view would keep all the rows alive
         first = keep

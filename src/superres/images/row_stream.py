@@ -12,7 +12,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 class RowStream(Generic[Number]):
-    """Hands out the rows of a stream of blocks, in portions that need not be the blocks.
+    """Returns the rows of a stream of blocks in portions of any height.
 
     Args:
         blocks: (h, W, C) arrays from top to bottom, of any heights.
@@ -26,7 +26,7 @@ class RowStream(Generic[Number]):
         """Return the next rows, (count, W, C).
 
         Raises:
-            StopIteration: The stream ends before that.
+            StopIteration: The stream ends earlier.
         """
         while sum(map(len, self._waiting)) < count:
             self._waiting.append(next(self._blocks))

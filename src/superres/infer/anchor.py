@@ -1,13 +1,13 @@
-"""Anchoring of a network's answer to its input: flat areas, equal channels and local means.
+"""Anchoring of a network's output to its input: flat areas, equal channels and local means.
 
-A network's answer is an estimate, but a part of it is known exactly. Where the input is flat, the
-answer is that very colour; where the input's channels are equal, the answer's are; and the means of
-areas about `2 * CELL` input pixels wide are the input's. The first two hold to the last bit. The
-third is one step of back-projection (Irani and Peleg, 1991) on what is coarser than a cell: the
-answer's block means minus the input are averaged at the nodes of a grid, and what is interpolated
-between the nodes is subtracted. So a network's offset goes, and the input's fine noise stays away.
+A network's output is an estimate, but a part of it is known exactly. Where the input is flat, the
+output is the same colour; where the input's channels are equal, so are the output's; and the means
+of areas about `2 * CELL` input pixels wide are the input's. The first two hold to the last bit. The
+third is one step of back-projection (Irani and Peleg, 1991) on scales coarser than a cell: the
+output's block means minus the input are averaged at the nodes of a grid, interpolated between the
+nodes, and subtracted. This removes a network's offset without adding the input's fine noise.
 
-All of this depends on the picture's rows alone, and not on the tiles that its answer was made of.
+All of this depends on the picture's rows only, not on the tiles of its output.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Mask = NDArray[np.bool_]
 _COLOURS = 3  # channels; a fourth is alpha
 _AREA = 2  # input px to each side that are alike where the answer is wholly known
 _MOST_FOR_CLAMPING = 2.0**-4  # the few pixels that are not clamped cannot make up for all others
-_AGAIN = 2.0**-9  # half a step: after corrections for clamping beyond it, they are made once more
+_AGAIN = 2.0**-9  # half a step: larger corrections for clamping are followed by a second round
 
 
 def anchored_rows(
@@ -39,19 +39,19 @@ def anchored_rows(
     scale: int,
     clamped: bool,
 ) -> Iterator[Unit]:
-    """Anchor an answer that comes in blocks of rows, which are changed in place.
+    """Anchor an output that comes in blocks of rows, which are changed in place.
 
     Args:
-        small: (h, W, C) unit pixels from top to bottom, what the network was given.
-        large: (scale * h, scale * W, C) from top to bottom, its answer: blocks of whole input rows,
-            best such as lie in memory plane by plane.
+        small: (h, W, C) unit pixels from top to bottom, the network's input.
+        large: (scale * h, scale * W, C) from top to bottom, its output: blocks of whole input rows,
+            fastest if planar in memory.
         size: (H, W) of the input.
-        scale: How much larger the answer is.
-        clamped: Whether the answer will be clamped to [0, 1]. The local means are then those after
+        scale: The output's size over the input's.
+        clamped: Whether the output will be clamped to [0, 1]. The local means are then those after
             clamping.
 
     Yields:
-        The blocks of `large`, anchored, up to `6 * CELL` input rows after they came.
+        The blocks of `large`, anchored, delayed by up to `6 * CELL` input rows.
 
     Raises:
         ArgumentError: The rows of `small` are not those of a picture of that size.
@@ -81,12 +81,12 @@ def anchored_rows(
 
 
 def anchored(small: Unit, large: Unit, *, clamped: bool) -> Unit:
-    """Anchor the answer to a whole frame; see `anchored_rows`.
+    """Anchor the output for a whole frame; see `anchored_rows`.
 
     Args:
-        small: (H, W, C) unit pixels, what the network was given.
-        large: (s*H, s*W, C), its answer, changed in place.
-        clamped: Whether the answer will be clamped to [0, 1].
+        small: (H, W, C) unit pixels, the network's input.
+        large: (s*H, s*W, C), its output, changed in place.
+        clamped: Whether the output will be clamped to [0, 1].
     """
     (height, width), scale = small.shape[:2], len(large) // len(small)
     (result,) = anchored_rows(
@@ -97,11 +97,11 @@ def anchored(small: Unit, large: Unit, *, clamped: bool) -> Unit:
 
 @dataclass(slots=True)
 class _Rows:
-    """Rows of planes (C, h, W) by their numbers.
+    """Rows of planes (C, h, W) by number.
 
     Attributes:
         height: Rows of the whole picture.
-        first: Number of the first row that is held.
+        first: Number of the first buffered row.
         stop: One past the last.
     """
 
@@ -111,25 +111,25 @@ class _Rows:
     _held: list[Unit] = field(default_factory=list[Unit])
 
     def append(self, rows: Unit) -> None:
-        """Add the rows that follow."""
+        """Append the next rows."""
         self._held.append(rows)
         self.stop += rows.shape[1]
 
     def window(self, start: int, stop: int) -> Unit:
-        """Return rows start..stop, as far as there are any."""
+        """Return rows start..stop, as far as they exist."""
         if len(self._held) > 1:
             self._held = [np.concatenate(self._held, axis=1)]
         return self._held[0][:, max(0, start) - self.first : stop - self.first]
 
     def forget(self, before: int) -> None:
-        """Let rows above `before` go."""
+        """Drop the rows above `before`."""
         if before > self.first:
             self._held = [self.window(before, self.stop)]
             self.first = before
 
 
 class _Known:
-    """What the rows of an input say exactly of its answer; they are read as far as needed.
+    """What an input's rows determine exactly of the output; they are read as far as needed.
 
     Args:
         small: (h, W, C) unit pixels from top to bottom.
@@ -141,18 +141,18 @@ class _Known:
         self._source = iter(small)
         self._shape = (size[1], channels)
         self._input = _Rows(size[0])
-        # (1, h, W): 1 where the answer is wholly known, half beside that, and else 0.
+        # (1, h, W): 1 where the output is fully known, half next to that, and else 0.
         self._flat, self._equal = _Rows(size[0]), _Rows(size[0])
 
     def unknown(self, start: int, stop: int) -> Unit:
-        """Return how far each pixel's answer is not the input itself, (1, stop - start, W)."""
+        """Return the weight of each pixel's unknown part of the output, (1, stop - start, W)."""
         self._weigh(stop)
         return 1.0 - self._flat.window(start, stop)
 
     def errors(self, means: Unit, start: int) -> Unit:
-        """Return what block means of the answer, (C, h, W), are above the input.
+        """Return the output's block means, (C, h, W), minus the input.
 
-        Where channels will be made equal that is one number for all of them.
+        Where channels will be made equal, this is one number for all of them.
         """
         stop = start + means.shape[1]
         self._weigh(stop)
@@ -181,13 +181,13 @@ class _Known:
                 _blend(strip.planes[:, row::scale], rows, weights)
 
     def forget(self, before: int) -> None:
-        """Let go what no row of the answer from `before` on needs."""
+        """Drop what no output row from `before` on needs."""
         self._input.forget(before - _AREA)
         self._flat.forget(before)
         self._equal.forget(before)
 
     def _rows(self, start: int, stop: int) -> Unit:
-        """Return rows of the input, (C, stop - start, W), as far as there are any."""
+        """Return rows of the input, (C, stop - start, W), as far as they exist."""
         while self._input.stop < min(stop, self._input.height):
             rows = next(self._source, None)
             if rows is None or rows.shape[1:] != self._shape:
@@ -212,7 +212,7 @@ class _Known:
 
 
 def _flat(rows: Unit) -> Mask:
-    """Return where (C, h, W) is one colour in each pixel and its eight neighbours, (h, W)."""
+    """Return the mask (h, W) of pixels of (C, h, W) that equal their eight neighbours."""
     mask = np.ones(rows.shape[1:], np.bool_)
     beside = (rows[..., 1:] == rows[..., :-1]).all(0)
     mask[:, 1:] &= beside
@@ -225,7 +225,7 @@ def _flat(rows: Unit) -> Mask:
 
 
 def _shrunk(mask: Mask) -> Mask:
-    """Return where (h, W) is set in each pixel and all of its neighbours."""
+    """Return a mask (h, W) eroded by one pixel."""
     wide = mask.copy()
     wide[:, 1:] &= mask[:, :-1]
     wide[:, :-1] &= mask[:, 1:]
@@ -236,9 +236,9 @@ def _shrunk(mask: Mask) -> Mask:
 
 
 def _weights(mask: Mask, inner: slice) -> Unit:
-    """Return weights (1, h, W) of inner rows: 1 where a mask is set in a pixel and all around it.
+    """Return weights (1, h, W) of inner rows: 1 where a mask is set in a pixel and its neighbours.
 
-    Half is the weight where it is set in the pixel alone, and 0 where it is not.
+    The weight is half where it is set in the pixel only, and 0 where it is not.
     """
     weights = mask[None, inner].astype(np.float32)
     weights += _shrunk(mask)[None, inner]
@@ -246,7 +246,7 @@ def _weights(mask: Mask, inner: slice) -> Unit:
 
 
 def _blend(planes: Unit, known: Unit, weights: Unit) -> None:
-    """Move planes (C, h, w) towards what is known, all the way where the weight is 1."""
+    """Blend planes (C, h, w) with known ones, which replace them where the weight is 1."""
     planes += weights * (known - planes)
     np.copyto(planes, known, where=weights == 1.0)
 
@@ -268,12 +268,12 @@ def _summed(parts: list[Unit]) -> Unit:
 
 
 def _clamping(strip: Strip, scale: int, corrections: Unit) -> tuple[Unit, Unit]:
-    """Return what clamping to [0, 1] does to a strip's blocks of scale x scale px.
+    """Return the effect of clamping to [0, 1] on a strip's blocks of scale x scale px.
 
-    After the first time, only in rows with something clamped whose corrections were not small.
+    After the first round, only in rows with clamped pixels and corrections that were not small.
 
     Returns:
-        (C, h, W) which part of each is not clamped, and what its mean changes by.
+        (C, h, W) the unclamped fraction of each, and the change of its mean.
     """
     planes = strip.planes
     shape = (len(planes), strip.stop - strip.start, planes.shape[2] // scale)
@@ -293,6 +293,6 @@ def _clamping(strip: Strip, scale: int, corrections: Unit) -> tuple[Unit, Unit]:
 
 
 def _clamped_rows(planes: Unit, scale: int) -> Mask:
-    """Return in which input rows something of an answer will be clamped to [0, 1], (h,)."""
+    """Return the mask (h,) of input rows whose output will be clamped to [0, 1] somewhere."""
     low, high = planes.min((0, 2)), planes.max((0, 2))
     return ((low < 0.0) | (high > 1.0)).reshape(-1, scale).any(1)

@@ -1,9 +1,9 @@
 """Batcher: one thread for the tiles of all concurrent pictures, in batches where faster.
 
-A small frame of a video keeps a GPU busy for a fraction of the time that one run takes to start.
-While one run lasts, the tiles of the next frames arrive; they are then run together. No tile
-ever waits for others to come. Tiles of a cancelled job, or of a picture that nobody waits for any
-more, are dropped when their turn comes.
+A small video frame keeps a GPU busy for a fraction of the time that a run takes to start. Tiles of
+the next frames that arrive during a run form the next batch. No tile ever waits for others to
+arrive. Tiles of a cancelled job, or of a picture that nobody waits for any more, are dropped when
+their turn comes.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from superres.runtimes.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class _Tiles:
-    """Tiles of one picture, (N, C, h, w), the run that they belong to, and their coming answer."""
+    """Tiles of one picture, (N, C, h, w), their run, and the future of their output."""
 
     tiles: Unit
     checked: CheckedRun
     answer: Future[Unit] = field(default_factory=Future["Unit"])
 
     def claim(self) -> bool:
-        """Mark these as running; False if they are no longer needed."""
+        """Mark the tiles as running; False if they are no longer needed."""
         if not self.answer.set_running_or_notify_cancel():
             return False
         try:
@@ -42,10 +42,10 @@ class _Tiles:
         return True
 
     def noted(self, line: str) -> bool:
-        """Note a line for their job; if its listener raises, that is their answer, and False."""
+        """Note a line for their job; if a listener raises, fail the future and return False."""
         try:
             self.checked.watch.note(line)
-        except Exception as error:  # a listener's, which must not end the other pictures
+        except Exception as error:  # a listener's, which must not stop the other pictures
             self.answer.set_exception(error)
             return False
         return True
@@ -56,8 +56,8 @@ class Batcher:
 
     Args:
         run: Runs tiles on a runtime.
-        joint_px: Pixels of input that several pictures' tiles may have together; 0 runs each
-            picture's by themselves, as it becomes where they do not fit into memory together. Tiles
+        joint_px: Most input pixels of a batch of several pictures' tiles; 0 runs each picture's
+            tiles separately, and it becomes 0 when a joint batch does not fit into memory. Tiles
             of one picture are run as they come, whatever their size.
     """
 
@@ -68,10 +68,10 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, "superres-network")
 
     def submit(self, tiles_NCHW: Unit, checked: CheckedRun) -> Future[Unit]:
-        """Return the coming answer to tiles of one picture; any thread may call.
+        """Return the future of the output for tiles of one picture; any thread may call.
 
-        It ends with what the run or `CheckedRun.accepts` raises, or `Cancelled`. It may be
-        cancelled, which drops the tiles unless they are being run.
+        It fails with the error of the run or of `CheckedRun.accepts`, or `Cancelled`. Cancelling it
+        drops the tiles unless they are being run.
         """
         item = _Tiles(tiles_NCHW, checked)
         self._waiting.append(item)
@@ -79,13 +79,13 @@ class Batcher:
         return item.answer
 
     def _run_next(self) -> None:
-        """Run what has waited longest, with what fits it; nothing if an earlier call did."""
+        """Run the tiles that waited longest, with others that fit; do nothing if none wait."""
         group = self._next_group()
         try:
             alone = self._run_together(group) if len(group) > 1 else group
             for item in alone:
                 self._run_alone(item)
-        except BaseException as error:  # or those who wait would do so for ever
+        except BaseException as error:  # or waiting threads would hang
             for item in group:
                 if not item.answer.done():
                     item.answer.set_exception(error)
@@ -115,14 +115,14 @@ class Batcher:
         return group
 
     def _run_together(self, group: list[_Tiles]) -> list[_Tiles]:
-        """Answer tiles with one run, and return those which that gave no right answer to."""
+        """Run tiles together, and return those without a valid output."""
         try:
             large_NCHW = self._run(
                 group[0].checked.runtime, np.concatenate([item.tiles for item in group])
             )
         except (OutOfMemoryError, MemoryError):
             self.joint_px = 0
-            line = f"out of memory with {len(group)} pictures at once: going on one by one"
+            line = f"out of memory with {len(group)} pictures at once: continuing one by one"
             return [item for item in group if item.noted(line)]
         except BackendError:
             return group  # one of them may be the cause, and then fails alone
@@ -139,7 +139,7 @@ class Batcher:
 
 
 def _joinable(one: _Tiles, other: _Tiles) -> bool:
-    """Say whether tiles can be run together: of one shape, in one number format."""
+    """Say whether tiles can be run together: equal shapes and number formats."""
     return (
         one.tiles.shape[1:] == other.tiles.shape[1:]
         and one.checked.runtime is other.checked.runtime

@@ -1,4 +1,4 @@
-"""Burst engine: many frames fused tile by tile, frame by frame."""
+"""Burst engine: fusion of frames, tile by tile."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from superres.modelfiles.card import Card, check_input
 from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
 
-# Gives frame t of a burst, the reference being 0, on rows and columns of the reference: (C + 3, h,
-# w) as `burst_input.frame_input` makes it.
+# Returns frame t of a burst (0 is the reference) at rows and columns of the reference:
+# (C + 3, h, w), as `burst_input.frame_input` makes it.
 FrameSource = Callable[[int, slice, slice], Unit]
 
 
@@ -27,19 +27,19 @@ class BurstEngine:
     """One burst network, opened and ready for bursts of any size.
 
     Memory depends on the tile and not on the number of frames: each is requested when its turn
-    comes. An out-of-memory error halves the tile. An answer that cannot be right is computed once
-    more in fp32, which the rest of the burst then runs in.
+    comes. An out-of-memory error halves the tile. An output that fails the sanity check is
+    computed again in fp32, in which the rest of the burst then runs.
 
     Args:
         card: What the network needs.
-        runtime: What runs it.
+        runtime: Its runtime.
         tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         fallback: Opens the same network in fp32; None if it cannot.
         watch: Notified of each fallback, and checked between tiles for cancellation.
 
     Raises:
         ArgumentError: `tile` is below 1.
-        ModelError: The card is of a network of another kind of input, or needs multiples of pixels.
+        ModelError: The network takes another kind of input, or needs multiples of pixels.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class BurstEngine:
 
     @property
     def facts(self) -> RuntimeFacts:
-        """The facts of the runtime that ran last, or would run next."""
+        """The facts of the current runtime."""
         return self._checked.runtime.facts
 
     def fuse(self, source: FrameSource, *, count: int, height: int, width: int) -> Unit:
@@ -80,10 +80,10 @@ class BurstEngine:
     def fuse_rows(
         self, source: FrameSource, *, count: int, height: int, width: int
     ) -> Iterator[Unit]:
-        """Fuse a burst, row of tiles by row of tiles.
+        """Fuse a burst, one row of tiles at a time.
 
         Args:
-            source: Gives parts of frames; each is requested several times.
+            source: Returns parts of frames; each is requested several times.
             count: Frames of the burst, the reference included.
             height: Height of the reference.
             width: Its width.
@@ -93,7 +93,7 @@ class BurstEngine:
 
         Raises:
             ArgumentError: There is no frame, or no pixel.
-            NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
+            NumericalError: The network's output is NaN, Inf or a constant, also in fp32.
             OutOfMemoryError: Not even the smallest tile fits.
             BackendError: The runtime failed otherwise.
             Cancelled: The job was cancelled.

@@ -1,4 +1,4 @@
-"""Picture engine: one network on a picture of any size, by rows of tiles."""
+"""Picture engine: one network on a picture of any size, one row of tiles at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from superres.modelfiles.card import Card, check_input
 from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
 
-_YIELD_BYTES = 8 * 2**20  # strips leave in pieces, so that they are free once these are written
+_YIELD_BYTES = 8 * 2**20  # strips are yielded in pieces, and freed once these are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class _Batch:
     """A batch of tiles in one row of tiles.
 
     Attributes:
-        row: Where the row of tiles lies; a row that is begun again is another object.
-        columns: Where the tiles lie along the width.
+        row: Position of the row of tiles; a restarted row is a new object.
+        columns: Positions of the tiles along the width.
         tiles: (N, C, h, w) pixels; N may be larger than the number of columns.
     """
 
@@ -51,10 +51,10 @@ class _Picture:
     """One picture under way.
 
     Attributes:
-        watch: Whose it is.
-        checked: What runs its tiles.
+        watch: Its job's.
+        checked: The run of its tiles.
         limit: Edge of its largest tile.
-        batch_px: Input pixels that it runs at once, in several tiles.
+        batch_px: Input pixels of a batch of tiles.
     """
 
     watch: Watch
@@ -65,10 +65,10 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """How the pictures of a job were run, at the end.
+    """How the pictures of a job were run in the end.
 
     Attributes:
-        facts: Of the runtime: after a fallback, those of the fp32 one.
+        facts: The runtime's: after a fallback, those of the fp32 one.
         tile: Edge of the largest tile in input pixels, halo included; long tiles have its area.
     """
 
@@ -80,22 +80,22 @@ class Engine:
     """One network, opened and ready for pictures of any size, several at once from any threads.
 
     Memory depends on the tile: the tile's own, two rows of tiles of output, and a row of input.
-    An out-of-memory error halves the tile, for the rest of the picture and for those that begin
-    later. An answer that cannot be right is computed once more in fp32, which the rest of the
-    picture then runs in. Neither touches another picture that is under way: its pixels and its
-    notes are those of a run by itself.
+    An out-of-memory error halves the tile, for the rest of the picture and for later ones. An
+    output that fails the sanity check is computed again in fp32, in which the rest of the
+    picture then runs. Neither affects another picture in progress: its pixels and notes are
+    those of a run by itself.
 
     Args:
         card: What the network needs.
-        runtime: What runs it.
+        runtime: Its runtime.
         tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         ensemble: Average over the eight flips and quarter turns.
         fallback: Opens the same network in fp32; None if it cannot.
-        watch: Notified if the tile is not the requested one, or small for lack of memory.
+        watch: Receives a note if the tile is not the requested one, or small for lack of memory.
 
     Raises:
         ArgumentError: `tile` is below 1.
-        ModelError: The card is of a network of another kind of input.
+        ModelError: The network takes another kind of input.
     """
 
     def __init__(
@@ -115,15 +115,15 @@ class Engine:
         self._limit = first_limit(card, facts, tile, watch)
         self._batch_px = batch_limit(facts)
         self._sanity = SanityCheck(card, runtime, fallback=fallback, what="picture")
-        self._lock = threading.Lock()  # over the limits that memory has set, and the states of jobs
+        self._lock = threading.Lock()  # guards the memory limits and the states of jobs
         self._states = weakref.WeakKeyDictionary[Watch, EngineState]()
-        # One thread: several pictures may be under way (colour and alpha are), one network runs.
+        # One thread: several pictures may be in progress (colour and alpha are), one network runs.
         run, joint_px = partial(_run, card, ensemble), self._batch_px if facts.joins else 0
         self._runs = Batcher(run, joint_px=joint_px)
 
     @property
     def facts(self) -> RuntimeFacts:
-        """The facts of the runtime that the next picture begins on."""
+        """The facts of the next picture's first runtime."""
         return self._sanity.requested.facts
 
     @property
@@ -132,12 +132,12 @@ class Engine:
         return self._limit
 
     def state(self, watch: Watch) -> EngineState:
-        """Return how a job's pictures were run, or would be."""
+        """Return how a job's pictures were, or would be, run."""
         with self._lock:
             return self._states.get(watch.job) or EngineState(self.facts, self._limit)
 
     def pictures_at_once(self, height: int, width: int) -> int:
-        """Return how many pictures of a size, at least one, keep the device busy together."""
+        """Return how many pictures of a size, at least one, together keep the device busy."""
         return max(1, self._runs.joint_px // (height * width))
 
     def upscale(self, frame: Unit, watch: Watch | None = None) -> Unit:
@@ -145,11 +145,11 @@ class Engine:
 
         Args:
             frame: (H, W, C) float32 in [0, 1], C as on the card.
-            watch: Whose picture it is: notified of fallbacks, and checked between tiles; None
-                takes the one it was opened for.
+            watch: The picture's job: notified of fallbacks, and checked between tiles; None takes
+                the engine's.
 
         Returns:
-            (s*H, s*W, C) float32, unclamped, which lies in memory plane by plane.
+            (s*H, s*W, C) float32, unclamped, planar in memory.
 
         Raises:
             ArgumentError, NumericalError, OutOfMemoryError, BackendError, Cancelled: See
@@ -187,17 +187,17 @@ class Engine:
             blocks: (h, W, C) float32 in [0, 1] from top to bottom, any h, C as on the card.
             height: Height of the whole picture.
             width: Its width.
-            watch: Whose picture it is: notified of fallbacks, and checked between tiles; None
-                takes the one it was opened for.
+            watch: The picture's job: notified of fallbacks, and checked between tiles; None takes
+                the engine's.
 
         Yields:
-            (s*h, s*W, C) float32 from top to bottom, unclamped, which lie in memory plane by plane.
+            (s*h, s*W, C) float32 from top to bottom, unclamped, planar in memory.
 
         Raises:
             ArgumentError: The blocks do not make up a picture of that size and the card's
                 channels.
-            NumericalError: The network answers with NaN, Inf or a constant, also in fp32, or the
-                picture holds NaN or Inf itself.
+            NumericalError: The network's output is NaN, Inf or a constant, also in fp32, or the
+                picture itself holds NaN or Inf.
             OutOfMemoryError: Not even the smallest tile fits.
             BackendError: The runtime failed otherwise.
             Cancelled: The job, or this part of it, was cancelled.
@@ -216,11 +216,11 @@ class Engine:
                 if batch.columns[-1].core_stop == width:
                     del answer_NCHW
                     yield from _pieces(strip, scale)
-                    strip = strip[:0].copy()  # lets the pixels go before the next strip is made
+                    strip = strip[:0].copy()  # frees the pixels before the next strip is made
 
     @contextmanager
     def _picture(self, height: int, width: int, watch: Watch | None) -> Generator[_Picture]:
-        """Run one picture: it begins as requested, with the limits that memory has set so far."""
+        """Run one picture, starting as requested, within the memory limits found so far."""
         if height < 1 or width < 1:
             raise ArgumentError(
                 f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
@@ -240,7 +240,7 @@ class Engine:
             self._remember(picture)
 
     def _remember(self, picture: _Picture) -> None:
-        """Keep how a job's pictures are run: in fp32 if any had to be, in the smallest tile."""
+        """Record how a job's pictures are run: in fp32 if any had to be, in the smallest tile."""
         requested, own = self._sanity.requested, picture.checked.runtime
         with self._lock:
             known = self._states.get(picture.watch.job) or EngineState(
@@ -253,7 +253,7 @@ class Engine:
     def _answers(
         self, picture: _Picture, buffer: RowBuffer, height: int, width: int
     ) -> Generator[tuple[_Batch, Unit]]:
-        """Run all tiles; after an out-of-memory error, their row is begun again."""
+        """Run all tiles; an out-of-memory error restarts their row."""
         batches = self._batches(picture, buffer, (height, width), 0)
         in_flight: list[tuple[_Batch, Future[Unit]]] = []
 
@@ -278,7 +278,7 @@ class Engine:
                 in_flight.clear()
                 launch()
                 yield batch, answer_NCHW
-                del batch, future, answer_NCHW  # or they would live until the next answer is there
+                del batch, future, answer_NCHW  # or they would live until the next output arrives
         finally:
             wait([future for _, future in in_flight if not future.cancel()])
 
@@ -297,20 +297,20 @@ class Engine:
                 band_CHW = band_CHW[:, :, mirrored(np.arange(padded), width)]
             for group in tiling.batches(columns, picture.batch_px // math.prod(edges)):
                 tiles_NCHW = np.stack([band_CHW[:, :, span.start : span.stop] for span in group])
-                # A batch may be filled up with copies of its last tile.
+                # A batch may be padded with copies of its last tile.
                 distinct = tuple(dict.fromkeys(group))
                 yield _Batch(row, distinct, np.ascontiguousarray(tiles_NCHW))
             done = row.core_stop
 
     def _shrink(self, picture: _Picture, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
-        """Run single tiles in place of batches, or halve the tile; raise if it is the smallest.
+        """Run single tiles instead of batches, or halve the tile; raise if it is the smallest.
 
-        Pictures that begin later start so; those that are under way find their own limit.
+        Later pictures start with this limit; those in progress find their own.
         """
         count, _, height, width = shape
         if count > 1:
             self._batch_px = picture.batch_px = 0
-            picture.watch.note(f"out of memory with {count} tiles at once: going on one by one")
+            picture.watch.note(f"out of memory with {count} tiles at once: continuing one by one")
             return
         picture.limit = halved_limit(self.card, (height, width), error, picture.watch)
         with self._lock:
@@ -318,7 +318,7 @@ class Engine:
 
 
 def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit:
-    """Run tiles on a runtime, as they are or as an ensemble, and check the answer's shape."""
+    """Run tiles on a runtime, once or as an ensemble, and check the output's shape."""
 
     def run(tiles_NCHW: Unit) -> Unit:
         return runtime.run(ENLARGE, {INPUT: tiles_NCHW})[OUTPUT]
@@ -328,7 +328,7 @@ def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit
     expected = (count, channels, card.scale * height, card.scale * width)
     if answer_NCHW.shape != expected:
         raise ModelError(
-            f"model {card.name} made {answer_NCHW.shape} of {tiles_NCHW.shape}, its card promises "
+            f"model {card.name} returned {answer_NCHW.shape} for {tiles_NCHW.shape}, its card says "
             f"{expected}",
             "the card does not fit the network; export the model again",
         )
@@ -336,7 +336,7 @@ def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit
 
 
 def _place(batch: _Batch, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
-    """Copy the cores of an answer's tiles into the strip."""
+    """Copy the cores of output tiles into the strip."""
     row = batch.row
     top, bottom = scale * (row.core_start - row.start), scale * (row.core_stop - row.start)
     for span, tile_CHW in zip(batch.columns, answer_NCHW, strict=False):
@@ -348,12 +348,12 @@ def _place(batch: _Batch, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
 
 
 def _planes(height: int, width: int, channels: int) -> Unit:
-    """Return room for (height, width, channels) that lies in memory plane by plane."""
+    """Return an empty array (height, width, channels), planar in memory."""
     return np.empty((channels, height, width), np.float32).transpose(1, 2, 0)
 
 
 def _pieces(strip: Unit, scale: int) -> Iterator[Unit]:
-    """Cut a strip into blocks of whole input rows, which let it go when the last one is taken."""
+    """Cut a strip into blocks of whole input rows; it is freed when the last one is taken."""
     rows = scale * max(1, _YIELD_BYTES // max(1, scale * strip[0].nbytes))
     last = (len(strip) - 1) // rows * rows
     for first in range(0, last, rows):

@@ -12,7 +12,7 @@ _HEIGHT, _WIDTH = 2, 3  # axes of (N, C, H, W)
 
 
 def run_ensemble(run: Callable[[Tiles], Tiles], tiles_NCHW: Tiles) -> Tiles:
-    """Run a network on the eight orientations of its input, turn the answers back, and average.
+    """Run a network on the eight orientations of its input, turn the outputs back, and average.
 
     From Timofte et al., CVPR 2016, "Seven ways to improve example-based single image super
     resolution". Quarter turns of a tile that is not square swap its sides.
@@ -25,7 +25,7 @@ def run_ensemble(run: Callable[[Tiles], Tiles], tiles_NCHW: Tiles) -> Tiles:
         (N, C, s*h, s*w) float32.
     """
     total: Tiles | None = None
-    # Orientations of one shape follow each other, for runtimes that prepare for a shape.
+    # Orientations of one shape are consecutive, for runtimes that compile for a shape.
     for turns, flip in ((0, False), (0, True), (2, False), (2, True),
                         (1, False), (1, True), (3, False), (3, True)):  # fmt: skip
         answer = _restore(run(_orient(tiles_NCHW, turns, flip)), turns, flip)

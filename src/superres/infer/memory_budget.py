@@ -14,13 +14,13 @@ _FREE_SHARE = 0.5  # of the free memory; the rest is for strips, files and other
 
 
 def first_limit(card: Card, facts: RuntimeFacts, tile: int | None, watch: Watch) -> int:
-    """Return the edge of the largest tile: as requested, or as fast as the free memory allows.
+    """Return the edge of the largest tile: as requested, or the fastest that fits the free memory.
 
     Args:
         card: What the network needs.
-        facts: What its runtime can do.
+        facts: Its runtime's facts.
         tile: The requested edge, halo included; None chooses.
-        watch: Notified if it is not the requested one, or if memory is too short for the best one.
+        watch: Receives a note if it is not the requested one, or if the best one does not fit.
 
     Raises:
         ArgumentError: `tile` is below 1.
@@ -43,18 +43,18 @@ def first_limit(card: Card, facts: RuntimeFacts, tile: int | None, watch: Watch)
 
 
 def batch_limit(facts: RuntimeFacts) -> int:
-    """Return how many input pixels may be run at once, in several tiles: no more than fit."""
+    """Return the input pixels of a batch of tiles, at most as many as fit into memory."""
     return min(facts.batch_px, _fitting_px(facts))
 
 
 def halved_limit(card: Card, edges: tuple[int, int], error: OutOfMemoryError, watch: Watch) -> int:
-    """Return the limit to go on with after a tile did not fit.
+    """Return the limit to continue with after a tile did not fit.
 
     Args:
         card: What the network needs.
         edges: (height, width) of that tile.
-        error: What was raised.
-        watch: Notified of the new limit.
+        error: The error raised.
+        watch: Receives a note of the new limit.
 
     Raises:
         OutOfMemoryError: The tile is the smallest.
@@ -66,7 +66,7 @@ def halved_limit(card: Card, edges: tuple[int, int], error: OutOfMemoryError, wa
             "close other programs, or use another --device",
         ) from error
     limit = max(edge // 2, least)
-    watch.note(f"out of memory with a tile of {edge} pixels: going on with {limit}")
+    watch.note(f"out of memory with a tile of {edge} pixels: continuing with {limit}")
     return limit
 
 

@@ -38,17 +38,17 @@ def prefetch(
 ) -> Iterator[object]:
     """Yield the items of an iterable, which a thread fetches ahead of the consumer.
 
-    At most `depth` items wait at a time. The iterable's exceptions are raised here, at the place
-    of the item that failed. If the consumer stops early (closes or drops this iterator), the
-    thread ends after the item it is at and closes the iterable if that is a generator; both are
-    waited for. Nothing is fetched before the first item is requested.
+    At most `depth` items wait at a time. The iterable's exceptions are raised here, in place of
+    the item that failed. If the consumer stops early (closes or drops this iterator), the thread
+    finishes its current item and closes the iterable if that is a generator; both are waited
+    for. Nothing is fetched before the first item is requested.
 
     Args:
-        iterable: Any iterable; from then on only the thread touches it.
+        iterable: Any iterable; afterwards only the thread uses it.
         depth: Items that may wait, at least 1.
         convert: Applied to each item, in the thread.
-        part: The part of a job that makes the items, and nothing else (`Watch.part`): cancelled if
-            the consumer stops early, so that a slow item is cut short.
+        part: The part of a job that only makes the items (`Watch.part`): cancelled if the
+            consumer stops early, so that a slow item is cut short.
     """
     items: queue.SimpleQueue[object] = queue.SimpleQueue()
     slots = threading.Semaphore(depth)

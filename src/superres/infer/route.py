@@ -9,17 +9,17 @@ from superres.errors import ArgumentError
 
 Size = tuple[int, int]  # (height, width)
 
-_MAX_PASSES = 3  # x4 three times is x64; more is a typing error, not a wish
+_MAX_PASSES = 3  # x4 three times is x64; more is likely a typing error
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a picture gets from its size to the target's.
+    """The passes from a picture's size to the target's.
 
     Attributes:
         passes: Scales of the networks, in order; empty if the target is not larger.
         target: (height, width) of the result; a resize ends the route if the passes overshoot.
-        exact: Whether the picture is finer than 8 bits. Half precision would spoil that, so
+        exact: Whether the picture is finer than 8 bits. Half precision would lose that, so
             networks run in fp32 unless a number format is requested.
         clamped: Whether the result will be clamped to black and white, as whole numbers are.
     """
@@ -39,11 +39,11 @@ def plan_route(
     exact: bool = False,
     clamped: bool = True,
 ) -> Route:
-    """Choose the passes: the next larger network, or the largest one and then again.
+    """Choose the passes: the next larger network, or the largest one repeatedly.
 
     Args:
         size: (height, width) of the picture.
-        offered: Scales of the networks there are.
+        offered: Scales of the available networks.
         scale: The requested scale; or
         target: the requested (height, width). With neither, the largest network runs once.
         exact: Whether the picture is finer than 8 bits; see `Route`.
@@ -54,7 +54,7 @@ def plan_route(
     """
     if scale is not None and target is not None:
         raise ArgumentError(
-            f"a scale ({scale}) and a size ({target[1]}x{target[0]}) exclude each other",
+            f"a scale ({scale}) and a size ({target[1]}x{target[0]}) are mutually exclusive",
             "pass one of them",
         )
     if target is None:

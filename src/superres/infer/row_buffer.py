@@ -12,7 +12,7 @@ from superres.images.kernels import mirrored
 
 
 class RowBuffer:
-    """Pulls blocks of rows as they are needed and forgets rows that are done.
+    """Pulls blocks of rows as they are needed and drops rows that are done.
 
     Args:
         blocks: (h, W, C) float32 arrays, from top to bottom.
@@ -26,15 +26,15 @@ class RowBuffer:
         self._height = height
         self._shape = (width, channels)
         self._rows = np.empty((0, width, channels), np.float32)
-        self._first = 0  # which row of the picture self._rows begins with
+        self._first = 0  # the picture's row at the start of self._rows
 
     def take(self, start: int, stop: int) -> Unit:
-        """Return rows start..stop, mirrored beyond the picture's end, and forget those above.
+        """Return rows start..stop, mirrored beyond the picture's end, and drop those above.
 
-        A later call may not need a row above the first that this one returned.
+        A later call may not request a row above this one's first.
 
         Raises:
-            ArgumentError: The blocks end early, go on too long, or are of another shape or type.
+            ArgumentError: The blocks end early, have too many rows, or another shape or type.
         """
         first, wanted = start, None
         if stop > self._height:
@@ -47,7 +47,7 @@ class RowBuffer:
         return self._rows[: stop - start] if wanted is None else self._rows[wanted - first]
 
     def _forget(self, first: int) -> None:
-        """Drop what lies above a row."""
+        """Drop the rows above one."""
         gone = min(first - self._first, len(self._rows))
         self._rows = self._rows[gone:]
         self._first += gone

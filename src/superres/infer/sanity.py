@@ -1,7 +1,7 @@
 """Sanity check of network outputs, with a fallback to fp32.
 
-A fallback belongs to one picture (or burst, or video): those that share the network keep the number
-format that was requested, so what a picture becomes never depends on its neighbours.
+A fallback belongs to one picture (or burst, or video): those that share the network keep the
+requested number format, so a picture's result never depends on its neighbours.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from superres.watch import Watch
 
 
 class SanityCheck:
-    """A network whose answers are checked; shared by all that it runs.
+    """A network whose outputs are checked; shared by all its pictures.
 
     Args:
-        card: What the network promises.
-        runtime: What runs it.
-        fallback: Opens the same network in fp32, once, and notes what the opening says; None if it
-            cannot.
-        what: What is upscaled, in the words of notes: a picture, a video.
+        card: The network's card.
+        runtime: Its runtime.
+        fallback: Opens the same network in fp32, once, and passes on its notes; None if it cannot.
+        what: The noun for its input in notes: picture, video.
     """
 
     def __init__(
@@ -46,11 +45,11 @@ class SanityCheck:
         self._exact_notes = Watch()
 
     def begin(self, watch: Watch) -> CheckedRun:
-        """Return the run of one picture, which begins in the number format that was requested."""
+        """Return the run of one picture, which starts in the requested number format."""
         return CheckedRun(self, watch)
 
     def exact(self, fallback: Callable[[Watch], Runtime], watch: Watch) -> Runtime:
-        """Return the network in fp32, opened at the first use."""
+        """Return the network in fp32, opened at first use."""
         with self._opening:
             if self._exact is None:
                 self._exact = fallback(self._exact_notes)
@@ -59,10 +58,10 @@ class SanityCheck:
 
 
 class CheckedRun:
-    """The run of one picture, which goes on in fp32 once an answer cannot be right.
+    """The run of one picture, which continues in fp32 once an output is wrong.
 
     Attributes:
-        watch: Whose picture it is; notified when fp32 is used.
+        watch: The picture's job; notified when fp32 is used.
     """
 
     def __init__(self, check: SanityCheck, watch: Watch) -> None:
@@ -76,16 +75,16 @@ class CheckedRun:
         return self._runtime
 
     def accepts(self, tiles_NCHW: Unit, answers_NCHW: Unit) -> bool:
-        """Say whether answers can be right; if not, these tiles are to be run on `runtime` again.
+        """Say whether outputs are plausible; if not, these tiles must be run on `runtime` again.
 
-        That runtime is then another one, in fp32, which the rest of the picture runs on too.
+        That runtime is then the one in fp32, which also runs the rest of the picture.
 
         Args:
-            tiles_NCHW: The pictures that the network was given, (N, C, h, w).
-            answers_NCHW: The same pictures upscaled, by `runtime`.
+            tiles_NCHW: The network's input, (N, C, h, w).
+            answers_NCHW: Its output, from `runtime`.
 
         Raises:
-            NumericalError: The answers are NaN, Inf or constant, and there is nothing left to try.
+            NumericalError: The outputs are NaN, Inf or constant, and there is no other fallback.
         """
         wrong = fault(tiles_NCHW, answers_NCHW)
         if wrong is None:
@@ -114,11 +113,11 @@ class CheckedRun:
 
 
 def fault(tiles_NCHW: Unit, answers_NCHW: Unit) -> str | None:
-    """Return what is wrong with the answers in words, or None if nothing is.
+    """Return the fault of the outputs in words, or None if they are plausible.
 
     Args:
-        tiles_NCHW: What the network was given, (N, C, h, w).
-        answers_NCHW: What it answered, (N, C, s*h, s*w).
+        tiles_NCHW: The network's input, (N, C, h, w).
+        answers_NCHW: Its output, (N, C, s*h, s*w).
     """
     for tile, answer in zip(tiles_NCHW, answers_NCHW, strict=True):
         low, high = answer.min(), answer.max()  # either is NaN if any value is

@@ -1,10 +1,10 @@
 """Tile planner: positions of a picture's tiles, from the card and a size limit.
 
-The plan is made for the padded picture: its sizes raised to the card's minimum and multiple by
-mirroring at the bottom and the right. Along each axis the tiles are of one length, begin at
+The plan is for the padded picture: its size raised to the card's minimum and multiple by
+mirroring at the bottom and the right. Along each axis the tiles have one length, start at
 multiples of `multiple_of` and overlap; the last is shifted inwards until it ends with the picture.
-Each answers for its core: what lies at least a halo from those of its ends that are not an edge
-of the picture. Cores follow one another without gap or overlap.
+Each contributes its core: the part at least a halo away from those of its ends that are not an
+edge of the picture. Cores follow one another without gap or overlap.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from superres.modelfiles.card import Card
 
-# The output of one row of tiles is held whole, and a second one while the first is written. At
-# 20 000 output pixels in a row this leaves rows of tiles of 279 input pixels at scale 4.
+# One whole row of tiles of output is held, and a second one while the first is written. At
+# 20 000 output pixels in a row this allows rows of tiles of 279 input pixels at scale 4.
 _ALIGNED = 16  # widths that fill vector units: a tenth faster, measured
 STRIP_BYTES = 256 * 2**20
 _LEAST_CORE = 16  # smaller cores spend nearly all their time on halo
@@ -26,10 +26,10 @@ class Span:
     """One tile along one axis, in input pixels of the padded picture.
 
     Attributes:
-        start: First pixel that the tile sees.
-        stop: One past the last pixel that the tile sees.
-        core_start: First pixel that the tile answers for.
-        core_stop: One past the last pixel that the tile answers for, never beyond the picture.
+        start: First pixel of the tile.
+        stop: One past the last pixel of the tile.
+        core_start: First pixel of its core.
+        core_stop: One past the last pixel of its core, never beyond the picture.
     """
 
     start: int
@@ -39,26 +39,26 @@ class Span:
 
 
 def padded_length(length: int, card: Card) -> int:
-    """Return a picture's length along one axis, raised to what the network takes."""
+    """Return a picture's length along one axis, raised to the next valid one for the network."""
     return _round_up(max(length, card.minimum), card.multiple_of)
 
 
 def least_tile(card: Card) -> int:
     """Return the smallest tile edge, halo included, that is worth running."""
-    # Two multiples at least: rows mirrored beyond the end then mirror rows of the last tile.
+    # At least two multiples, so that rows mirrored beyond the end mirror rows of the last tile.
     core = _round_up(max(_LEAST_CORE, 2 * card.multiple_of), card.multiple_of)
     return max(padded_length(1, card), 2 * _halo(card) + core)
 
 
 def tile_shape(height: int, width: int, card: Card, limit: int) -> tuple[int, int]:
-    """Choose the one shape of all tiles of a picture.
+    """Choose the common shape of a picture's tiles.
 
     Args:
         height: Height of the picture in input pixels.
         width: Width of the picture.
         card: What the network needs.
-        limit: The largest tile has limit x limit pixels, halo included; a long picture gets long
-            tiles of the same area.
+        limit: The largest tile has limit x limit pixels, halo included; an elongated picture gets
+            elongated tiles of the same area.
 
     Returns:
         (height, width) of a tile, at most the padded picture's.
@@ -72,10 +72,10 @@ def tile_shape(height: int, width: int, card: Card, limit: int) -> tuple[int, in
 
 
 def next_span(done: int, length: int, edge: int, card: Card) -> Span:
-    """Return the tile that answers for the pixels from `done` on, which end another's core.
+    """Return the tile whose core starts at `done`, where another's ends.
 
     Args:
-        done: Pixels that earlier tiles answer for; 0 at first.
+        done: Pixels in the cores of earlier tiles; 0 at first.
         length: The picture's length along the axis.
         edge: Length of the tiles.
         card: What the network needs.
@@ -97,7 +97,7 @@ def spans(length: int, edge: int, card: Card) -> tuple[Span, ...]:
 
 
 def batches(columns: tuple[Span, ...], largest: int) -> tuple[tuple[Span, ...], ...]:
-    """Group the tiles of a row into batches of one size, the last filled up with its last tile."""
+    """Group the tiles of a row into batches of one size, the last padded with its last tile."""
     count = math.ceil(len(columns) / max(1, largest))
     size = math.ceil(len(columns) / count)
     groups = [columns[first : first + size] for first in range(0, len(columns), size)]
@@ -105,10 +105,10 @@ def batches(columns: tuple[Span, ...], largest: int) -> tuple[tuple[Span, ...], 
 
 
 def _equal_edge(padded: int, limit: int, card: Card, multiple: int) -> int:
-    """Return the length that as many tiles as the limit requires all have, or the whole one."""
+    """Return the equal length of as many tiles as the limit requires, or the whole length."""
     margin = 2 * _halo(card)
     if _round_down(limit, multiple) < least_tile(card):
-        multiple = card.multiple_of  # too small to be aligned as well
+        multiple = card.multiple_of  # too small to be aligned
     limit = max(_round_down(limit, multiple), least_tile(card))
     if padded <= limit:
         return padded
@@ -118,13 +118,13 @@ def _equal_edge(padded: int, limit: int, card: Card, multiple: int) -> int:
 
 
 def _strip_limit(width: int, card: Card) -> int:
-    """Return the longest tile whose row of tiles keeps to STRIP_BYTES of float32 output."""
+    """Return the longest tile whose row of tiles has at most STRIP_BYTES of float32 output."""
     row_bytes = width * card.channels * card.scale**2 * 4
     return STRIP_BYTES // row_bytes + 2 * _halo(card)
 
 
 def _halo(card: Card) -> int:
-    """Return the halo that keeps the next tile's start on a multiple."""
+    """Return the halo, rounded so that the next tile starts on a multiple."""
     return _round_up(card.halo, card.multiple_of)
 
 

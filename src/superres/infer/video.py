@@ -1,4 +1,4 @@
-"""Video engine: each frame upscaled with the help of earlier ones, tile by tile."""
+"""Video engine: each frame upscaled with information from earlier ones, tile by tile."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from superres.watch import Watch
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """A frame (1, C, H, W), and both that was made of it, (1, C, s*H, s*W) and (1, M, H, W)."""
+    """A frame (1, C, H, W) and its two outputs, (1, C, s*H, s*W) and (1, M, H, W)."""
 
     frame: Unit
     large: Unit
@@ -42,20 +42,20 @@ class _History:
 class VideoEngine:
     """One video network, opened and ready for the frames of one video, in order.
 
-    What is known of earlier frames is as large as a frame and is brought along as a whole; the
-    network itself runs tile by tile. An out-of-memory error halves the tile. An answer that cannot
-    be right is computed once more in fp32, which the rest of the video then runs in.
+    The state of earlier frames is as large as a frame and is aligned as a whole; the network
+    itself runs tile by tile. An out-of-memory error halves the tile. An output that fails the
+    sanity check is computed again in fp32, in which the rest of the video then runs.
 
     Args:
         card: What the network needs.
-        runtime: What runs it.
+        runtime: Its runtime.
         tile: Tile edge in input pixels, halo included; None chooses by the runtime's facts.
         fallback: Opens the same network in fp32; None if it cannot.
-        watch: Notified of each fallback, and checked between tiles for cancellation.
+        watch: Receives a note of each fallback, and is checked between tiles for cancellation.
 
     Raises:
         ArgumentError: `tile` is below 1.
-        ModelError: The card is of a network of another kind, or needs multiples of pixels.
+        ModelError: The network takes another kind of input, or needs multiples of pixels.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class VideoEngine:
 
     @property
     def facts(self) -> RuntimeFacts:
-        """The facts of the runtime that runs next."""
+        """The facts of the current runtime."""
         return self._checked.runtime.facts
 
     @property
@@ -92,22 +92,22 @@ class VideoEngine:
         return self._limit
 
     def restart(self) -> None:
-        """Forget the frames so far: the next one begins a scene."""
+        """Forget the frames so far: the next one starts a scene."""
         self._history = None
 
     def upscale(self, frame: Unit) -> Unit:
         """Upscale the next frame.
 
         Args:
-            frame: (H, W, C) float32 in [0, 1], C as on the card, of the size of the one before.
+            frame: (H, W, C) float32 in [0, 1], C as on the card, of the previous frame's size.
 
         Returns:
             (s*H, s*W, C) float32, unclamped.
 
         Raises:
             ArgumentError: The frame has no pixel, or other channels.
-            NumericalError: The network answers with NaN, Inf or a constant, also in fp32.
-            OutOfMemoryError: Not even the smallest tile fits, or what is known of a frame does not.
+            NumericalError: The network's output is NaN, Inf or a constant, also in fp32.
+            OutOfMemoryError: Not even the smallest tile fits, or a frame's state does not.
             BackendError: The runtime failed otherwise.
             Cancelled: The job was cancelled.
         """
@@ -176,7 +176,7 @@ class VideoEngine:
 
 
 def _whole(frame: Unit) -> Unit:
-    """Return a frame as (1, C, H, W), its last row and column repeated up to a multiple."""
+    """Return a frame as (1, C, H, W), padded to a multiple by repeating its last row and column."""
     height, width = frame.shape[:2]
     extra = ((0, -height % VIDEO_MULTIPLE), (0, -width % VIDEO_MULTIPLE), (0, 0))
     padded = np.pad(frame, extra, mode="edge") if any(map(any, extra)) else frame
@@ -184,5 +184,5 @@ def _whole(frame: Unit) -> Unit:
 
 
 def _core(span: Span, factor: int) -> slice:
-    """Return where a tile's core lies in its answer."""
+    """Return the slice of a tile's core in its output."""
     return slice(factor * (span.core_start - span.start), factor * (span.core_stop - span.start))

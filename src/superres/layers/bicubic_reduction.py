@@ -10,7 +10,7 @@ from superres.layers.bicubic_upsample import keys_cubic
 
 
 class BicubicReduction(nn.Module):
-    """MATLAB's antialiased bicubic by a whole factor, with clamped borders, as one convolution.
+    """MATLAB's antialiased bicubic by an integer factor, with clamped borders, as one convolution.
 
     It has no weights of its own, so a state dict does not carry it.
     """
@@ -20,7 +20,7 @@ class BicubicReduction(nn.Module):
     def __init__(self, scale: int) -> None:
         super().__init__()
         self.scale = scale
-        taps = 4 * scale - scale % 2  # so that they lie around the middle of a small pixel
+        taps = 4 * scale - scale % 2  # symmetric about the centre of a small pixel
         axis = keys_cubic((torch.arange(taps, dtype=torch.float64) - (taps - 1) / 2) / scale)
         axis = axis / axis.sum()
         self.padding = (taps - scale) // 2

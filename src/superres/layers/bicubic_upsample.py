@@ -10,10 +10,10 @@ _RADIUS = 2  # a cubic at any sub-pixel phase touches at most two neighbours on 
 
 
 def bicubic_radius(phase: int, scale: int) -> tuple[int, int]:
-    """Return how many input pixels before and after its own an output pixel is made of.
+    """Return how many input pixels before and after its own an output pixel depends on.
 
     Args:
-        phase: Which of the `scale` output pixels of its input pixel it is, from 0.
+        phase: Its index among the `scale` output pixels of its input pixel, from 0.
         scale: Output size over input size.
     """
     offset = 2 * phase + 1 - scale  # of its centre from the input pixel's, in 1/(2 scale)

@@ -10,7 +10,7 @@ from superres.layers.graphs import Graph, InputKind, image_graphs
 
 
 class NetworkConfig(BaseModel):
-    """Shape of a network; subclasses add their own fields, and say what the network needs.
+    """Shape of a network; subclasses add their own fields and the network's needs.
 
     Attributes:
         scale: Output size over input size, along each axis.
@@ -41,8 +41,8 @@ class NetworkConfig(BaseModel):
     def exact_halo(self) -> bool:
         """Whether no pixel beyond the halo has any influence.
 
-        Where it is False (pooling over the whole frame, long chains of windows or blocks) the halo
-        is what is enough in practice, and the tiled result is near the whole frame's, not equal.
+        If False (pooling over the whole frame, long chains of windows or blocks), the halo is
+        enough in practice, and the tiled result is near the whole frame's, not equal.
         """
         return True
 
@@ -53,7 +53,7 @@ class NetworkConfig(BaseModel):
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
-        """What a runtime can compute of the network."""
+        """The graphs of the network that a runtime can compute."""
         return image_graphs(self.channels, self.scale)
 
     def build(self) -> nn.Module:

@@ -6,7 +6,7 @@ from torch import nn
 
 
 def padding_for(kernel: int, factor: int) -> int:
-    """Return the output pixels that are dropped at the top left for the kernel to be centred."""
+    """Return the output pixels to drop at the top left so that the kernel is centred."""
     return (kernel - factor + 1) // 2
 
 
@@ -16,10 +16,10 @@ def deconvolution(
     """Return a layer from (B, features_in, H, W) to (B, features_out, factor*H, factor*W).
 
     Args:
-        features_in: Channels that go in.
-        features_out: Channels that come out.
+        features_in: Input channels.
+        features_out: Output channels.
         kernel: Kernel size in output pixels, at least the factor. A multiple of the factor gives
-            every output pixel equally many weights, and so no checkerboard.
+            every output pixel the same number of weights, and so no checkerboard.
         factor: Output size over input size; 1 takes odd kernels only.
     """
     padding = padding_for(kernel, factor)

@@ -1,11 +1,11 @@
 """Graphs of a model: the parts of a network that a runtime computes, and their tensors.
 
-A network of single pictures is one graph, `ENLARGE`. One of bursts is two: `STEP` takes the
-reference, a frame and the states, and gives each state's successor, named with `NEXT` behind it;
-`FINISH` makes the picture of reference and states. States begin as zeros. One of videos is two as
-well: `ALIGN` takes whole frames with what was made of the one before; `RESTORE` makes the larger
-frame of that, and what the next frame shall know. All graphs of a model share its weights, and one
-file. This module needs no torch, so that a card can be read without.
+A single-frame network is one graph, `ENLARGE`. A burst network has two: `STEP` takes the reference,
+a frame and the states, and returns each state's successor, named with the suffix `NEXT`; `FINISH`
+decodes the picture from reference and states. States are initially zero. A video network also has
+two: `ALIGN` takes whole frames with the previous one's outputs; `RESTORE` makes the upscaled frame
+from the result, and the memory for the next frame. All graphs of a model share its weights, and one
+file. This module needs no torch, so that a card can be read without it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class _Strict(BaseModel):
 
 
 class Port(_Strict):
-    """One tensor (N, channels, scale*h, scale*w) that goes into a graph or comes out of it.
+    """One input or output tensor of a graph, (N, channels, scale*h, scale*w).
 
     Attributes:
-        name: What it is called, in model files too.
+        name: Its name, also in model files.
         channels: Its channels.
         scale: Its height and width over those of the small picture.
-        held: Whether it only goes back into the network: a runtime may keep it where it computes,
-            in any number format.
+        held: Whether it is only fed back into the network: a runtime may keep it on its device, in
+            any number format.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Port(_Strict):
 
 
 class Graph(_Strict):
-    """What a runtime computes at once.
+    """A part of a network that a runtime computes in one run.
 
     Attributes:
-        name: What it is called; in torch the network's method, `ENLARGE` apart.
-        inputs: What it takes, in order.
-        outputs: What it gives, in order.
-        exact: Whether it has to be computed in fp32, as places in half precision are whole pixels.
-        whole: Whether it takes whole frames, of multiples of `VIDEO_MULTIPLE`, and no tiles.
+        name: Its name; in torch the network's method, except for `ENLARGE`.
+        inputs: Its inputs, in order.
+        outputs: Its outputs, in order.
+        exact: Whether it must be computed in fp32: positions in half precision are whole pixels.
+        whole: Whether it takes whole frames, multiples of `VIDEO_MULTIPLE`, instead of tiles.
     """
 
     name: str
@@ -66,18 +66,18 @@ class Graph(_Strict):
 
 
 def image_graphs(channels: int, scale: int) -> tuple[Graph, ...]:
-    """Return the graph of a network of single pictures."""
+    """Return the graph of a single-frame network."""
     small, large = Port(name=INPUT, channels=channels), _large(OUTPUT, channels, scale)
     return (Graph(name=ENLARGE, inputs=(small,), outputs=(large,)),)
 
 
 def burst_graphs(channels: int, scale: int, states: Mapping[str, int]) -> tuple[Graph, ...]:
-    """Return the graphs of a network of bursts.
+    """Return the graphs of a burst network.
 
     Args:
         channels: Channels of a picture.
         scale: Large size over small size.
-        states: Names and channels of what it keeps from frame to frame.
+        states: Names and channels of its recurrent states.
     """
     reference, frame = (
         Port(name=name, channels=channels + BURST_EXTRAS) for name in (REFERENCE, FRAME)
@@ -92,13 +92,13 @@ def burst_graphs(channels: int, scale: int, states: Mapping[str, int]) -> tuple[
 
 
 def video_graphs(channels: int, scale: int, *, memory: int, aligned: int) -> tuple[Graph, ...]:
-    """Return the graphs of a network of videos.
+    """Return the graphs of a video network.
 
     Args:
         channels: Channels of a frame.
         scale: Large size over small size.
-        memory: Channels that go from frame to frame beside the larger frame.
-        aligned: Channels that `RESTORE` takes.
+        memory: Channels passed from frame to frame besides the upscaled frame.
+        aligned: Input channels of `RESTORE`.
     """
     frames = (Port(name=FRAME, channels=channels), Port(name=PREVIOUS, channels=channels))
     known = (_large(BEFORE, channels, scale), Port(name=MEMORY, channels=memory))

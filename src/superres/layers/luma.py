@@ -1,4 +1,4 @@
-"""Networks for luma alone, with chroma upscaled by bicubic, as in their papers."""
+"""Networks for luma only, with chroma upscaled by bicubic, as in their papers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _BT601 = (0.299, 0.587, 0.114)  # weights of R, G, B in luma, ITU-R BT.601
 
 
 def luma_only(config: Config, network: Callable[[Config], nn.Module]) -> nn.Module:
-    """Return a network that gives its luma alone to the one that a config describes.
+    """Return a network that applies the one of a config to luma only.
 
     Args:
         config: Of 3 channels; with 1 the network itself is returned.
-        network: Makes the network of a config.
+        network: Builds the network of a config.
     """
     if config.channels != len(_BT601):
         return network(config)
@@ -29,7 +29,7 @@ def luma_only(config: Config, network: Callable[[Config], nn.Module]) -> nn.Modu
 
 
 class LumaOnly(nn.Module):
-    """RGB whose luma a network upscales, and whose colour differences bicubic does."""
+    """RGB upscaled by a network for luma, and by bicubic for colour differences."""
 
     weights: Tensor
 

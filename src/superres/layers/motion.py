@@ -1,13 +1,13 @@
 """Motion between frames, and warping by it.
 
-A flow is (B, 2, H, W), rows and then columns, in pixels: pixel p of a frame shows what the frame
-before showed at p + flow(p).
+A flow is (B, 2, H, W), rows and then columns, in pixels: pixel p of a frame shows what the previous
+frame showed at p + flow(p).
 
 The flow is Lucas and Kanade's (IJCAI 1981), from coarse to fine, and needs no weights: a network
-that is trained on what it finds knows its errors from the first step. After Bruhn, Weickert and
-Schnoerr, "Lucas/Kanade meets Horn/Schunck", IJCV 2005: neighbours vote for the whole flow rather
-than for its change, and where they see nothing the flow around holds. Votes that stay wrong lose
-weight (Black and Anandan, CVIU 1996), which keeps edges of what moves.
+trained on its results knows its errors from the first step. After Bruhn, Weickert and Schnoerr,
+"Lucas/Kanade meets Horn/Schunck", IJCV 2005: neighbours vote for the whole flow rather than its
+change, and without texture the surrounding flow prevails. Votes that remain wrong lose weight
+(Black and Anandan, CVIU 1996), which preserves the edges of moving objects.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_LEVELS = 5  # each half as large as the one before; the largest is the frames' own
+_LEVELS = 5  # each half as large as the previous one; the largest is the frames' own
 _WINDOWS = ((7, 2, 1.0), (3, 2, 0.8))
-# Edge of a box that, laid twice, makes the window; rounds; and what part of the difference must be
-# left at most for them to count: small windows follow small things, and are wrong more often. The
-# second line is for the finest level alone.
-_DAMPING = 3e-5  # squared contrast of a window that counts as much as the flow around it
+# Edge of the box that, applied twice, makes the window; rounds; and the largest remaining fraction
+# of the difference for them to count: small windows follow small objects, and are wrong more often.
+# The second line is for the finest level only.
+_DAMPING = 3e-5  # squared contrast of a window that counts as much as the surrounding flow
 _WRONG = 0.1  # difference of a pixel at which its vote counts half
-_STEP = 1.0  # pixels of its level that a round may change a flow by
+_STEP = 1.0  # largest change of a flow per round, in pixels of its level
 
 
 def flow_between(frame_BCHW: Tensor, previous_BCHW: Tensor) -> Tensor:
-    """Find the flow from a frame to the one before it.
+    """Estimate the flow from a frame to the previous one.
 
     Args:
         frame_BCHW: (B, C, H, W) in [0, 1]; H and W are at least `VIDEO_MULTIPLE`.
@@ -60,31 +60,31 @@ def flow_between(frame_BCHW: Tensor, previous_BCHW: Tensor) -> Tensor:
 
 
 def _difference(flow_B2HW: Tensor, now_B1HW: Tensor, before_B1HW: Tensor) -> Tensor:
-    """Return the mean difference that a flow leaves around each pixel."""
+    """Return the mean residual difference of a flow around each pixel."""
     return _smooth((warp(before_B1HW, flow_B2HW) - now_B1HW).abs(), _WINDOWS[0][0])
 
 
 def upscale_flow(flow_B2HW: Tensor, scale: int) -> Tensor:
-    """Interpolate a flow at the pixels of larger frames, still in pixels of the small ones."""
+    """Interpolate a flow at the pixels of large frames, still in pixels of the small ones."""
     return functional.interpolate(
         flow_B2HW, scale_factor=float(scale), mode="bilinear", align_corners=False
     )
 
 
 def warp(picture_BCHW: Tensor, flow_B2HW: Tensor, *, kernel: str = "bilinear") -> Tensor:
-    """Read a picture of the frame before at where a frame's pixels were.
+    """Sample the previous frame's picture at the former positions of a frame's pixels.
 
     Args:
         picture_BCHW: (B, C, H, W).
         flow_B2HW: In pixels of the picture.
-        kernel: `bilinear` or `bicubic` (Keys' with a = -0.75); beyond the edge, the edge is seen.
+        kernel: `bilinear` or `bicubic` (Keys' with a = -0.75); the edge is replicated beyond it.
 
     Returns:
         (B, C, H, W).
     """
     rows_BHW, columns_BHW = places(flow_B2HW)
     height, width = picture_BCHW.shape[2:]
-    # Counted from -1 to 1 between the outer edges of the first and the last pixel.
+    # From -1 to 1 between the outer edges of the first and the last pixel.
     grid_BHW2 = torch.stack(
         ((2.0 * columns_BHW + 1.0) / width - 1.0, (2.0 * rows_BHW + 1.0) / height - 1.0), 3
     )
@@ -94,7 +94,7 @@ def warp(picture_BCHW: Tensor, flow_B2HW: Tensor, *, kernel: str = "bilinear") -
 
 
 def places(flow_B2HW: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows and the columns (B, H, W) that a flow points at; the first pixel's are 0."""
+    """Return a flow's target rows and columns (B, H, W); those of the first pixel are 0."""
     height, width = flow_B2HW.shape[2:]
     rows_H = torch.arange(height, device=flow_B2HW.device, dtype=flow_B2HW.dtype)
     columns_W = torch.arange(width, device=flow_B2HW.device, dtype=flow_B2HW.dtype)
@@ -102,7 +102,7 @@ def places(flow_B2HW: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _smooth(x_BCHW: Tensor, window: int) -> Tensor:
-    """Take means over windows that weigh their middle most; at edges, over what there is."""
+    """Average over triangular windows; at edges, over the part within the frame."""
     for _ in range(2):
         x_BCHW = functional.avg_pool2d(
             x_BCHW, window, stride=1, padding=window // 2, count_include_pad=False
@@ -111,7 +111,7 @@ def _smooth(x_BCHW: Tensor, window: int) -> Tensor:
 
 
 def _plane(frame_BCHW: Tensor) -> Tensor:
-    """Return the mean channel, smoothed: what is finer than pixels is in no two frames alike."""
+    """Return the mean channel, smoothed: subpixel detail differs between any two frames."""
     x_B1HW = frame_BCHW.mean(1, keepdim=True)
     for along, across in ((1, 0), (0, 1)):
         padding = (across, across, along, along)

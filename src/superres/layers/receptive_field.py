@@ -1,8 +1,8 @@
 """Receptive field of a network, from its layers at one or several sizes.
 
-A layer is what it does to a range of pixels along one axis: from those wanted of its output to
-those needed of its input. Ranges are carried from an output pixel back to the input, and since
-kernels have no holes, both ends of a range are really seen.
+A layer is a map of ranges of pixels along one axis: from those wanted of its output to those needed
+of its input. Ranges are traced from an output pixel back to the input, and as kernels have no
+holes, both ends of a range really have an influence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Layer = Callable[[Range], Range]
 
 
 def halo(layers: Sequence[Layer], *, scale: int, multiple_of: int = 1) -> int:
-    """Return the input pixels that an output pixel sees beyond its own, at the worst place.
+    """Return the input pixels that an output pixel sees beyond its own, at the worst position.
 
     Args:
         layers: The longest path through the network, from its input to its output.
@@ -35,33 +35,33 @@ def halo(layers: Sequence[Layer], *, scale: int, multiple_of: int = 1) -> int:
 
 
 def convolution(radius: int) -> Layer:
-    """Return what a convolution does, or several whose radii add up to this."""
+    """Return the layer of a convolution, or of several whose radii add up to this."""
     return lambda wanted: (wanted[0] - radius, wanted[1] + radius)
 
 
 def repetition(factor: int) -> Layer:
-    """Return what a pixel shuffle does, or any layer that makes factor pixels of one."""
+    """Return the layer of a pixel shuffle, or of any that makes factor pixels of one."""
     return lambda wanted: (wanted[0] // factor, wanted[1] // factor)
 
 
 def pooling(factor: int) -> Layer:
-    """Return what pooling over windows of this edge, side by side, does."""
+    """Return the layer of pooling over adjacent windows of this edge."""
     return lambda wanted: (wanted[0] * factor, wanted[1] * factor + factor - 1)
 
 
 def deconvolution(kernel: int, factor: int) -> Layer:
-    """Return what `layers.deconvolution.deconvolution` does; the kernel is at least the factor."""
+    """Return the layer of `layers.deconvolution.deconvolution`; kernel is at least the factor."""
     before = kernel - 1 - padding_for(kernel, factor)
     after = padding_for(kernel, factor)
     return lambda wanted: (-((before - wanted[0]) // factor), (wanted[1] + after) // factor)
 
 
 def bicubic(factor: int) -> Layer:
-    """Return what `layers.bicubic_upsample.BicubicUpsample` does."""
+    """Return the layer of `layers.bicubic_upsample.BicubicUpsample`."""
 
     def needed(wanted: Range) -> Range:
         # A pixel at its input pixel's centre sees less than its neighbours, so the ends alone
-        # do not tell.
+        # are not enough.
         ranges = [
             (place - before, place + after)
             for place, phase in (divmod(pixel, factor) for pixel in range(wanted[0], wanted[1] + 1))

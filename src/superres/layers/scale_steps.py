@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def scale_steps(scale: int) -> tuple[int, ...]:
-    """Return the prime factors of a scale, smallest first: 4 is upscaled by 2 twice."""
+    """Return the prime factors of a scale, smallest first: 4 is 2 twice."""
     found: list[int] = []
     factor = 2
     while scale > 1:

@@ -1,15 +1,13 @@
 """Protocols of networks for several frames: of a burst, or of a video.
 
-A frame of a burst is (B, C + 3, H, W) on the reference's small pixels: the frame's own sample
-nearest to where that pixel lies in it, never interpolated; how far the sample lies from the pixel
-in rows and in columns, -0.5 to 0.5 small pixels; and 1 where it is valid, 0 where it is to be
-ignored. The first frame is the reference itself. Where the reference is not valid its colours are a
-guess.
+A burst's frame is (B, C + 3, H, W) on the reference's small pixels: the frame's own sample nearest
+to that pixel's position in it, never interpolated; the sample's offset from the pixel in rows and
+in columns, -0.5 to 0.5 small pixels; and 1 where it is valid, 0 where it must be ignored. The first
+frame is the reference itself. Where the reference is invalid, its colours are a guess.
 
-A network of videos is in two halves. `align` looks at whole frames, in fp32, and brings what is
-known of the frame before to where the frame shows it. `restore` looks at tiles, in any number
-format, like a network of single pictures that takes more channels: the frame, and behind it all
-that `align` adds. A frame without history has zeros there.
+A video network has two halves. `align` takes whole frames, in fp32, and aligns the previous frame's
+state with the frame. `restore` takes tiles, in any number format, like a single-frame network with
+more channels: the frame, followed by all that `align` adds. Without history these are zero.
 """
 
 from __future__ import annotations
@@ -22,18 +20,18 @@ from torch import Tensor
 
 @runtime_checkable
 class BurstNetwork(Protocol):
-    """A network of bursts of any length; its `forward` takes (B, T, C + 3, H, W).
+    """A network for bursts of any length; its `forward` takes (B, T, C + 3, H, W).
 
-    What it keeps between frames are `states` tensors (B, channels, H, W), which begin as zeros.
+    Its recurrent `states` are tensors (B, channels, H, W), initially zero.
     """
 
     @property
     def states(self) -> dict[str, int]:
-        """The names and channels of what it keeps."""
+        """The names and channels of the states."""
         ...
 
     def fuse(self, frames: Iterable[Tensor]) -> Tensor:
-        """Make (B, C, scale*H, scale*W), unclamped, of frames that are requested one by one."""
+        """Fuse frames, requested one by one, into (B, C, scale*H, scale*W), unclamped."""
         ...
 
     def step(self, reference: Tensor, frame: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
@@ -41,21 +39,21 @@ class BurstNetwork(Protocol):
         ...
 
     def finish(self, reference: Tensor, *states: Tensor) -> Tensor:
-        """Return the picture after as many frames as have been seen."""
+        """Return the picture after the frames so far."""
         ...
 
 
 @runtime_checkable
 class Recurrent(Protocol):
-    """A network of videos; its `forward` takes clips (B, T, C, H, W)."""
+    """A network for videos; its `forward` takes clips (B, T, C, H, W)."""
 
-    aligned: int  # channels that `restore` takes
-    memory: int  # channels that go from frame to frame beside the larger frame
+    aligned: int  # input channels of `restore`
+    memory: int  # channels passed from frame to frame besides the upscaled frame
 
     def align(self, frame: Tensor, previous: Tensor, large: Tensor, memory: Tensor) -> Tensor:
-        """Make (B, aligned, H, W) of a frame, the one before, and what was made of that one."""
+        """Return (B, aligned, H, W) from a frame, the previous one, and that one's outputs."""
         ...
 
     def restore(self, aligned: Tensor) -> tuple[Tensor, Tensor]:
-        """Make (B, C, scale*H, scale*W), unclamped, and (B, memory, H, W)."""
+        """Return (B, C, scale*H, scale*W), unclamped, and (B, memory, H, W)."""
         ...

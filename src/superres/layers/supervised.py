@@ -1,4 +1,4 @@
-"""Protocol of networks whose intermediate outputs are supervised too."""
+"""Protocol of networks with supervised intermediate outputs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 @runtime_checkable
 class Supervised(Protocol):
-    """A network with several supervised outputs; its `forward` gives the last of them alone."""
+    """A network with several supervised outputs; its `forward` returns only the last."""
 
     def outputs(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:
         """Return all outputs from first to last, (B, C, k*H, k*W) with k at most the scale.
 
-        Sizes never fall from one output to the next, and the last is `forward`'s. Where an output
-        is smaller, its truth is the truth downscaled.
+        Sizes never decrease from one output to the next, and the last is `forward`'s. For a smaller
+        output, the truth is downscaled.
         """
         ...

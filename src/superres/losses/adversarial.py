@@ -1,7 +1,7 @@
 """Adversarial losses of generator and discriminator, one table by name.
 
-All of them take logits of any shape: one a picture, or one a pixel. Each side's loss is the plain
-sum of its two terms, as the papers write it; some public code halves it.
+All of them take logits of any shape: one per picture, or one per pixel. Each side's loss is the
+plain sum of its two terms, as in the papers; some public code halves it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from torch.nn import functional
 
 @dataclass(frozen=True, slots=True)
 class AdversarialLoss:
-    """The two sides of a game; both take (real logits, fake logits), in fp32, to a scalar.
+    """The losses of both networks; each maps (real logits, fake logits), in fp32, to a scalar.
 
     Attributes:
-        generator: What the network that makes the fake pictures minimises.
-        discriminator: What the network that tells them apart minimises.
+        generator: The generator's loss.
+        discriminator: The discriminator's loss.
         source: The paper.
     """
 
@@ -29,7 +29,7 @@ class AdversarialLoss:
 
 
 def _original_generator(_real: Tensor, fake: Tensor) -> Tensor:
-    """Return -log D(fake), the form that does not saturate while the discriminator is ahead."""
+    """Return -log D(fake), the form that does not saturate while the discriminator leads."""
     return functional.softplus(-fake).mean()
 
 
@@ -58,7 +58,7 @@ def _relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def _relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Ask whether real pictures look more real than fake ones do on the average."""
+    """Compare the realism of real pictures with the average of fake ones, and vice versa."""
     over = functional.softplus(fake.mean() - real).mean()
     under = functional.softplus(fake - real.mean()).mean()
     return over + under

@@ -1,8 +1,8 @@
 """LPIPS: perceptual distance by network features, weighted to match human judgement.
 
 Zhang et al., CVPR 2018, arXiv:1801.03924, version 0.1 (linear layers on a fixed trunk). The metric
-and the loss are this one module. Departs from its release: pictures in [0, 1] and not in [-1, 1]
-(the normalisation is the same), and where all features are 0 the gradient is 0 and not NaN.
+and the loss are this one module. Departs from its release: pictures are in [0, 1], not in [-1, 1]
+(the normalisation is the same), and where all features are 0 the gradient is 0, not NaN.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from torch.nn import functional
 
 from superres.networks.features import FeatureNetwork, TrunkName, load_weights
 
-# The layers that are compared, and their channels.
+# The compared layers and their channels.
 _TAPS: dict[TrunkName, dict[str, int]] = {
     "vgg16": {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512, "relu5_3": 512},
     "alexnet": {"relu1": 64, "relu2": 192, "relu3": 384, "relu4": 256, "relu5": 256},
 }
-_TINY = 1e-10  # smallest length that features are divided by; the release adds it to all lengths
+_TINY = 1e-10  # smallest norm that features are divided by; the release adds it to all norms
 
 
 class Lpips(nn.Module):
     """The distance, with random weights until `load_lpips` fills them.
 
     Args:
-        trunk: `alexnet` is what papers report, `vgg16` what is more often trained with.
+        trunk: `alexnet` is usual in papers, `vgg16` in training.
     """
 
     def __init__(self, trunk: TrunkName) -> None:
@@ -37,7 +37,7 @@ class Lpips(nn.Module):
         self.lpips = nn.ModuleList(nn.Conv2d(count, 1, 1, bias=False) for count in taps.values())
 
     def forward(self, restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
-        """Return each pair's distance, (B,), 0 for equal pictures; the mean of them is the loss.
+        """Return each pair's distance, (B,), 0 for equal pictures; their mean is the loss.
 
         Under autocast the trunk runs in the smaller format, the comparison in fp32.
 
@@ -75,5 +75,5 @@ def load_lpips(trunk: TrunkName, path: Path) -> Lpips:
 
 
 def _unit(f_BFHW: Tensor) -> Tensor:
-    """Scale the features of each place to length 1, in fp32."""
+    """Scale the features of each position to norm 1, in fp32."""
     return functional.normalize(f_BFHW.float(), dim=1, eps=_TINY)

@@ -2,7 +2,7 @@
 
 Johnson et al., ECCV 2016, arXiv:1603.08155. Named layers of VGG16 are compared by their mean
 absolute difference, as ESRGAN does before the rectifier (Wang et al., ECCV Workshops 2018,
-arXiv:1809.00219). Departs from it: VGG16, whose last convolution is conv5_3, in place of VGG19's
+arXiv:1809.00219). Departs from it: VGG16, whose last convolution is conv5_3, instead of VGG19's
 conv5_4.
 """
 
@@ -18,7 +18,7 @@ from superres.networks.features import FeatureNetwork, load_weights
 
 
 class Perceptual(nn.Module):
-    """The weighted sum, over layers of VGG16, of the mean absolute difference of their answers.
+    """The weighted sum, over layers of VGG16, of their features' mean absolute difference.
 
     Args:
         layers: A weight for each layer, as `networks.features` names them: `conv5_3` compares

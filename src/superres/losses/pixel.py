@@ -26,8 +26,8 @@ def charbonnier(restored_BCHW: Tensor, truth_BCHW: Tensor, *, epsilon: float = 1
 def rmse(restored_BCHW: Tensor, truth_BCHW: Tensor, *, epsilon: float = 1e-2) -> Tensor:
     """Return the mean over samples of the root of their mean squared difference.
 
-    Between L2, which is ruled by the samples that nothing can be done for, and the mean of PSNRs,
-    which is ruled by those that are nearly right: `epsilon`**2 is added under the root.
+    Between L2, which is dominated by the hardest samples, and the mean of PSNRs, which is
+    dominated by nearly perfect ones: `epsilon`**2 is added under the root.
     """
     difference_BCHW = restored_BCHW - truth_BCHW
     return torch.sqrt(difference_BCHW.square().flatten(1).mean(1) + epsilon**2).mean()

@@ -1,4 +1,4 @@
-"""Losses that compare local structure: the structural similarity, as `metrics.ssim` measures it.
+"""Losses that compare local structure: the structural similarity of `metrics.ssim`.
 
 Wang et al., IEEE Transactions on Image Processing 2004, with its window and constants.
 """
@@ -17,7 +17,7 @@ _C1, _C2 = 0.01**2, 0.03**2  # for pixels in [0, 1]
 
 
 def ssim_loss(restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
-    """Return 1 - SSIM, the mean over channels and over all places where the window fits.
+    """Return 1 - SSIM, averaged over channels and all positions where the window fits.
 
     It computes in fp32 also under autocast: variances are small differences of large numbers.
 

@@ -8,8 +8,8 @@ from torch import Tensor
 def total_variation(restored_BCHW: Tensor) -> Tensor:
     """Return the mean absolute step between vertical neighbours, plus that between horizontal.
 
-    The anisotropic form of what Rudin et al., Physica D 1992, minimise against noise. A direction
-    without neighbours counts as 0.
+    The anisotropic form of the noise penalty of Rudin et al., Physica D 1992. A direction without
+    neighbours counts as 0.
     """
     down = restored_BCHW.diff(dim=2).abs()
     across = restored_BCHW.diff(dim=3).abs()

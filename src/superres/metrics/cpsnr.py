@@ -1,9 +1,9 @@
 """cPSNR: PSNR after registration and removal of a brightness offset.
 
 M. Märtens, D. Izzo, A. Krzic, D. Cox, "Super-resolution of PROBA-V images using convolutional
-neural networks", 2019, arXiv:1907.01821: a border of 3 px of the restored picture is cut off, what
-remains is laid over the truth at all 7 x 7 places, at each the mean difference in brightness is
-taken off, and the best place counts. Pixels where the truth is clouded do not.
+neural networks", 2019, arXiv:1907.01821: a border of 3 px of the restored picture is cropped, the
+rest is compared with the truth at all 7 x 7 shifts, each after subtracting the mean difference in
+brightness, and the best shift counts. Pixels where the truth is clouded do not.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from superres.frame import Values
 
 @dataclass(frozen=True, slots=True)
 class RegisteredProtocol:
-    """How cPSNR is taken.
+    """Protocol of cPSNR.
 
     Attributes:
-        border: Pixels that are cut off each edge; shifts of up to as many are tried. 3 in PROBA-V.
-        peak: What the ratio is to, in the pictures' own units; None takes their white: 65535 for
-            16 bits, as in PROBA-V.
+        border: Pixels that are cropped along each edge; shifts of up to as many are tried. 3 in
+            PROBA-V.
+        peak: The peak signal, in the pictures' own units; None takes their white: 65535 for 16
+            bits, as in PROBA-V.
     """
 
     border: int = 3
@@ -61,13 +62,13 @@ def cpsnr(
 
     Args:
         restored: (H, W) or (H, W, C) of uint8, uint16 or float32. Channels shift together, each
-            has a bias of its own.
+            with its own bias.
         truth: The same shape and dtype.
         clear: (H, W), nonzero where the truth is clear; None for everywhere.
-        protocol: How it is taken; None is PROBA-V's.
+        protocol: The protocol; None is PROBA-V's.
 
     Returns:
-        dB, the best over all shifts; infinity where one leaves no difference.
+        dB, the best over all shifts; infinity if one leaves no difference.
 
     Raises:
         ArgumentError: Shapes or dtypes differ, a clear value is not finite, the border leaves
@@ -112,5 +113,5 @@ def cpsnr(
                     )
     if best == math.inf:
         raise ArgumentError("no pixel of the truth is clear", "leave the picture out of the set")
-    # Where all that is left is rounding of the mean, nothing differs.
+    # A difference no larger than the mean's rounding is none.
     return math.inf if best <= (1e-12 * peak) ** 2 else 10.0 * math.log10(peak**2 / best)

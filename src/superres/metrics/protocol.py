@@ -17,21 +17,21 @@ PEAK = 255.0  # all depths are compared on a scale of 0 to 255
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How a score is taken.
+    """How a score is computed.
 
-    The tables of the literature are `Protocol(channels="luma", border=scale)`. Grey pictures are
-    compared as they are under either choice of channels: as RGB, luma's studio range would shrink
-    their error by 219/255 and flatter them by 1.32 dB.
+    The literature's tables are `Protocol(channels="luma", border=scale)`. Grey pictures are
+    compared directly under either choice of channels: as RGB, luma's studio range would scale
+    their error by 219/255 and raise their score by 1.32 dB.
 
     Attributes:
         channels: `luma` compares BT.601 studio-range luma (16 to 235), unrounded; `rgb` compares
             all three channels together.
         border: Output pixels that are left out along each edge.
         rounding: `uint8` rounds and clips both pictures to 8 bits first, as saving them would;
-            `none` compares them as they are.
+            `none` compares them unchanged.
 
     Raises:
-        ArgumentError: A name is unknown, or the border is negative or no whole number.
+        ArgumentError: A name is unknown, or the border is negative or not a whole number.
     """
 
     channels: Literal["luma", "rgb"] = "luma"
@@ -59,7 +59,7 @@ class Protocol:
 def comparable(
     restored: NDArray[np.generic], truth: NDArray[np.generic], protocol: Protocol
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bring two pictures to what the protocol compares.
+    """Convert two pictures for comparison under a protocol.
 
     Args:
         restored: (H, W), (H, W, 1) or (H, W, 3) of uint8, uint16, or float32 in [0, 1].
@@ -70,8 +70,8 @@ def comparable(
         Both as (h, w, channels) on a scale of 0 to 255, without the border.
 
     Raises:
-        ArgumentError: Shapes or dtypes differ or are none of the above, a value is not finite, or
-            the border leaves nothing.
+        ArgumentError: Shapes or dtypes differ or are not among the above, a value is not finite,
+            or the border leaves nothing.
     """
     if restored.shape != truth.shape:
         raise ArgumentError(
@@ -93,7 +93,7 @@ def comparable(
     if truth.ndim not in (2, 3) or channels not in (1, 3):
         raise ArgumentError(
             f"grey (H, W) or RGB (H, W, 3) pictures can be compared, got shape {truth.shape}",
-            "compare alpha, or each of many bands, as a grey picture of its own",
+            "compare alpha, or each of many bands, as a separate grey picture",
         )
     border = protocol.border
     if min(truth.shape[:2]) <= 2 * border:
@@ -106,7 +106,7 @@ def comparable(
 
 
 def _plane(pixels: NDArray[np.generic], meaning: Values, protocol: Protocol) -> NDArray[np.float64]:
-    """Return one picture as (h, w, channels) on the scale of 0 to 255."""
+    """Return one picture as (h, w, channels) on a scale of 0 to 255."""
     edge = protocol.border
     inner = pixels[edge : pixels.shape[0] - edge, edge : pixels.shape[1] - edge]
     values = inner.astype(np.float64) * (PEAK / meaning.white)
@@ -120,7 +120,7 @@ def _plane(pixels: NDArray[np.generic], meaning: Values, protocol: Protocol) -> 
     if values.ndim == 2:
         return values[..., None]
     if values.shape[2] == 3 and protocol.channels == "luma":
-        # The field's tools hold luma in single precision, and so do the numbers we are tested
-        # against: double precision reads up to 3e-6 dB off them.
+        # The field's tools, and the published numbers in our tests, hold luma in single precision:
+        # double precision differs by up to 3e-6 dB.
         return luma(values).astype(np.float32).astype(np.float64)[..., None]
     return values

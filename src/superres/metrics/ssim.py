@@ -25,7 +25,7 @@ _STRIP = 64  # rows at a time, so that the maps stay in the cache
 def ssim(
     restored: NDArray[np.generic], truth: NDArray[np.generic], *, protocol: Protocol | None = None
 ) -> float:
-    """Return the mean structural similarity, over all places where the 11×11 window fits.
+    """Return the mean structural similarity over all positions where the 11×11 window fits.
 
     Args:
         restored: (H, W), (H, W, 1) or (H, W, 3) of uint8, uint16, or float32 in [0, 1].
@@ -66,7 +66,7 @@ def _similarity(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _blur(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average (h, w, C) under the window; what remains is (h - 10, w - 10, C)."""
+    """Average (h, w, C) under the window, which gives (h - 10, w - 10, C)."""
     height, width = x.shape[0] - WINDOW + 1, x.shape[1] - WINDOW + 1
     tall = np.zeros((height, *x.shape[1:]))
     for offset, weight in enumerate(_WEIGHTS):

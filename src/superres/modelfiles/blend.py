@@ -1,9 +1,9 @@
 """Weighted mean of two networks of the same shape, with its card.
 
 Wang et al., "ESRGAN", ECCV Workshops 2018, arXiv:1809.00219, section 3.4 ("network interpolation"):
-one network is trained for PSNR, the other is trained on from it with a discriminator, and alpha
-chooses between few artefacts and much detail. Counters of batches, which are not weights, are the
-first network's.
+one network is trained for PSNR, the other is fine-tuned from it with a discriminator, and alpha
+balances few artefacts against much detail. Batch counters, which are not weights, are the first
+network's.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from superres.version import __version__
 
 
 class Blend(NamedTuple):
-    """What a blend gives.
+    """A blended network.
 
     Attributes:
         network: In evaluation mode.
         card: Its card, which names both parents.
-        kin: Whether the cards say that one parent was trained on from the other, or both from a
+        kin: Whether the cards say that one parent was fine-tuned from the other, or both from a
             third. Only then do their weights correspond; else the mean is worse than both.
     """
 
@@ -38,12 +38,12 @@ class Blend(NamedTuple):
 
 
 def blend(first: Path, second: Path, *, alpha: float, name: str) -> Blend:
-    """Make the network that lies between two.
+    """Interpolate between two networks.
 
     Args:
-        first: A file of weights; all of it at alpha 0.
-        second: Another of the same architecture and config; all of it at alpha 1.
-        alpha: Share of the second, 0 to 1.
+        first: A weight file; the result at alpha 0.
+        second: Another of the same architecture and config; the result at alpha 1.
+        alpha: Weight of the second, 0 to 1.
         name: Name of the new model.
 
     Returns:
@@ -54,7 +54,7 @@ def blend(first: Path, second: Path, *, alpha: float, name: str) -> Blend:
         ModelError: A file cannot be used, or the two differ in architecture or config.
     """
     if not 0.0 <= alpha <= 1.0:
-        raise ArgumentError(f"alpha is 0 to 1, got {alpha:g}", "0.5 is half of each")
+        raise ArgumentError(f"alpha must be 0 to 1, got {alpha:g}", "0.5 is half of each")
     network, card = load_network(first)
     other, other_card = load_network(second)
     _check_alike(card, other_card)
@@ -93,7 +93,7 @@ def blend(first: Path, second: Path, *, alpha: float, name: str) -> Blend:
 
 
 def _are_kin(card: Card, other: Card) -> bool:
-    """Say whether one network was trained on from the other, or both from a third."""
+    """Say whether one network was fine-tuned from the other, or both from a third."""
     origins = {one.training.started_from for one in (card, other)}
     names = {f"{one.name} {one.weights_sha256[:12]}" for one in (card, other)}
     return bool(origins & names) or (len(origins) == 1 and "" not in origins)
@@ -106,7 +106,7 @@ def _check_alike(card: Card, other: Card) -> None:
         raise ModelError(
             f"{card.name} is a {card.architecture}, {other.name} is a {other.architecture}", hint
         )
-    # Completed by their defaults: an older card may not have today's fields.
+    # With defaults filled in: an older card may lack today's fields.
     one, two = (
         network_config(alike.architecture, alike.config).model_dump() for alike in (card, other)
     )
@@ -118,6 +118,6 @@ def _check_alike(card: Card, other: Card) -> None:
 
 
 def _joined(words: Iterable[str]) -> str:
-    """Return what is known of both parents; nothing if one of them says nothing."""
+    """Return a fact of both parents; "" if one of them lacks it."""
     unique = list(dict.fromkeys(words))
     return " and ".join(unique) if all(unique) else ""

@@ -11,7 +11,7 @@ from superres.errors import ModelError, first_fault
 from superres.layers.graphs import Graph, InputKind
 from superres.modelfiles.card_formats import FORMAT, upgraded
 
-CARD_KEY = "superres_card"  # the metadata key, in .safetensors and .onnx alike
+CARD_KEY = "superres_card"  # the metadata key, in .safetensors and in .onnx
 
 
 class _Strict(BaseModel):
@@ -27,7 +27,7 @@ class DataSource(_Strict):
 
 
 class Training(_Strict):
-    """How the weights came to be."""
+    """Training of the weights."""
 
     recipe: str = ""
     data: tuple[DataSource, ...] = ()
@@ -38,7 +38,7 @@ class Training(_Strict):
 
 
 class Score(_Strict):
-    """One measured score and the protocol that it was taken with."""
+    """One measured score and its protocol."""
 
     set: str
     psnr_db: float
@@ -47,7 +47,7 @@ class Score(_Strict):
 
 
 class Card(_Strict):
-    """What a model needs and what is known of it.
+    """A model's needs and known facts.
 
     Attributes:
         name: The model's name, such as `default-x4`.
@@ -59,11 +59,10 @@ class Card(_Strict):
         multiple_of: Input height and width must be multiples of this.
         minimum: Smallest input height and width.
         exact_halo: Whether no pixel beyond the halo has any influence, so that tiles are exact.
-        input: Whether it makes a picture of one, of a burst of any number, or one of each frame of
-            a video by means of those before it.
-        graphs: What a runtime computes of it; see `layers.graphs`. Left out of a card of single
-            pictures, it is their one graph.
-        weights_sha256: Hash of the weights, as `checkpoint.hash_weights` takes it; "" if unknown.
+        input: Whether it takes an image, a burst of any length, or the frames of a video in order.
+        graphs: The graphs that a runtime computes; see `layers.graphs`. A single-frame model's
+            card may leave out its one graph.
+        weights_sha256: Hash of the weights, by `checkpoint.hash_weights`; "" if unknown.
     """
 
     format: Literal[2] = FORMAT
@@ -88,7 +87,7 @@ class Card(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _todays_format(cls, values: object) -> object:
-        # Any: as JSON gives them.
+        # Any: JSON's values.
         return upgraded(cast("Mapping[str, Any]", values)) if isinstance(values, dict) else values
 
     def graph(self, name: str) -> Graph:
@@ -107,7 +106,7 @@ class Card(_Strict):
         )
 
 
-# Of each kind of input: what it is, and what runs its models.
+# For each kind of input: its name, and the verbs that run its models.
 _TAKERS: dict[InputKind, tuple[str, str]] = {
     "image": ("single pictures", "superres upscale"),
     "burst": ("bursts of frames", "superres burst"),
@@ -130,7 +129,7 @@ def parse_card(text: str, origin: str) -> Card:
 
     Args:
         text: The JSON.
-        origin: Where it was found, for the error message.
+        origin: Its source, for the error message.
 
     Raises:
         ModelError: The JSON is broken, or a field is missing, unknown or out of range.

@@ -1,7 +1,7 @@
 """Conversion of older card formats.
 
-Format 1 said `frames`: one, many or video, and nothing of graphs, which follow from the config of
-the few architectures that there were.
+Format 1 had `frames` (one, many or video) and no graphs, which follow from the config of the few
+architectures that existed then.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from typing import Any, Final, TypeGuard, cast
 
 from superres.layers.graphs import Graph, burst_graphs, image_graphs, video_graphs
 
-FORMAT: Final = 2  # the one that is written
+FORMAT: Final = 2  # the one written
 _COUNTS = range(2**31)
 _INPUTS = {"one": "image", "many": "burst", "video": "video"}
-_Values = Mapping[str, Any]  # as JSON gives them
+_Values = Mapping[str, Any]  # JSON's
 
 
 def upgraded(card: _Values) -> _Values:
-    """Return a card's values in today's format.
+    """Return a card's values in the current format.
 
     Args:
-        card: The values, of any format up to today's; graphs of single pictures may be left out.
+        card: The values, of any format up to the current one; a single-frame model's graph may be
+            left out.
 
     Raises:
-        ValueError: The format is newer, or is no number.
+        ValueError: The format is newer, or is not a number.
     """
     version = card.get("format", FORMAT)
     if not _is_whole(version):
@@ -43,7 +44,7 @@ def upgraded(card: _Values) -> _Values:
     images = values.get("input", "image") == "image"
     graphs = _image if images else _GRAPHS.get(str(values.get("architecture")))
     if graphs is not None and "graphs" not in values and (images or version == 1):
-        # Values that are missing or wrong are told by the checks that follow, each by its name.
+        # Missing or wrong values are reported by later checks, each by its name.
         with suppress(KeyError, ValueError):
             values["graphs"] = graphs(values)
     return values
@@ -54,18 +55,18 @@ def _is_whole(value: object) -> TypeGuard[int]:
 
 
 def _count(values: object, key: str, default: int | None = None) -> int:
-    """Return a value that counts something, before anything is computed of it.
+    """Return a count after checking it, before it is used in a computation.
 
     Raises:
         KeyError: It is missing, and there is no default.
-        ValueError: It is no count, or there are no values to look in.
+        ValueError: It is not a count, or there are no values.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{key} has nowhere to stand")
+        raise ValueError(f"{key} was expected in a table")
     table = cast("dict[str, Any]", values)
     value = table[key] if default is None else table.get(key, default)
     if not _is_whole(value) or value not in _COUNTS:
-        raise ValueError(f"{key} counts nothing")
+        raise ValueError(f"{key} is not a count")
     return value
 
 
@@ -93,7 +94,7 @@ def _video_recurrent(card: _Values) -> tuple[Graph, ...]:
     return video_graphs(channels, scale, memory=memory, aligned=aligned)
 
 
-# Architectures of format 1 that take more than single pictures.
+# Architectures of format 1 that take bursts or videos.
 _GRAPHS: Mapping[str, Callable[[_Values], tuple[Graph, ...]]] = {
     "burst_recurrent": _burst_recurrent,
     "highres_net": _highres_net,

@@ -1,4 +1,4 @@
-"""Networks loaded from weight files and .onnx, and saved as .safetensors with their card."""
+"""Loading of networks from weight files and .onnx, and saving as .safetensors with a card."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def hash_weights(weights: Mapping[str, Tensor]) -> str:
 
 
 def save_network(network: nn.Module, card: Card, path: Path, *, half: bool = False) -> Card:
-    """Write a network's weights and its card to a .safetensors file, whole or not at all.
+    """Write a network's weights and its card to a .safetensors file, atomically.
 
     Args:
         network: The network.
         card: Its card; hash and parameter count are filled in.
         path: The file to write.
-        half: Store fp16 in place of fp32.
+        half: Store fp16 instead of fp32.
 
     Returns:
         The card as written.
@@ -59,21 +59,21 @@ def save_network(network: nn.Module, card: Card, path: Path, *, half: bool = Fal
 
 
 def load_network(path: Path) -> tuple[nn.Module, Card]:
-    """Build the network that a file of weights describes and fill it with the file's weights.
+    """Build the network of a weight file's card and fill it with the file's weights.
 
     Returns:
         The network in fp32 on the CPU, in evaluation mode, and its card.
 
     Raises:
         ModelError: The file is damaged, its hash is wrong, its weights do not fit its
-            architecture, or its card's needs are not the architecture's. For files made
-            elsewhere see `interop.recognise.read_foreign`.
+            architecture, or its card's needs are not the architecture's. For community
+            checkpoints see `interop.recognise.read_foreign`.
         UnknownNameError: The card names an architecture that the catalogue does not have.
     """
     if path.suffix == ".onnx":
         card = read_card(path)
         network = _build(path, card)
-        # An export may round: what the card's hash is of need not be what the file holds.
+        # An export may round: the card's hash need not be that of the file's weights.
         weights = _exported_weights(path, card, network)
     else:
         card, weights = _read(path)
@@ -95,7 +95,7 @@ def load_network(path: Path) -> tuple[nn.Module, Card]:
 
 
 def _build(path: Path, card: Card) -> nn.Module:
-    """Build the network of a card that says what the network needs."""
+    """Build the network of a card, and check the card's needs."""
     config = network_config(card.architecture, card.config)
     needs = _needs(config)
     if needs != card.model_dump(include=set(needs)):
@@ -108,7 +108,7 @@ def _build(path: Path, card: Card) -> nn.Module:
 
 
 def _exported_weights(path: Path, card: Card, network: nn.Module) -> dict[str, Tensor]:
-    """Read a network's weights out of its .onnx file; counters of batches, no weights, are kept."""
+    """Read a network's weights from its .onnx file; batch counters, not weights, are kept."""
     state = network.state_dict()
     shapes = {name: tuple(w.shape) for name, w in state.items() if w.is_floating_point()}
     found = named_weights(path, card, shapes)
@@ -120,7 +120,7 @@ def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:
     """Read a file's card and weights."""
     if is_foreign(path):
         from superres.interop.recognise import (
-            read_foreign,  # which is made of this file's functions
+            read_foreign,  # which uses this module's functions
         )
 
         return read_foreign(path)
@@ -147,7 +147,7 @@ def card_for(name: str, architecture: str, values: Mapping[str, object]) -> Card
 
 
 def _needs(config: NetworkConfig) -> dict[str, object]:
-    """Return what a card repeats of its config, for readers without torch."""
+    """Return the needs that a card repeats from its config, for readers without torch."""
     return {
         "scale": config.scale,
         "channels": config.channels,

@@ -1,6 +1,6 @@
 """Model files and their cards, read without torch, onnx or any runtime.
 
-Only weights that were made elsewhere need torch, which tells their card from their shapes.
+Only community checkpoints need torch, which derives their card from the shapes of their weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SUFFIXES = (".safetensors", ".onnx")
 FOREIGN_SUFFIXES = (".pth", ".pt", ".ckpt", ".param", ".bin")  # and .safetensors without a card
 _MAX_HEADER_BYTES = 64 * 2**20  # a hostile header must not fill the memory
 _MAX_CARD_BYTES = 2**20
-_FIXED_BYTES = {1: 8, 5: 4}  # of protobuf's types that say no size
+_FIXED_BYTES = {1: 8, 5: 4}  # of protobuf's types without a length
 _METADATA_PROPS = 14  # field number in onnx.proto's ModelProto
 _NO_CARD_HINT = "superres writes cards: train or export the model with it"
 
@@ -34,7 +34,7 @@ class ModelFile:
         card: What the model needs.
         onnx: The graph with weights, for OpenVINO and ONNX Runtime; None if there is none.
         safetensors: The weights alone, for torch; None if there is none.
-        foreign: Weights without a card, made elsewhere, for torch; None if there are none.
+        foreign: A community checkpoint without a card, for torch; None if there is none.
     """
 
     card: Card
@@ -44,12 +44,12 @@ class ModelFile:
 
     @property
     def weights(self) -> Path | None:
-        """The file that torch loads; the graph holds the weights, too, unless it was merged."""
+        """The file that torch loads; the graph holds the weights too, unless it was merged."""
         return self.safetensors or self.foreign or self.onnx
 
 
 def read_card(path: Path) -> Card:
-    """Read the card out of a `.safetensors` or `.onnx` file.
+    """Read the card of a `.safetensors` or `.onnx` file.
 
     Raises:
         ModelError: The file is missing, of another kind, damaged, or has no card.
@@ -66,10 +66,10 @@ def read_card(path: Path) -> Card:
 
 
 def is_foreign(path: Path) -> bool:
-    """Say whether a file holds weights that were made elsewhere, without a card.
+    """Say whether a file is a community checkpoint, without a card.
 
     Raises:
-        ModelError: It is a .safetensors file that is missing or damaged.
+        ModelError: It is a missing or damaged .safetensors file.
     """
     if path.suffix == ".safetensors":
         return _card_text(path) is None
@@ -77,7 +77,7 @@ def is_foreign(path: Path) -> bool:
 
 
 def _card_text(path: Path) -> str | None:
-    """Return a file's card as it is written there; None if it has none."""
+    """Return the text of a file's card; None if it has none."""
     with read_errors_as(path), path.open("rb") as file:
         if path.suffix == ".safetensors":
             return _safetensors_card(file, path)
@@ -86,10 +86,10 @@ def _card_text(path: Path) -> str | None:
 
 @contextmanager
 def read_errors_as(path: Path) -> Generator[None]:
-    """Turn the system's errors at reading a file into ours.
+    """Turn the system's errors when reading a file into ours.
 
     Raises:
-        ModelError: The block raised an OSError, or a ValueError as no file can have such a name.
+        ModelError: The block raised an OSError, or a ValueError for an impossible file name.
     """
     try:
         yield
@@ -103,7 +103,7 @@ def read_errors_as(path: Path) -> Generator[None]:
 
 
 def open_model_file(path: Path) -> ModelFile:
-    """Read a model file's card and find its twin of the other format beside it.
+    """Read a model file's card and find its twin of the other format next to it.
 
     Raises:
         ModelError: See `read_card` and `interop.recognise.read_foreign`.
@@ -119,7 +119,7 @@ def open_model_file(path: Path) -> ModelFile:
 
 
 def _recognised_card(path: Path) -> Card:
-    """Return the card of weights that carry none, which takes torch to read."""
+    """Return the card of a community checkpoint, which needs torch."""
     try:
         from superres.interop.recognise import read_foreign
     except ModuleNotFoundError as error:
@@ -134,7 +134,7 @@ def _recognised_card(path: Path) -> Card:
 
 
 def _is_twin(card: Card, path: Path) -> bool:
-    """Say whether a file beside a model holds the same weights; a stale export does not.
+    """Say whether a file next to a model holds the same weights; a stale export does not.
 
     A file that is not a model of ours was not requested, so it is not an error here.
     """
@@ -198,7 +198,7 @@ def protobuf_fields(
     Args:
         file: Open at the message's first byte.
         path: Its path, for errors.
-        end: Where the message ends; None at the end of the file.
+        end: Position of the message's end; None for the end of the file.
 
     Raises:
         ModelError: A field is of an unknown type, or ends beyond its message.
@@ -211,7 +211,7 @@ def protobuf_fields(
         number, wire = key >> 3, key & 7
         if wire not in (0, *_FIXED_BYTES, 2):
             raise damaged(path, f"it holds a field of unknown type {wire}")
-        # Either the field's one number, or how many bytes follow.
+        # Either the field's single number, or the count of bytes that follow.
         size = _FIXED_BYTES.get(wire) or read_varint(file)
         if size is None:
             raise damaged(path, f"it ends inside a field, the one at byte {start}")
@@ -226,7 +226,7 @@ def protobuf_fields(
 
 
 def _end(file: BinaryIO) -> int:
-    """Return the number of a file's bytes, and leave it where it was."""
+    """Return a file's size, and keep its position."""
     at = file.tell()
     end = file.seek(0, io.SEEK_END)
     file.seek(at)
@@ -234,7 +234,7 @@ def _end(file: BinaryIO) -> int:
 
 
 def read_varint(file: BinaryIO) -> int | None:
-    """Read one base-128 number; None at the end of the file or where it is longer than 64 bits."""
+    """Read one base-128 number; None at the end of the file or if it is longer than 64 bits."""
     value = 0
     for shift in range(0, 70, 7):
         byte = file.read(1)
@@ -247,5 +247,5 @@ def read_varint(file: BinaryIO) -> int | None:
 
 
 def damaged(path: Path, what: str) -> ModelError:
-    """Build the error for a file that is not what it should be."""
+    """Build the error for a damaged file."""
     return ModelError(f"{path} is damaged: {what}", "download or export the file again")

@@ -1,7 +1,7 @@
 """Weights inside .onnx files, read as data, without onnx or torch.
 
 An exported network keeps its parameters as initialisers under their own names; those stored as
-fp16 have `HALF` behind theirs. Format: onnx.proto3 of ONNX IR version 8 to 10.
+fp16 have the suffix `HALF`. Format: onnx.proto3 of ONNX IR version 8 to 10.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from superres.modelfiles.files import (
 )
 
 HALF: Final = ".half"
-ALIASES_KEY: Final = "superres_aliases"  # metadata: parameters that equal another, and which
-WRAPPED: Final = "network."  # what names begin with where a file holds two graphs
+ALIASES_KEY: Final = "superres_aliases"  # metadata: parameters equal to others, and their names
+WRAPPED: Final = "network."  # prefix of names in a file of two graphs
 _MAX_BYTES = 2**31  # protobuf's own limit for a file
 _MAX_AXES = 8
 _GRAPH, _INITIALISER = 7, 5  # fields of ModelProto and GraphProto
@@ -44,7 +44,7 @@ Initialisers = dict[str, NDArray[np.generic]]
 
 
 class _Tensor(NamedTuple):
-    """What a TensorProto says of itself; its bytes are a slice of the file's."""
+    """Fields of a TensorProto; its bytes are a slice of the file's."""
 
     name: str
     shape: tuple[int, ...]
@@ -54,16 +54,16 @@ class _Tensor(NamedTuple):
 
 
 def read_initialisers(path: Path) -> Initialisers:
-    """Read the tensors of fp32, fp16 and int64 that a graph carries, by name.
+    """Read a graph's fp32, fp16 and int64 tensors, by name.
 
     Raises:
-        ModelError: The file is missing, too large or damaged, or a tensor's bytes are not as many
-            as its shape takes.
+        ModelError: The file is missing, too large or damaged, or a tensor's size does not match
+            its shape.
     """
     with read_errors_as(path):
         size = path.stat().st_size
         if size > _MAX_BYTES:
-            raise damaged(path, f"it has {size} bytes, an .onnx file ends at {_MAX_BYTES}")
+            raise damaged(path, f"it has {size} bytes, an .onnx file at most {_MAX_BYTES}")
         data = path.read_bytes()
     found: Initialisers = {}
     for tensor in _tensors(io.BytesIO(data), len(data), path):
@@ -80,22 +80,22 @@ def read_initialisers(path: Path) -> Initialisers:
                 f"tensor {name} of shape {tensor.shape} takes {expected} bytes, it has "
                 f"{tensor.size}",
             )
-        if math.prod(axis or 1 for axis in tensor.shape) > _MAX_BYTES:  # numpy makes none of it
-            raise damaged(path, f"tensor {name} of shape {tensor.shape} is empty, but has no end")
+        if math.prod(axis or 1 for axis in tensor.shape) > _MAX_BYTES:  # numpy refuses it
+            raise damaged(path, f"tensor {name} of shape {tensor.shape} is empty, but too large")
         values = np.frombuffer(data, dtype, math.prod(tensor.shape), tensor.start)
         found[tensor.name] = values.reshape(tensor.shape)
     return found
 
 
 def holds_parameters(path: Path, card: Card) -> bool:
-    """Say whether a graph has as many values as the network has parameters; one merged has fewer.
+    """Say whether a graph has as many values as the network has parameters; a merged one has fewer.
 
     Raises:
         ModelError: See `read_initialisers`.
     """
     floating = (one for one in read_initialisers(path).values() if one.dtype.kind == "f")
     enough = 0 < card.parameters <= sum(one.size for one in floating)
-    return enough or bool(_aliases(path))  # only a graph that is not merged has those
+    return enough or bool(_aliases(path))  # only unmerged graphs have those
 
 
 def named_weights(path: Path, card: Card, shapes: Mapping[str, tuple[int, ...]]) -> Initialisers:
@@ -107,15 +107,15 @@ def named_weights(path: Path, card: Card, shapes: Mapping[str, tuple[int, ...]])
         shapes: Names and shapes of all the network's weights.
 
     Returns:
-        An array for each name, in the type that the file stores.
+        An array for each name, in the file's type.
 
     Raises:
-        ModelError: The file is damaged, or a weight is not in it under its own name: it was merged
-            or folded into others when the file was exported.
+        ModelError: The file is damaged, or lacks a weight under its own name: it was merged or
+            folded into others by the export.
     """
     found = read_initialisers(path)
     aliases = _aliases(path)
-    before = "" if card.graphs[0].name == ENLARGE else WRAPPED  # as the exporter traces them
+    before = "" if card.graphs[0].name == ENLARGE else WRAPPED  # the exporter's prefix
     weights: Initialisers = {}
     missing: list[str] = []
     for name, shape in shapes.items():
@@ -143,7 +143,7 @@ def named_weights(path: Path, card: Card, shapes: Mapping[str, tuple[int, ...]])
 
 
 def _aliases(path: Path) -> dict[str, str]:
-    """Return the parameters that were stored once with others of the same values, "" if all 0."""
+    """Return the parameters stored under another's name with equal values, "" if all 0."""
     with read_errors_as(path), path.open("rb") as file:
         text = onnx_metadata(file, path, ALIASES_KEY)
     try:
@@ -153,13 +153,13 @@ def _aliases(path: Path) -> dict[str, str]:
 
 
 def _spread(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of a weight a channel that was stored as (1, C, 1, 1)."""
+    """Return the shape (C,) of a per-channel weight that is stored as (1, C, 1, 1)."""
     one_a_channel = len(shape) == 4 and shape == (1, shape[1], 1, 1)
     return shape[1:2] if one_a_channel else shape
 
 
 def _tensors(file: io.BytesIO, end: int, path: Path) -> Iterator[_Tensor]:
-    """Yield what stands of each initialiser in a file; its graph comes once."""
+    """Yield the fields of each initialiser in a file, which must have one graph."""
     graphs = list(islice(_payloads(file, (0, end), _GRAPH, path), 2))
     if len(graphs) != 1:
         raise damaged(path, f"it holds {'no graph' if not graphs else 'several graphs'}, not one")
@@ -170,7 +170,7 @@ def _tensors(file: io.BytesIO, end: int, path: Path) -> Iterator[_Tensor]:
 def _payloads(
     file: io.BytesIO, span: tuple[int, int], wanted: int, path: Path
 ) -> Iterator[tuple[int, int]]:
-    """Yield where the payloads of a message's field begin and end; the file may be read between."""
+    """Yield start and end of the payloads of a message's field; the file may be read in between."""
     file.seek(span[0])
     for number, size in protobuf_fields(file, path, span[1]):
         start = file.tell()
@@ -180,7 +180,7 @@ def _payloads(
 
 
 def _tensor(file: io.BytesIO, span: tuple[int, int], path: Path) -> _Tensor:
-    """Decode a TensorProto but for its values."""
+    """Decode a TensorProto except its values."""
     name, data_type, raw = "", 0, (span[0], 0)
     shape: list[int] = []
     file.seek(span[0])

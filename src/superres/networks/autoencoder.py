@@ -1,11 +1,11 @@
 """Autoencoder: convolution, pooling, a dense layer per pixel, deconvolution; for teaching.
 
-What first tutorials of the field build: a picture is squeezed and unfolded again (Masci et al.,
-ICANN 2011, "Stacked Convolutional Auto-Encoders"). They feed it a picture of one fixed size that
-was upscaled before, and ask for the picture itself. Here it takes a small picture of any size and
-learns only what bicubic upsampling lacks, through one more deconvolution, and pools once: pooling
-throws away what upsampling needs, and two poolings took about ten times the steps to beat
-bicubic. It teaches why the networks after it do not pool; use another to enlarge pictures.
+The network of the field's introductory tutorials: a picture is encoded and decoded again (Masci et
+al., ICANN 2011, "Stacked Convolutional Auto-Encoders"). Tutorials feed it a picture of one fixed
+size, upscaled beforehand, and predict the whole picture. Here it takes a small picture of any size
+and learns only the residual of bicubic upsampling, with one more deconvolution and one pooling:
+pooling discards detail that upsampling needs, and two poolings took about ten times the steps to
+beat bicubic. It shows why later networks do not pool; use another to upscale pictures.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class AutoencoderConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """Down through convolutions and poolings, up through deconvolutions, and upscaled."""
+        """Convolutions and poolings down, deconvolutions up, and the upscaling."""
         down = (receptive_field.convolution(2), receptive_field.pooling(2)) * self.poolings
         up = (receptive_field.deconvolution(4, 2),) * self.poolings
         path = (*down, *up, receptive_field.deconvolution(self.last_kernel, self.scale))

@@ -2,24 +2,23 @@
 
 After Wu et al., "RBSR: Efficient and Flexible Recurrent Network for Burst Super-Resolution", PRCV
 2023, arXiv:2306.17595: h_t = h_{t-1} + B([reference, frame_t, h_{t-1}]) from zero, decoded with the
-reference, in training after fewer frames as well. Departures from it:
+reference, in training also after half of the frames. Departures from it:
 
-- Frames come aligned to whole pixels, with the rest of their shift and a mask (see
-  `layers.sequences`), so nothing is warped inside.
-- Each sample is first dealt out among the nodes of a grid finer than a pixel, by where it lies.
-  Convolutions then see where samples are as which channels they are in, and need not learn to
-  multiply values by shifts.
-- Beside h there is a second state: the sums of what was dealt, each sample weighted by the trust
-  that the network has in it. Sums over weights are the classical mean of the samples near a node
-  (Fruchter and Hook, "Drizzle", PASP 2002, arXiv:astro-ph/9808087), so that averaging noise away
-  over any number of frames need not be learnt.
-- The change of h is divided by the frames seen so far, and is nothing where a frame is masked. So h
-  does not grow with the burst, depends little on its order, and a frame that is masked everywhere
-  changes nothing at all.
-- B sees neighbours in the reference and the frame, but of the state only the pixel itself. The halo
-  is so the same for any number of frames.
-- The decoder is Lean, whole: its features of the reference, plus what the state tells. It begins
-  as a single-frame network, and may start from a trained one's weights.
+- Frames are aligned to whole pixels beforehand, with their residual shift and a mask as channels
+  (see `layers.sequences`), so the network warps nothing.
+- Each sample is first distributed among the nodes of a grid finer than a pixel, by its position.
+  Positions are then channels to the convolutions, which need not learn to multiply values by
+  shifts.
+- A second state holds the sums of the distributed samples, each weighted by the network's
+  confidence in it. Sums over weights are the classical mean of the samples near a node (Fruchter
+  and Hook, "Drizzle", PASP 2002, arXiv:astro-ph/9808087), so that averaging out noise over any
+  number of frames need not be learnt.
+- The update of h is divided by the frames seen so far, and is 0 where a frame is masked. So h does
+  not grow with the burst, depends little on its order, and a fully masked frame changes nothing.
+- B sees neighbours in the reference and the frame, but only the pixel itself in the state. So the
+  halo is the same for any number of frames.
+- The decoder is all of Lean: its features of the reference, plus those of the state. Initially it
+  is a single-frame network, and may start from a trained one's weights.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ from superres.layers.config import NetworkConfig
 from superres.layers.graphs import Graph, InputKind, burst_graphs
 from superres.networks.lean import ResidualBlock
 
-_CONTRAST = 8.0  # brings differences of neighbouring samples to the size of the other features
-_DAMPING = 0.1  # weight of no difference at all in a mean: samples far from a node say little of it
+_CONTRAST = 8.0  # scales differences of neighbouring samples to the range of the other features
+_DAMPING = 0.1  # weight of a zero difference in a mean: samples far from a node count little
 
 
 class BurstRecurrentConfig(NetworkConfig):
@@ -47,8 +46,8 @@ class BurstRecurrentConfig(NetworkConfig):
     Attributes:
         features: Channels of the body and of the state; a multiple of 32 runs fastest.
         blocks: Residual blocks of the decoder; names and shapes are those of `lean`.
-        frame_blocks: Residual blocks that look at each frame.
-        nodes: Nodes along each axis that a sample is dealt out among.
+        frame_blocks: Residual blocks for each frame.
+        nodes: Nodes per pixel along each axis, among which samples are distributed.
     """
 
     features: int = 64
@@ -58,22 +57,22 @@ class BurstRecurrentConfig(NetworkConfig):
 
     @property
     def input(self) -> InputKind:
-        """It takes bursts."""
+        """The kind of input: bursts."""
         return "burst"
 
     @property
     def placed(self) -> int:
-        """Channels of a frame whose samples are dealt out among the nodes."""
+        """Channels of a frame whose samples are distributed among the nodes."""
         return (self.channels + 1) * self.nodes**2
 
     @property
     def states(self) -> dict[str, int]:
-        """The names and channels of what the network keeps from frame to frame."""
+        """The names and channels of the recurrent states."""
         return {"merged": self.features, "sums": self.placed}
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
-        """A step for each frame, and the end."""
+        """A step for each frame, and the decoder."""
         return burst_graphs(self.channels, self.scale, self.states)
 
     @property
@@ -87,7 +86,7 @@ class BurstRecurrentConfig(NetworkConfig):
 
 
 class _Fusion(nn.Module):
-    """How a frame changes the state, and how the state joins the reference's features."""
+    """The update of the state by a frame, and its merging into the reference's features."""
 
     def __init__(self, config: BurstRecurrentConfig) -> None:
         super().__init__()
@@ -101,7 +100,7 @@ class _Fusion(nn.Module):
         self.trust = nn.Conv2d(features, 1, 1)
         self.join = nn.Conv2d(features, features, 1, bias=False)
         self.means = nn.Conv2d(placed, features, 3, padding=1, bias=False)
-        with torch.no_grad():  # the decoder begins near a single-frame network
+        with torch.no_grad():  # initially nearly a single-frame network
             self.join.weight.mul_(0.1)
             self.means.weight.mul_(0.1)
 
@@ -128,11 +127,11 @@ class BurstRecurrent(nn.Module):
             self.tail.weight.mul_(0.1)
 
     def forward(self, x_BTXHW: Tensor) -> Tensor:
-        """Make (B, C, scale*H, scale*W), unclamped, of a burst (B, T, C + 3, H, W)."""
+        """Fuse a burst (B, T, C + 3, H, W) into (B, C, scale*H, scale*W), unclamped."""
         return self.fuse(x_BTXHW.unbind(1))
 
     def fuse(self, frames: Iterable[Tensor]) -> Tensor:
-        """Do what `forward` does with frames (B, C + 3, H, W), requested one by one."""
+        """Fuse as `forward` does, from frames (B, C + 3, H, W) requested one by one."""
         frames = iter(frames)
         reference = next(frames)
         states = self._begin(reference)
@@ -158,7 +157,7 @@ class BurstRecurrent(nn.Module):
             reference: (B, C + 3, H, W).
             frame: (B, C + 3, H, W).
             states: (B, features, H, W) the state h, and (B, (C + 1) * nodes**2, H, W) the sums, of
-                the frames beside the reference so far.
+                the frames so far except the reference.
         """
         merged_BFHW, sums_BPHW = states
         guide_BFHW = self.head(reference[:, : self.channels])
@@ -173,7 +172,7 @@ class BurstRecurrent(nn.Module):
         return merged_BFHW + share_B1HW * self.fusion.change(both_BFHW), sums_BPHW
 
     def finish(self, reference: Tensor, *states: Tensor) -> Tensor:
-        """Return the picture (B, C, scale*H, scale*W) that reference and state make."""
+        """Return the picture (B, C, scale*H, scale*W) decoded from reference and states."""
         merged_BFHW, sums_BPHW = states
         colours_BCHW = reference[:, : self.channels]
         sums_BPHW = sums_BPHW + self._placed(reference, reference)
@@ -193,14 +192,14 @@ class BurstRecurrent(nn.Module):
         )
 
     def _placed(self, reference: Tensor, frame: Tensor) -> Tensor:
-        """Deal a frame's samples out among the nodes that they lie between.
+        """Distribute a frame's samples among the nodes around them.
 
-        A sample counts for the four nodes around it, by the bilinear weights of its place, which
-        sum to 1. What is dealt is its difference from the reference, so that brightness alone says
-        nothing, and 1.
+        A sample counts for the four nodes around it, by the bilinear weights of its position,
+        which sum to 1. Distributed are its difference from the reference, so that brightness
+        alone has no effect, and 1.
 
         Returns:
-            (B, (C + 1) * nodes**2, H, W), all 0 where the frame is not valid.
+            (B, (C + 1) * nodes**2, H, W), all 0 where the frame is invalid.
         """
         colours, steps = self.channels, len(self.nodes) - 1
         rows_B1HW = frame[:, colours : colours + 1]
@@ -218,7 +217,7 @@ class BurstRecurrent(nn.Module):
         return torch.cat([*dealt, weights], 1)
 
     def _means(self, sums_BPHW: Tensor) -> Tensor:
-        """Return the mean difference at each node, and how well it is known, 0 to 1."""
+        """Return the mean difference at each node, and its confidence, 0 to 1."""
         weights_BNHW = self._weights(sums_BPHW)
         nodes = weights_BNHW.shape[1]
         inverse_BNHW = (weights_BNHW + _DAMPING).reciprocal()
@@ -229,5 +228,5 @@ class BurstRecurrent(nn.Module):
         return torch.cat([*means, weights_BNHW / (weights_BNHW + 1.0)], 1)
 
     def _weights(self, sums_BPHW: Tensor) -> Tensor:
-        """Return the weights among what was dealt, (B, nodes**2, H, W)."""
+        """Return the weights among the distributed channels, (B, nodes**2, H, W)."""
         return sums_BPHW[:, -(len(self.nodes) ** 2) :]

@@ -39,7 +39,7 @@ from superres.networks.video_recurrent import VideoRecurrentConfig
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A network family: the type of its config, and the paper that it is built from."""
+    """A network family: its config type and its paper."""
 
     config: type[NetworkConfig]
     source: str

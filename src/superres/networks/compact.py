@@ -1,8 +1,8 @@
 """SRVGGNetCompact: plain convolutions at the small size, one pixel shuffle, nearest skip.
 
 Wang et al., ICCV Workshops 2021, arXiv:2107.10833: the small networks that Real-ESRGAN released
-after the paper. Module names follow its checkpoints. Departs from it: fresh weights are rotations
-of each pixel's features, for without skips torch's usual ones let a signal fade to nothing in 32
+after the paper. Module names follow its checkpoints. Departs from it: initial weights are rotations
+of each pixel's features, because without skips torch's default ones let a signal vanish within 32
 layers.
 """
 
@@ -17,7 +17,7 @@ from torch.nn import functional
 from superres.layers.config import NetworkConfig
 from superres.layers.initialisation import QUIET, init_delta_orthogonal, init_rectified
 
-_SLOPE = 0.25  # where the rectifiers' learnt slopes begin
+_SLOPE = 0.25  # initial value of the learnt PReLU slopes
 
 
 class CompactConfig(NetworkConfig):
@@ -64,7 +64,7 @@ class Compact(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
-        # The input's pixels join before the shuffle, by a gather that stays in fp32 where
+        # The input's pixels are added before the shuffle, by a gather that stays in fp32 when
         # convolutions run in bf16; the result is that of nearest upsampling after it.
         repeated_BCHW = x_BCHW.index_select(1, self.repeated)
         return functional.pixel_shuffle(self.body(x_BCHW) + repeated_BCHW, self.scale)

@@ -1,10 +1,10 @@
 """ConvLSTM network: a pooled encoding read repeatedly by a recurrent decoder; for teaching.
 
-The cell is that of Shi et al., NeurIPS 2015, arXiv:1506.04214, without peepholes. Tutorials set it
-behind convolution and pooling although a single picture is not a sequence; here as there the same
-encoding is each step's input, so that the steps deepen the network with shared weights, which
-`drcn` and `drrn` do better without gates. Unlike theirs it takes a small picture of any size and
-learns only what bicubic upsampling lacks.
+The cell is that of Shi et al., NeurIPS 2015, arXiv:1506.04214, without peepholes. Tutorials put it
+after convolution and pooling although a single picture is not a sequence; here as there every step
+has the same encoding as its input, so that the steps deepen the network with shared weights, which
+`drcn` and `drrn` do better without gates. Unlike the tutorials', it takes a small picture of any
+size and learns only the residual of bicubic upsampling.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ConvlstmConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """Two convolutions, pooling, one convolution a step, deconvolution, one more."""
+        """Two convolutions, pooling, one convolution per step, deconvolution, one more."""
         path = (
             receptive_field.convolution(2),
             receptive_field.pooling(2),
@@ -56,7 +56,7 @@ class ConvlstmConfig(NetworkConfig):
 
 
 class _Cell(nn.Module):
-    """One step: from input, answer and memory to the next answer and memory."""
+    """One step: from input, output and memory to the next output and memory."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class _Cell(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         gates = self.gates(torch.cat((f_BFHW, answer_BFHW), 1))
         take, keep, show, fresh = gates.chunk(4, 1)
-        # The 1 lets a fresh cell remember (Jozefowicz et al., ICML 2015).
+        # The 1 opens an untrained cell's forget gate (Jozefowicz et al., ICML 2015).
         kept_BFHW = torch.sigmoid(keep + 1.0) * memory_BFHW
         memory_BFHW = kept_BFHW + torch.sigmoid(take) * torch.tanh(fresh)
         return torch.sigmoid(show) * torch.tanh(memory_BFHW), memory_BFHW

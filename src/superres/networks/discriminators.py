@@ -1,7 +1,7 @@
 """Discriminator catalogue: one explicit table.
 
-A relativistic discriminator is not among them: that is a loss (`losses.adversarial`), and any of
-these networks can play for it.
+It has no relativistic discriminator: that is a loss (`losses.adversarial`), which any of these
+networks can be used with.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ DISCRIMINATORS: dict[str, type[DiscriminatorConfig]] = {
 def discriminator_config(
     name: str, values: Mapping[str, object], *, edge: int, channels: int
 ) -> DiscriminatorConfig:
-    """Check the values of a recipe against the discriminator that they are for.
+    """Check the values of a recipe against its discriminator.
 
     Args:
         name: A key of the table.
         values: Fields of its config; those left out take their defaults.
-        edge: Edge of the pictures it will judge, in pixels.
+        edge: Edge of its input pictures, in pixels.
         channels: Their channels.
 
     Raises:

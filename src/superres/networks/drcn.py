@@ -1,9 +1,9 @@
 """DRCN: one convolution applied sixteen times, with a weighted mean of all reconstructions.
 
 Kim et al., CVPR 2016, arXiv:1511.04491. Departs from it: RGB, where the paper trains luma alone;
-the upsampling is part of the network; no rectifier stands after the last layer, which could not
-lower a pixel through it; that layer begins near zero. The paper's loss moves its weight from the
-intermediate answers to the final one during training; ours is the mean over all.
+the upsampling is part of the network; the last layer has no rectifier, through which it could not
+lower a pixel, and is initialised near zero. The paper's loss shifts its weight from the
+intermediate outputs to the final one during training; ours is the mean over all.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class Drcn(nn.Module):
         self.weights = nn.Parameter(torch.full((config.recursions,), 1 / config.recursions))
         init_rectified(self)
         init_rectified(self.tail, gain=QUIET)
-        nn.init.dirac_(self.infer.weight)  # as in the paper: a recursion begins as the identity
+        nn.init.dirac_(self.infer.weight)  # as in the paper: a recursion is initially the identity
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         return self.outputs(x_BCHW)[-1]
 
     def outputs(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:
-        """Return the answer after each recursion, then their weighted sum; all of one size."""
+        """Return the output after each recursion, then their weighted sum; all of one size."""
         large_BCHW = self.enlarge(x_BCHW)
         f_BFHW = self.embed(large_BCHW)
         answers: list[Tensor] = []

@@ -2,9 +2,10 @@
 
 Tai et al., CVPR 2017, "Image Super-Resolution via Deep Recursive Residual Network", B1U9. As in
 the paper, normalisation and rectifier come before each convolution, every unit adds its branch to
-the block's first features, and normalisations are not shared, for each application sees other
-statistics. Departs from it: RGB, where the paper trains luma alone; one scale a network, where the
-paper mixes three; the upsampling is part of the network; the last layer begins near zero.
+the block's first features, and normalisations are not shared, as each application sees different
+statistics. Departs from it: RGB, where the paper trains luma alone; one scale per network, where
+the paper mixes three; the upsampling is part of the network; the last layer is initialised near
+zero.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class DrrnConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """One output pixel for each convolution on the path, and the bicubic reach from there."""
+        """One output pixel for each convolution on the path, and the bicubic kernel's radius."""
         depth = self.blocks * (1 + 2 * self.units) + 1
         path = (receptive_field.bicubic(self.scale), receptive_field.convolution(depth))
         return receptive_field.halo(path, scale=self.scale)
@@ -44,7 +45,7 @@ class DrrnConfig(NetworkConfig):
 
 
 class _Normalised(nn.Sequential):
-    """Normalisation and rectifier, which stand before each convolution."""
+    """Normalisation and rectifier, which precede each convolution."""
 
     def __init__(self, features: int) -> None:
         super().__init__(nn.BatchNorm2d(features), nn.ReLU())

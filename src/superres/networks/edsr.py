@@ -1,7 +1,7 @@
 """EDSR: residual blocks without normalisation, then pixel shuffles; baseline and large are configs.
 
 Lim et al., CVPR Workshops 2017, arXiv:1707.02921. Module names follow the authors' checkpoints
-(head, body, tail). The mean colour that is taken off before and added after is DIV2K's.
+(head, body, tail). The mean colour that is subtracted first and added last is DIV2K's.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class EdsrConfig(NetworkConfig):
 
     @property
     def scale_steps(self) -> tuple[int, ...]:
-        """The factors of the pixel shuffles: 4 is upscaled in two steps."""
+        """The factors of the pixel shuffles: scale 4 takes two steps."""
         return {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}.get(self.scale, ())
 
     @property
     def halo(self) -> int:
-        """The last convolution's pixel, made smaller stage by stage, and one for each before it."""
+        """The last convolution's pixel, downscaled stage by stage, and one for each before it."""
         radius = 1
         for factor in reversed(self.scale_steps):
             radius = -(-radius // factor) + 1

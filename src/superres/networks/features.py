@@ -1,8 +1,8 @@
 """Feature networks: the layers of pretrained classifiers.
 
 VGG16: Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556. AlexNet: the one-tower form of
-Krizhevsky, arXiv:1404.5997. Both end at the last layer that is asked for, and no rectifier works
-in place, so that a convolution can be read before its rectifier and after it.
+Krizhevsky, arXiv:1404.5997. Both end at the last requested layer, and no rectifier works in place,
+so that a convolution can be read both before and after its rectifier.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ _TRUNKS: dict[TrunkName, Callable[[], Iterator[tuple[str, _Layer]]]] = {
 
 
 class FeatureNetwork(nn.Module):
-    """A trunk that answers with what some of its layers make of a picture.
+    """A trunk that returns the features of some of its layers.
 
-    Its layers are its children, named by their place in the whole trunk, as weight files count
-    them. Fresh, its weights are random; `load_weights` fills them.
+    Its layers are its children, named by their index in the whole trunk, as in weight files. Its
+    initial weights are random; `load_weights` fills them.
 
     Args:
         trunk: Which network.
-        layers: Names of the layers to answer with, such as `conv5_3` (before the rectifier),
+        layers: Names of the layers to return, such as `conv5_3` (before the rectifier),
             `relu5_3` (after it) or `pool4` of VGG16, `relu5` of AlexNet.
 
     Raises:
@@ -95,13 +95,13 @@ class FeatureNetwork(nn.Module):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x_BCHW: Tensor) -> dict[str, Tensor]:
-        """Return the answers of the requested layers, by name, shallow ones first.
+        """Return the features of the requested layers, by name, shallow ones first.
 
         Args:
             x_BCHW: (B, 3, H, W) in [0, 1]; (B, 1, H, W) stands for three equal channels.
 
         Raises:
-            ArgumentError: The picture is too small for the pooling on the way.
+            ArgumentError: The picture is too small for the poolings.
         """
         height, width = x_BCHW.shape[-2:]
         if min(height, width) < self._minimum:
@@ -120,12 +120,12 @@ class FeatureNetwork(nn.Module):
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Fill a network that looks through a trunk with the weights of a file, and freeze it.
+    """Fill a network that contains a trunk with the weights of a file, and freeze it.
 
     Args:
-        network: Changed in place; it keeps its number format, whatever the file's is.
+        network: Changed in place; it keeps its number format, whatever the file's.
         path: A .safetensors file of tensors under the names of the network's own state, such as
-            `features.0.weight`. What it holds beyond them is left aside: a trunk may end early.
+            `features.0.weight`. Further tensors are ignored: a trunk may end early.
 
     Raises:
         ModelError: The file is missing or damaged, or its weights do not fit.
@@ -139,14 +139,14 @@ def load_weights(network: nn.Module, path: Path) -> None:
             found = tuple(weights[name].shape) if name in weights else "nothing"
             raise ModelError(
                 f"{path} does not fit: {name} should be {tuple(own.shape)}, found {found}",
-                "give the weights of this network (superres models pull)",
+                "pass the weights of this network (superres models pull)",
             )
         own.copy_(weights[name])
     network.requires_grad_(False).eval()
 
 
 def _minimum(layers: Sequence[_Layer]) -> int:
-    """Return the smallest edge of a picture of which every layer makes at least one pixel."""
+    """Return the smallest picture edge for which every layer has at least one output pixel."""
     need = 1
     for layer in reversed(layers):
         if isinstance(layer, nn.Conv2d):

@@ -1,7 +1,7 @@
 """FSRCNN: a narrow body at the small size, then one deconvolution that upscales.
 
 Dong et al., ECCV 2016, arXiv:1608.00367, FSRCNN(56, 12, 4), on luma alone. Departs from it: the
-deconvolution is centred as well as an odd kernel can be.
+deconvolution is centred as closely as an odd kernel allows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class FsrcnnConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """Two pixels for the 5x5, one for each mapping, and the reach of the deconvolution."""
+        """Two pixels for the 5x5, one for each mapping, and the deconvolution's radius."""
         before = (self.scale - 1 + self.padding) // self.scale
         after = (_DECONVOLUTION - 1 - self.padding) // self.scale
         return 2 + self.mappings + max(before, after)

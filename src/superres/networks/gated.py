@@ -1,23 +1,23 @@
-"""Gated: SPAN's blocks of plain 3x3 convolutions, with a look at surroundings a few times smaller.
+"""Gated: SPAN's blocks of plain 3x3 convolutions, gated by surroundings at a reduced size.
 
-The trunk is SPAN's in the form that runs (Wan et al., CVPR Workshops 2024, arXiv:2311.12770): each
-block weighs its features by an odd function of what its convolutions found, which needs no
-parameters. Parameters of the trunk have SPAN's names, so that its published weights begin a
-network of 48 features and 6 blocks. Added to it are:
+The trunk is SPAN's in its merged form (Wan et al., CVPR Workshops 2024, arXiv:2311.12770): each
+block weights its features by an odd function of its convolutions' output, which needs no
+parameters. Parameters of the trunk have SPAN's names, so that its published weights can initialise
+a network of 48 features and 6 blocks. Added to it are:
 
 - *looks* between blocks: mean and maximum of small windows, two 3x3 convolutions over these, and
-  their answer repeated to weigh the features, as SMFANet's do (Zheng et al., ECCV 2024). At a
-  quarter of the size a convolution costs a sixteenth and sees four times as far, and no farther:
+  their output repeated to weight the features, as in SMFANet (Zheng et al., ECCV 2024). At a
+  quarter of the size a convolution costs a sixteenth and sees four times as far, but no farther:
   windows lie on the frame's own grid, so that tiles equal the whole;
-- *refinements* before the last convolution, residual blocks as those of EDSR;
-- a *folded* input: 2x2 pixels become one of four times the channels, for x2 at the price of x4.
+- *refinements* before the last convolution, residual blocks like EDSR's;
+- a *folded* input: 2x2 pixels become one of four times the channels, for x2 at the cost of x4.
 
-Looks and refinements begin at nearly nothing: a network that begins from weights without them
-answers as that one does.
+Looks and refinements are initially almost the identity: a network started from weights without
+them has the same output.
 
-The *residual* form is for fresh weights: its gates lie between 0.5 and 1.5 in place of -0.5 and
-0.5, so that a block that finds nothing hands its features on, and the picture is added to the
-answer by a gather, which stays in fp32 where convolutions run in bf16.
+The *residual* form is for training from scratch: its gates lie between 0.5 and 1.5 instead of -0.5
+and 0.5, so that a block with zero output passes its features on, and the picture is added to the
+output by a gather, which stays in fp32 when convolutions run in bf16.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from superres.layers import receptive_field
 from superres.layers.config import NetworkConfig
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
-_RANGE = 255.0  # of the centred input; SPAN's gates are made for features of that size
+_RANGE = 255.0  # of the centred input; SPAN's gates are designed for features of that range
 _RESIDUAL_RANGE = 16.0  # likewise of the residual form, whose features are not halved by each gate
-_QUIETER = 0.1  # of the last convolution of a block that hands its features on
-_QUIET = 0.01  # gain of the last convolution of what is added to a trunk
+_QUIETER = 0.1  # gain of the last convolution of a residual block
+_QUIET = 0.01  # gain of the last convolution of looks and refinements
 
 
 class GatedConfig(NetworkConfig):
@@ -43,12 +43,11 @@ class GatedConfig(NetworkConfig):
     Attributes:
         features: Channels of the body.
         blocks: Blocks of three convolutions.
-        looks: Looks at the surroundings, spread evenly over the gaps between blocks.
+        looks: Looks, spread evenly over the gaps between blocks.
         pooled: Edge of a look's windows, in pixels of the body.
         refinements: Residual blocks of two convolutions before the last one.
-        fold: Edge of the squares of input pixels that are taken together; 1 takes them one by one.
-        residual: Blocks hand on what they are given, and the network the picture; not for weights
-            of SPAN.
+        fold: Edge of the squares of input pixels folded into one; 1 folds nothing.
+        residual: Blocks add their input, and the network the picture; not for weights of SPAN.
     """
 
     features: int = Field(default=48, ge=1)
@@ -67,12 +66,12 @@ class GatedConfig(NetworkConfig):
 
     @property
     def looks_after(self) -> tuple[int, ...]:
-        """The numbers of the blocks, from 1 on, that a look comes after."""
+        """The numbers of the blocks, from 1 on, that are followed by a look."""
         return tuple(self.blocks * n // (self.looks + 1) for n in range(1, self.looks + 1))
 
     @property
     def halo(self) -> int:
-        """The longest path's: convolutions, and looks at the size of their windows."""
+        """That of the longest path: convolutions, and looks at the size of their windows."""
         look = (
             receptive_field.pooling(self.pooled),
             receptive_field.convolution(2),
@@ -97,7 +96,7 @@ class GatedConfig(NetworkConfig):
         return self.multiple_of
 
     def build(self) -> Gated:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Gated(self)
 
 
@@ -106,7 +105,7 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class _Block(nn.Module):
-    """Three convolutions, gated by an odd function of what they found."""
+    """Three convolutions, gated by an odd function of their output."""
 
     def __init__(self, features: int, *, residual: bool) -> None:
         super().__init__()
@@ -119,14 +118,14 @@ class _Block(nn.Module):
                 self.c3_r.weight.mul_(_QUIETER)
 
     def forward(self, f_BFHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the block makes of (B, F, H, W), and what its first convolution found."""
+        """Return the block's output for (B, F, H, W), and its first convolution's."""
         early_BFHW = functional.silu(self.c1_r(f_BFHW))
         late_BFHW = self.c3_r(functional.silu(self.c2_r(early_BFHW)))
         return (late_BFHW + f_BFHW) * (torch.sigmoid(late_BFHW) + self.middle), early_BFHW
 
 
 class _Look(nn.Module):
-    """Weighs features by what lies around them, at a fraction of the size."""
+    """Weights features by their surroundings, at a fraction of the size."""
 
     def __init__(self, features: int, pooled: int) -> None:
         super().__init__()
@@ -138,7 +137,7 @@ class _Look(nn.Module):
             torch.as_tensor(self.weigh.bias).zero_()
 
     def forward(self, f_BFHW: Tensor) -> Tensor:
-        """Weigh (B, F, H, W), of whole windows; same shape out."""
+        """Weight (B, F, H, W) of whole windows; same shape out."""
         mean_BFhw = functional.avg_pool2d(f_BFHW, self.pooled)
         most_BFhw = functional.max_pool2d(f_BFHW, self.pooled)
         found_BFhw = functional.silu(self.gather(torch.cat((mean_BFhw, most_BFhw), 1)))
@@ -177,7 +176,7 @@ class Gated(nn.Module):
         repeated = torch.arange(channels).repeat_interleave(config.scale**2)
         self.register_buffer("repeated", repeated, persistent=False)
         self.conv_1 = _convolution(channels * fold**2, features)
-        for number in range(1, config.blocks + 1):  # SPAN's names are not a list's
+        for number in range(1, config.blocks + 1):  # SPAN's names do not fit a ModuleList
             self.add_module(f"block_{number}", _Block(features, residual=config.residual))
         self.looks = nn.ModuleList(_Look(features, config.pooled) for _ in config.looks_after)
         self.conv_cat = nn.Conv2d(4 * features, features, 1)

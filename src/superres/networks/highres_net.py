@@ -1,16 +1,16 @@
-"""HighRes-net: views fused two by two, recursively, with one set of weights.
+"""HighRes-net: views fused pairwise and recursively with shared weights.
 
 Deudon et al., "HighRes-net: Recursive Fusion for Multi-Frame Super-Resolution of Satellite
 Imagery", 2020, arXiv:2002.06460: each view is encoded together with a reference, pairs are fused
-until one is left, and that one is decoded. It is here to be compared with. Departures from it:
+until one is left, which is decoded. It serves for comparison. Departures from it:
 
-- The reference is the burst's first frame, not the median of the views, and it is a view itself.
-- Frames come aligned (`layers.sequences`), in place of a network that registers the output; their
-  offsets and masks are channels of the encoder's input.
+- The reference is the burst's first frame, not the median of the views, and is also a view.
+- Frames are aligned beforehand (`layers.sequences`), instead of by a network that registers the
+  output; their offsets and masks are channels of the encoder's input.
 - Neighbours are fused, not the first half with the second, so that views can be read one by one
-  and only log2 of them are kept. A view without a partner goes on to the next round, so that odd
-  numbers lose none; the authors pad to a power of two with views that count for nothing.
-- What a fusion adds to the first of a pair is weighted by the mask of the second, pixel by pixel.
+  and only log2 of them are kept. A view without a partner passes on to the next round, so that odd
+  numbers lose none; the authors pad to a power of two with views of zero weight.
+- The second view's contribution to a fusion is weighted by its mask, pixel by pixel.
 - The decoder is a pixel shuffle over the reference, upsampled by bicubic.
 """
 
@@ -32,7 +32,7 @@ from superres.layers.graphs import Graph, InputKind, burst_graphs
 from superres.layers.initialisation import QUIET, init_rectified
 
 _View = tuple[Tensor, Tensor]  # features (B, F, H, W), and the mask (B, 1, H, W)
-_PRELU = 0.25  # torch's slope of a fresh nn.PReLU
+_PRELU = 0.25  # torch's initial slope of nn.PReLU
 
 
 class HighresNetConfig(NetworkConfig):
@@ -41,7 +41,7 @@ class HighresNetConfig(NetworkConfig):
     Attributes:
         features: Channels of an encoded view.
         blocks: Residual blocks of the encoder.
-        most: Most frames of a burst; each doubling is one more fusion, and more halo.
+        most: Maximum frames of a burst; each doubling adds a fusion and halo.
     """
 
     features: int = 64
@@ -50,22 +50,22 @@ class HighresNetConfig(NetworkConfig):
 
     @property
     def input(self) -> InputKind:
-        """It takes bursts."""
+        """The kind of input: bursts."""
         return "burst"
 
     @property
     def states(self) -> dict[str, int]:
-        """Views that wait for a partner, by how often they were fused; see `HighresNet.step`."""
+        """Views that wait for a partner, by their number of fusions; see `HighresNet.step`."""
         return {"waiting": self.most.bit_length() * (self.features + 2)}
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
-        """A step for each frame, and the end."""
+        """A step for each frame, and the decoder."""
         return burst_graphs(self.channels, self.scale, self.states)
 
     @property
     def halo(self) -> int:
-        """Encoder, three convolutions for each round of fusions, and the last one."""
+        """The encoder, three convolutions for each round of fusions, and the last one."""
         rounds = math.ceil(math.log2(self.most))
         network = (
             receptive_field.convolution(2 + 2 * self.blocks + 3 * rounds + 1),
@@ -121,11 +121,11 @@ class HighresNet(nn.Module):
         init_rectified(self.tail, gain=QUIET)
 
     def forward(self, x_BTXHW: Tensor) -> Tensor:
-        """Make (B, C, scale*H, scale*W), unclamped, of a burst (B, T, C + 3, H, W)."""
+        """Fuse a burst (B, T, C + 3, H, W) into (B, C, scale*H, scale*W), unclamped."""
         return self.fuse(x_BTXHW.unbind(1))
 
     def fuse(self, frames: Iterable[Tensor]) -> Tensor:
-        """Do what `forward` does with frames (B, C + 3, H, W), requested one by one.
+        """Fuse as `forward` does, from frames (B, C + 3, H, W) requested one by one.
 
         Raises:
             ArgumentError: The burst has more frames than the network was made for.
@@ -144,7 +144,7 @@ class HighresNet(nn.Module):
             reference: (B, C + 3, H, W).
             frame: (B, C + 3, H, W).
             states: One, (B, levels * (F + 2), H, W): for each level the features of a view, its
-                mask, and 1 if there is one; all 0 before the first step.
+                mask, and 1 if the level has one; all 0 before the first step.
 
         Raises:
             ArgumentError: The burst has more frames than the network was made for.
@@ -154,19 +154,18 @@ class HighresNet(nn.Module):
         return (self._packed(waiting),)
 
     def finish(self, reference: Tensor, *states: Tensor) -> Tensor:
-        """Return the picture (B, C, scale*H, scale*W) that reference and state make."""
+        """Return the picture (B, C, scale*H, scale*W) decoded from reference and state."""
         return self._decoded(reference, self._unpacked(*states) or self._begin(reference))
 
     def _begin(self, reference: Tensor) -> list[_View | None]:
-        """Return the views that wait before the first frame: the reference.
+        """Return the views that wait before the first frame: only the reference.
 
-        Views stand by how often they were fused, like the digits of a binary number that counts
-        them.
+        Views are indexed by their number of fusions, like the digits of a binary counter.
         """
         return [self._encoded(reference, reference)]
 
     def _decoded(self, reference: Tensor, waiting: list[_View | None]) -> Tensor:
-        """Fuse all views that are left, and make the picture of them."""
+        """Fuse all remaining views, and decode the picture."""
         left = [view for view in waiting if view is not None]
         fused = left[0]
         for view in left[1:]:
@@ -186,7 +185,7 @@ class HighresNet(nn.Module):
         return torch.cat((*levels, like.new_zeros((len(like), missing, *like.shape[2:]))), 1)
 
     def _unpacked(self, state_BWHW: Tensor) -> list[_View | None]:
-        """Return the views that a tensor holds, none at all before the first step."""
+        """Return the views in a tensor; none before the first step."""
         found: list[_View | None] = [
             (level[:, :-2], level[:, -2:-1]) if bool(level[0, -1, 0, 0]) else None
             for level in torch.split(state_BWHW, self._level, 1)
@@ -201,7 +200,7 @@ class HighresNet(nn.Module):
         return self.encode(seen), valid_B1HW
 
     def _add(self, waiting: list[_View | None], view: _View) -> None:
-        """Let a view wait, after fusing it with each that was fused as often as itself."""
+        """Add a waiting view, after fusing it with each of the same number of fusions."""
         seen = sum(2**place for place, partner in enumerate(waiting) if partner is not None)
         if seen >= self.most:
             raise ArgumentError(

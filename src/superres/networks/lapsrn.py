@@ -1,9 +1,9 @@
-"""LapSRN: a pyramid that doubles the picture level by level and adds learnt detail at each.
+"""LapSRN: a pyramid that doubles the picture at each level and adds learnt detail.
 
 Lai et al., CVPR 2017, arXiv:1704.03915. As in the authors' code, features are upscaled by 3x3 and
-the picture by 4x4 transposed convolutions, the latter begun as bilinear and learnt. Departs from
-it: RGB, where the paper trains luma alone, so that each colour is upscaled by a kernel of its own;
-ten convolutions a level at scale 8 too, where the paper has five.
+the picture by 4x4 transposed convolutions, the latter learnt and initially bilinear. Departs from
+it: RGB, where the paper trains luma alone, so that each colour is upscaled by its own kernel; ten
+convolutions per level also at scale 8, where the paper has five.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LapsrnConfig(NetworkConfig):
 
 
 class _Level(nn.Module):
-    """Doubles features and picture, and adds to the picture what the features tell."""
+    """Doubles features and picture, and adds detail from the features to the picture."""
 
     def __init__(self, config: LapsrnConfig) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Lapsrn(nn.Module):
         return self.outputs(x_BCHW)[-1]
 
     def outputs(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:
-        """Return the picture of each level: 2, 4, ... and at last scale times as large."""
+        """Return the picture of each level: 2, 4, ... and finally scale times as large."""
         f_BFHW = self.head(x_BCHW)
         pictures: list[Tensor] = []
         for level in self.levels:
@@ -112,6 +112,6 @@ class Lapsrn(nn.Module):
 
 
 def _bilinear() -> Tensor:
-    """Return the (4, 4) weights with which an input pixel spreads over output pixels."""
+    """Return the (4, 4) weights of an input pixel in the output pixels."""
     axis = torch.tensor([0.25, 0.75, 0.75, 0.25])
     return torch.outer(axis, axis)

@@ -38,7 +38,7 @@ class LeanConfig(NetworkConfig):
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(x))), begun near the identity so that no warm-up is lost on it."""
+    """x + conv(relu(conv(x))), initialised near the identity, which saves warm-up."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Lean(nn.Module):
         """Upscale (B, C, H, W) in [0, 1] to (B, C, scale*H, scale*W), unclamped."""
         f_BFHW = self.head(x_BCHW)
         f_BFHW = f_BFHW + self.body(f_BFHW)
-        # A gather, not a convolution: it stays in fp32 where convolutions run in bf16, so that the
+        # A gather, not a convolution: it stays in fp32 when convolutions run in bf16, so that the
         # picture itself is never rounded to bf16's 8 bits; only the learnt difference is.
         repeated_BCHW = x_BCHW.index_select(1, self.repeated)
         return functional.pixel_shuffle(self.tail(f_BFHW) + repeated_BCHW, self.scale)

@@ -1,10 +1,10 @@
-"""MSRResNet: SRResNet without normalisation and over bilinear, the field's common ancestor.
+"""MSRResNet: SRResNet without normalisation, over bilinear upsampling.
 
 Wang et al., ECCV Workshops 2018, arXiv:1809.00219 (the PSNR-oriented baseline of ESRGAN), after
 Ledig et al., CVPR 2017, arXiv:1609.04802. Module names follow BasicSR's checkpoints. Older ones
-say `recon_trunk` for `body` and `HRconv` for `conv_hr`. Departs from them: fresh weights are small
-in the body and the last layer alone, not everywhere, or a short run ends before a signal comes
-through.
+say `recon_trunk` for `body` and `HRconv` for `conv_hr`. Departs from them: initial weights are
+small only in the body and the last layer, not everywhere, or a short run ends before the signal
+has passed through.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from superres.layers.initialisation import QUIET, init_rectified
 from superres.layers.scale_steps import scale_steps
 
 _SLOPE = 0.1  # of the rectifiers outside the body, below 0
-_START = 0.1  # gain of the residual blocks' fresh weights, as in ESRGAN's training
+_START = 0.1  # gain of the residual blocks' initial weights, as in ESRGAN's training
 
 
 class MsrresnetConfig(NetworkConfig):

@@ -5,11 +5,11 @@ the mean colour as weights too; here it is a constant, and pixels are in [0, 1],
 Departs from the paper as some of the community's checkpoints do: no mean colour, and an input that
 is folded, pixels into channels, so that the body runs at a half or a quarter of its edge.
 
-No halo makes tiles equal the whole frame: each of the 200 blocks pools over all pixels it is given.
-Pooled over a tile the weights of channels are those of its content, as they were of a patch's in
-training, which is no worse (Chu et al., ECCV 2022, arXiv:2112.04491). The halo bounds what the
-convolutions miss beyond the tile. They reach some 400 px, but with fresh weights what they miss is
-lost in the differences of the means (3e-4 of the range) 16 px from a cut.
+No halo makes tiles equal the whole frame: each of the 200 blocks pools over all its input pixels.
+Pooled over a tile, the weights of channels reflect its content, as they did a patch's in training,
+which is no worse (Chu et al., ECCV 2022, arXiv:2112.04491). The halo bounds what the convolutions
+miss beyond the tile. They reach some 400 px, but with untrained weights what they miss is less than
+the differences of the means (3e-4 of the range) 16 px from a cut.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from superres.layers.scale_steps import scale_steps
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 _ENOUGH = 32  # the halo, in input pixels
-_OPEN = 0.1  # bias before a rectifier of few channels; means are small, and it must not begin shut
+_OPEN = 0.1  # initial bias before a rectifier of few channels, or small means would leave it dead
 
 
 class RcanConfig(NetworkConfig):
@@ -31,7 +31,7 @@ class RcanConfig(NetworkConfig):
 
     Attributes:
         features: Channels of the body.
-        groups: Groups of blocks, each with a skip of its own.
+        groups: Groups of blocks, each with its own skip.
         blocks: Blocks of two convolutions in a group.
         reduction: Channels over those that the weighing goes through.
         centred: Whether DIV2K's mean colour is taken off before the network, and added after it.
@@ -67,7 +67,7 @@ class RcanConfig(NetworkConfig):
 
 
 class _ChannelAttention(nn.Module):
-    """Weighs each channel between 0 and 1 by the means of all."""
+    """Weights each channel between 0 and 1 by the means of all."""
 
     def __init__(self, features: int, reduction: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class _ChannelAttention(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Adds what its body makes; blocks and groups are of this kind."""
+    """Adds its body's output to its input; used for blocks and groups."""
 
     def __init__(self, *body: nn.Module) -> None:
         super().__init__()

@@ -1,16 +1,16 @@
 """RRDBNet: residual-in-residual dense blocks, then nearest upsampling steps with convolutions.
 
 Wang et al., ECCV Workshops 2018, arXiv:1809.00219 (ESRGAN); Wang et al., ICCV Workshops 2021,
-arXiv:2107.10833 (Real-ESRGAN), from which come the scales 2 and 1: the input's pixels are moved
+arXiv:2107.10833 (Real-ESRGAN), the source of the scales 2 and 1: the input's pixels are moved
 into channels, and the network of scale 4 does the rest. Module names follow Real-ESRGAN's
 checkpoints. Departs from them: scale 3 is one step by 3, as in the community's checkpoints; up to
 four doublings (x16). `plus` are the two further paths in each dense block of ESRGAN+ (Rakotonirina
 and Rasoanaivo, ICASSP 2020, arXiv:2001.08073), whose noise in training is left out.
 
 The full receptive field (349 px with 23 blocks) would leave no room for tiles, so the halo of deep
-networks is cut to 32 px. Each block adds a fifth of what it finds, each dense block in it a fifth
-again, and what is far away has to pass many of them: in networks of fresh weights, also with gains
-up to five times as large, what lies 12 px beyond a cut differs by less than 1e-6. Real-ESRGAN's own
+networks is limited to 32 px. Each block adds a fifth of its output, each dense block in it a fifth
+again, and distant pixels act only through many of them: in untrained networks, also with gains up
+to five times as large, the output 12 px from a cut differs by less than 1e-6. Real-ESRGAN's own
 tiles overlap by 10 px.
 """
 
@@ -28,10 +28,10 @@ from superres.layers.initialisation import init_rectified
 from superres.layers.receptive_field import convolution, halo, pooling, repetition
 
 _SLOPE = 0.2  # of the leaky rectifiers
-_BRANCH = 0.2  # factor on what a dense block and what a block of three adds
+_BRANCH = 0.2  # factor on the branches of dense blocks and of blocks of three
 _DENSE = 5  # convolutions of a dense block
-_START = 0.1  # gain of their fresh weights, as ESRGAN has it
-_ENOUGH = 32  # what the halo is cut to, in pixels of the body
+_START = 0.1  # gain of their initial weights, as in ESRGAN
+_ENOUGH = 32  # limit of the halo, in pixels of the body
 
 
 class RrdbConfig(NetworkConfig):
@@ -65,7 +65,7 @@ class RrdbConfig(NetworkConfig):
 
     @property
     def reach(self) -> int:
-        """Input pixels that an output pixel really sees on each side."""
+        """The receptive field's true radius, in input pixels."""
         ups = [
             layer for factor in self.scale_steps for layer in (repetition(factor), convolution(1))
         ]
@@ -75,19 +75,19 @@ class RrdbConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """The reach, cut to what counts; see the module's docstring."""
+        """The radius, limited as the module's docstring explains."""
         return min(self.reach, _ENOUGH * self.multiple_of)
 
     @property
     def exact_halo(self) -> bool:
-        """Whether nothing was cut off."""
+        """Whether the halo is the whole radius."""
         return self.halo == self.reach
 
     def build(self) -> Rrdb:
         """Return the network with initial weights.
 
         Raises:
-            ArgumentError: The scale is neither 3 nor a power of two that the doublings reach.
+            ArgumentError: The scale is neither 3 nor a power of two within the doublings.
         """
         reached = sorted({3, *(2**n for n in range(self.doublings + 1))})
         check_network_scale(f"rrdb with {self.doublings} doublings", self.scale, tuple(reached))

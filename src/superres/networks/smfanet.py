@@ -2,12 +2,12 @@
 
 Zheng et al., ECCV 2024. The default is the authors' small network, `SMFANET_PLUS` the larger one.
 Module names follow the authors' checkpoints. Adaptive pooling and its upsampling are written as
-pooling at every pixel and gathers, which every runtime has at open sizes; the places are integers,
-so that runtimes agree on them at every size.
+pooling at every pixel and gathers, which every runtime supports at dynamic sizes; the positions are
+integers, so that runtimes agree on them at every size.
 
-No halo makes tiles equal the whole frame: each block takes the variance of all pixels it is given
+No halo makes tiles equal the whole frame: each block takes the variance of all its input pixels
 and pools them over windows that depend on the frame's size. The halo bounds what the convolutions
-miss, which see two windows far; docs/networks.md has what is left.
+miss, which see two windows far; docs/networks.md has the remaining difference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from superres.layers.config import NetworkConfig
 
-_WINDOW = 8  # pixels of a frame to one pooled pixel, along each axis
+_WINDOW = 8  # frame pixels per pooled pixel along each axis
 _ENOUGH = 32  # the halo, in input pixels
 
 
@@ -36,7 +36,7 @@ class SmfanetConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """What is enough in practice; see the module's docstring."""
+        """Enough in practice; see the module's docstring."""
         return _ENOUGH
 
     @property
@@ -50,7 +50,7 @@ class SmfanetConfig(NetworkConfig):
         return _WINDOW
 
     def build(self) -> Smfanet:
-        """Return the network with fresh weights."""
+        """Return the network with initial weights."""
         return Smfanet(self)
 
 
@@ -58,7 +58,7 @@ SMFANET_PLUS = {"features": 48, "blocks": 12}
 
 
 class _LocalDetail(nn.Module):
-    """Each feature's own 3x3 neighbourhood, and all features of a pixel after it."""
+    """A depthwise 3x3 convolution, followed by pointwise ones."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _LocalDetail(nn.Module):
 
 
 class _Aggregation(nn.Module):
-    """Features weighed by their surroundings and by the frame's variance, and local detail."""
+    """Features weighted by their surroundings and the frame's variance, plus local detail."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class _Aggregation(nn.Module):
 
 
 class _Perceptron(nn.Module):
-    """Widens each pixel's features, mixes a quarter of them with their neighbours, narrows them."""
+    """Expands each pixel's features, convolves a quarter of them 3x3, and projects them back."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -142,17 +142,17 @@ class Smfanet(nn.Module):
 
 
 def pooled(f_BFHW: Tensor) -> Tensor:
-    """Return the maxima of windows that share a frame out among (H // 8, W // 8) pixels.
+    """Return the maxima (H // 8, W // 8) of windows that cover a frame.
 
-    What torch's `adaptive_max_pool2d` does. Windows have 8 to 15 pixels, so that each is covered by
-    the 8 at its beginning and the 8 at its end.
+    Equals torch's `adaptive_max_pool2d`. Windows have 8 to 15 pixels, so that the first 8 and the
+    last 8 cover each.
     """
     for axis in (2, 3):
         length = f_BFHW.shape[axis]
         count = length // _WINDOW
         window = torch.arange(count, device=f_BFHW.device)
         first = window * length // count
-        # Where the last 8 begin, rounded up without the negative numbers that runtimes differ on.
+        # Start of the last 8, rounded up without negative numbers, on which runtimes differ.
         last = ((window + 1) * length + count - 1) // count - _WINDOW
         edges = (_WINDOW, 1) if axis == 2 else (1, _WINDOW)
         maxima = functional.max_pool2d(f_BFHW, edges, stride=1)
@@ -161,7 +161,7 @@ def pooled(f_BFHW: Tensor) -> Tensor:
 
 
 def repeated_to(f_BFhw: Tensor, like_BFHW: Tensor) -> Tensor:
-    """Repeat pixels until a frame is as large as another one."""
+    """Repeat pixels until a frame is as large as another."""
     for axis in (2, 3):
         few, many = f_BFhw.shape[axis], like_BFHW.shape[axis]
         place = torch.arange(many, device=f_BFhw.device) * few // many

@@ -1,13 +1,14 @@
-"""SPAN: six blocks with a parameter-free gate, of convolutions reparameterised in training.
+"""SPAN: six blocks with a parameter-free gate, and convolutions reparameterised in training.
 
 Wan et al., CVPR Workshops 2024, arXiv:2311.12770. Module names follow the authors' checkpoints
 (their `eval_conv` is what `for_inference` computes, and is not stored). Departs from their code:
 
-- A widened convolution is merged into one 3x3 before it is applied, in training too (as in Hu et
+- A widened convolution is merged into one 3x3 before it is applied, also in training (as in Hu et
   al., CVPR 2022, arXiv:2204.00826): the same function of the same parameters at a quarter of the
-  arithmetic. It holds at the border too, because the authors pad the input of the first 1x1 and
-  not that of the 3x3: what stands outside is the 1x1's bias, as it is everywhere inside.
-- The last convolution begins small and at the mean colour, so that training begins near a picture.
+  arithmetic. This is exact at the border too, because the authors pad the input of the first 1x1
+  and not that of the 3x3: the padding then holds the 1x1's bias, as the merged bias assumes.
+- The last convolution is initialised small and at the mean colour, so that training starts near a
+  picture.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch.nn import functional
 from superres.layers.config import NetworkConfig
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
-_RANGE = 255.0  # of the centred input; the gates are made for features of that size
+_RANGE = 255.0  # of the centred input; the gates are designed for features of that range
 _GAIN = 2  # how much wider a convolution is in training
 
 
@@ -31,9 +32,10 @@ class SpanConfig(NetworkConfig):
 
     Attributes:
         features: Channels of the body; the paper has 48 and 52.
-        centred: The input is taken less DIV2K's mean colour, times 255, as the authors do. Some
-            of the community's models do neither (their checkpoints carry a key `no_norm`).
-        fused: Plain 3x3 convolutions, as `for_inference` makes them of a trained network.
+        centred: DIV2K's mean colour is subtracted from the input, which is then multiplied by
+            255, as the authors do. Some of the community's models do neither (their checkpoints
+            carry a key `no_norm`).
+        fused: Plain 3x3 convolutions, into which `for_inference` merges a trained network.
     """
 
     features: int = 48
@@ -51,7 +53,7 @@ class SpanConfig(NetworkConfig):
 
 
 class _Widened(nn.Module):
-    """A 3x3 convolution kept as 1x1, 3x3, 1x1 with more channels between, and a 1x1 beside them."""
+    """A 3x3 convolution stored as 1x1, 3x3, 1x1 with more channels, and a parallel 1x1."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -63,7 +65,7 @@ class _Widened(nn.Module):
         )
 
     def merged(self) -> tuple[Tensor, Tensor]:
-        """Return weight and bias of the one 3x3 convolution that does the same."""
+        """Return weight and bias of the equivalent 3x3 convolution."""
         widen, mix, narrow = (self.get_parameter(f"conv.{n}.weight") for n in range(3))
         widen_bias, mix_bias, narrow_bias = (self.get_parameter(f"conv.{n}.bias") for n in range(3))
         widen, narrow = widen[:, :, 0, 0], narrow[:, :, 0, 0]
@@ -84,7 +86,7 @@ def _convolution(inputs: int, outputs: int, config: SpanConfig) -> nn.Module:
 
 
 class _Block(nn.Module):
-    """Three convolutions, gated by an odd function of what they found."""
+    """Three convolutions, gated by an odd function of their output."""
 
     def __init__(self, config: SpanConfig) -> None:
         super().__init__()
@@ -93,9 +95,9 @@ class _Block(nn.Module):
         self.c3_r = _convolution(config.features, config.features, config)
 
     def forward(self, f_BFHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the block makes of (B, F, H, W), and what its first convolution found."""
-        # The authors' code hands on the feature before its activation, which then works in place:
-        # what their weights were trained with is the feature after it.
+        """Return the block's output for (B, F, H, W), and its first convolution's."""
+        # The authors' code returns the feature before its activation, which then works in place:
+        # their weights were trained with the feature after it.
         early_BFHW = functional.silu(self.c1_r(f_BFHW))
         late_BFHW = self.c3_r(functional.silu(self.c2_r(early_BFHW)))
         return (late_BFHW + f_BFHW) * (torch.sigmoid(late_BFHW) - 0.5), early_BFHW
@@ -142,9 +144,9 @@ class Span(nn.Module):
         return self.upsampler(self.conv_cat(joined_BFHW))
 
     def for_inference(self) -> Span:
-        """Return the same network with plain 3x3 convolutions, in the same number format and place.
+        """Return the same network with plain 3x3 convolutions, in its number format and device.
 
-        What was merged at every step is merged once: the answers differ by rounding alone.
+        The merge of every step is done once: the outputs differ only by rounding.
         """
         if self.config.fused:
             return self
@@ -152,7 +154,7 @@ class Span(nn.Module):
         kept = fused.state_dict().keys()
         weights = {key: value for key, value in self.state_dict().items() if key in kept}
         with torch.no_grad():
-            # torch leaves the type of what it yields open.
+            # torch does not type its items.
             layers = cast("Iterable[tuple[str, nn.Module]]", self.named_modules())
             for name, layer in layers:
                 if isinstance(layer, _Widened):

@@ -1,8 +1,8 @@
 """SRCNN: bicubic upsampling, then three convolutions at the large size.
 
 Dong et al., TPAMI 2016, arXiv:1501.00092, the 9-5-5 form of its tables (57 K parameters), on
-luma alone. Departs from it: the upsampling is part of the network, as a fixed convolution a phase,
-and each convolution goes on with the pixels of the edge, as the authors' test code does.
+luma alone. Departs from it: the upsampling is part of the network, as a fixed convolution per
+phase, and each convolution replicates the edge's pixels, as the authors' test code does.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""SRDenseNet: dense blocks at the small size, all their features joined, then deconvolutions.
+"""SRDenseNet: dense blocks at the small size, their features concatenated, then deconvolutions.
 
 Tong et al., ICCV 2017, "Image Super-Resolution Using Dense Skip Connections", the form that the
-paper calls All. Departs from it: RGB, where the paper trains luma alone. Where the paper leaves the
-wiring open, a block's layers see the block's own features, the first of them its input, which is
-the features that the block before made; it has 2.1 M parameters then on luma, and 2.0 M in the
+paper calls All. Departs from it: RGB, where the paper trains luma alone. Where the paper does not
+specify the wiring, a block's layers see the block's own features, the first of them its input,
+which is the previous block's features; it then has 2.1 M parameters on luma, and 2.0 M in the
 field's tables.
 """
 
@@ -19,7 +19,7 @@ from superres.layers.deconvolution import deconvolution
 from superres.layers.initialisation import init_rectified
 from superres.layers.scale_steps import scale_steps
 
-_SCALES = (1, 2, 3, 4, 8)  # their stages are at most 3, the deconvolutions' kernel size
+_SCALES = (1, 2, 3, 4, 8)  # steps of at most 3, the deconvolutions' kernel size
 _KERNEL = 3
 
 
@@ -30,7 +30,7 @@ class SrdensenetConfig(NetworkConfig):
         growth: Channels that each layer of a block adds, and those of the first convolution.
         blocks: Dense blocks.
         layers: Convolutions in a block.
-        bottleneck: Channels that the joined features are brought down to.
+        bottleneck: Channels to which the concatenated features are reduced.
     """
 
     growth: int = 16
@@ -59,7 +59,7 @@ class SrdensenetConfig(NetworkConfig):
 
 
 class _DenseBlock(nn.Module):
-    """Layers that each see all features made before in the block; gives all of them."""
+    """Layers that each see all earlier features of the block; returns all of them."""
 
     def __init__(self, features: int, growth: int, layers: int) -> None:
         super().__init__()

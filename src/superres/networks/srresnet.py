@@ -1,8 +1,8 @@
 """SRResNet: residual blocks with normalisation at the small size; SRGAN's generator.
 
-Ledig et al., CVPR 2017, arXiv:1609.04802. Departs from it: the answer is meant in [0, 1], where the
-paper's is in [-1, 1]; convolutions before a normalisation have no bias, which it would take away.
-`msrresnet` is the modification without normalisation that is in wide use.
+Ledig et al., CVPR 2017, arXiv:1609.04802. Departs from it: the output's range is [0, 1], the
+paper's [-1, 1]; convolutions before a normalisation have no bias, which it would cancel.
+`msrresnet` is the widely used modification without normalisation.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""SwinIR: groups of attention blocks within windows, every second one shifted by half a window.
+"""SwinIR: groups of blocks with attention in windows, every second shifted by half a window.
 
 Liang et al., ICCV Workshops 2021, arXiv:2108.10257, over Liu et al., ICCV 2021, arXiv:2103.14030
 (Swin). The default is the classical network, `SWINIR_LIGHT` the light one, `SWINIR_REAL` and
 `SWINIR_REAL_LARGE` those for real pictures. Module names follow the authors' checkpoints, whose
-index and mask tables are computed here and are not stored. Departs from their code: no random
-dropping of blocks in training; frames are multiples of the window.
+index and mask tables are computed here and are not stored. Departs from their code: no stochastic
+depth in training; frames are multiples of the window.
 
-Tiles do not equal the whole frame: each block hands what it sees half a window on, so 36 of them
-reach some 150 px. Tiles begin on the whole frame's window grid, so that a pixel's window holds the
-same pixels; the halo of 4 windows bounds what seeps in from the tile's edge, where shifted windows
-are cut. In the light network with fresh weights that is 1e-6 of the range after 16 px; with linear
+Tiles do not equal the whole frame: each block extends the receptive field by half a window, so 36
+of them reach some 150 px. Tiles start on the whole frame's window grid, so that a pixel's window
+holds the same pixels; the halo of 4 windows bounds the effect of the tile's edge, where shifted
+windows are cut. In the untrained light network that is 1e-6 of the range after 16 px; with linear
 layers' weights seven times as large, 3e-5 after 32 px.
 """
 
@@ -30,9 +30,9 @@ from superres.layers.scale_steps import scale_steps
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 _ENOUGH = 4  # windows in the halo
 _BEFORE_UPSAMPLE = 64  # channels before upsampling in steps
-_REPEATED = (2, 4)  # scales that repeated pixels reach
-_SLOPE = 0.2  # of rectifiers in bottlenecks and around repeated pixels, as the authors have it
-_APART = -100.0  # added to the scores of pixels that only the cyclic shift made neighbours
+_REPEATED = (2, 4)  # scales possible by repeated pixels
+_SLOPE = 0.2  # of rectifiers in bottlenecks and around repeated pixels, as in the authors' code
+_APART = -100.0  # added to the scores of pixels that are neighbours only by the cyclic shift
 
 
 class SwinirConfig(NetworkConfig):
@@ -46,8 +46,8 @@ class SwinirConfig(NetworkConfig):
         widening: Channels inside a block's perceptron over those of the body.
         upsampler: How it upscales: `pixelshuffle` in steps with a convolution after them,
             `pixelshuffledirect` at once, or `nearest+conv` by repeating pixels, which leaves no
-            grid where a discriminator was at work.
-        residual: What ends each group and the body: `1conv`, or `3conv` through a bottleneck.
+            grid after adversarial training.
+        residual: The end of each group and of the body: `1conv`, or `3conv` with a bottleneck.
     """
 
     features: int = Field(default=180, ge=1)
@@ -60,7 +60,7 @@ class SwinirConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """What is enough in practice; see the module's docstring."""
+        """Enough in practice; see the module's docstring."""
         return _ENOUGH * self.window
 
     @property
@@ -82,7 +82,7 @@ class SwinirConfig(NetworkConfig):
         """Return the network with initial weights.
 
         Raises:
-            ArgumentError: The heads do not share the features out evenly, or pixels cannot be
+            ArgumentError: The heads do not divide the features evenly, or pixels cannot be
                 repeated for this scale.
         """
         if self.upsampler == "nearest+conv":
@@ -104,7 +104,7 @@ SWINIR_REAL_LARGE = {
 
 
 class _Attention(nn.Module):
-    """Attention of all pixels of a window to each other, by content and by relative place."""
+    """Attention among all pixels of a window, by content and by relative position."""
 
     places: Tensor
 
@@ -119,7 +119,7 @@ class _Attention(nn.Module):
         self.register_buffer("places", _relative_places(config.window), persistent=False)
 
     def forward(self, t_BNPF: Tensor, apart_NPP: Tensor | None) -> Tensor:
-        """Mix (batch, windows, pixels, features), with scores added for each pair or none."""
+        """Mix (batch, windows, pixels, features), with an optional score added for each pair."""
         qkv = self.qkv(t_BNPF).unflatten(-1, (3, self.heads, -1))
         query, key, value = qkv.permute(3, 0, 1, 4, 2, 5).unbind()  # (B, N, heads, P, F / heads)
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
@@ -180,7 +180,7 @@ class _Blocks(nn.Module):
 
 
 def _residual(config: SwinirConfig) -> nn.Module:
-    """Return what ends a group, and the body."""
+    """Return the layers at the end of a group and of the body."""
     features = config.features
     if config.residual == "1conv":
         return nn.Conv2d(features, features, 3, padding=1)
@@ -195,7 +195,7 @@ def _residual(config: SwinirConfig) -> nn.Module:
 
 
 class _Group(nn.Module):
-    """Blocks and convolutions, added to what went in."""
+    """Blocks and convolutions, added to their input."""
 
     def __init__(self, config: SwinirConfig, depth: int) -> None:
         super().__init__()
@@ -216,7 +216,7 @@ class Swinir(nn.Module):
         super().__init__()
         features, channels = config.features, config.channels
         self.window = config.window
-        # The authors' networks for grey frames take nothing off.
+        # The authors' networks for grey frames subtract no mean.
         mean = _DIV2K_MEAN if channels == 3 else (0.0,) * channels
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.conv_first = nn.Conv2d(channels, features, 3, padding=1)
@@ -291,7 +291,7 @@ def _joined(t_BNPF: Tensor, window: int, height: int, width: int) -> Tensor:
 
 
 def _apart(f_BFHW: Tensor, window: int) -> Tensor:
-    """Return the scores that keep pixels of a shifted window apart, (windows, pixels, pixels).
+    """Return the scores that separate pixels of a shifted window, (windows, pixels, pixels).
 
     The cyclic shift fills the last windows with rows and columns from the other side of the frame.
     """
@@ -305,7 +305,7 @@ def _apart(f_BFHW: Tensor, window: int) -> Tensor:
 
 
 def _relative_places(window: int) -> Tensor:
-    """Return for each pair of pixels of a window the row of the table that is theirs, (P, P)."""
+    """Return each pixel pair's row of the position table, (P, P)."""
     place = torch.arange(window)
     apart = place[:, None] - place[None, :] + window - 1
     rows, columns = apart[:, None, :, None], apart[None, :, None, :]

@@ -1,10 +1,10 @@
-"""U-Net: down by pooling, up by deconvolution, each size's features carried across; for teaching.
+"""U-Net: down by pooling, up by deconvolution, with skips at each size; for teaching.
 
 After Ronneberger et al., MICCAI 2015, arXiv:1505.04597, in the role of a generator (Isola et al.,
-CVPR 2017, arXiv:1611.07004). Tutorials feed it a picture of one fixed size that was upscaled
-before. Here it takes a small picture, pads its convolutions, has no normalisation, and a pixel
-shuffle upscales what it learns to add to bicubic upsampling. Its wide view costs more than
-it brings at this task: networks without pooling do better for the same work.
+CVPR 2017, arXiv:1611.07004). Tutorials feed it a picture of one fixed size, upscaled beforehand.
+Here it takes a small picture, pads its convolutions, has no normalisation, and a pixel shuffle
+upscales its residual, which is added to bicubic upsampling. Its large receptive field is not worth
+its cost at this task: networks without pooling do better for the same work.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class UnetConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """The way through the bottom, two convolutions at each size on the way down and up."""
+        """The path through the bottom: two convolutions at each size, down and up."""
         down = (receptive_field.convolution(2), receptive_field.pooling(2)) * self.depth
         up = (receptive_field.deconvolution(2, 2), receptive_field.convolution(2)) * self.depth
         path = (

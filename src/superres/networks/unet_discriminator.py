@@ -1,7 +1,7 @@
 """U-Net discriminator with spectral norms: a score for each pixel.
 
 Wang et al., ICCV Workshops 2021, arXiv:2107.10833 (Real-ESRGAN). Departs from its release: sizes
-that are not a multiple of 8 are upscaled to the size of what they are added to.
+that are not a multiple of 8 are upscaled to the size of the features they are added to.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class UnetDiscriminatorConfig(BaseModel):
 
     Attributes:
         channels: Channels of the pictures.
-        edge: Edge of the pictures in training, in pixels; any larger size works too.
+        edge: Edge of the pictures in training, in pixels; any larger size also works.
         features: Channels at full size; they double with each halving.
     """
 

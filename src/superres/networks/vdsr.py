@@ -1,8 +1,8 @@
 """VDSR: twenty 3x3 convolutions at the large size learn the residual of bicubic upsampling.
 
 Kim et al., CVPR 2016, arXiv:1511.04587. Departs from it: RGB, where the paper trains luma alone;
-one scale a network, where the paper mixes three; the upsampling is part of the network; the last
-layer begins near zero, for Adam, where the paper clips the gradients of a large SGD step.
+one scale per network, where the paper mixes three; the upsampling is part of the network; the last
+layer is initialised near zero, for Adam, where the paper clips the gradients of a large SGD step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class VdsrConfig(NetworkConfig):
 
     Attributes:
         features: Channels between the layers.
-        layers: Convolutions in all.
+        layers: Total number of convolutions.
     """
 
     features: int = 64
@@ -31,7 +31,7 @@ class VdsrConfig(NetworkConfig):
 
     @property
     def halo(self) -> int:
-        """One output pixel for each layer, and the bicubic reach from there."""
+        """One output pixel for each layer, and the bicubic kernel's radius."""
         path = (receptive_field.bicubic(self.scale), receptive_field.convolution(self.layers))
         return receptive_field.halo(path, scale=self.scale)
 

@@ -1,9 +1,9 @@
 """VGG-style discriminator: strided convolutions, two dense layers, a score for each picture.
 
 Ledig et al., CVPR 2017, arXiv:1609.04802 (SRGAN); Wang et al., ECCV Workshops 2018,
-arXiv:1809.00219 (ESRGAN), from which come the kernel of 4 that halves, the dense layer of 100 and
-512 channels as the most. Departs from them: spectral norms (arXiv:1802.05957) in place of batch
-normalisation, so that a score does not depend on what else is in the batch; the number of
+arXiv:1809.00219 (ESRGAN), the source of the kernel of 4 that halves, the dense layer of 100 and
+the maximum of 512 channels. Departs from them: spectral norms (arXiv:1802.05957) instead of batch
+normalisation, so that a score does not depend on the rest of the batch; the number of
 halvings follows from the picture's size (4 for SRGAN's 96 px, 5 for ESRGAN's 128, 6 for 256).
 """
 
@@ -19,7 +19,7 @@ from superres.networks.spectral import spectral_conv
 _SLOPE = 0.2  # of the leaky rectifiers
 _HIDDEN = 100
 _WIDEST = 8  # times `features`
-_SMALL_PX = 8  # edges below it are halved no more
+_SMALL_PX = 8  # smaller edges are not halved further
 
 
 class VggDiscriminatorConfig(BaseModel):
@@ -27,7 +27,7 @@ class VggDiscriminatorConfig(BaseModel):
 
     Attributes:
         channels: Channels of the pictures.
-        edge: Height and width of the pictures, in pixels; the network takes no others.
+        edge: Height and width of the pictures, in pixels; the network takes no other size.
         features: Channels at full size; they double with each halving, up to eight times as many.
     """
 
@@ -79,7 +79,7 @@ class VggDiscriminator(nn.Module):
         """
         if x_BCHW.shape[-2:] != (self.edge, self.edge):
             raise ArgumentError(
-                f"this discriminator judges pictures of {self.edge}×{self.edge} px, "
+                f"this discriminator takes pictures of {self.edge}×{self.edge} px, "
                 f"got {x_BCHW.shape[-2]}×{x_BCHW.shape[-1]}",
                 "build it for the patch size, or take the one named unet",
             )

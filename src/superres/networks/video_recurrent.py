@@ -1,20 +1,20 @@
 """Recurrent video network: each frame upscaled with the outputs of earlier ones.
 
 After Sajjadi, Vemulapalli and Brown, "Frame-Recurrent Video Super-Resolution", CVPR 2018,
-arXiv:1801.04590: the larger frame before is brought along by the flow and read at the small size,
-with its pixels dealt out among channels. So detail that several frames have shown is kept, and does
-not flicker. Departures from it:
+arXiv:1801.04590: the previous output is warped by the flow and read at the small size, with its
+pixels moved into channels. So detail seen in several frames is kept and does not flicker.
+Departures from it:
 
 - The flow is `motion`'s, which needs no weights, not a network's.
-- Features are brought along too, as in Chan et al., "BasicVSR", CVPR 2021, arXiv:2012.02181:
-  pixels alone do not say how well they are known. They go forward in time only.
-- Where the frame before, brought along, does not look like the frame, all history is taken away:
-  behind what moved there is none.
-- What is brought along is made to agree with the frame when it is downscaled again, by two rounds
-  of back-projection (Irani and Peleg, "Improving Resolution by Image Registration", CVGIP 1991).
-- What is made lies between Lean's answer to the frame alone and what was brought along, at a
-  learnt part of the way. Without history it is Lean's answer, and weights may start from a trained
-  Lean's. With it, it is classical super-resolution of many frames from the first step on.
+- Features are warped too, as in Chan et al., "BasicVSR", CVPR 2021, arXiv:2012.02181: pixels alone
+  do not carry their confidence. They are propagated forward in time only.
+- Where the warped previous frame differs from the current one, all history is removed: what a
+  moving object uncovers has none.
+- The warped output is made consistent with the frame by two rounds of back-projection (Irani and
+  Peleg, "Improving Resolution by Image Registration", CVGIP 1991).
+- The output is a blend, at a learnt ratio, of Lean's output for the frame alone and the warped
+  output. Without history it is Lean's output, and weights may start from a trained Lean's. With
+  history, it is classical multi-frame super-resolution from the first training step on.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from superres.layers.graphs import Graph, InputKind, video_graphs
 from superres.layers.motion import flow_between, places, upscale_flow, warp
 from superres.networks.lean import ResidualBlock
 
-_CONTRAST = 8.0  # brings differences of frames to the size of the other features
-_UNLIKE = 0.25  # mean difference of a pixel's surroundings at which history is worth nothing
+_CONTRAST = 8.0  # scales differences of frames to the range of the other features
+_UNLIKE = 0.25  # mean difference of a pixel's surroundings at which history has weight 0
 _ROUNDS = 2  # of back-projection
-_FIRST_PART = 0.85  # before the sigmoid: 0.7 of the way to what was brought along
+_FIRST_PART = 0.85  # before the sigmoid: a weight of 0.7 for the warped output
 
 
 class VideoRecurrentConfig(NetworkConfig):
@@ -46,8 +46,8 @@ class VideoRecurrentConfig(NetworkConfig):
     Attributes:
         features: Channels of the body; a multiple of 32 runs fastest.
         blocks: Residual blocks of the body; names and shapes are those of `lean`.
-        history_blocks: Residual blocks that look at the history.
-        memory: Channels that go from a frame to the next beside the larger frame.
+        history_blocks: Residual blocks for the history.
+        memory: Channels passed from a frame to the next besides the output.
     """
 
     features: int = 64
@@ -57,7 +57,7 @@ class VideoRecurrentConfig(NetworkConfig):
 
     @property
     def input(self) -> InputKind:
-        """It takes videos."""
+        """The kind of input: videos."""
         return "video"
 
     @property
@@ -72,7 +72,7 @@ class VideoRecurrentConfig(NetworkConfig):
 
     @property
     def aligned(self) -> int:
-        """Channels of what `restore` takes."""
+        """Channels of the input of `restore`."""
         return self.channels * (self.scale**2 + 2) + self.memory + 1
 
     def build(self) -> VideoRecurrent:
@@ -81,7 +81,7 @@ class VideoRecurrentConfig(NetworkConfig):
 
 
 class _History(nn.Module):
-    """How history joins the frame's features, and what goes on to the next frame."""
+    """The merging of history into the frame's features, and the memory for the next frame."""
 
     def __init__(self, config: VideoRecurrentConfig) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _History(nn.Module):
         self.join = nn.Conv2d(features, features, 3, padding=1, bias=False)
         self.part = nn.Conv2d(features, channels * config.scale**2, 3, padding=1)
         self.keep = nn.Conv2d(features, config.memory, 3, padding=1)
-        with torch.no_grad():  # without history it begins as a single-frame network, exactly
+        with torch.no_grad():  # without history it is initially exactly a single-frame network
             self.join.weight.zero_()
             self.part.weight.zero_()
             assert self.part.bias is not None
@@ -134,13 +134,13 @@ class VideoRecurrent(nn.Module):
                 with _exact(frame):
                     aligned = self.align(frame, *before)
             large, memory = self.restore(aligned)
-            # Autocast leaves some in bf16, which would lose places and shades.
+            # Autocast leaves some in bf16, which would lose precision of positions and values.
             before = frame, large.to(frame.dtype), memory.to(frame.dtype)
             made.append(before[1])
         return torch.stack(made, 1)[..., : self.scale * height, : self.scale * width]
 
     def begin(self, frame_BCHW: Tensor) -> Tensor:
-        """Return what `restore` takes for a frame without history."""
+        """Return the input of `restore` for a frame without history."""
         batch, channels, height, width = frame_BCHW.shape
         none = frame_BCHW.new_zeros((batch, self.aligned - channels, height, width))
         return torch.cat((frame_BCHW, none), 1)
@@ -148,18 +148,18 @@ class VideoRecurrent(nn.Module):
     def align(
         self, frame_BCHW: Tensor, previous_BCHW: Tensor, large_BCHW: Tensor, memory_BMHW: Tensor
     ) -> Tensor:
-        """Bring what is known of the frame before to where the frame shows it.
+        """Align the previous frame's state with the frame.
 
         Args:
             frame_BCHW: The frame; its height and width are multiples of `VIDEO_MULTIPLE`.
-            previous_BCHW: The frame before.
-            large_BCHW: (B, C, scale*H, scale*W) what was made of it.
-            memory_BMHW: What was kept of it.
+            previous_BCHW: The previous frame.
+            large_BCHW: (B, C, scale*H, scale*W) its output.
+            memory_BMHW: Its memory.
 
         Returns:
-            (B, aligned, H, W): the frame; how far history is believed, 0 to 1; how the frame before
-            differs; how its larger one differs, channel c of output pixel (i, j) at place
-            (c * scale + i) * scale + j; and what was kept.
+            (B, aligned, H, W): the frame; the confidence of the history, 0 to 1; the difference of
+            the previous frame; that of its output, channel c of output pixel (i, j) at index
+            (c * scale + i) * scale + j; and the memory.
         """
         height, width = frame_BCHW.shape[2:]
         flow_B2HW = flow_between(frame_BCHW, previous_BCHW)
@@ -181,10 +181,10 @@ class VideoRecurrent(nn.Module):
         return torch.cat((frame_BCHW, believed_B1HW, believed_B1HW * history), 1)
 
     def restore(self, aligned_BAHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Make a larger frame, and what the next one shall know.
+        """Return the output of a frame, and the memory for the next one.
 
         Args:
-            aligned_BAHW: What `begin` or `align` made.
+            aligned_BAHW: The result of `begin` or `align`.
 
         Returns:
             (B, C, scale*H, scale*W), unclamped, and (B, memory, H, W) in [-1, 1].
@@ -208,14 +208,14 @@ class VideoRecurrent(nn.Module):
 
 
 def _whole(frame_BCHW: Tensor) -> Tensor:
-    """Repeat the last row and column up to a multiple, as `infer.video` does."""
+    """Pad to a multiple by repeating the last row and column, as `infer.video` does."""
     height, width = frame_BCHW.shape[2:]
     padding = (0, -width % VIDEO_MULTIPLE, 0, -height % VIDEO_MULTIPLE)
     return functional.pad(frame_BCHW, padding, mode="replicate") if any(padding) else frame_BCHW
 
 
 def _exact(tensor: Tensor) -> AbstractContextManager[object]:
-    """Keep what is computed in fp32 so, in training too: places in bf16 would be whole pixels."""
+    """Compute in fp32 in training too: positions in bf16 would be whole pixels."""
     if torch.is_autocast_enabled(tensor.device.type):
         return torch.autocast(tensor.device.type, enabled=False)
     return nullcontext()

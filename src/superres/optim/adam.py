@@ -16,9 +16,9 @@ def adam_step(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: flo
     """Move a weight in place: Kingma and Ba, ICLR 2015, arXiv:1412.6980, without weight decay.
 
     Args:
-        weight: What moves.
+        weight: The parameter.
         gradient: Its gradient, of its shape.
-        state: Empty at first; the moments and the count of steps are kept in it.
+        state: Empty at first; holds the moments and the step count.
         rate: Learning rate.
     """
     if not state:

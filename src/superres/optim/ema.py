@@ -1,4 +1,4 @@
-"""Moving average of a network's weights, which scores better than any single step."""
+"""Moving average of a network's weights, which scores better than any single step's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Move the average towards the network; `step` counts from 0."""
+        """Update the average from the network; `step` counts from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         current = network.state_dict()
         averaged = [value for value in self.weights.values() if value.is_floating_point()]

@@ -13,18 +13,18 @@ from superres.optim.adam import adam_step
 
 
 class MatrixOptimizer(torch.optim.Optimizer, ABC):
-    """Moves matrices in a way of its own, and all other parameters by Adam.
+    """Base class with a subclass's step for matrices, and Adam for all other parameters.
 
-    A group tells by `matrices` which of the two it is.
+    A group's `matrices` says which of the two it is.
 
     Args:
-        matrices: Parameters of two or more axes; a convolution is taken as the matrix
+        matrices: Parameters of two or more axes; a convolution is treated as the matrix
             (out, in * height * width).
         others: All other parameters.
         rate: Learning rate of the matrices.
         other_rate: Learning rate of the others.
-        decay: Weight decay of the matrices, as a part of their rate: a step first takes
-            rate * decay off them.
+        decay: Weight decay of the matrices, relative to their rate: a step first multiplies them
+            by 1 - rate * decay.
     """
 
     def __init__(

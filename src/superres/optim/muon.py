@@ -1,4 +1,4 @@
-"""Muon: matrices step along their orthogonalised momentum."""
+"""Muon: steps of matrices along their orthogonalised momentum."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ _MOMENTUM = 0.95
 class Muon(MatrixOptimizer):
     """Steps matrices along their orthogonalised momentum.
 
-    A matrix's Nesterov momentum U S V' is replaced by about U V', so that each direction is learnt
-    at one rate; the factor 0.2 sqrt(max(out, in * height * width)) gives its step the size of an
-    Adam step, so that one rate serves both. K. Jordan et al., "Muon", 2024; the factor: Liu et al.,
-    arXiv:2502.16982. In equal time it ends half a dB above AdamW here (docs/training.md).
+    A matrix's Nesterov momentum U S V' is replaced by about U V', so that all directions are learnt
+    at the same rate; the factor 0.2 sqrt(max(out, in * height * width)) gives its step the size of
+    an Adam step, so that both can share one rate. K. Jordan et al., "Muon", 2024; the
+    factor: Liu et al., arXiv:2502.16982. In equal time it ends half a dB above AdamW here
+    (docs/training.md).
 
-    Without weight decay matrices grow, and equal steps turn them less and less; with it they settle
-    near a root mean square of 0.2 sqrt(rate / (2 decay)).
+    Without weight decay matrices grow, and equal steps rotate them less and less; with it they
+    settle near a root mean square of 0.2 sqrt(rate / (2 decay)).
     """
 
     @staticmethod
@@ -39,7 +40,7 @@ class Muon(MatrixOptimizer):
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:
-    """Return about U V' of a matrix U S V': its singular values become 0.7 to 1.2.
+    """Return approximately U V' of a matrix U S V', with singular values of 0.7 to 1.2.
 
     Five Newton-Schulz steps of a quintic in bf16, which matrix units run fast.
     """

@@ -11,9 +11,9 @@ from superres.errors import ArgumentError
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a run may take: steps or minutes, exactly one of them.
+    """Training budget in steps or minutes, exactly one of them.
 
-    A run of steps can be repeated exactly; a run of minutes gets what the machine gives it.
+    A run of steps can be repeated exactly; the steps of a run of minutes depend on the machine.
     """
 
     steps: int | None = None
@@ -29,7 +29,7 @@ class Budget:
             )
 
     def done(self, step: int, elapsed_s: float) -> float:
-        """Return the part of the budget that is spent: 0 at the start, 1 and more at the end."""
+        """Return the spent fraction of the budget: 0 at the start, 1 or more at the end."""
         if self.steps is not None:
             return step / self.steps
         assert self.minutes is not None
@@ -57,7 +57,7 @@ def rate_factor(done: float, step: int, warm_up_steps: int) -> float:
     """Return the factor on the learning rate: a linear warm-up, then half a cosine down to 0.
 
     Args:
-        done: Part of the budget that is spent.
+        done: Spent fraction of the budget.
         step: Steps taken so far.
         warm_up_steps: Steps until the full rate is reached.
     """

@@ -12,23 +12,23 @@ from superres.optim.matrix_optimizer import MatrixOptimizer
 _BETA1 = 0.95
 _BETA2 = 0.97
 _TINY = 1e-8
-_REFRESH = 25  # steps between turns of the directions; each costs two QR decompositions
+_REFRESH = 25  # steps between updates of the directions; each costs two QR decompositions
 _WIDEST = 4096  # a side with more rows keeps its own axes: decomposing it would cost minutes
 
 
 class Soap(MatrixOptimizer):
     """Takes Adam's steps along the eigenvectors of each matrix's gradient covariances.
 
-    Vyas et al., ICLR 2025, arXiv:2409.11321. Where neighbouring inputs are nearly equal, as pixels
-    of an upscaled picture are, a gradient says almost the same about each of them, and Adam, which
-    looks at one weight at a time, is slow in all that tells them apart; along the eigenvectors
-    every direction has its own rate. It takes SRCNN, whose 9x9 filters see such pixels, as far in
-    700 steps as Muon in 19,000 (docs/training.md).
+    Vyas et al., ICLR 2025, arXiv:2409.11321. If neighbouring inputs are nearly equal, as pixels of
+    an upscaled picture are, so are their gradients, and Adam, which treats each weight
+    separately, learns slowly in the directions that distinguish them; along the eigenvectors every
+    direction has its own rate. With it SRCNN, whose 9x9 filters see such pixels, gets as far in
+    700 steps as with Muon in 19,000 (docs/training.md).
     """
 
     @staticmethod
     def move_matrix(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:
-        """Take one step; a matrix's first one finds the directions and leaves the weight alone."""
+        """Take one step; a matrix's first one only finds the directions."""
         matrix = gradient.flatten(1)
         if not state:
             state["count"] = torch.zeros((), dtype=torch.float64)
@@ -62,7 +62,7 @@ def _sides(matrix: Tensor) -> list[tuple[str, Tensor]]:
 
 
 def _turned(matrix: Tensor, state: dict[str, Any]) -> Tensor:
-    """Return a matrix along the directions of its sides."""
+    """Return a matrix in the bases of its sides."""
     rows: Tensor | None = state.get("turn_rows")
     columns: Tensor | None = state.get("turn_columns")
     turned = matrix if rows is None else rows.t() @ matrix
@@ -78,9 +78,9 @@ def _turned_back(turned: Tensor, state: dict[str, Any]) -> Tensor:
 
 
 def _refresh(state: dict[str, Any], side: str) -> None:
-    """Turn a side's directions towards its covariance's eigenvectors: one step of power iteration.
+    """Update a side's directions towards its covariance's eigenvectors by one power iteration.
 
-    They come out ordered by their share, and the second moments follow them to their new places.
+    They come out ordered by their variance, and the second moments are permuted accordingly.
     """
     turn: Tensor = state[f"turn_{side}"]
     moved = state[f"covariance_{side}"] @ turn
@@ -90,12 +90,12 @@ def _refresh(state: dict[str, Any], side: str) -> None:
     state[f"turn_{side}"] = _orthonormal(moved[:, order])
 
 
-# torch types what torch.linalg returns as unknown; MPS cannot decompose.
+# torch leaves torch.linalg's results untyped; MPS cannot decompose.
 
 
 def _eigenvectors(matrix: Tensor) -> Tensor:
-    # Scaled and in fp64: of a covariance of 1e-6 with rows of zeros, as units that add nothing yet
-    # have, LAPACK's fp32 solver made eigenvectors of NaN.
+    # Scaled and in fp64: for a covariance of 1e-6 with rows of zeros, as units that contribute
+    # nothing yet have, LAPACK's fp32 solver returned NaN eigenvectors.
     exact = _off_mps(matrix).double()
     largest = exact.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
     return cast("Tensor", torch.linalg.eigh(exact / largest)[1]).to(matrix)

@@ -10,14 +10,14 @@ from html import escape
 
 Point = tuple[float, float]  # step, value
 
-SLOTS = 8  # colours; further curves take them again, dashed
+SLOTS = 8  # colours; further curves reuse them, dashed
 WIDTH, HEIGHT = 480, 264
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 64, 10, 30  # margins, the right one for the end values
 _LABEL_PX = 12  # height of an end value
-_MOST_LABELS = 14  # more do not fit beside the curves; then only the highest and lowest are told
+_MOST_LABELS = 14  # more do not fit next to the curves; then only the extremes are labelled
 _MOST_POINTS = 400  # of a path; a screen shows no more
-_BEGINNING = 0.1  # part of a run whose steep values may leave the chart,
-_FEW = 10  # unless there are only so few points
+_BEGINNING = 0.1  # fraction of a run whose steep values may leave the chart,
+_FEW = 10  # unless there are no more points than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Curve:
     """One curve of a chart.
 
     Attributes:
-        label: Whose it is.
-        slot: Its number among all curves of the page, which chooses its colour and dashes.
+        label: Its run.
+        slot: Its number among all curves of the page, which selects its colour and dashes.
         points: (step, value), finite, by step.
-        pale: More points, drawn pale under them, such as those that `points` are means of.
+        pale: More points, drawn pale underneath, such as those averaged in `points`.
     """
 
     label: str
@@ -46,10 +46,10 @@ def draw_chart(
     `s0 dash0` and so on for the curve's colour and dashes.
 
     Args:
-        title: What is measured, for readers that see no pictures; unique in the page.
+        title: The measure, for screen readers; unique in the page.
         curves: At least one, each with at least one point.
-        tell: Returns a value in words, for the ends of the curves.
-        across: What the points' first numbers are.
+        tell: Formats a value, for the ends of the curves.
+        across: The unit of the horizontal axis.
     """
     last_step = max(curve.points[-1][0] for curve in curves)
     sideways = _Axis(0.0, max(last_step, 1.0), _LEFT, WIDTH - _RIGHT)
@@ -73,7 +73,7 @@ def draw_chart(
 
 
 def running_mean(points: Sequence[Point]) -> list[Point]:
-    """Return each point's mean with its neighbours: a twentieth of all, where there are many."""
+    """Return each point's mean with its neighbours: a twentieth of all, if there are many."""
     half = len(points) // 40
     sums = list(itertools.accumulate((value for _, value in points), initial=0.0))
     means: list[Point] = []
@@ -110,7 +110,7 @@ class _Axis:
 
 
 def _visible_range(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Return the range of values once runs have begun: fresh networks are far from any other."""
+    """Return the range of values after the beginning, where untrained networks are far off."""
     values = [
         value
         for curve in curves
@@ -157,7 +157,7 @@ def _draw_curve(curve: Curve, across: _Axis, up: _Axis) -> str:
 def _draw_ends(
     ends: Sequence[tuple[float, Curve]], across: _Axis, tell: Callable[[float], str]
 ) -> list[str]:
-    """Draw each curve's last point, and its value beside the chart without overlaps."""
+    """Draw each curve's last point, and its value next to the chart without overlaps."""
     parts = [
         f'<circle class="{style_class(curve.slot)}" cx="{across.place(curve.points[-1][0]):.1f}" '
         f'cy="{y:.1f}" r="2.6"/>'
@@ -172,7 +172,7 @@ def _draw_ends(
 
 
 def _spread(places: Sequence[float]) -> list[float]:
-    """Move ascending places apart until labels fit, and none leaves the chart below."""
+    """Spread ascending positions until labels do not overlap, and none is below the chart."""
     spread: list[float] = []
     for y in places:
         spread.append(max(y, spread[-1] + _LABEL_PX) if spread else max(y, _TOP))
@@ -184,7 +184,7 @@ def _spread(places: Sequence[float]) -> list[float]:
 
 
 def _thinned(points: Sequence[Point]) -> list[Point]:
-    """Return the lowest and the highest of each run of points where there are too many to see."""
+    """Return the minimum and maximum of each group of points if there are too many to see."""
     size = -(-2 * len(points) // _MOST_POINTS)
     if size <= 2:
         return list(points)
@@ -204,13 +204,13 @@ def _path(points: Sequence[Point], across: _Axis, up: _Axis) -> str:
 
 
 def _round_step(wanted: float) -> float:
-    """Return the number of 1, 2 or 5 times a power of ten that is about as large as wanted."""
+    """Return about `wanted`, as 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(wanted))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.75 * wanted)
 
 
 def _tick_texts(ticks: Sequence[float]) -> list[str]:
-    """Return ticks as text with the digits that their distance needs; thousands as k, and M."""
+    """Return ticks as text with the digits that their spacing needs; thousands as k, and M."""
     largest = max(abs(ticks[0]), abs(ticks[-1]))
     step = ticks[1] - ticks[0] if len(ticks) > 1 else largest or 1.0
     units = (("M", 1e6), ("k", 1e3))

@@ -17,18 +17,18 @@ class Journal:
 
     Args:
         folder: The run's folder.
-        step: The step that the run goes on from; later lines of an earlier life are dropped.
+        step: The step that the run continues from; later lines are dropped.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
         self._log = folder / LOG_NAME
         kept = [line for line in read_log(folder) if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
-        atomic_write_bytes(self._log, text.encode())  # a kill meanwhile leaves the old lines
+        atomic_write_bytes(self._log, text.encode())  # a kill in between leaves the old lines
         self._events = SummaryWriter(str(folder), purge_step=step if step else None)
 
     def close(self) -> None:
-        """Write out what waits."""
+        """Flush and close the log."""
         self._events.close()
 
     def scalars(self, step: int, values: dict[str, float]) -> None:

@@ -30,7 +30,7 @@ State = Literal["finished", "going on", "stopped"]
 Kind = Literal["score", "loss", "course"]
 Point = tuple[float, float]  # step, value
 
-_QUIET_S = 600.0  # without a word for so long, a run counts as stopped: many log once a minute
+_QUIET_S = 600.0  # a run without output for so long counts as stopped: many log once a minute
 _DIGITS = {"psnr": 3, "ssim": 4, "lpips": 4}
 _SCORES = ("psnr_", "ssim_", "lpips_")
 _COURSE = ("rate", "gradient_norm", "samples_per_s", *LOG_NAMES.values())
@@ -38,16 +38,16 @@ _COURSE = ("rate", "gradient_norm", "samples_per_s", *LOG_NAMES.values())
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as its folder tells of it.
+    """A run, read from its folder.
 
     Attributes:
-        folder: Where it lies.
+        folder: Its folder.
         recipe: Its recipe's values by their dotted keys, such as `data.patch`. Recipes of other
             versions may lack some or have more.
         log: Lines of its log, oldest first.
-        state: Whether its model is there; if not, whether its files changed in the last minutes.
+        state: Whether its model exists; if not, whether its files changed in the last minutes.
         steps: Steps taken.
-        minutes: Minutes of training, as of the model or the last checkpoint; None if unknown.
+        minutes: Minutes of training, from the model or the last checkpoint; None if unknown.
     """
 
     folder: Path
@@ -59,7 +59,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of the model that comes out."""
+        """The name of the resulting model."""
         return str(self.recipe.get("name", "unknown"))
 
     @property
@@ -69,16 +69,16 @@ class Run:
 
     @property
     def scale(self) -> object:
-        """The network's scale; None where the recipe leaves it to the architecture."""
+        """The network's scale; None if the recipe leaves it to the architecture."""
         return self.recipe.get("network.config.scale")
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The names of all that was logged, in the order of their first line."""
+        """The names of all logged values, in the order of their first line."""
         return tuple(dict.fromkeys(key for line in self.log for key in line if key != "step"))
 
     def curve(self, name: str) -> list[Point]:
-        """Return (step, value) of what was logged under a name; NaN and Inf are left out."""
+        """Return the (step, value) points of a logged name; NaN and Inf are left out."""
         points = ((line["step"], line[name]) for line in self.log if name in line)
         return [point for point in points if math.isfinite(point[1])]
 
@@ -88,7 +88,7 @@ class Run:
         return points[-1][1] if points else None
 
     def best(self, name: str) -> float | None:
-        """Return the best value of a score: the least for LPIPS, a distance, else the largest."""
+        """Return the best value of a score: the lowest for LPIPS, a distance, else the highest."""
         values = [value for _, value in self.curve(name)]
         choose = min if name.startswith("lpips_") else max
         return choose(values, default=None)
@@ -115,7 +115,7 @@ def find_runs(places: Sequence[Path]) -> list[Path]:
 
 
 def read_run(folder: Path) -> Run:
-    """Read what a run's folder tells of it.
+    """Read a run from its folder.
 
     Raises:
         DataError: It holds no run, or its recipe is not TOML.
@@ -130,7 +130,7 @@ def read_run(folder: Path) -> Run:
             f"{folder} holds no run: {error.strerror}: {error.filename}",
             f"a run's folder holds {RECIPE_NAME} and {LOG_NAME}",
         ) from error
-    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+    except (ValueError, RecursionError) as error:  # also for numbers of thousands of digits
         raise DataError(
             f"{folder / RECIPE_NAME} is not TOML: {error}", "take it from a backup, or leave it out"
         ) from error
@@ -138,7 +138,7 @@ def read_run(folder: Path) -> Run:
     log = tuple(read_log(folder))
     logged = int(log[-1]["step"]) if log else 0
     trained = _of_model(folder / MODEL_NAME)
-    # A run that goes on beyond its end has a model already, of fewer steps.
+    # A run continued beyond its end already has a model, of fewer steps.
     if trained and trained[0] >= logged:
         state: State = "finished"
     else:
@@ -149,20 +149,20 @@ def read_run(folder: Path) -> Run:
 
 
 def kind_of(name: str) -> Kind:
-    """Say what a logged number is: a validation score, a loss, or one of the run's course."""
+    """Return the kind of a logged number: validation score, loss, or course of the run."""
     if name.startswith(_SCORES):
         return "score"
     return "course" if name in _COURSE else "loss"
 
 
 def names_of(runs: Iterable[Run], kind: Kind) -> list[str]:
-    """Return the names of one kind that any of the runs logged, each once, in their order."""
+    """Return the names of one kind logged by any of the runs, each once, in order."""
     names = dict.fromkeys(name for run in runs for name in run.measured)
     return [name for name in names if kind_of(name) == kind]
 
 
 def title_of(name: str) -> str:
-    """Return a logged name as people write it: `psnr_Set5` is PSNR Set5."""
+    """Return a logged name for display: `psnr_Set5` is PSNR Set5."""
     if kind_of(name) == "score":
         measure, _, set_name = name.partition("_")
         return f"{measure.upper()} {set_name}"
@@ -170,7 +170,7 @@ def title_of(name: str) -> str:
 
 
 def as_text(name: str, value: float | None) -> str:
-    """Return a logged value with as many digits as mean something; a dash for None."""
+    """Return a logged value with its significant digits; a dash for None."""
     if value is None:
         return "–"
     measure = name.partition("_")[0]
@@ -186,25 +186,25 @@ def as_text(name: str, value: float | None) -> str:
 
 
 def score_text(run: Run, name: str) -> str:
-    """Return a score's last value, with the best one in brackets where that is another."""
+    """Return a score's last value, with the best one in brackets if different."""
     last, best = as_text(name, run.last(name)), as_text(name, run.best(name))
     return last if last == best else f"{last} ({best})"
 
 
 def minutes_text(run: Run) -> str:
-    """Return a run's minutes; a dash where they are unknown."""
+    """Return a run's minutes; a dash if unknown."""
     return "–" if run.minutes is None else f"{run.minutes:.1f}"
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[object]]:
-    """Return the recipe's keys in which runs differ, with each one's value; None where absent."""
+    """Return the recipe keys in which runs differ, with each run's value; None if absent."""
     keys = dict.fromkeys(key for run in runs for key in run.recipe)
     table = {key: [run.recipe.get(key) for run in runs] for key in keys}
     return {key: values for key, values in table.items() if any(v != values[0] for v in values)}
 
 
 def to_json(run: Run) -> dict[str, object]:
-    """Return a run's facts and values, the last and of scores the best, for machines."""
+    """Return a run's facts, last values and best scores, for machines."""
     return {
         "folder": str(run.folder),
         "name": run.name,
@@ -219,7 +219,7 @@ def to_json(run: Run) -> dict[str, object]:
 
 
 def _of_model(path: Path) -> tuple[int, float] | None:
-    """Return steps and minutes from a model's card; None if there is no sound one."""
+    """Return steps and minutes from a model's card; None if there is no valid one."""
     try:
         training = read_card(path).training
     except ModelError:
@@ -228,7 +228,7 @@ def _of_model(path: Path) -> tuple[int, float] | None:
 
 
 def _of_checkpoint(path: Path) -> tuple[int, float] | None:
-    """Return steps and minutes from a checkpoint's header; None if there is no sound one."""
+    """Return steps and minutes from a checkpoint's header; None if there is no valid one."""
     try:
         # Any: safetensors leaves the file's methods untyped.
         with cast("Any", safe_open)(path, framework="np") as file:

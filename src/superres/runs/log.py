@@ -1,4 +1,4 @@
-"""Files of a run's folder by name, with a reader of its log that needs no torch."""
+"""Files of a run's folder, with a torch-free reader of its log."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _STEPS = range(2**63)
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
-    """Return the lines of a run's log, oldest first; a line cut short by a kill ends them.
+    """Return the lines of a run's log, oldest first, up to one truncated by a kill.
 
-    Each has `step`, and whatever was measured then by its name; old names become today's.
+    Each has `step` and its measurements by name; old names become today's.
     """
     path = folder / LOG_NAME
     lines: list[dict[str, float]] = []
@@ -30,7 +30,7 @@ def read_log(folder: Path) -> list[dict[str, float]]:
         return lines
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         line = _numbers(text)
-        if line is None:  # only the last line of a killed run can be one
+        if line is None:  # possible only in the last line of a killed run
             break
         lines.append(line)
     return lines
@@ -44,7 +44,7 @@ def _numbers(text: str) -> dict[str, float] | None:
         return None
     if not isinstance(line, dict):
         return None
-    values = cast("dict[str, Any]", line)  # Any: as JSON gives it
+    values = cast("dict[str, Any]", line)  # Any: JSON's values
     step = values.get("step")
     if not isinstance(step, int) or step not in _STEPS or not all(map(_is_number, values.values())):
         return None
@@ -52,14 +52,14 @@ def _numbers(text: str) -> dict[str, float] | None:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    """Say whether a value is a number that a float can hold, NaN and infinities among them."""
+    """Say whether a value is a number that a float can hold, including NaN and infinities."""
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) <= sys.float_info.max
     return isinstance(value, float)
 
 
 def read_progress(note: str) -> tuple[int, float]:
-    """Return the steps and the seconds that the note in a state's metadata tells.
+    """Return the steps and the seconds from the note in a state's metadata.
 
     Raises:
         ValueError: It is not JSON, or they are missing, negative or not finite.
@@ -71,7 +71,7 @@ def read_progress(note: str) -> tuple[int, float]:
     table = cast("dict[str, Any]", values) if isinstance(values, dict) else {}
     step, elapsed_s = table.get("step"), table.get("elapsed_s")
     if isinstance(step, bool) or not isinstance(step, int) or step not in _STEPS:
-        raise ValueError(f"its note tells of step {reprlib.repr(step)}")
+        raise ValueError(f"its note has step {reprlib.repr(step)}")
     if not _is_number(elapsed_s) or not 0 <= elapsed_s < math.inf:
-        raise ValueError(f"its note tells of {reprlib.repr(elapsed_s)} seconds")
+        raise ValueError(f"its note has {reprlib.repr(elapsed_s)} seconds")
     return step, float(elapsed_s)

@@ -1,4 +1,4 @@
-"""Former names of recipe and log keys, with today's."""
+"""Former names of recipe and log keys, with current ones."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def rename_keys(recipe: Table, where: str) -> list[str]:
     """Rename the old keys of a recipe's table, in place.
 
     Args:
-        recipe: The table, of which sections may be missing.
-        where: What to call it in messages.
+        recipe: The table; sections may be missing.
+        where: Its name in messages.
 
     Returns:
-        A line for each key that was renamed.
+        A line for each renamed key.
 
     Raises:
-        RecipeError: It has a key by both names.
+        RecipeError: It has a key under both names.
     """
     lines: list[str] = []
     for old, new in RECIPE_KEYS.items():

@@ -20,13 +20,13 @@ from superres.runs.listing import (
 )
 from superres.version import __version__
 
-_MOST_PALE = 4  # runs, whose noise can still be told apart
+_MOST_PALE = 4  # runs whose noise can still be distinguished
 _SECTIONS: tuple[tuple[Kind, str, str], ...] = (
-    ("score", "Validation", "Scores of the averaged weights. More is better, but for LPIPS."),
-    ("loss", "Losses", "Running means, and what was logged pale behind them if there is room."),
+    ("score", "Validation", "Scores of the averaged weights. Higher is better, except for LPIPS."),
+    ("loss", "Losses", "Running means, with the logged values pale behind them if there is room."),
     ("course", "Course", "Learning rate, norm of the gradient, patches a second."),
 )
-# One colour a run on light and on dark ground, told apart also by most colour-blind readers.
+# One colour per run on light and dark backgrounds, distinct for most colour-blind readers too.
 _LIGHT = ("#1f6fd6", "#d1520a", "#14855a", "#8b3fd1", "#c4266b", "#8a6a00", "#0a86a8", "#5d6470")
 _DARK = ("#6aa9ff", "#ff9c5b", "#4fd19a", "#c79bff", "#ff86b8", "#e0bf4a", "#4fd0ee", "#b3bac6")
 _STYLE = """
@@ -71,9 +71,9 @@ _DARK_STYLE = """:root { --page: #14171a; --card: #1b1f23; --text: #e6e8ea; --pa
 
 
 def render_page(runs: Sequence[Run]) -> str:
-    """Return a whole HTML page of runs: facts, curves of all that was logged, unlike recipes.
+    """Return a whole HTML page of runs: facts, curves of all logged values, recipe differences.
 
-    It loads nothing and runs no script, and shows itself light or dark as the reader's system is.
+    It loads nothing, runs no script, and is light or dark as the reader's system.
 
     Args:
         runs: At least one.
@@ -115,7 +115,7 @@ def _colours(colours: Sequence[str]) -> str:
 
 
 def _named(run: Run, slot: int) -> str:
-    """Return a run's folder after a piece of its line."""
+    """Return a run's folder after a sample of its line."""
     line = f'<g class="{style_class(slot)}"><path class="line" d="M1 5H23"/></g>'
     swatch = f'<svg class="swatch" viewBox="0 0 24 10" aria-hidden="true">{line}</svg>'
     return swatch + escape(str(run.folder))
@@ -144,7 +144,7 @@ def _is_exact(name: str) -> bool:
 
 
 def _facts(runs: Sequence[Run]) -> str:
-    """Return the table of runs; the best last score of each set and scale stands out."""
+    """Return the table of runs; the best last score of each set and scale is highlighted."""
     scores = [name for name in names_of(runs, "score") if name.startswith("psnr_")]
     best: dict[tuple[str, object], float] = {}
     for name, run in product(scores, runs):
@@ -166,7 +166,7 @@ def _facts(runs: Sequence[Run]) -> str:
 
 
 def _unlike(runs: Sequence[Run]) -> str:
-    """Return a table of the values in which the runs' recipes differ; nothing if in none."""
+    """Return a table of the values in which the runs' recipes differ; "" if in none."""
     unlike = differences(runs)
     if not unlike:
         return ""

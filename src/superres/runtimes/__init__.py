@@ -1,1 +1,1 @@
-"""Runtimes that execute a network: OpenVINO, torch, ONNX Runtime. This file imports nothing."""
+"""Runtimes, which execute networks: OpenVINO, torch, ONNX Runtime. This file imports nothing."""

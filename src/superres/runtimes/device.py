@@ -15,11 +15,11 @@ _FORM = re.compile(r"(?P<kind>[a-z]+)(?:[:.](?P<index>\d+))?")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device as the user named it.
+    """A device as named by the user.
 
     Attributes:
-        kind: `gpu` is any maker's; `cuda`, `mps` and `npu` are one maker's.
-        index: Which one of several; None leaves it to the runtime. 0 is an index like others.
+        kind: `gpu` is any vendor's; `cuda`, `mps` and `npu` are one vendor's.
+        index: Which of several; None leaves it to the runtime. 0 is an index like any other.
     """
 
     kind: DeviceKind
@@ -30,7 +30,7 @@ class Device:
 
 
 def parse_device(name: str) -> Device:
-    """Read `auto`, `cpu`, `gpu`, `gpu:1`, `GPU.1`, `cuda:0`, `mps`, `npu` or a GPU's bare number.
+    """Parse `auto`, `cpu`, `gpu`, `gpu:1`, `GPU.1`, `cuda:0`, `mps`, `npu` or a GPU's bare number.
 
     Raises:
         UnknownNameError: The name is none of these.

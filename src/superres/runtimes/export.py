@@ -28,7 +28,7 @@ from superres.version import __version__
 
 _export = cast("Any", torch.onnx).export  # these two have incomplete types
 _check_model = cast("Any", onnx.checker).check_model
-_OPSET = 18  # the oldest that torch's exporter writes as it is; OpenCV's dnn reads it
+_OPSET = 18  # the oldest that torch's exporter writes without conversion; OpenCV's dnn reads it
 _OPEN = ("batch", "height", "width")
 _OPEN_LARGE = ("batch", "large_height", "large_width")
 _HALF_MAX = float(np.finfo(np.float16).max)
@@ -38,31 +38,31 @@ _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
 def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True) -> None:
     """Write a network and its card as .onnx, atomically.
 
-    Batch, height and width stay open. The same network and card give the same bytes. The graphs
-    that the card lists share their weights, and the file. Of one that is trained in
-    another form than it runs in, it is the latter, in fp32.
+    Batch, height and width stay dynamic. The same network and card give the same bytes. The
+    graphs that the card lists share one file and its weights. A reparameterised network is
+    written in its merged form, in fp32.
 
     Args:
         network: The network, on any device; it is run on the CPU in fp32.
-        card: What goes into the metadata, unchanged.
+        card: Its card, written into the metadata unchanged.
         path: The file to write.
-        half: Store weights as fp16, each cast to fp32 before its use: half the size, and any
-            runtime computes in what it likes.
+        half: Store weights as fp16, each cast to fp32 before use: half the size, and the runtime
+            may compute in any format.
 
     Raises:
-        ModelError: An operation has no ONNX form, a size got fixed on the way, or a weight is
+        ModelError: An operation has no ONNX form, a size was traced as a constant, or a weight is
             beyond fp16's range.
         OutputError: The file cannot be written.
     """
     running = for_inference(network)
-    alone = card.graphs[0].name == ENLARGE  # then it is traced as it is
+    alone = card.graphs[0].name == ENLARGE  # then it is traced directly
     traced = running if alone else _Graphs(running, card.graphs)
     model = _translate(traced, card)
     _strip(model)
     aliases: dict[str, str] = {}
     if running is network:
         aliases = _keep_names(model, dict(traced.named_parameters()))
-    # Merged weights stay as they are: rounded, they would not do what the trained ones do.
+    # Merged weights stay fp32: rounded, they would differ from the trained network.
     if half and running is network:
         _store_half(model, dict(traced.named_parameters()), card)
     entry = model.metadata_props.add()
@@ -77,11 +77,11 @@ def export_onnx(network: nn.Module, card: Card, path: Path, *, half: bool = True
 
 
 class _Graphs(nn.Module):
-    """All graphs of a network as one that makes all they make.
+    """All graphs of a network as one, with the outputs of all.
 
     Args:
         network: The network.
-        graphs: Its graphs; tensors of one name are one.
+        graphs: Its graphs; they share tensors of one name.
     """
 
     def __init__(self, network: nn.Module, graphs: tuple[Graph, ...]) -> None:
@@ -90,7 +90,7 @@ class _Graphs(nn.Module):
         self.graphs = graphs
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Run every graph on those of the tensors that it takes, in order of `_inputs`."""
+        """Run every graph on its inputs among the tensors, given in the order of `_inputs`."""
         named = dict(zip(_inputs(self.graphs), tensors, strict=True))
         made: list[Tensor] = []
         for graph in self.graphs:
@@ -101,7 +101,7 @@ class _Graphs(nn.Module):
 
 
 def _inputs(graphs: tuple[Graph, ...]) -> dict[str, Port]:
-    """Return what graphs take, each tensor once."""
+    """Return the inputs of all graphs, each tensor once."""
     return {port.name: port for graph in graphs for port in graph.inputs}
 
 
@@ -110,9 +110,9 @@ def _outputs(graphs: tuple[Graph, ...]) -> dict[str, Port]:
 
 
 def _translate(network: nn.Module, card: Card) -> onnx.ModelProto:
-    """Trace a network of all graphs with open sizes."""
+    """Trace a network of all graphs with dynamic sizes."""
     inputs, outputs = _inputs(card.graphs), _outputs(card.graphs)
-    # Sizes that differ from each other and from 1, or the tracer takes them for one number.
+    # Sizes that differ from each other and from 1, or the tracer merges them into one symbol.
     whole = any(graph.whole for graph in card.graphs)
     multiple, least = (VIDEO_MULTIPLE, 2 * VIDEO_MULTIPLE) if whole else (card.multiple_of, 8)
     height = card.multiple_of * math.ceil(max(card.minimum, least) / card.multiple_of)
@@ -121,7 +121,7 @@ def _translate(network: nn.Module, card: Card) -> onnx.ModelProto:
         torch.zeros(2, port.channels, port.scale * height, port.scale * width)
         for port in inputs.values()
     )
-    # All graphs but one of single pictures come as one argument for any number of tensors.
+    # `_Graphs.forward` takes its tensors as one variadic argument.
     sizes: tuple[object, ...] = _open_sizes(card)
     shapes = (sizes,) if isinstance(network, _Graphs) else sizes
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
@@ -151,9 +151,9 @@ def _translate(network: nn.Module, card: Card) -> onnx.ModelProto:
 
 
 def _open_sizes(card: Card) -> tuple[object, ...]:
-    """Return what is open of each input: whole frames are of multiples.
+    """Return the dynamic axes of each input: whole frames are multiples.
 
-    Said so, halves of halves need no rounding, which takes the tracer minutes to reason about.
+    Declared so, repeated halving needs no rounding, which costs the tracer minutes.
     """
     rows, columns = (cast("Any", torch.export.Dim(name, min=2)) for name in ("rows", "columns"))
     free = torch.export.Dim.DYNAMIC
@@ -189,9 +189,9 @@ def _check_open_sizes(model: onnx.ModelProto, card: Card) -> None:
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Remove what the tracer notes of the machine it ran on: paths of sources, lines of code."""
+    """Remove the tracer's traces of its machine: paths of sources, lines of code."""
     graph = model.graph
-    del graph.value_info[:]  # symbols of inner sizes; every runtime derives them anew
+    del graph.value_info[:]  # inner sizes, which every runtime infers again
     del model.metadata_props[:]
     del graph.metadata_props[:]
     for part in (*graph.node, *graph.input, *graph.output, *graph.initializer):
@@ -200,14 +200,14 @@ def _strip(model: onnx.ModelProto) -> None:
 
 
 def _keep_names(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter]) -> dict[str, str]:
-    """Let an initialiser have a parameter's name if, and only if, it has its values.
+    """Give an initialiser a parameter's name if, and only if, it has its values.
 
-    Slopes, one a channel, come as (1, C, 1, 1) under a number; a convolution that a normalisation
-    was folded into comes under the name of the unfolded one. Equal parameters, such as biases that
-    begin as 0, come once.
+    PReLU slopes are exported as (1, C, 1, 1) under a number; a convolution with a folded
+    normalisation under the name of the unfolded one. Equal parameters, such as biases that
+    start at 0, are exported once.
 
     Returns:
-        The parameters that have no initialiser of their own, and which one has their values.
+        The parameters without their own initialiser, and the one that has their values.
     """
     values = {name: p.detach().float().cpu().numpy() for name, p in parameters.items()}
     stored = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
@@ -233,7 +233,7 @@ def _keep_names(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter]) 
         ]:
             aliases[name] = renamed.get(equal[0], equal[0])
         elif not values[name].any():
-            aliases[name] = ""  # biases of nothing but 0 are left out of the graph
+            aliases[name] = ""  # all-zero biases are left out of the graph
     for initializer in model.graph.initializer:
         initializer.name = renamed.get(initializer.name, initializer.name)
     for node in model.graph.node:
@@ -244,8 +244,8 @@ def _keep_names(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter]) 
 def _store_half(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], card: Card) -> None:
     """Store the network's parameters as fp16, each followed by a cast to fp32.
 
-    Convolutions that a normalisation was folded into keep the parameter's name, not its values;
-    they stay fp32, or a file of fp16 weights would be rounded twice.
+    Convolutions with a folded normalisation have the parameter's name but not its values; they
+    stay fp32, or fp16 weights would be rounded twice.
     """
     casts: list[onnx.NodeProto] = []
     for initializer in model.graph.initializer:
@@ -273,7 +273,7 @@ def _store_half(model: onnx.ModelProto, parameters: Mapping[str, nn.Parameter], 
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Keep the exporter's talk of missing packages and of its own old ways off the terminal."""
+    """Silence the exporter's messages about missing packages and its own deprecations."""
     levels = {name: logging.getLogger(name).level for name in _NOISY_LOGGERS}
     try:
         for name in levels:
@@ -281,7 +281,7 @@ def _quiet() -> Generator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
-            # Axes of one size have one name there; ours are named afterwards.
+            # The exporter gives axes of one size one name; ours are named afterwards.
             warnings.filterwarnings("ignore", "# The axis name", UserWarning)
             yield
     finally:

@@ -1,10 +1,10 @@
-"""Half precision by measurement: a network runs in it where its answers stay those of fp32.
+"""Half precision by measurement: used where a network's output stays that of fp32.
 
-Rounding harms networks very differently: bf16 moves some by a tenth of an 8-bit step, and others,
-whose layers add up large numbers of both signs, by fifty steps. So nothing is assumed. A network's
-answers to a few small patches (flat, edge, texture, noise) are compared in both formats, once: for
-the package's models when they are embedded, for all others at their first use, whose result is
-remembered in the cache folder.
+Networks differ widely in sensitivity to rounding: bf16 changes some by a tenth of an 8-bit step,
+and others, whose layers sum large numbers of both signs, by fifty steps. So nothing is assumed. A
+network's outputs for a few small patches (flat, edge, texture, noise) are compared in both formats,
+once: for the package's models when they are embedded, for all others at their first use, with the
+result stored in the cache folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import Runtime, RuntimeFacts, RuntimeOptions
 from superres.watch import Watch
 
-PUBLISHED_NAME = "half_precision.json"  # beside the embedded weights
+PUBLISHED_NAME = "half_precision.json"  # next to the embedded weights
 REMEMBERED_NAME = "half_precision.json"  # in the cache folder
 MOST_MEAN, MOST_WORST = 0.25, 2.0  # of 255
 _WORST_PART = 0.001  # of the values
@@ -40,11 +40,11 @@ _MOST_BYTES = 2**20
 
 
 class HalfPrecisionError(BaseModel):
-    """How far a network's answers in half precision are from those in fp32.
+    """Error of a network's output in half precision, against fp32.
 
     Attributes:
         mean: The mean absolute difference, of 255.
-        worst: What only a thousandth of the values exceed, of 255.
+        worst: The difference that only a thousandth of the values exceed, of 255.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
@@ -67,20 +67,20 @@ _REMEMBERED = TypeAdapter(dict[str, HalfPrecisionError])
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of models that are not the package's.
+    """Stored measurements of models that are not the package's.
 
     Attributes:
-        folder: Where; it need not exist.
+        folder: Their folder; it need not exist.
     """
 
     folder: Path
 
     def find(self, key: str) -> HalfPrecisionError | None:
-        """Return what was measured earlier, if anything."""
+        """Return the stored measurement, if any."""
         return self._all().get(key)
 
     def of_weights(self, weights: str) -> dict[str, HalfPrecisionError]:
-        """Return what was measured of some weights: by runtime, device and number format."""
+        """Return the measurements of some weights, by runtime, device and number format."""
         start = f"{weights[:_WEIGHTS]} "
         return {
             key.removeprefix(start): error
@@ -89,7 +89,7 @@ class Memory:
         }
 
     def add(self, key: str, error: HalfPrecisionError) -> None:
-        """Remember a measurement; where nothing can be written, it will be made again."""
+        """Store a measurement; where nothing can be written, it will be repeated."""
         known = self._all()
         known.pop(key, None)
         kept = dict([*known.items(), (key, error)][-_MOST_REMEMBERED:])
@@ -108,21 +108,21 @@ class Memory:
             with self._path.open("rb") as file:
                 return _REMEMBERED.validate_json(file.read(_MOST_BYTES))
         except (OSError, ValidationError):
-            return {}  # damaged or not there: all is measured again
+            return {}  # damaged or missing: all is measured again
 
 
 def open_checked(
     model: ModelFile, options: RuntimeOptions, *, memory: Memory, watch: Watch
 ) -> Runtime:
-    """Open a model of single pictures; in half precision only if that has been measured to be fine.
+    """Open a single-frame model; in half precision only if measured to be acceptable.
 
     A number format that was requested by name is not questioned.
 
     Args:
         model: The model's files and card.
         options: What it runs on.
-        memory: Where measurements of models are remembered.
-        watch: Told of what is chosen and why.
+        memory: Stored measurements.
+        watch: Receives notes of each choice and its reason.
 
     Raises:
         UnknownNameError, BackendError, ModelError: See `open_runtime`.
@@ -144,28 +144,28 @@ def open_checked(
     if error is None or error.acceptable:
         notes.tell(watch)
         return opened
-    watch.note(f"{facts.precision} would change the answers of {model.card.name} by {error}")
+    watch.note(f"{facts.precision} would change the output of {model.card.name} by {error}")
     return open_runtime(model, options.exact(), watch=watch)
 
 
 def known_error(model: ModelFile, facts: RuntimeFacts, memory: Memory) -> HalfPrecisionError | None:
-    """Return what is known of a model's answers in a runtime's number format, without running it.
+    """Return a model's known error in a runtime's number format, without running it.
 
     Args:
         model: The model.
         facts: The facts of the opened runtime.
-        memory: Where measurements are remembered.
+        memory: Stored measurements.
     """
     published = published_errors().get(model.card.weights_sha256, {})
     return published.get(facts.precision) or memory.find(_key(model, facts))
 
 
 def known_errors(model: ModelFile, memory: Memory) -> dict[str, HalfPrecisionError]:
-    """Return all that is known of a model's answers in half precision, by what it was measured on.
+    """Return a model's known errors in half precision, by runtime, device and format.
 
     Args:
         model: The model.
-        memory: Where measurements are remembered.
+        memory: Stored measurements.
     """
     weights = _weights(model)
     return {**published_errors().get(weights, {}), **memory.of_weights(weights)}
@@ -173,21 +173,21 @@ def known_errors(model: ModelFile, memory: Memory) -> dict[str, HalfPrecisionErr
 
 @cache
 def published_errors() -> dict[str, dict[str, HalfPrecisionError]]:
-    """Return what was measured of the package's models: SHA-256 of weights, then number format."""
+    """Return the measurements of the package's models, by weights' SHA-256, then number format."""
     path = resources.files("superres") / "weights" / PUBLISHED_NAME
     try:
         return _PUBLISHED.validate_json(path.read_bytes())
     except (OSError, ValidationError):
-        return {}  # then they are measured as all others are
+        return {}  # then they are measured like all others
 
 
 def measure(card: Card, half: Runtime, exact: Runtime) -> HalfPrecisionError:
-    """Compare a network's answers to the patches in two number formats.
+    """Compare a network's outputs for the patches in two number formats.
 
     Args:
         card: Its card.
-        half: What runs it in half precision.
-        exact: What runs it in fp32.
+        half: Its runtime in half precision.
+        exact: Its runtime in fp32.
 
     Raises:
         BackendError: A runtime failed.
@@ -230,12 +230,12 @@ def _in_fp32(model: ModelFile, options: RuntimeOptions, facts: RuntimeFacts) -> 
 
 
 def _key(model: ModelFile, facts: RuntimeFacts) -> str:
-    """Return what a measurement belongs to: the weights, and what ran them."""
+    """Return a measurement's key: the weights and their runtime."""
     return f"{_weights(model)[:_WEIGHTS]} {facts.name} {facts.device} {facts.precision}"
 
 
 def _weights(model: ModelFile) -> str:
-    """Return the hash of the weights, or where the card has none, one of the file's identity."""
+    """Return the hash of the weights, or if the card has none, of the file's identity."""
     if model.card.weights_sha256 or (path := model.weights) is None:
         return model.card.weights_sha256
     stat = path.stat()

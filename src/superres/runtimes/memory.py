@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-_UNKNOWN = 2 * 2**30  # a cautious guess where the system does not tell
+_UNKNOWN = 2 * 2**30  # a cautious guess where the system reports nothing
 
 
 def free_memory() -> int:
-    """Return the bytes of main memory that this process can still take, limits counted."""
+    """Return the bytes of main memory that this process can still take, within its limits."""
     if sys.platform == "linux":
         return min(_meminfo(), _cgroup())
     if sys.platform == "win32":
@@ -28,7 +28,7 @@ def _meminfo() -> int:
 
 
 def _cgroup() -> int:
-    """Return what a container's limit leaves (cgroup 2, or 1); a huge number without one."""
+    """Return the rest of a container's limit (cgroup 2, or 1); a huge number without one."""
     free = sys.maxsize
     for folder, limit, used in (
         ("/sys/fs/cgroup", "memory.max", "memory.current"),
@@ -50,7 +50,7 @@ def _cached(path: Path) -> int:
 
 
 def _number(path: Path) -> int | None:
-    """Return the number in a file; None if there is no file, or the word max in it."""
+    """Return the number in a file; None if the file is missing or holds the word max."""
     text = "".join(_lines(path)).strip()
     return int(text) if text.isdigit() else None
 
@@ -63,7 +63,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _macos() -> int:
-    """Return the pages that are free, inactive or speculative; vm_stat says the page's size."""
+    """Return the bytes of free, inactive and speculative pages, as vm_stat reports them."""
     try:
         done = subprocess.run(
             ["/usr/bin/vm_stat"], capture_output=True, text=True, timeout=5, check=False
@@ -96,7 +96,7 @@ class _MemoryStatus(ctypes.Structure):
 def _windows() -> int:
     status = _MemoryStatus()
     status.length = ctypes.sizeof(_MemoryStatus)
-    # Only there on Windows, so that other systems' type checks do not know it.
+    # Exists only on Windows, so type checks elsewhere do not know it.
     kernel = getattr(ctypes, "windll").kernel32  # noqa: B009
     if not kernel.GlobalMemoryStatusEx(ctypes.byref(status)):
         return _UNKNOWN

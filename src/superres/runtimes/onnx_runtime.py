@@ -63,7 +63,7 @@ class OnnxRuntime:
             self._options.intra_op_num_threads = resolved.threads
         self._providers: list[str | tuple[str, dict[str, str]]] = [(provider, settings)]
         if provider != _CPU:
-            self._providers.append(_CPU)  # for single layers that the GPU's provider has not
+            self._providers.append(_CPU)  # for layers that the GPU's provider lacks
         self._sessions: dict[str, Any] = {}
         with self._blaming_the_file():
             model: onnx.ModelProto = _load(path)
@@ -71,10 +71,10 @@ class OnnxRuntime:
             self._bytes_per_px = max(
                 _estimate_bytes_per_px(parts[graph.name], graph, card) for graph in tiled(card)
             )
-        # ONNX Runtime is fed whole models: one that computes a graph needs no other's inputs.
+        # ONNX Runtime takes whole models, so each graph becomes one without the others' inputs.
         self._parts = {name: part.SerializeToString() for name, part in parts.items()}
         running: str = self._session(tiled(card)[0].name).get_providers()[0]
-        if running != provider:  # it falls back to the CPU without a word where a driver is missing
+        if running != provider:  # it silently falls back to the CPU if a driver is missing
             resolved.watch.note(f"ONNX Runtime could not start {provider}: running on {running}")
         self._provider = running
 
@@ -96,7 +96,7 @@ class OnnxRuntime:
         spec, session = self._card.graph(graph), self._session(graph)
         names = [port.name for port in spec.outputs]
         try:
-            # Its own array for each answer: ONNX Runtime keeps no claim on it.
+            # Each output is a new array, which ONNX Runtime does not reuse.
             made: list[Array] = session.run(names, dict(tensors))
         except Exception as error:  # its errors have no common root below Exception
             shape = tensors[spec.inputs[0].name].shape
@@ -110,7 +110,7 @@ class OnnxRuntime:
                 self._sessions[graph] = ort.InferenceSession(
                     self._parts[graph], self._options, providers=self._providers
                 )
-            del self._parts[graph]  # the session has weights of its own
+            del self._parts[graph]  # the session has its own copy of the weights
         return self._sessions[graph]
 
     @contextmanager
@@ -137,7 +137,7 @@ def _part(model: onnx.ModelProto, graph: Graph) -> onnx.ModelProto:
     )
     needed = {port.name for port in graph.outputs}
     nodes: list[onnx.NodeProto] = []
-    for node in reversed(whole.node):  # which are in an order that computes them
+    for node in reversed(whole.node):  # which are in topological order
         if not needed.isdisjoint(node.output):
             nodes.append(node)
             needed.update(node.input)
@@ -188,7 +188,7 @@ def _estimate_bytes_per_px(part: onnx.ModelProto, graph: Graph, card: Card) -> i
         for axis, size in zip(axes, (1, port.channels, edge, edge), strict=True):
             axis.dim_value = size
     for value in model.graph.output:
-        del value.type.tensor_type.shape.dim[:]  # symbols that no longer hold
+        del value.type.tensor_type.shape.dim[:]  # outdated symbols
     model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     weights = {initializer.name for initializer in model.graph.initializer}
     weights |= {n.output[0] for n in model.graph.node if n.input and n.input[0] in weights}

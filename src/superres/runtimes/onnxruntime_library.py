@@ -1,8 +1,8 @@
 """ONNX Runtime without its telemetry; the only import of it.
 
 Recent builds send events to a statistics service and keep an identifier of the device in the
-user's cache, unless a variable of the environment forbids it as the library is loaded. A value that
-is set already stays, and so does what a process chose that has loaded the library before.
+user's cache, unless an environment variable forbids it when the library is loaded. An existing
+value of that variable stays, as does the choice of a process that loaded the library before.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SWITCH = "ORT_DISABLE_TELEMETRY"
 
 @contextmanager
 def _without_telemetry() -> Generator[None]:
-    """Forbid the library's events for as long as it is loaded."""
+    """Forbid the library's events while it is being loaded."""
     if _SWITCH in os.environ:
         yield
         return

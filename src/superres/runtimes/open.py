@@ -25,18 +25,18 @@ _Opener = Callable[[Path, Card, ResolvedOptions], Runtime]
 
 @dataclass(frozen=True, slots=True)
 class RuntimeEntry:
-    """One runtime that a user may name, as `--backend`.
+    """One runtime that a user may choose with `--backend`.
 
     Attributes:
         package: The package that it needs.
-        install: The extra that brings the package.
-        file: Which of a model's files it reads.
+        install: The extra that installs the package.
+        file: The kind of model file that it reads.
         open: Opens it; imports the package.
     """
 
     package: str
     install: str
-    file: Literal["onnx", "safetensors"]  # or what stands in for it; see `ModelFile.weights`
+    file: Literal["onnx", "safetensors"]  # or its substitute; see `ModelFile.weights`
     open: _Opener
 
     def path(self, model: ModelFile) -> Path | None:
@@ -51,7 +51,7 @@ class RuntimeEntry:
         return holds_parameters(path, model.card)
 
     def installed(self) -> bool:
-        """Say whether the package is there, without importing it."""
+        """Say whether the package is installed, without importing it."""
         return importlib.util.find_spec(self.package) is not None
 
 
@@ -95,14 +95,14 @@ def open_runtime(
     Args:
         model: The model's files and card.
         options: What it runs on.
-        takes: What the model is going to be given.
-        watch: Told what `auto` picked and why, and what cannot be had.
+        takes: The kind of input for the model.
+        watch: Receives the choice of `auto` with its reason, and requests that cannot be met.
 
     Raises:
         UnknownNameError: There is no such runtime or device.
         BackendError: The runtime is not installed, or has no such device.
-        ModelError: The model takes something else, has no file that the runtime reads, or that
-            file is damaged.
+        ModelError: The model takes another kind of input, has no file that the runtime reads, or
+            that file is damaged.
     """
     check_input(model.card, takes)
     resolved = ResolvedOptions(
@@ -137,9 +137,9 @@ def _open_named(name: str, model: ModelFile, resolved: ResolvedOptions) -> Runti
 
 
 def _pick(model: ModelFile, device: Device) -> tuple[str, str]:
-    """Return the name of one of the runtimes that can run a model, and why it is the one.
+    """Return the name of the runtime chosen for a model, and the reason.
 
-    Whether torch can read an .onnx takes reading it, so that is found out last.
+    Only reading an .onnx shows whether torch can use it, so that is tried last.
     """
 
     def able(name: str) -> bool:
@@ -170,7 +170,7 @@ def _pick(model: ModelFile, device: Device) -> tuple[str, str]:
 
 
 def _torch_gpu() -> str | None:
-    """Return the GPU that torch finds; torch is slow to import, so a driver must be in sight."""
+    """Return the GPU that torch finds; torch is slow to import, so a driver is looked for first."""
     if not _gpu_driver():
         return None
     import torch
@@ -186,6 +186,6 @@ def _gpu_driver() -> bool:
         return platform.machine() == "arm64"
     if sys.platform == "win32":
         return Path("C:/Windows/System32/nvcuda.dll").exists()
-    # NVIDIA's driver, Windows' below Linux, AMD's.
+    # NVIDIA's driver, Windows' under WSL, AMD's.
     signs = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
     return any(Path(sign).exists() for sign in signs)

@@ -1,8 +1,8 @@
 """OpenVINO without its telemetry; the only import of it.
 
-Imported as it is, it starts a session with a statistics service and writes an identifier of the
-user to the home folder. Where its telemetry package is missing, it takes a stub of its own, which
-does neither. A process that has imported OpenVINO before keeps what it chose.
+A plain import starts a session with a statistics service and writes an identifier of the user to
+the home folder. If its telemetry package is missing, it uses its own stub, which does neither. A
+process that has already imported OpenVINO keeps its choice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TELEMETRY = "openvino_telemetry"
 
 @contextmanager
 def _without_telemetry() -> Generator[None]:
-    """Let the telemetry package be missing for as long as the block lasts."""
+    """Hide the telemetry package during the block."""
     hidden = {
         name: module for name, module in sys.modules.items() if name.partition(".")[0] == _TELEMETRY
     }

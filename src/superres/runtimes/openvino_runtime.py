@@ -33,11 +33,11 @@ _model_of = cast("Any", ov.Model)
 # Measured on two cores with AMX and a network of 30 convolutions of 64 channels: a pixel takes 0.8
 # us in tiles of 200 px, 0.95 at 320, 1.2 from 450 on, and up to 3 in tiles some 1300 px wide, as
 # features leave the cache. With a halo of 30 px, 400 is best; without AMX it matters little.
-# A network of 32 channels runs 640 x 360 px as fast in one tile as in two, but for the halo.
+# A network of 32 channels runs 640 x 360 px as fast in one tile as in two, apart from the halo.
 _BEST_TILE = 416
 _BEST_WIDTH, _MOST_ROOM = 64, 2.0
-# Compiled shapes keep their working memory. Tiles of one picture have one shape, an ensemble adds
-# the turned one; small pictures of many sizes may keep more.
+# Compiled shapes keep their working memory. Tiles of one picture have one shape, and an ensemble
+# adds the rotated one; small pictures of many sizes may keep more.
 _CACHED_PX = 2 * _BEST_TILE**2
 _PROBE = 64  # edge of the shape that memory is estimated with
 _LIVE_TENSORS = 3  # a layer's input and output, and a residual kept for later
@@ -46,7 +46,7 @@ _MEMORY_WORDS = ("bad_alloc", "out of memory", "out_of_resources", "allocat")
 
 
 class OpenVinoRuntime:
-    """One network in OpenVINO, each graph compiled for each shape of tile as it comes.
+    """One network in OpenVINO, each graph compiled for each tile shape at its first use.
 
     Args:
         path: The .onnx file.
@@ -96,7 +96,7 @@ class OpenVinoRuntime:
         spec = self._card.graph(graph)
         given = {port.name: _writable(tensors[port.name]) for port in spec.inputs}
         count, _, height, width = given[spec.inputs[0].name].shape
-        # OpenVINO writes into arrays of ours, so that they are nobody else's afterwards.
+        # OpenVINO writes into our own arrays, so nothing else uses them afterwards.
         made: dict[str, Array] = {}
         try:
             request = self._request(spec, {name: one.shape for name, one in given.items()})
@@ -111,18 +111,18 @@ class OpenVinoRuntime:
             )
         except (RuntimeError, MemoryError) as error:
             for requests in self._requests.values():
-                requests.clear()  # or a smaller tile would find the memory taken
+                requests.clear()  # or their memory would be missing for a smaller tile
             shape = given[spec.inputs[0].name].shape
             raise _translated(error, self._device, shape) from error
         return made
 
     @property
     def _room(self) -> float:
-        """How many more pixels stay in the cache than those of the network that was measured."""
+        """Pixels that fit into the cache, relative to the measured network."""
         return min(_MOST_ROOM, max(1.0, _BEST_WIDTH / self._widest))
 
     def _request(self, graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> ov.InferRequest:
-        """Return what runs a graph on tiles of a shape, compiled at its first use."""
+        """Return the request that runs a graph on tiles of a shape, compiled at first use."""
         requests, key = self._requests[graph.name], tuple(shapes.values())
         if key in requests:
             requests.move_to_end(key)
@@ -147,7 +147,7 @@ class OpenVinoRuntime:
         return hints
 
     def _free_bytes(self) -> int:
-        """Return the free memory; a GPU's own is known as a whole only, so half counts as free."""
+        """Return the free memory; a GPU reports only its total, of which half counts as free."""
         if self._device.startswith("GPU"):
             total = int(self._core.get_property(self._device, "GPU_DEVICE_TOTAL_MEM_SIZE"))
             return total // 2
@@ -165,18 +165,18 @@ def _part(model: ov.Model, graph: Graph) -> ov.Model:
 
 
 def _writable(values: Array) -> Array:
-    """Return what OpenVINO shares: it only reads, but takes no array that may not be written to."""
+    """Return a writable array: OpenVINO only reads inputs, but refuses read-only arrays."""
     return np.require(values, np.float32, ("C", "W"))
 
 
 def _widest(model: ov.Model, graph: Graph, card: Card) -> float:
-    """Return how many numbers the largest layer of a graph has for each of its input pixels."""
+    """Return the values per input pixel of a graph's largest layer."""
     edge = probe_edge(card, _PROBE)
     model.reshape({port.name: [1, port.channels, edge, edge] for port in graph.inputs})
     largest = 0
     for node in model.get_ops():
         if node.get_type_name() in ("Constant", "Convert", "Result"):
-            continue  # weights, and what only passes them on
+            continue  # weights, and nodes that only pass them on
         for index in range(node.get_output_size()):
             shape = node.get_output_partial_shape(index)
             if shape.is_static:
@@ -185,7 +185,7 @@ def _widest(model: ov.Model, graph: Graph, card: Card) -> float:
 
 
 def _bytes_per_px(widest: float, card: Card) -> int:
-    """Return the memory for one input pixel.
+    """Return the bytes of memory for one input pixel.
 
     Half formats are counted as fp32: OpenVINO keeps some layers in it.
     """
@@ -196,8 +196,9 @@ def _bytes_per_px(widest: float, card: Card) -> int:
 def _find_device(core: ov.Core, device: Device) -> str:
     """Return OpenVINO's name for a device.
 
-    A CPU with native bf16 is taken unseen: asking for GPUs loads their drivers. Otherwise `auto`
-    takes a GPU of its own memory; one that shares the CPU's takes seconds to compile for.
+    A CPU with native bf16 is chosen without looking for GPUs, which would load their drivers.
+    Otherwise `auto` takes a GPU with its own memory; compiling for a shared-memory one takes
+    seconds.
     """
     if device.kind == "cpu" or (device.kind == "auto" and native_bf16()):
         return "CPU"
@@ -219,7 +220,7 @@ def _find_device(core: ov.Core, device: Device) -> str:
 
 
 def _native_precisions(core: ov.Core, device: str) -> tuple[Precision, ...]:
-    """Return what a device computes natively, the one to prefer first."""
+    """Return a device's native number formats, the preferred one first."""
     able = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
     if device == "CPU":
         # OpenVINO would emulate bf16 if requested; the CPU's own flags decide.
@@ -244,6 +245,6 @@ def _translated(error: Exception, device: str, shape: tuple[int, ...]) -> Backen
 
 
 def _last_line(error: Exception) -> str:
-    """Return the line of OpenVINO's many that says what is wrong."""
+    """Return the line of OpenVINO's long message that names the fault."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

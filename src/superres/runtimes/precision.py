@@ -15,7 +15,7 @@ from superres.watch import Watch
 
 # Without one of these, bf16 is emulated and some 80 times slower than fp32.
 _BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16", "feat_bf16"})
-# Worth telling, from the fastest to the commonest.
+# Worth reporting, from the fastest to the commonest.
 _SHOWN_FLAGS = (
     "amx_bf16",
     "amx_int8",
@@ -33,7 +33,7 @@ _SHOWN_FLAGS = (
 
 @functools.cache
 def cpu_flags() -> frozenset[str]:
-    """Return the CPU's instruction sets in lower case; empty where the system does not tell."""
+    """Return the CPU's instruction sets in lower case; empty where the system reports none."""
     if sys.platform == "linux":
         return parse_cpuinfo(_read_text(Path("/proc/cpuinfo")))
     if sys.platform == "darwin":
@@ -57,12 +57,12 @@ def parse_cpuinfo(text: str) -> frozenset[str]:
 
 
 def native_bf16() -> bool:
-    """Say whether the CPU computes in bf16 natively; False where that is not known."""
+    """Say whether the CPU computes in bf16 natively; False if unknown."""
     return not _BF16_FLAGS.isdisjoint(cpu_flags())
 
 
 def describe_cpu() -> str:
-    """Return the CPU's name, its cores and its telling flags in one line."""
+    """Return the CPU's name, cores and main flags in one line."""
     shown = [flag for flag in _SHOWN_FLAGS if flag in cpu_flags()]
     cores = _usable_cores()
     return (
@@ -74,13 +74,13 @@ def describe_cpu() -> str:
 def choose_precision(
     request: PrecisionRequest, native: Sequence[Precision], device: str, watch: Watch
 ) -> Precision:
-    """Return the number format for a run: the fastest native one, or fp32 if it is not native.
+    """Return a run's number format: the fastest native one, or fp32 if the request is not native.
 
     Args:
         request: The user's request.
-        native: What the device computes natively, the one to prefer first; fp32 always works.
+        native: The device's native formats, the preferred one first; fp32 always works.
         device: The device's name, for the note.
-        watch: Told if the request cannot be met.
+        watch: Receives a note if the request cannot be met.
     """
     if request == "auto":
         return native[0] if native else "fp32"
@@ -110,11 +110,11 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""  # the flags are then unknown, and fp32 is the answer to that
+        return ""  # the flags are then unknown, which means fp32
 
 
 def _sysctl(name: str) -> str:
-    """Return one of macOS's system values; "" if no value has that name."""
+    """Return one of macOS's system values; "" if there is none of that name."""
     try:
         done = subprocess.run(
             ["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, timeout=5, check=False

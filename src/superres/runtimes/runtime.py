@@ -19,7 +19,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PrecisionRequest = Literal["auto", "fp32", "bf16", "fp16"]
 Array = NDArray[np.float32]
 
-CPU_BATCH_PX = 256**2  # a CPU is busy with one tile; small ones need not start one by one
+CPU_BATCH_PX = 256**2  # one tile keeps a CPU busy; small ones need not start one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class RuntimeOptions:
 
     Attributes:
         backend: `auto`, `openvino`, `torch` or `onnxruntime`.
-        precision: The number format; `auto` takes the device's own, and fp32 where that is unsure.
+        precision: The number format; `auto` takes the device's own, or fp32 if unknown.
         device: `auto`, `cpu`, `gpu`, `gpu:1`, `cuda:0`, `mps`, `npu`; see `parse_device`.
         threads: CPU threads; None takes all cores.
     """
@@ -39,13 +39,13 @@ class RuntimeOptions:
     threads: int | None = None
 
     def exact(self) -> Self:
-        """Return the same in fp32, to fall back to."""
+        """Return the same options in fp32, as a fallback."""
         return replace(self, precision="fp32")
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedOptions:
-    """`RuntimeOptions` parsed for a runtime, and the watch that notes fallbacks."""
+    """`RuntimeOptions` parsed for a runtime, and the watch that receives notes of fallbacks."""
 
     precision: PrecisionRequest
     device: Device
@@ -55,19 +55,18 @@ class ResolvedOptions:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeFacts:
-    """What the planner needs to know of an opened runtime.
+    """What the planner needs to know about an opened runtime.
 
     Attributes:
         name: `openvino`, `torch` or `onnxruntime`.
-        device: Where it runs, in the library's own words ("CPU", "cuda:0").
+        device: Its device, as the library names it ("CPU", "cuda:0").
         precision: The number format that the network is computed in.
-        best_tile: Tile edge in input pixels, halo included, that runs fastest.
-        bytes_per_px: Memory that a run takes for each input pixel of a tile.
+        best_tile: The fastest tile edge in input pixels, halo included.
+        bytes_per_px: Memory of a run for each input pixel of a tile.
         free_bytes: Memory that is free on the device now.
-        batch_px: Input pixels that one run should hold, in as many tiles as that takes, to keep
-            the device busy.
-        joins: Whether tiles of several pictures are worth running at once; not where each count of
-            tiles is prepared anew.
+        batch_px: Input pixels per run, in as many tiles as needed, that keep the device busy.
+        joins: Whether batching tiles of several pictures is worthwhile; not where each batch size
+            is compiled separately.
     """
 
     name: str
@@ -81,7 +80,7 @@ class RuntimeFacts:
 
 
 class Runtime(Protocol):
-    """Runs the graphs of one network; one class a library. It never resizes, clamps or guesses."""
+    """Runs the graphs of one network, one class per library; never resizes, clamps or guesses."""
 
     @property
     def facts(self) -> RuntimeFacts:
@@ -93,12 +92,12 @@ class Runtime(Protocol):
 
         Args:
             graph: Its name.
-            tensors: Each of its inputs by name, (N, channels, scale*h, scale*w) float32; what is
-                `held` as an earlier run gave it.
+            tensors: Each of its inputs by name, (N, channels, scale*h, scale*w) float32; `held`
+                ones as an earlier run returned them.
 
         Returns:
-            Each of its outputs by name, likewise, in memory that no later run writes to. One that
-            is `held` may be the library's own tensor, which is only to be given back.
+            Each of its outputs by name, likewise, in memory that no later run writes to. A `held`
+            one may be the library's own tensor, of use only as an input of a later run.
 
         Raises:
             OutOfMemoryError: A smaller tile may fit.
@@ -108,11 +107,11 @@ class Runtime(Protocol):
 
 
 def tiled(card: Card) -> tuple[Graph, ...]:
-    """Return the graphs of a network that run on tiles, whose size a planner chooses."""
+    """Return the graphs of a network that run on tiles of the planner's size."""
     return tuple(graph for graph in card.graphs if not graph.whole)
 
 
 def probe_edge(card: Card, least: int) -> int:
-    """Return the edge of a tile that a network takes, to estimate its memory with."""
+    """Return a valid tile edge for a network, to estimate its memory with."""
     edge = math.lcm(least, card.multiple_of)
     return edge * math.ceil(card.minimum / edge)

@@ -34,7 +34,7 @@ from superres.runtimes.runtime import (
 _from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
 
 _BEST_TILE = 512
-# Not measured: a GPU's cores are filled by one layer of some 100,000 pixels.
+# Not measured: one layer of some 100,000 pixels fills a GPU's cores.
 _GPU_BATCH_PX = 1024**2
 _PROBE = 32  # edge of the tile that memory is estimated with
 _LIVE_TENSORS = 4  # a layer's input and output, a residual kept for later, and scratch
@@ -47,12 +47,12 @@ _MEMORY_WORDS = ("out of memory", "can't allocate", "not enough memory", "bad_al
 
 
 class TorchRuntime:
-    """One network in torch, channels last, under autocast where the format is not fp32.
+    """One network in torch, channels last, under autocast if the format is not fp32.
 
     Args:
         network: The network, in fp32; it is moved to the device.
         card: Its card.
-        resolved: The options; threads are this whole process's.
+        resolved: The options; threads are set for the whole process.
 
     Raises:
         BackendError: There is no such device.
@@ -75,7 +75,7 @@ class TorchRuntime:
 
     @classmethod
     def open(cls, path: Path, resolved: ResolvedOptions) -> Self:
-        """Load a file of weights and open its network.
+        """Load a weight file and open its network.
 
         Raises:
             ModelError: The file is damaged or does not fit its card.
@@ -112,7 +112,7 @@ class TorchRuntime:
                 given = [self._tensor(tensors[port.name]) for port in spec.inputs]
                 answer = _method(self._network, spec)(*given)
                 made = (answer,) if isinstance(answer, Tensor) else answer
-                # Held tensors stay where and what they are; only this class is given them back.
+                # Held tensors stay on the device, unconverted; only this class receives them again.
                 return {
                     port.name: cast("Array", one) if port.held else one.float().cpu().numpy()
                     for port, one in zip(spec.outputs, made, strict=True)
@@ -121,7 +121,7 @@ class TorchRuntime:
             raise
         except (RuntimeError, MemoryError) as error:
             failure = error
-        # Outside the except clause the frames that hold tensors are gone, so memory can be freed.
+        # After the except clause, no stack frame holds tensors any more, and memory can be freed.
         shape = tuple(tensors[spec.inputs[0].name].shape)
         translated = _translated(failure, str(self._device), shape)
         failure.__traceback__ = None
@@ -130,21 +130,21 @@ class TorchRuntime:
         raise translated from failure
 
     def _tensor(self, values: Array | Tensor) -> Tensor:
-        """Return what goes into a graph; what is held, as it was given out."""
+        """Return an input of a graph as a tensor; a held one unchanged."""
         if isinstance(values, Tensor):
             return values
-        # torch warns of arrays that may not be written to, although it only reads.
+        # torch warns about read-only arrays, although it only reads them.
         small_BCHW: Tensor = _from_numpy(np.require(values, np.float32, ("C", "W")))
         return small_BCHW.to(self._device).contiguous(memory_format=torch.channels_last)
 
 
 def _method(network: nn.Module, graph: Graph) -> Callable[..., Tensor | tuple[Tensor, ...]]:
-    """Return what computes a graph: the network itself, or its method of that name."""
+    """Return a graph's function: the network itself, or its method of that name."""
     return network if graph.name == ENLARGE else getattr(network, graph.name)
 
 
 def find_device(device: Device) -> torch.device:
-    """Return the torch device that a name means; `auto` takes a GPU if there is one.
+    """Return the torch device of a name; `auto` takes a GPU if there is one.
 
     Raises:
         BackendError: There is no such device.
@@ -166,11 +166,11 @@ def find_device(device: Device) -> torch.device:
 
 
 def _native_precisions(device: torch.device) -> tuple[Precision, ...]:
-    """Return what a device computes natively, the one to prefer first."""
+    """Return a device's native number formats, the preferred one first."""
     if device.type == "cuda":
         with torch.cuda.device(device):
             bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-        # bf16 has fp32's range; fp16 overflows in some networks, which the engine's guard sees.
+        # bf16 has fp32's range; fp16 overflows in some networks, which the sanity check detects.
         return ("bf16", "fp16") if bf16 else ("fp16",)
     if device.type == "mps":
         return ("fp16",)
@@ -179,7 +179,7 @@ def _native_precisions(device: torch.device) -> tuple[Precision, ...]:
 
 @contextlib.contextmanager
 def _exact_products(*, exact: bool) -> Generator[None]:
-    """Keep NVIDIA GPUs from rounding fp32 factors to TF32's 10 bits, which cuDNN does unasked."""
+    """Keep NVIDIA GPUs from rounding fp32 factors to TF32's 10 bits, which is cuDNN's default."""
     if not exact or not torch.cuda.is_available():
         yield
         return
@@ -225,7 +225,7 @@ def estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _total = torch.cuda.mem_get_info(device)
-        # What torch keeps for reuse counts as taken there.
+        # Memory that torch keeps for reuse counts as taken there.
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()

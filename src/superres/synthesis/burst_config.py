@@ -1,4 +1,4 @@
-"""Burst settings: the ranges from which a training burst's frames are drawn."""
+"""Burst settings: the ranges of a training burst's random frames."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from superres.degrade.config import Chance, Part, Range
 
 
 class BurstConfig(Part):
-    """Ranges and chances; what is drawn for a frame is never drawn for the reference.
+    """Ranges and probabilities of the frames; the reference stays as it is, except as noted.
 
     Attributes:
-        frames: Most frames of a burst; their number is drawn evenly from 1 on, for a whole step.
-        shift: Largest shift along each axis in small pixels, drawn evenly.
-        turn_degrees: Largest rotation, drawn evenly.
-        zoom: Largest relative difference of scale, drawn evenly.
-        blurred: Chance of a burst to be blurred by more than downscaling.
+        frames: Maximum frames of a burst; their number is uniform from 1 on, one for a whole step.
+        shift: Largest shift along each axis in small pixels, uniform.
+        turn_degrees: Largest rotation, uniform.
+        zoom: Largest relative difference of scale, uniform.
+        blurred: Probability that a burst has more blur than downscaling's.
         blur: Standard deviation of that Gaussian in small pixels.
-        noise: Standard deviation of the frames' noise, of 255; one for a burst.
-        exposure: Largest relative difference of exposure, drawn evenly; it is undone again.
-        exposure_error: Standard deviation of what is left of it in a channel, relative.
-        shift_error: Standard deviation of the error of the shifts that the network is told, in
-            small pixels along each axis; one for a burst.
-        masked: Chance of a frame to have a rectangle that is not valid; the reference's too.
-        ghosts: Chance of a frame to have a rectangle of another place, which nothing tells of.
-        duplicates: Chance of a frame to be an earlier one again.
+        noise: Standard deviation of the frames' noise, of 255; one per burst.
+        exposure: Largest relative difference of exposure, uniform; it is compensated again.
+        exposure_error: Standard deviation of the remaining error in a channel, relative.
+        shift_error: Standard deviation of the error of the shifts given to the network, in small
+            pixels along each axis; one per burst.
+        masked: Probability that a frame, also the reference, has an invalid rectangle.
+        ghosts: Probability that a frame has a rectangle from elsewhere, not masked.
+        duplicates: Probability that a frame repeats an earlier one.
     """
 
     frames: int = Field(default=12, ge=1, le=64)

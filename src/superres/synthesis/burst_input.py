@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def burst_input(frames_BTChw: Tensor, valid_BThw: Tensor, places_BT2HW: Tensor) -> Tensor:
-    """Bring frames to the reference's pixels, as `layers.sequences` says.
+    """Resample frames at the reference's pixels, as `layers.sequences` defines.
 
     `infer.burst_input` does the same in numpy.
 
     Args:
         frames_BTChw: The frames, the reference first.
-        valid_BThw: Which of their samples are valid, bool.
+        valid_BThw: The mask of valid samples, bool.
         places_BT2HW: Row and column of each pixel of the reference on each frame, in its pixels,
             the first of which has its centre at 0.
 

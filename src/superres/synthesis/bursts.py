@@ -1,9 +1,9 @@
 """Burst synthesis from a batch of large pictures: noisy frames with known motion.
 
-A camera's order: the picture moves, is downscaled by MATLAB's antialiased bicubic, brightened,
-noised and rounded to 8 bits. The first two are done the other way round, which for shifts is the
-same: what a small pixel sees is first worked out around every large pixel, then read off, by Keys'
-cubic, where the frame's pixels lie. So only what is read is ever interpolated.
+As in a camera, the picture moves, is downscaled by MATLAB's antialiased bicubic, brightened, noised
+and rounded to 8 bits. The first two steps are swapped, which is equivalent for shifts: the small
+pixel's value is first computed around every large pixel, then interpolated, by Keys' cubic, at the
+positions of the frame's pixels. So each value is interpolated only once.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from superres.images.kernels import axis_weights
 from superres.synthesis.burst_config import BurstConfig
 from superres.synthesis.burst_input import burst_input
 
-_SALT = 0xB0257  # so that a seed draws other numbers here than where patches are drawn by it
-_READ = 3  # small pixels around a place that its value is made of: the reduction's two, and some
-_GHOST_PX = (2.0, 6.0)  # how far away a ghost is from, in small pixels
-_PART = (0.15, 0.6)  # edges of masked and ghostly rectangles, as parts of the frame's
+_SALT = 0xB0257  # so that a seed gives different numbers here than for patches
+_READ = 3  # small pixels around a position that its value depends on: the reduction's two, and some
+_GHOST_PX = (2.0, 6.0)  # distance of a ghost's source, in small pixels
+_PART = (0.15, 0.6)  # edges of masked and ghost rectangles, as fractions of the frame's
 _Floats = NDArray[np.float64]
 
 
 class _Drawn(NamedTuple):
-    """What is drawn for the frames of bursts; references neither move nor differ.
+    """Random parameters of the frames of bursts; references neither move nor differ.
 
     Attributes:
         turns: (B, T) radians.
         zooms: (B, T) factors.
         shifts: (B, T, 2) small pixels.
-        told: (B, T, 2) errors of the shifts that the network is told, small pixels.
+        told: (B, T, 2) errors of the shifts given to the network, small pixels.
         gains: (B, T) factors of exposure.
-        errors: (B, T, C) factors that are left of it.
+        errors: (B, T, C) factors that remain after compensation.
     """
 
     turns: _Floats
@@ -52,12 +52,12 @@ class _Drawn(NamedTuple):
 
 
 def burst_margin(config: BurstConfig, patch: int) -> int:
-    """Return the small pixels around a patch that its bursts are made of."""
+    """Return the margin around a patch that its bursts need, in small pixels."""
     return 2 * _reach(config, patch) + _READ
 
 
 def burst_canvas(config: BurstConfig, patch: int) -> int:
-    """Return the edge of the picture, in small pixels, that bursts of a patch are made of."""
+    """Return the edge of a burst's source picture, in small pixels."""
     return patch + 2 * burst_margin(config, patch)
 
 
@@ -71,7 +71,7 @@ def make_bursts(
     count: int,
     seed: tuple[int, ...],
 ) -> tuple[Tensor, Tensor]:
-    """Make bursts and their truths; they depend on the arguments alone.
+    """Make bursts and their truths; they depend only on the arguments.
 
     Args:
         large_BCHW: (B, C, L, L) in [0, 1], L being scale * burst_canvas.
@@ -82,7 +82,7 @@ def make_bursts(
         seed: Whole numbers from 0, such as a run's seed and its step.
 
     Returns:
-        Bursts (B, T, C + 3, patch, patch) as `layers.sequences` says, and truths (B, C,
+        Bursts (B, T, C + 3, patch, patch) as `layers.sequences` defines, and truths (B, C,
         scale*patch, scale*patch) in [0, 1], both float32 on the same device. The same arguments
         give the same result on one kind of device; on another, noise differs.
 
@@ -131,8 +131,8 @@ def make_bursts(
 
 
 def _reach(config: BurstConfig, patch: int) -> int:
-    """Return how many small pixels a corner of a patch may move, and half a pixel for rounding."""
-    # Shifts may be told wrongly by three standard deviations, rarely by more.
+    """Return a patch corner's largest motion in small pixels, plus half a pixel for rounding."""
+    # The error of shifts rarely exceeds three standard deviations.
     away = config.shift + 3.0 * config.shift_error[1] + 0.5
     half_diagonal = patch / math.sqrt(2.0)
     turned = half_diagonal * (math.radians(config.turn_degrees) + config.zoom)
@@ -164,7 +164,7 @@ def _grid(length: int) -> tuple[_Floats, _Floats]:
 def _places_on_reference(
     drawn: _Drawn, size: int, rng: np.random.Generator, config: BurstConfig
 ) -> _Floats:
-    """Return where frames' pixels show the reference, (B, T, 2, size, size) from its centre."""
+    """Return frames' pixel positions on the reference, (B, T, 2, size, size) from its centre."""
     rows, columns = _grid(size)
     cos, sin = (
         f(drawn.turns)[..., None, None] * drawn.zooms[..., None, None] for f in (np.cos, np.sin)
@@ -180,7 +180,7 @@ def _places_on_reference(
 
 
 def _places_on_frames(drawn: _Drawn, patch: int, size: int) -> _Floats:
-    """Return where the reference's pixels are said to lie on frames, (B, T, 2, patch, patch)."""
+    """Return the given positions of the reference's pixels on frames, (B, T, 2, patch, patch)."""
     rows, columns = (
         line - drawn.shifts[..., axis, None, None] for axis, line in enumerate(_grid(patch))
     )
@@ -194,7 +194,7 @@ def _places_on_frames(drawn: _Drawn, patch: int, size: int) -> _Floats:
 def _rectangles(
     rng: np.random.Generator, shape: tuple[int, ...], size: int, chance: float
 ) -> NDArray[np.bool_]:
-    """Return (B, T, size, size), in some of them a rectangle that may reach over the edge."""
+    """Return masks (B, T, size, size), some with a rectangle that may extend over the edge."""
     chosen_BT = rng.random(shape) < chance
     middles_BT2 = rng.uniform(0.0, size, (*shape, 2))
     halves_BT2 = rng.uniform(*_PART, (*shape, 2)) * size / 2
@@ -207,14 +207,14 @@ def _rectangles(
 def _duplicates(
     rng: np.random.Generator, shape: tuple[int, int], chance: float
 ) -> NDArray[np.int64]:
-    """Return which frame stands at each place: its own, or one before it."""
+    """Return the index of each frame's content: its own, or an earlier one."""
     own_BT = np.broadcast_to(np.arange(shape[1]), shape)
     other_BT = (rng.random(shape) * own_BT).astype(np.int64)
     return np.where(rng.random(shape) < chance, other_BT, own_BT)
 
 
 def _blurred(large_BCHW: Tensor, sigmas_B: _Floats) -> Tensor:
-    """Blur samples by Gaussians of these standard deviations in large pixels; 0 leaves as it is."""
+    """Blur samples by Gaussians of these standard deviations in large pixels; 0 changes nothing."""
     chosen = np.flatnonzero(sigmas_B)
     if not len(chosen):
         return large_BCHW
@@ -230,20 +230,20 @@ def _blurred(large_BCHW: Tensor, sigmas_B: _Floats) -> Tensor:
 
 @functools.lru_cache(maxsize=16)
 def _taps(scale: int) -> tuple[float, tuple[float, ...]]:
-    """Return the weights of large pixels in a small one, and where the first such one lies."""
+    """Return the weights of large pixels in a small one, and the position of the first."""
     indices, weights = axis_weights(
         16 * scale, 16, scale=1.0 / scale, kernel="bicubic", antialias=True, border="mirror"
     )
     whole = np.zeros(16 * scale)
     whole[indices[8]] = weights[8]  # one in the middle
-    used = np.flatnonzero(np.abs(whole) > 1e-9)  # rounding leaves a little at the kernel's ends
+    used = np.flatnonzero(np.abs(whole) > 1e-9)  # rounding leaves tiny weights at the kernel's ends
     taps = whole[used[0] : used[-1] + 1]
     return (len(taps) - 1) / 2, tuple(taps.tolist())
 
 
 @functools.lru_cache(maxsize=16)
 def _seeing(edge: int, scale: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return the matrix that sums large pixels around each place, (edge - taps + 1, edge)."""
+    """Return the matrix of weighted sums around each large pixel, (edge - taps + 1, edge)."""
     taps = _taps(scale)[1]
     matrix = np.zeros((edge - len(taps) + 1, edge))
     for index, tap in enumerate(taps):
@@ -253,9 +253,9 @@ def _seeing(edge: int, scale: int, device: torch.device, dtype: torch.dtype) -> 
 
 
 def _seen(large_BCHW: Tensor, scale: int) -> Tensor:
-    """Return what small pixels would see, if there were one around each large pixel.
+    """Return the value of a small pixel centred on each large pixel.
 
-    In double precision where the device can, as `resize_batch`: TF32 would shift the rounding.
+    In double precision if the device has it, as in `resize_batch`: TF32 would shift the rounding.
     """
     device = large_BCHW.device
     dtype = torch.float32 if device.type == "mps" else torch.float64
@@ -264,9 +264,9 @@ def _seen(large_BCHW: Tensor, scale: int) -> Tensor:
 
 
 def _read(plane_BCLL: Tensor, places_BT2hh: Tensor) -> Tensor:
-    """Read (B, T, C, h, h) off planes at places in their pixels, by Keys' cubic (a = -0.5)."""
+    """Sample planes at positions in their pixels, by Keys' cubic (a = -0.5): (B, T, C, h, h)."""
     batch, channels, length = plane_BCLL.shape[:3]
-    places_BT2hh = places_BT2hh.clamp(1.0, length - 2.0)  # only ghosts come from beyond
+    places_BT2hh = places_BT2hh.clamp(1.0, length - 2.0)  # only ghosts reach beyond
     first_BT2hh = places_BT2hh.floor().clamp(max=length - 3)
     parts = places_BT2hh - first_BT2hh
     weights_k = _keys_weights(parts)
@@ -285,7 +285,7 @@ def _read(plane_BCLL: Tensor, places_BT2hh: Tensor) -> Tensor:
 
 
 def _keys_weights(t: Tensor) -> tuple[Tensor, ...]:
-    """Return the weights of the pixels at -1, 0, 1 and 2 for a place at t, 0 to 1."""
+    """Return the weights of the pixels at -1, 0, 1 and 2 for a position t, 0 to 1."""
     t2, t3 = t * t, t * t * t
     return (
         -0.5 * t3 + t2 - 0.5 * t,

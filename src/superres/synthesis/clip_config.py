@@ -1,4 +1,4 @@
-"""Clip settings: the ranges from which a training clip's motion is drawn."""
+"""Clip settings: the ranges of a training clip's random motion."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from superres.degrade.config import Chance, Part, Range
 
 
 class ClipConfig(Part):
-    """Ranges and chances; what is drawn holds for a whole clip.
+    """Ranges and probabilities; each is drawn once per clip.
 
     Attributes:
         frames: Frames of a clip.
-        speed: Largest speed of the camera along each axis, small pixels a frame.
-        sway: How far the camera swings beside that, small pixels.
+        speed: Largest speed of the camera along each axis, small pixels per frame.
+        sway: Amplitude of the camera's additional sway, small pixels.
         turn_degrees: Largest rotation from frame to frame.
         zoom: Largest relative change of scale from frame to frame.
-        still: Chance of a clip in which nothing moves.
-        objects: Most things that move before the background; their number is drawn evenly.
-        object_speed: Their largest speed along each axis, small pixels a frame.
+        still: Probability of a clip in which nothing moves.
+        objects: Maximum objects moving in front of the background; their number is uniform.
+        object_speed: Their largest speed along each axis, small pixels per frame.
         blur: Standard deviation of the lens' Gaussian, in large pixels.
         noise: Standard deviation of the small frames' noise, of 255.
     """

@@ -1,7 +1,7 @@
 """Clip synthesis from a batch of large pictures: camera motion and moving objects.
 
-Frames are read off pictures of twice their own density, blurred as a lens does, so that reading
-between pixels makes no frame softer than its neighbours. The small frames are made of the large
+Frames are sampled from pictures of twice their density, blurred as by a lens, so that
+interpolation makes no frame softer than its neighbours. The small frames are made from the large
 ones by MATLAB's antialiased bicubic, as in any training pair.
 """
 
@@ -20,16 +20,16 @@ from superres.degrade.downscale import resize_batch, round8
 from superres.errors import ArgumentError
 from superres.synthesis.clip_config import ClipConfig
 
-_SALT = 0xC11B5  # so that a seed draws other numbers here than where patches are drawn by it
-_DENSITY = 2  # pixels of a picture for each pixel of a large frame, along each axis
-_EDGE = 2  # pixels that reading needs around a place
-_RADIUS = (0.08, 0.3)  # of a thing, as a part of the frame's edge
-_WAVES = 4  # of a thing's outline
+_SALT = 0xC11B5  # so that a seed gives different numbers here than for patches
+_DENSITY = 2  # source pixels per large frame pixel, along each axis
+_EDGE = 2  # pixels around a position that interpolation needs
+_RADIUS = (0.08, 0.3)  # of an object, as a fraction of the frame's edge
+_WAVES = 4  # of an object's outline
 _Floats = NDArray[np.float64]
 
 
 def clip_canvas(config: ClipConfig, patch: int) -> int:
-    """Return the edge of the picture, in small pixels, that clips of a patch are made of."""
+    """Return the edge of a clip's source picture, in small pixels."""
     steps = (config.frames - 1) / 2
     away = config.speed * steps + config.sway
     half_diagonal = patch / math.sqrt(2.0)
@@ -41,11 +41,11 @@ def clip_canvas(config: ClipConfig, patch: int) -> int:
 def make_clips(
     large_BCHW: Tensor, config: ClipConfig, *, scale: int, patch: int, seed: tuple[int, ...]
 ) -> tuple[Tensor, Tensor]:
-    """Make clips and their truths; they depend on the arguments alone.
+    """Make clips and their truths; they depend only on the arguments.
 
     Args:
-        large_BCHW: (B, C, L, L) in [0, 1], L being scale * clip_canvas. Things that move before
-            one picture are cut from the next one.
+        large_BCHW: (B, C, L, L) in [0, 1], L being scale * clip_canvas. Objects in front of one
+            picture are cut from the next one.
         config: How frames move.
         scale: Large size over small size.
         patch: Edge of the small frames.
@@ -92,7 +92,7 @@ def make_clips(
 
 
 def _camera(config: ClipConfig, rng: np.random.Generator, moving_B: NDArray[np.bool_]) -> _Floats:
-    """Draw where cameras look: (B, T, 4) rows, columns, radians and the logarithm of the zoom."""
+    """Draw camera poses: (B, T, 4) rows, columns, radians and the logarithm of the zoom."""
     batch, count = len(moving_B), config.frames
     # A product of two: most motion is slow.
     speeds_B14 = rng.uniform(-1.0, 1.0, (batch, 1, 4)) * rng.random((batch, 1, 1))
@@ -113,7 +113,7 @@ def _lay_thing(
     moving_B: NDArray[np.bool_],
     scale: int,
 ) -> None:
-    """Lay a thing before each clip's frames, in place: a piece of a picture with a wavy outline."""
+    """Paint an object onto each clip's frames, in place: part of a picture, with a wavy outline."""
     batch, edge = len(moving_B), frames[0].shape[-1]
     speeds_B2 = rng.uniform(-1.0, 1.0, (batch, 2)) * config.object_speed * scale
     middles_B2 = rng.uniform(-0.4, 0.4, (batch, 2)) * edge
@@ -143,7 +143,7 @@ def _line(edge: int, axis: int) -> _Floats:
 
 
 def _placed(view_B4: _Floats, edge: int, scale: int) -> _Floats:
-    """Return where a frame's pixels lie on its picture, (B, 2, h, h) from the middle."""
+    """Return the positions of a frame's pixels on its picture, (B, 2, h, h) from the centre."""
     down, right, turns, zooms = (view_B4[:, index, None, None] for index in range(4))
     rows, columns = _line(edge, 0), _line(edge, 1)
     cos, sin = np.cos(turns) * np.exp(zooms), np.sin(turns) * np.exp(zooms)
@@ -152,7 +152,7 @@ def _placed(view_B4: _Floats, edge: int, scale: int) -> _Floats:
 
 
 def _through_lens(x_BCHW: Tensor, sigmas_B: _Floats) -> Tensor:
-    """Blur pictures by round Gaussians of these standard deviations in their own pixels."""
+    """Blur pictures by isotropic Gaussians of these standard deviations in their own pixels."""
     edge = 2 * math.ceil(3.0 * float(sigmas_B.max())) + 1
     flat_B = np.zeros(len(sigmas_B))
     kernels = gaussian_kernels(np.stack((sigmas_B,) * 2, 1), flat_B, flat_B + 1.0, edge)
@@ -161,7 +161,7 @@ def _through_lens(x_BCHW: Tensor, sigmas_B: _Floats) -> Tensor:
 
 
 def _read(picture_BCLL: Tensor, places_B2HW: _Floats) -> Tensor:
-    """Read pictures by cubic interpolation at places counted from their middle."""
+    """Sample pictures by cubic interpolation at positions from their centre."""
     middle = picture_BCLL.shape[-1] / 2
     grid_BHW2 = torch.from_numpy(places_B2HW[:, ::-1] / middle).to(picture_BCLL).permute(0, 2, 3, 1)
     return functional.grid_sample(
