@@ -18,6 +18,19 @@ _ICC_HEADER_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
+class Animation:
+    """How frames are shown.
+
+    Attributes:
+        delays_ms: How long each frame is shown.
+        loop: How often all of them are; 0 for ever.
+    """
+
+    delays_ms: tuple[int, ...]
+    loop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What a picture file carries besides pixels.
 
@@ -27,6 +40,7 @@ class Metadata:
         xmp: The XMP packet in UTF-8; its orientation is 1.
         dpi: Horizontal and vertical pixels per inch.
         iptc: The IPTC record, bare; JPEG and TIFF alone hold it.
+        animation: How the planes are shown, one after the other; None where they are not frames.
     """
 
     icc: bytes | None = None
@@ -34,6 +48,7 @@ class Metadata:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     iptc: bytes | None = None
+    animation: Animation | None = None
 
 
 def collect_metadata(
