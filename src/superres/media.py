@@ -32,6 +32,7 @@ from superres.metadata.picture import (
     Profile,
     ReadLimits,
     WriteOptions,
+    animation_error,
     pages_error,
     read_pixels,
     stream_of,
@@ -148,6 +149,9 @@ def open_picture(
     for each in FORMATS:
         if each.sniff(head):
             picture = each.open(source, ReadLimits(max_pixels, profile))
+            if picture.planes > max_planes and picture.metadata.animation:
+                what = f"an animated {picture.title} of {picture.planes} frames"
+                raise animation_error(source, what)
             if picture.planes > max_planes or picture.pages > max_pages:
                 raise pages_error(source, max(picture.planes, picture.pages))
             return picture

@@ -218,7 +218,7 @@ def test_animated_webp_names_the_verb_for_animations():
     data = bytes(frames.webpsave_buffer(page_height=16))
     with pytest.raises(PictureError, match="animated WebP of 2 frames") as caught:
         open_picture(data)
-    assert "`superres video`" in caught.value.hint
+    assert "`superres upscale`" in caught.value.hint
 
 
 def test_an_image_sequence_names_the_verb_for_animations():

@@ -34,6 +34,7 @@ class Holding:
         grey: Whether it holds grey pictures; else they are written as RGB.
         planes: Whether it holds several planes.
         pages: Whether it holds pages: pictures of their own size and kind; see `Paged`.
+        frames: Whether it holds planes that are the frames of an animation.
         longest_edge: Largest height and width in pixels.
         lossless: Whether it can lose no detail.
         quality: Quality of lossy coding by default, 1 to 100; 0 if there is none.
@@ -55,6 +56,7 @@ class Holding:
     grey: bool = True
     planes: bool = False
     pages: bool = False
+    frames: bool = False
     longest_edge: int = 2**31 - 1
     lossless: bool = True
     quality: int = 0

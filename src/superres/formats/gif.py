@@ -3,50 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from superres.errors import OutputError, PictureError
-from superres.formats.format import ReadOnly
+from superres.formats.format import Holding
 from superres.metadata.picture import (
     Header,
     Notes,
     Picture,
     ReadLimits,
     WriteOptions,
-    animation_error,
+    stream_of,
+    unreadable,
 )
+
+if TYPE_CHECKING:
+    import pyvips
+
+_PALETTE = "colours reduced to 256 a frame, transparency to all or nothing: GIF holds no more"
 
 
 class Gif:
-    """GIF: palettes of 256 colours, with one transparent."""
+    """GIF: stills and animations, each frame with a palette of 256 colours."""
 
     name = "gif"
     title = "GIF"
     suffixes = (".gif",)
-    holding = ReadOnly("a GIF holds 256 colours", "write PNG (.png) or lossless WebP (.webp)")
+    holding = Holding(
+        dtypes=("uint8",),
+        grey=False,
+        longest_edge=65_535,
+        lossless=False,
+        xmp_bytes=0,
+        exif_bytes=0,
+        frames=True,
+    )
 
     def sniff(self, head: bytes) -> bool:
         """Look for GIF's signature."""
         return head.startswith((b"GIF87a", b"GIF89a"))
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
-        """Read a GIF's header; animations are refused."""
+        """Read a GIF's header; the frames of an animation are planes."""
         import pyvips
 
+        from superres.decoding.gif_blocks import ends_inside_a_block
         from superres.vips.decode import Loader, open_image
 
-        loader = Loader(self.name, self.title, pyvips.Image.gifload_source, many=_moving)
+        with closing(stream_of(source)) as stream:
+            if ends_inside_a_block(stream):
+                raise unreadable(source, self.title, "it ends too early")
+        loader = Loader(self.name, self.title, pyvips.Image.gifload_source, frames=True)
         return open_image(source, loader, limits)
 
     def write(
         self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
     ) -> Notes:
-        """Refuse: see `holding`."""
-        raise OutputError(f"{path} cannot be written: {self.holding.reason}", self.holding.hint)
+        """Encode a GIF frame by frame."""
+        from superres.formats.carried import held_metadata
+        from superres.formats.saving import save
 
+        def saver(image: pyvips.Image, file: str, keep: int) -> None:
+            image.gifsave(file, page_height=header.height, keep=keep)
 
-def _moving(source: Path | bytes, frames: int) -> PictureError:
-    return animation_error(source, f"an animated GIF of {frames} frames")
+        held, notes = held_metadata(self.holding, self.title, header)
+        if held.icc:
+            notes = (*notes, "the ICC profile is not kept: GIF does not hold one")
+        metadata = replace(held, icc=None, exif=None, xmp=None, animation=header.metadata.animation)
+        save(path, rows, replace(header, metadata=metadata), saver)
+        return (*notes, _PALETTE)

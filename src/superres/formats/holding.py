@@ -54,7 +54,13 @@ def _check_size(holding: Holding, title: str, header: Header) -> None:
             f"the picture has {header.height} x {header.width} (height x width)",
             "write PNG or TIFF, which have no such limit",
         )
-    if header.planes > 1 and not holding.planes:
+    is_animated = holding.frames and header.metadata.animation is not None
+    if header.planes > 1 and not holding.planes and not is_animated:
+        if header.metadata.animation:
+            raise OutputError(
+                f"{title} as written here holds one picture, got {header.planes} frames",
+                "write WebP (.webp) or GIF (.gif), which hold animations",
+            )
         raise OutputError(
             f"{title} as written here holds one picture, got {header.planes} planes",
             "write each plane as a file of its own",

@@ -47,7 +47,7 @@ def save(
 
     Args:
         path: The file.
-        rows: (h, width, channels) blocks from top to bottom, `height` rows in all.
+        rows: (h, width, channels) blocks from top to bottom, `height` rows of each plane.
         header: What they are; its metadata is what libvips writes, None is left out.
         saver: Calls the format's saver with the image, the file, and the flags of the metadata
             that it is to write.
@@ -57,7 +57,9 @@ def save(
         EncoderError: libvips cannot encode or write.
         BaseException: Whatever `rows` raises comes through as it is.
     """
-    carrier = Carrier(header.height, header.width, header.bands.channels, header.values.dtype)
+    carrier = Carrier(
+        header.height * header.planes, header.width, header.bands.channels, header.values.dtype
+    )
     # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
     file = cast("str", os.fsencode(path))
     failures: list[BaseException] = []
@@ -136,6 +138,12 @@ def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Imag
     ):
         if data:
             set_blob(image, name, data)
+    if metadata.animation:
+        image.set_type(pyvips.GValue.gint_type, "page-height", header.height)
+        image.set_type(pyvips.GValue.gint_type, "loop", metadata.animation.loop)
+        # pyvips takes a list for an array of whole numbers; its stubs leave it out.
+        delays = cast("Any", list(metadata.animation.delays_ms))
+        image.set_type(pyvips.GValue.array_int_type, "delay", delays)
     if metadata.dpi:
         across, down = metadata.dpi
         image = image.copy(xres=across / MM_PER_INCH, yres=down / MM_PER_INCH)

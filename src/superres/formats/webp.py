@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from superres.errors import PictureError
 from superres.formats.format import MAX_RESERVED_BYTES, Holding
 from superres.metadata.picture import (
     Header,
@@ -17,7 +17,6 @@ from superres.metadata.picture import (
     Picture,
     ReadLimits,
     WriteOptions,
-    animation_error,
     stream_of,
 )
 
@@ -38,6 +37,7 @@ class Webp:
         quality=95,
         exif_bytes=MAX_RESERVED_BYTES,
         dpi_in_exif=True,
+        frames=True,
     )
 
     def sniff(self, head: bytes) -> bool:
@@ -45,7 +45,7 @@ class Webp:
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
-        """Read a WebP's header; animations are refused."""
+        """Read a WebP's header; the frames of an animation are planes."""
         import pyvips
 
         from superres.containers.riff_chunks import read_webp_facts
@@ -61,7 +61,7 @@ class Webp:
                 coded_quality=webp_quality(stream),
                 lossless=webp_says_lossless(stream),
             )
-        loader = Loader(self.name, self.title, pyvips.Image.webpload_source, many=_moving)
+        loader = Loader(self.name, self.title, pyvips.Image.webpload_source, frames=True)
         return open_image(source, loader, limits, found)
 
     def write(
@@ -80,14 +80,12 @@ class Webp:
                 lossless=options.lossless,
                 exact=True,  # keeps colour under transparent pixels
                 smart_subsample=True,
+                page_height=header.height,
                 keep=keep,
             )
 
         held, notes = held_metadata(self.holding, self.title, header)
+        held = replace(held, animation=header.metadata.animation)
         late_notes = save_with_exif(path, rows, header, saver, held=held)
         with path.open("rb") as file:
             return (*notes, *(late_notes or not_found(held, read_webp_facts(file))))
-
-
-def _moving(source: Path | bytes, frames: int) -> PictureError:
-    return animation_error(source, f"an animated WebP of {frames} frames")

@@ -69,7 +69,13 @@ def upscale_picture(
     check_outputs(job)
     upscaler = None if job.model == zoo.AUTO else models.upscaler(job.model, job.run)
     source, target = pipes.read(job.source), pipes.open_target(job.target)
-    picture = open_picture(source, max_pixels=max_pixels, max_pages=MAX_PAGES, profile=job.profile)
+    picture = open_picture(
+        source,
+        max_pixels=max_pixels,
+        max_pages=MAX_PAGES,
+        max_planes=MAX_PAGES,
+        profile=job.profile,
+    )
     picture = picture if job.page is None else picture.page(job.page)
     upscaler = upscaler or models.upscaler(_choose_model(source, picture, watch), job.run)
     route = _plan(job, picture, upscaler, max_pixels)
@@ -83,12 +89,13 @@ def upscale_picture(
     else:
         notes = write_picture(
             target,
-            _rows(picture, upscaler, route, watch),
+            _planes(picture, upscaler, route, watch),
             height=route.target[0],
             width=route.target[1],
             bands=picture.bands,
             values=picture.values,
             metadata=picture.metadata,
+            planes=picture.planes,
             format=format,
             options=options,
         )
@@ -238,12 +245,23 @@ class _Pages:
             done += route.target[0]
 
 
+def _planes(
+    picture: Picture, upscaler: Upscaler, route: Route, watch: Watch
+) -> Iterator[NDArray[Any]]:
+    """Upscale the planes one after the other: one, or the frames of an animation."""
+    rows = route.target[0]
+    for plane in range(picture.planes):
+        before, total = plane * rows, picture.planes * rows
+        yield from _rows(picture, upscaler, route, watch, plane=plane, before=before, total=total)
+
+
 def _rows(
     picture: Picture,
     upscaler: Upscaler,
     route: Route,
     watch: Watch,
     *,
+    plane: int = 0,
     before: int = 0,
     total: int = 0,
 ) -> Iterator[NDArray[Any]]:
@@ -254,12 +272,15 @@ def _rows(
         upscaler: What upscales it.
         route: The passes.
         watch: Told of the rows written.
-        before: Rows of other pages that are written already.
+        plane: Which of its planes.
+        before: Rows of other pages and planes that are written already.
         total: Rows of all pages; 0 for this one's.
     """
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values
-    small = prefetch(picture.rows(), depth=_QUEUE_BLOCKS, convert=partial(to_unit, values=values))
+    small = prefetch(
+        picture.rows(plane), depth=_QUEUE_BLOCKS, convert=partial(to_unit, values=values)
+    )
     large = upscaler.rows(small, size, bands, route, part, gaps=values.nodata is not None)
     rounding, done = partial(from_unit, values=values), 0
     for block in prefetch(large, depth=_QUEUE_BLOCKS, convert=rounding, part=part):

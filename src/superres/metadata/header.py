@@ -21,6 +21,19 @@ _ICC_HEADER_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
+class Animation:
+    """How frames are shown.
+
+    Attributes:
+        delays_ms: How long each frame is shown.
+        loop: How often all of them are; 0 for ever.
+    """
+
+    delays_ms: tuple[int, ...]
+    loop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What a picture file carries besides pixels.
 
@@ -34,6 +47,7 @@ class Metadata:
         comments: A JPEG's comments.
         cicp: The colours by the code points of ITU-T H.273, if the file gave these.
         size: (height, width) that places in pixels are true of; None if that is not known.
+        animation: How the planes are shown, one after the other; None where they are not frames.
     """
 
     icc: bytes | None = None
@@ -45,6 +59,7 @@ class Metadata:
     comments: tuple[bytes, ...] = ()
     cicp: Cicp | None = None
     size: tuple[int, int] | None = field(default=None, compare=False)
+    animation: Animation | None = None
 
 
 @dataclass(frozen=True, slots=True)

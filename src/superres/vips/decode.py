@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -19,7 +21,14 @@ from superres.mending.patches import Patched
 from superres.metadata.colour_space import Described, of_tags
 from superres.metadata.exif import exif_orientation
 from superres.metadata.geometry import Change
-from superres.metadata.header import Blocks, blob, collect_metadata, icc_space, profile_of
+from superres.metadata.header import (
+    Animation,
+    Blocks,
+    blob,
+    collect_metadata,
+    icc_space,
+    profile_of,
+)
 from superres.metadata.picture import Picture, ReadLimits, name_of, unreadable
 from superres.vips.colour import Colour, convert_colour, plan_colour
 from superres.vips.levels import full_range, nearest_straight
@@ -29,6 +38,7 @@ from superres.vips.profile import fit_profile
 _OTHER_HINT = "save it as 8-bit, 16-bit or 32-bit float grey or RGB first"
 Mend = Callable[[], tuple[Patched, tuple[str, ...]] | None]
 
+_USUAL_DELAY_MS = 100  # of browsers, for frames that do not say
 _ROWWISE = (1, 2)  # orientations whose rows come in the file's own order
 
 
@@ -41,6 +51,7 @@ class Loader:
         title: Its name in words.
         load: libvips' loader, from a source.
         many: Builds the error for a file of so many pages; None if it cannot have several.
+        frames: Whether the pages of a file are frames of one size, shown one after the other.
         orientation: Where the orientation is stored: in EXIF, in a tag that libvips reads, or
             nowhere, as the decoder turns the picture.
         own_exif: Whether EXIF comes from `Found` alone, as libvips does not see it.
@@ -54,6 +65,7 @@ class Loader:
     title: str
     load: Callable[..., pyvips.Image]
     many: Callable[[Path | bytes, int], PictureError] | None = None
+    frames: bool = False
     orientation: Literal["exif", "tag", "turned"] = "exif"
     own_exif: bool = False
     spare_bits: bool = False
@@ -157,8 +169,8 @@ def _described(
 ) -> Picture:
     """Return what an image is, and how its pixels are read."""
     name = name_of(source)
-    limits.check_size(name, image.height, image.width)
     pages = _number(image, "n-pages")
+    limits.check_size(name, image.height, image.width)
     if loader.many and pages > 1:
         raise loader.many(source, pages)
     bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
@@ -173,7 +185,9 @@ def _described(
         colour = replace(colour, attached=icc)  # libvips has not seen it
     # Building the conversion checks the profile; no pixel is decoded yet.
     convert_colour(image, colour, bits)
-    orientation = _orientation(image, loader, exif)
+    planes = max(1, pages) if loader.frames else 1
+    # Frames are composed in the file's own order, and never turned by any viewer.
+    orientation = _orientation(image, loader, exif) if planes == 1 else 1
     height, width = image.height, image.width
     if orientation > 4:
         height, width = width, height
@@ -189,6 +203,11 @@ def _described(
     if found.lost:
         notes = (*notes, f"not kept: {', '.join(found.lost)}")
     recipe = _Recipe(source, content, loader, orientation, colour, bits, found.mend)
+    decode = partial(_rows, recipe, (height, width))
+    if planes > 1:
+        metadata = replace(metadata, animation=_animation(image, planes))
+        recipe = replace(recipe, loader=replace(loader, options={**loader.options, "n": -1}))
+        decode = _Roll(recipe, (height, width), planes).rows
     return Picture(
         height=height,
         width=width,
@@ -200,11 +219,60 @@ def _described(
         notes=(*found.notes, *colour.notes, *notes),
         coded_quality=found.coded_quality,
         lossless=found.lossless,
-        _decode=lambda plane, block: _rows(recipe, (height, width), block),
+        planes=planes,
+        _decode=decode,
     )
 
 
-def _rows(recipe: _Recipe, size: tuple[int, int], block: int) -> Iterator[NDArray[Any]]:
+def _animation(image: pyvips.Image, planes: int) -> Animation:
+    """Return how long each frame is shown, and how often all are."""
+    found: object = image.get("delay") if image.get_typeof("delay") else []
+    delays = [int(delay) for delay in cast("list[int]", found)][:planes]
+    return Animation((*delays, *[_USUAL_DELAY_MS] * (planes - len(delays))), _number(image, "loop"))
+
+
+class _Roll:
+    """The frames of an animation, composed as they are shown, below one another in one image.
+
+    A frame is made of those before it. So what has read a frame is kept for the next one, and
+    begins anew only where frames are not read in their order.
+    """
+
+    def __init__(self, recipe: _Recipe, size: tuple[int, int], planes: int) -> None:
+        self._recipe, self._size, self._planes = recipe, size, planes
+        self._lock = threading.Lock()
+        self._kept: tuple[int, pyvips.Region, _Place] | None = None
+
+    def rows(self, plane: int, block: int) -> Iterator[NDArray[Any]]:
+        """Yield the rows of a frame."""
+        recipe, (height, width) = self._recipe, self._size
+        shape = (width, recipe.colour.bands.channels)
+        try:
+            region, place = self._take(plane)
+            for top in range(0, height, block):
+                count = min(block, height - top)
+                data = region.fetch(0, plane * height + top, width, count)
+                yield np.frombuffer(data, np.dtype(recipe.colour.dtype)).reshape(count, *shape)
+        except pyvips.Error as error:
+            raise _failed(recipe.source, recipe.loader, error) from error
+        if plane + 1 < self._planes:
+            with self._lock:
+                self._kept = plane + 1, region, place
+
+    def _take(self, plane: int) -> tuple[pyvips.Region, _Place]:
+        with self._lock:
+            kept, self._kept = self._kept, None
+        if kept and kept[0] == plane:
+            return kept[1], kept[2]
+        image, place = _upright(self._recipe)
+        height, width = self._size
+        if (image.height, image.width) != (height * self._planes, width):
+            name = name_of(self._recipe.source)
+            raise PictureError(f"{name} changed while it was read", "run it once more")
+        return pyvips.Region.new(image), place
+
+
+def _rows(recipe: _Recipe, size: tuple[int, int], plane: int, block: int) -> Iterator[NDArray[Any]]:
     """Yield rows; where libvips complains, go on from there in the mended file, if there is one."""
     done = 0
     try:

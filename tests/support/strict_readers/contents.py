@@ -25,7 +25,9 @@ class Contents:
         icc: The ICC profile.
         iptc: The IPTC record, bare.
         tags: (directory, tag) to values, in a TIFF; of its first page.
-        pages: How many pages there are.
+        pages: How many pages or frames there are.
+        delays_ms: How long each frame is shown, in an animation.
+        loop: How often all frames are shown, 0 for ever.
     """
 
     format: str
@@ -37,6 +39,8 @@ class Contents:
     iptc: bytes | None = None
     tags: dict[tuple[str, int], Any] | None = None
     pages: int = 1
+    delays_ms: tuple[int, ...] = ()
+    loop: int | None = None
 
 
 def require(condition: object, rule: str) -> None:

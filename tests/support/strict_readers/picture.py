@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from strict_readers.avif import read_avif
 from strict_readers.contents import Contents, CorruptError
+from strict_readers.gif import read_gif
 from strict_readers.jpeg import read_jpeg
 from strict_readers.png import read_png
 from strict_readers.tiff import read_tiff
@@ -16,6 +17,7 @@ READERS: dict[bytes, Callable[[bytes], Contents]] = {
     b"\x89PNG": read_png,
     b"\xff\xd8": read_jpeg,
     b"RIFF": read_webp,
+    b"GIF8": read_gif,
     b"II": read_tiff,
     b"MM": read_tiff,
 }

@@ -1,0 +1,147 @@
+"""Animated WebP and GIF are upscaled frame by frame, with their times, into either of them."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from picture_files import noise, vips_image
+from PIL import Image
+from strict_readers import read_strictly
+
+import superres
+from superres.errors import OutputError, PictureError
+from superres.jobs.picture import upscale_picture
+from superres.jobs.spec import PictureJob
+from superres.media import open_picture, read_pixels
+from superres.model_pool import ModelPool
+from superres.upscaler import RunOptions
+from superres.watch import Watch
+
+POOL = ModelPool()
+DELAYS, LOOP = [50, 120, 30], 4
+FRAMES = [noise(10, 14, 3, seed=seed) for seed in range(3)]
+
+
+def animation(kind, frames=FRAMES):
+    import pyvips
+
+    image = vips_image(np.concatenate(frames))
+    for type_, name, value in (
+        (pyvips.GValue.array_int_type, "delay", DELAYS),
+        (pyvips.GValue.gint_type, "loop", LOOP),
+    ):
+        image.set_type(type_, name, value)
+    options = {"lossless": True, "exact": True} if kind == "webp" else {}
+    return bytes(image.write_to_buffer(f".{kind}", page_height=10, keep=0, **options))
+
+
+def shown(data):
+    """The frames as Pillow composes them, with what it knows of their times."""
+    with Image.open(io.BytesIO(data)) as file:
+        frames = []
+        for index in range(getattr(file, "n_frames", 1)):
+            file.seek(index)
+            frames.append(np.asarray(file.convert("RGB")))
+        return frames
+
+
+def upscaled(tmp_path, data, target, **values):
+    (tmp_path / "a").write_bytes(data)
+    job = PictureJob(
+        source=tmp_path / "a", target=tmp_path / target, model="espcn", scale=2,
+        run=RunOptions(precision="fp32"), **values,
+    )  # fmt: skip
+    report = upscale_picture(job, POOL, Watch())
+    return (tmp_path / target).read_bytes(), report
+
+
+@pytest.mark.parametrize("kind", ["webp", "gif"])
+def test_frames_are_read_as_they_are_shown_in_any_order(kind):
+    data = animation(kind)
+    picture = open_picture(data, max_planes=3)
+    assert (picture.planes, picture.height, picture.width) == (3, 10, 14)
+    assert picture.metadata.animation is not None
+    assert picture.metadata.animation.delays_ms == tuple(DELAYS)
+    assert picture.metadata.animation.loop == LOOP
+    expected = shown(data)
+    for plane in (0, 1, 2, 1, 0, 2):
+        assert np.array_equal(read_pixels(picture, plane)[..., :3], expected[plane])
+
+
+@pytest.mark.parametrize("kind", ["webp", "gif"])
+def test_frames_that_change_a_part_are_composed(kind):
+    pieces = [Image.fromarray(FRAMES[0]).convert("P", palette=Image.Palette.ADAPTIVE)]
+    for x in (2, 8):
+        frame = pieces[-1].copy()
+        frame.paste(5, (x, 3, x + 4, 7))
+        pieces.append(frame)
+    file = io.BytesIO()
+    options = {"lossless": True} if kind == "webp" else {}
+    first, *rest = [piece.convert("RGB") for piece in pieces] if kind == "webp" else pieces
+    first.save(
+        file, kind.upper(), save_all=True, append_images=rest, duration=40, loop=0, **options
+    )
+    picture = open_picture(file.getvalue(), max_planes=3)
+    for plane, expected in enumerate(shown(file.getvalue())):
+        assert np.array_equal(read_pixels(picture, plane)[..., :3], expected)
+
+
+@pytest.mark.parametrize("source", ["webp", "gif"])
+@pytest.mark.parametrize("target", ["webp", "gif"])
+def test_frames_and_their_times_come_out_as_they_went_in(tmp_path, source, target):
+    data = animation(source)
+    large, report = upscaled(tmp_path, data, f"b.{target}", lossless=target == "webp" or None)
+    found = read_strictly(large)
+    assert (found.format, found.height, found.width, found.pages) == (target, 20, 28, 3)
+    assert found.delays_ms == tuple(DELAYS)
+    assert found.loop == (LOOP if target == "webp" else found.loop)
+    again = open_picture(large, max_planes=3)
+    assert again.metadata.animation is not None
+    assert again.metadata.animation.loop == LOOP
+    model = superres.load("espcn", scale=2, precision="fp32")
+    small = open_picture(data, max_planes=3)
+    for plane, frame in enumerate(shown(large)):
+        expected = model(read_pixels(small, plane))[..., :3].astype(int)
+        off = np.abs(frame - expected)
+        assert off.max() == 0 if target == "webp" else off.mean() < 40
+    assert any("256" in note for note in report.notes) == (target == "gif")
+
+
+def test_progress_counts_the_rows_of_all_frames(tmp_path):
+    (tmp_path / "a").write_bytes(animation("webp"))
+    seen = []
+    job = PictureJob(source=tmp_path / "a", target=tmp_path / "b.webp", model="espcn", scale=2)
+    upscale_picture(job, POOL, Watch(on_progress=lambda done, total: seen.append((done, total))))
+    assert seen[-1] == (60, 60)
+    assert sorted(seen) == seen
+
+
+@pytest.mark.parametrize("target", ["b.png", "b.jpg", "b.tif", "b.avif"])
+def test_a_format_of_stills_is_refused_with_those_of_animations(tmp_path, target):
+    with pytest.raises(OutputError, match="holds one picture, got 3 frames") as caught:
+        upscaled(tmp_path, animation("webp"), target)
+    assert ".webp" in caught.value.hint
+    assert not (tmp_path / target).exists()
+
+
+def test_an_animation_that_is_cut_off_leaves_nothing(tmp_path):
+    data = animation("gif")
+    with pytest.raises(PictureError):
+        upscaled(tmp_path, data[: len(data) * 2 // 3], "b.gif")
+    assert not (tmp_path / "b.gif").exists()
+
+
+@pytest.mark.parametrize("kind", ["webp", "gif"])
+def test_where_one_picture_is_expected_an_animation_is_named(kind):
+    with pytest.raises(PictureError, match=r"is an animated .* of 3 frames"):
+        open_picture(animation(kind))
+
+
+def test_a_still_gif_says_that_it_holds_few_colours(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(FRAMES[0]).convert("P").save(file, "GIF")
+    large, report = upscaled(tmp_path, file.getvalue(), "b.gif")
+    assert read_strictly(large).pages == 1
+    assert any("256" in note for note in report.notes)
