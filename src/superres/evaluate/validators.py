@@ -10,12 +10,15 @@ import torch
 from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from torch import nn
 
+from superres.data.listing import left_alone
+from superres.evaluate.benchmark import count_others
 from superres.evaluate.validate import Validator, cached_lpips
 from superres.evaluate.validate_bursts import BurstValidator
 from superres.evaluate.validate_clips import ClipValidator
 from superres.layers.config import NetworkConfig
 from superres.runs.journal import Journal
 from superres.runs.listing import title_of
+from superres.watch import Watch
 
 AnyValidator = Validator | BurstValidator | ClipValidator
 
@@ -73,7 +76,10 @@ def validate(
 
 
 def open_validators(
-    sources: Sequence[Path], config: NetworkConfig, device: torch.device
+    sources: Sequence[Path],
+    config: NetworkConfig,
+    device: torch.device,
+    watch: Watch | None = None,
 ) -> tuple[AnyValidator, ...]:
     """Return what scores networks of single pictures, bursts or videos on each source.
 
@@ -81,10 +87,14 @@ def open_validators(
         sources: Folders of pictures; for networks of videos, videos too.
         config: What the network needs.
         device: Where it lies.
+        watch: Told of the number of files of other kinds in folders.
 
     Raises:
         DataError: A source holds nothing that is large or long enough for a burst or clip.
     """
+    for folder in sources:
+        if words := left_alone(count_others(folder, config.scale)):
+            (watch or Watch()).note(f"{folder}: {words}")
     return _OPENERS[config.input](sources, config, device)
 
 

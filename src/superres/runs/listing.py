@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
@@ -94,24 +95,41 @@ class Run:
         return choose(values, default=None)
 
 
-def find_runs(places: Sequence[Path]) -> list[Path]:
-    """Return the folders that hold a run, in and below the given ones, sorted.
+def find_runs(places: Sequence[Path]) -> tuple[list[Path], list[DataError]]:
+    """Find the folders that hold a run, in and below the given ones.
+
+    Returns:
+        The runs, sorted, and an error for each folder that cannot be listed.
 
     Raises:
         DataError: A place is not a folder, or there is no run at all.
     """
     found: set[Path] = set()
+    faults: list[DataError] = []
+
+    def closed(error: OSError) -> None:
+        faults.append(
+            DataError(
+                f"the folder {error.filename} cannot be listed: {error.strerror or error}",
+                "check its permissions, or name the runs one by one",
+            )
+        )
+
     for place in places:
-        if not place.is_dir():
+        if not os.path.isdir(place):
             raise DataError(f"{place} is not a folder", "name a folder of runs, or one run's")
-        logs = place.rglob(LOG_NAME)
-        found.update(log.parent for log in logs if (log.parent / RECIPE_NAME).is_file())
+        for at, folders, names in os.walk(place, onerror=closed):
+            folders.sort()
+            if {LOG_NAME, RECIPE_NAME}.issubset(names):
+                found.add(Path(at))
+    if not found and faults:
+        raise faults[0]
     if not found:
         raise DataError(
             f"no runs in {', '.join(map(str, places))}",
             f"a run's folder holds {RECIPE_NAME} and {LOG_NAME}: superres train -o makes it",
         )
-    return sorted(found)
+    return sorted(found), faults
 
 
 def read_run(folder: Path) -> Run:

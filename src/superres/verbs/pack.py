@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +15,8 @@ _BYTES_PER_MB = 2**20
 
 def pack(
     places: Annotated[
-        list[Path], typer.Argument(metavar="DIR", help="Folders, packs and pictures.")
+        list[Path],
+        typer.Argument(metavar="DIR", help="Folders, packs and pictures.", readable=False),
     ],
     output: Annotated[
         Path,
@@ -74,9 +74,24 @@ def pack(
     with BatchProgress(1) as bar:
         report = make(places, output, options, watch=bar.watch(output.name, "pictures"))
     if as_json:
-        print_json({"status": "done", **dataclasses.asdict(report)})
+        print_json(
+            {
+                "status": "done",
+                "packs": report.packs,
+                "pictures": report.pictures,
+                "crops": report.crops,
+                "bytes": report.bytes,
+                "failed": [fault.to_dict() for fault in report.failed],
+                "left_alone": dict(report.others),
+            }
+        )
     else:
         for path in report.packs:
             print_result(str(path))
     megabytes = report.bytes / _BYTES_PER_MB
-    print_status(f"{report.crops:,} crops of {report.pictures:,} pictures in {megabytes:.1f} MiB")
+    failed = f", {len(report.failed)} failed" if report.failed else ""
+    print_status(
+        f"{report.crops:,} crops of {report.pictures:,} pictures in {megabytes:.1f} MiB{failed}"
+    )
+    if failed:
+        raise typer.Exit(1)
