@@ -210,11 +210,11 @@ def plan_tasks(sources: Sequence[Source], naming: Naming, folder: Path | None) -
 def _is_folder(output: str, single: bool) -> bool:
     """Return whether an output is meant as a folder; it may be a file for a `single` picture."""
     path = Path(output)
-    if path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix:
+    if os.path.isdir(path) or output.endswith(("/", os.sep)) or not path.suffix:
         return True
     if single:
         return False
-    if path.exists() or is_picture(path):
+    if os.path.exists(path) or is_picture(path):
         raise ArgumentError(
             f"{output} is one file, but the inputs may have more",
             "name a folder with -o",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -45,7 +46,16 @@ def place_in_words(place: Place) -> str:
     return "./-" if place == Path(PIPE) else str(place)
 
 
-_File = Annotated[Path, PlainSerializer(place_in_words, when_used="json")]
+def _possible(path: Path) -> Path:
+    """Refuse a path that no file can have."""
+    if "\0" in str(path):
+        raise ValueError("a path with a NUL character")
+    return path
+
+
+_File = Annotated[
+    Path, AfterValidator(_possible), PlainSerializer(place_in_words, when_used="json")
+]
 _Place = Annotated[Literal["-"] | _File, Field(union_mode="left_to_right")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,7 +54,7 @@ def pack(
     """  # noqa: D301 - \b separates the example's lines, and must be this one character
     if overwrite and skip_existing:
         raise ArgumentError("--overwrite and --skip-existing are both given", "use one of them")
-    if skip_existing and output.exists():
+    if skip_existing and os.path.exists(output):
         if as_json:
             print_json({"status": "skipped", "packs": [output]})
         print_status(f"skipped: {output} already exists")

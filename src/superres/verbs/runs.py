@@ -60,7 +60,9 @@ def runs(
     for fault in faults:
         print_exception(fault)
     if html:
-        check_target(html, _files_of(folders), overwrite=overwrite)
+        check_target(
+            html, _files_of(folders), overwrite=overwrite, shorter="name a shorter page with --html"
+        )
     found: list[Run] = []
     for folder in folders:
         try:

@@ -170,7 +170,7 @@ def _target(
             return source.with_stem(f"{source.stem}_{size[1]}x{size[0]}"), "file"
         return source.with_stem(f"{source.stem}_x{scale or max(scales(model)):g}"), "file"
     target = Path(output)
-    if output.endswith(("/", "\\")) or target.is_dir():
+    if output.endswith(("/", "\\")) or os.path.isdir(target):
         return target, "folder"
     return target, "file"
 
