@@ -49,7 +49,9 @@ def place_in_words(place: Place) -> str:
 def _possible(path: Path) -> Path:
     """Refuse a path that no file can have."""
     if "\0" in str(path):
-        raise ValueError("a path with a NUL character")
+        raise ArgumentError(
+            f"the path {str(path)!r} has a NUL character, which no file's may have", "correct it"
+        )
     return path
 
 
@@ -264,9 +266,10 @@ def job_from_json(text: str | bytes) -> Job:
     """
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArgumentError(
-            f"the job is not JSON: {error}", "write it with superres.jobs.spec.job_to_json"
+            f"the job is not JSON that can be read: {error}",
+            "write it with superres.jobs.spec.job_to_json",
         ) from error
     with checked_arguments():
         return _jobs().validate_python(values)
@@ -288,9 +291,10 @@ def checked_arguments() -> Generator[None]:
     try:
         yield
     except ValidationError as error:
-        cause = error.errors()[0].get("ctx", {}).get("error")
-        if isinstance(cause, SuperresError):  # our own rule, with its own message
-            raise cause from error
+        causes = (one.get("ctx", {}).get("error") for one in error.errors())
+        ours = [cause for cause in causes if isinstance(cause, SuperresError)]
+        if ours:  # our own rule, with its own message
+            raise ours[0] from error
         raise ArgumentError(
             f"the job is not valid: {first_fault(error)}", "correct the value, or leave it out"
         ) from error

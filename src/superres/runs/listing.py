@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from superres.runs.log import (
     read_progress,
 )
 from superres.runs.old_names import LOG_NAMES, rename_keys
-from superres.toml_tables import check_values
+from superres.toml_tables import MAX_BYTES, check_values, parse_table
 
 State = Literal["finished", "going on", "stopped"]
 Kind = Literal["score", "loss", "course"]
@@ -140,7 +139,7 @@ def read_run(folder: Path) -> Run:
     """
     files = [folder / LOG_NAME, folder / STATE_NAME]
     try:
-        recipe = tomllib.loads((folder / RECIPE_NAME).read_text(encoding="utf-8"))
+        recipe = parse_table(_read_recipe(folder / RECIPE_NAME), RECIPE_NAME)
         check_values(recipe, RECIPE_NAME)
         times = [path.stat().st_mtime for path in files if path.exists() or path is files[0]]
     except OSError as error:
@@ -164,6 +163,14 @@ def read_run(folder: Path) -> Run:
         trained = _of_checkpoint(folder / STATE_NAME)
     steps, minutes = trained or (0, None)
     return Run(folder, dict(_flat(recipe)), log, state, max(steps, logged), minutes)
+
+
+def _read_recipe(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError("it is larger than 1 MiB")
+    return data.decode("utf-8")
 
 
 def kind_of(name: str) -> Kind:
