@@ -13,7 +13,7 @@ from strict_readers import Contents, CorruptError, read_strictly
 
 from superres import media
 
-pytest_plugins = ["burst_scenes", "small_models", "video_networks"]
+pytest_plugins = ["burst_scenes", "closed_folders", "small_models", "video_networks"]
 
 
 @dataclass

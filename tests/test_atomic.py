@@ -1,10 +1,20 @@
 """Atomic writes and checks of targets."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from superres.atomic import atomic_write, atomic_write_bytes, check_target, os_errors_as
+from superres.atomic import (
+    Inputs,
+    atomic_write,
+    atomic_write_bytes,
+    check_name,
+    check_new_folder,
+    check_target,
+    fitting_name,
+    os_errors_as,
+)
 from superres.errors import OutputError
 
 
@@ -86,3 +96,59 @@ def test_a_file_that_stands_is_refused_unless_it_may_be_replaced(tmp_path):
 def test_a_target_needs_a_folder(tmp_path):
     with pytest.raises(OutputError, match=r"folder .*missing does not exist"):
         check_target(tmp_path / "missing" / "out.png", (), overwrite=True)
+
+
+LIMIT = 255  # of a name, in bytes, on every file system that tests run on
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its limits are in other units")
+@pytest.mark.parametrize(
+    ("name", "length"), [("n" * 256, 256), ("é" * 128, 256), ("f" * 300 + "/a.png", 300)]
+)
+def test_a_name_that_is_too_long_is_refused_with_its_length_and_the_limit(tmp_path, name, length):
+    target = tmp_path / "new" / name
+    with pytest.raises(OutputError) as caught:
+        check_name(target)
+    assert caught.value.message == (
+        f"the name of the output {target} is too long: {length} bytes, and this file system takes "
+        f"{LIMIT}"
+    )
+    assert caught.value.hint == "name a shorter output with -o"
+    for refuse in (lambda: atomic_write_bytes(target, b""),
+                   lambda: check_target(target, (), overwrite=True, hint=""),
+                   lambda: check_new_folder(target, ())):  # fmt: skip
+        with pytest.raises(OutputError, match=f"too long: {length} bytes"):
+            refuse()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its limits are in other units")
+def test_a_path_that_is_too_long_is_refused_though_each_name_in_it_is_not(tmp_path):
+    target = tmp_path.joinpath(*["d" * 200] * 25)
+    with pytest.raises(OutputError, match=rf"path of the output .* {len(str(target))} bytes"):
+        check_name(target)
+
+
+@pytest.mark.parametrize("name", ["n" * LIMIT, "new/folder/" + "n" * LIMIT, "a.png"])
+def test_a_name_that_fits_passes_and_nothing_is_made(tmp_path, monkeypatch, name):
+    check_name(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    check_name(Path(name))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_with_a_nul_character_is_refused(tmp_path):
+    with pytest.raises(OutputError, match="NUL"):
+        check_name(tmp_path / "a\0b")
+    assert not Inputs([tmp_path / "a\0b"]).holds(tmp_path / "a")
+
+
+def test_a_name_with_an_ending_is_cut_to_fit_and_still_told_from_others(tmp_path):
+    assert fitting_name("a.mp4", ".part", tmp_path) == "a.mp4.part"
+    assert fitting_name("n" * 250, ".part", tmp_path) == "n" * 250 + ".part"
+    one, two = (fitting_name("é" * 125 + end, ".part", tmp_path) for end in ("ab", "cd"))
+    assert one != two
+    for name in (one, two):
+        assert name.endswith(".part")
+        (tmp_path / name).mkdir()
+    assert one == fitting_name("é" * 125 + "ab", ".part", tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from superres.errors import ArgumentError, OutputError, UnknownNameError
+from superres.errors import ArgumentError, OutputError, PictureError, UnknownNameError
 from superres.frame import UINT8, Bands
 from superres.media import (
     format_for,
@@ -114,3 +114,8 @@ def test_a_path_needs_no_format_and_a_named_one_goes_before_its_suffix(tmp_path)
         write(pixels, target=path, format=format)
         assert path.read_bytes().startswith(start)
         assert np.array_equal(read_pixels(open_picture(path)), pixels)
+
+
+def test_a_path_that_no_file_can_have_is_an_error_of_ours(tmp_path):
+    with pytest.raises(PictureError, match="cannot be read"):
+        open_picture(tmp_path / "a\0b.png")

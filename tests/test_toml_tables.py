@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,10 @@ HOSTILE = {
     "a dotted key": ".".join("a" * 3000) + " = 1",
     "a dotted table": "[" + ".".join("a" * 3000) + "]",
     "an array of dotted tables": "[[" + ".".join("a" * 5000) + "]]",
+    "a dotted key of 1 MB": ".".join("a" * 500_000) + " = 1",
+    "a quoted dotted key": "x = {'a" + '\'  .\t"b.\\"" . \'a' * 50_000 + "' = 1}",
+    "a text that never ends": 'a = "' + '\\"' * 500_000,
+    "texts that never end": "a.b" * 16 + '"""\\' * 250_000,
     "an escape of a surrogate": 'a = "\\ud800"',
     "a key twice": "a = 1\na = 2",
     "an impossible date": "a = 2025-02-30",
@@ -35,6 +41,39 @@ def test_text_that_is_no_usable_toml_is_refused_by_the_file_s_name(tmp_path, tex
     path = tmp_path / "bad.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError, match=r"bad\.toml.*\nhint: ."):
+        read_table(path)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_text_that_is_no_usable_toml_is_refused_in_seconds(tmp_path, text):
+    path = tmp_path / "bad.toml"
+    path.write_text(text, encoding="utf-8")
+    began = time.process_time()
+    with pytest.raises(RecipeError):
+        read_table(path)
+    assert time.process_time() - began < 5
+
+
+DOTS = ".".join("a" * 100)
+
+
+@pytest.mark.parametrize("text", [
+    f'a = "{DOTS}"', f"a = '{DOTS}'", f"a = 1 # {DOTS}", f'a = """\n{DOTS}\n"""',
+    f"a = \'\'\'\n{DOTS}\n\'\'\'", f'a = """x"""""\nb = "{DOTS}"', f'"{DOTS}" = 1',
+    f'a = "\\"{DOTS}"',
+    f'[t."{DOTS}"]\nb = 1', "a = [" + "1.5," * 100 + "]", ".".join("a" * MAX_DEPTH) + " = 1",
+    f"a = ['{DOTS}', \"{DOTS}\"] # '\nb = 1.5 # \"\"\"\nc = \"{DOTS}\"",
+])  # fmt: skip
+def test_dots_that_are_not_a_key_s_are_no_depth(tmp_path, text):
+    path = tmp_path / "good.toml"
+    path.write_text(text, encoding="utf-8")
+    assert read_table(path) == tomllib.loads(text)
+
+
+def test_a_key_s_depth_is_told_with_its_number_and_the_limit(tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text(".".join(["'b.c'", *"a" * MAX_DEPTH]) + " = 1")
+    with pytest.raises(RecipeError, match=f"has {MAX_DEPTH + 1} parts: .* more than {MAX_DEPTH}"):
         read_table(path)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import secrets
 import unicodedata
@@ -14,7 +16,10 @@ from superres.errors import OutputError
 OVERWRITE = "use --overwrite, or name another output"
 OVERWRITE_OR_SKIP = "use --overwrite, --skip-existing, or name another output"
 
-_MAX_NAME_BYTES = 255
+SHORTER = "name a shorter output with -o"
+
+_USUAL_NAME_BYTES = 255
+_TOO_LONG = 206  # Windows' ERROR_FILENAME_EXCED_RANGE
 
 
 @contextmanager
@@ -34,6 +39,7 @@ def atomic_write(target: Path) -> Generator[Path]:
         OutputError: The folder is missing or not writable, the disk is full, or the target is not
             a file. Exceptions of the block itself pass through unchanged.
     """
+    check_name(target)
     place = Path(os.path.realpath(target)) if target.is_symlink() else target
     _check_is_file(place, target)
     path = _temporary_name(place)
@@ -73,8 +79,8 @@ class Inputs:
         self._keys: set[str] = set()
         self._files: set[tuple[int, int]] = set()
         for path in paths:
-            self._keys.add(path_key(path))
-            with suppress(OSError):  # a missing file fails when it is read
+            with suppress(OSError, ValueError):  # what cannot be there fails when it is read
+                self._keys.add(path_key(path))
                 self._files.add(_file_number(path))
 
     def holds(self, path: Path) -> bool:
@@ -92,12 +98,58 @@ def path_key(path: Path) -> str:
     return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
 
 
+def check_name(target: Path, shorter: str = SHORTER) -> None:
+    """Check that the file system takes a path's names, also those of folders still to be made.
+
+    Args:
+        target: Where a result is to stand.
+        shorter: What to do if a name is too long.
+
+    Raises:
+        OutputError: A name, or the path, is too long or has a NUL character.
+    """
+    if "\0" in str(target):
+        raise OutputError(
+            f"the path of the output {str(target)!r} has a NUL character, which no file's may have",
+            "name another output",
+        )
+    there = target.parent
+    while not os.path.isdir(there) and there != there.parent:
+        there = there.parent
+    for part in target.relative_to(there).parts:
+        if _is_too_long(there / part):
+            raise _too_long("name", target, part, name_limit(there), shorter)
+    if _is_too_long(target):
+        raise _too_long("path", target, str(target), _path_limit(there), shorter)
+
+
+def name_limit(folder: Path) -> int:
+    """Return the length in bytes that a folder's file system allows to a name."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows has no pathconf
+        return _USUAL_NAME_BYTES
+
+
+def fitting_name(name: str, ending: str, folder: Path) -> str:
+    """Return a name with an ending that a folder's file system takes, the same one every time.
+
+    A name that is too long is cut; a few digits of its hash still tell it from others.
+    """
+    limit = name_limit(folder)
+    if len(os.fsencode(name + ending)) <= limit:
+        return name + ending
+    ending = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{ending}"
+    return _cut(name, limit - len(os.fsencode(ending))) + ending
+
+
 def check_target(
     target: Path,
     inputs: Inputs | Iterable[Path],
     *,
     overwrite: bool,
     hint: str = OVERWRITE,
+    shorter: str = SHORTER,
 ) -> None:
     """Check that a file may be written, before any work is done.
 
@@ -106,11 +158,13 @@ def check_target(
         inputs: What it is made from.
         overwrite: Whether an existing file may be replaced.
         hint: What to do if the file exists.
+        shorter: What to do if its name is too long.
 
     Raises:
-        OutputError: The target is one of the inputs, is a folder or device, already exists, or its
-            folder does not exist.
+        OutputError: The target is one of the inputs, is a folder or device, already exists, its
+            folder does not exist, or its name is too long.
     """
+    check_name(target, shorter)
     _check_place(target, inputs)
     if target.exists():
         _check_is_file(target, target)
@@ -126,9 +180,10 @@ def check_new_folder(target: Path, inputs: Inputs | Iterable[Path]) -> None:
         inputs: What the results are made from.
 
     Raises:
-        OutputError: The target is one of the inputs, is not empty, or its parent folder does not
-            exist.
+        OutputError: The target is one of the inputs, is not empty, its parent folder does not
+            exist, or its name is too long.
     """
+    check_name(target)
     _check_place(target, inputs)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise OutputError(
@@ -185,10 +240,39 @@ def _file_number(path: Path) -> tuple[int, int]:
 def _temporary_name(place: Path) -> Path:
     """Return a free, hidden name that shows which file is unfinished."""
     ending = f".superres-{secrets.token_hex(4)}.part"
-    name = place.name
-    while len(os.fsencode(f".{name}{ending}")) > _MAX_NAME_BYTES:
+    room = name_limit(place.parent) - len(f".{ending}")
+    return place.with_name(f".{_cut(place.name, room)}{ending}")
+
+
+def _cut(name: str, limit: int) -> str:
+    """Return as much of a name's beginning as takes so many bytes."""
+    while len(os.fsencode(name)) > limit:
         name = name[:-1]
-    return place.with_name(f".{name}{ending}")
+    return name
+
+
+def _is_too_long(path: Path) -> bool:
+    """Say whether the file system finds a path or its last name too long."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", 0) == _TOO_LONG
+    return False
+
+
+def _path_limit(folder: Path) -> int:
+    try:
+        return os.pathconf(folder, "PC_PATH_MAX") - 1  # of the byte that ends it
+    except (AttributeError, OSError, ValueError):
+        return 259
+
+
+def _too_long(what: str, target: Path, text: str, limit: int, hint: str) -> OutputError:
+    return OutputError(
+        f"the {what} of the output {target} is too long: {len(os.fsencode(text))} bytes, and this "
+        f"file system takes {limit}",
+        hint,
+    )
 
 
 def _flush(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -14,9 +15,20 @@ from superres.errors import RecipeError, unknown_name
 
 # TOML's values: nested tables of strings, numbers, booleans and lists.
 Table = dict[str, Any]
-MAX_DEPTH = 32  # of nested tables and lists; they are read by recursion
-_MAX_BYTES = 2**20
-_INTEGERS = range(-(2**63), 2**63)  # TOML's
+MAX_DEPTH = 32  # tables and lists in each other; what reads them calls itself
+MAX_BYTES = 2**20
+_INTEGERS = range(-(2**63), 2**63)  # as TOML has them
+_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_PARTS = re.compile(_PART, re.DOTALL)
+# Texts of several lines, comments, keys (and values that look like one), texts that never end, and
+# all else. Nothing is read twice: the time is linear, whatever the file holds.
+_TOKENS = re.compile(
+    r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5}|\\?\Z)|'''
+    r"""'''(?:[^']|'(?!''))*+(?:'{3,5}|\Z)|#[^\n]*+|"""
+    rf"(?P<key>{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*+)|"
+    r"""(?:"(?:[^"\\\n]|\\.)*+|'[^'\n]*+|[^"'#A-Za-z0-9_-]++)""",
+    re.DOTALL,
+)
 
 
 def read_table(path: Path) -> Table:
@@ -28,7 +40,9 @@ def read_table(path: Path) -> Table:
     """
     data = _read_bytes(path)
     try:
-        table = tomllib.loads(data.decode("utf-8"))
+        table = parse_table(data.decode("utf-8"), str(path))
+    except RecipeError:
+        raise
     # ValueError: not TOML, not UTF-8, or a number of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path} is not TOML: {error}", "see https://toml.io") from error
@@ -36,14 +50,43 @@ def read_table(path: Path) -> Table:
     return table
 
 
+def parse_table(text: str, where: str) -> Table:
+    """Return a TOML document's table.
+
+    Args:
+        text: The document.
+        where: What to call it in the message.
+
+    Raises:
+        RecipeError: A dotted key has more than `MAX_DEPTH` parts. tomllib's time grows with their
+            square: minutes for a file of 1 MiB.
+        ValueError: It is not TOML.
+        RecursionError: Its tables or lists lie too deep in each other.
+    """
+    if text.count(".") >= MAX_DEPTH:
+        for token in _TOKENS.finditer(text):
+            key = token["key"]
+            if (
+                key
+                and key.count(".") >= MAX_DEPTH
+                and (parts := len(_PARTS.findall(key))) > MAX_DEPTH
+            ):
+                raise RecipeError(
+                    f"{where}: {key[:40]}... has {parts:,} parts: tables more than "
+                    f"{MAX_DEPTH} deep",
+                    "no key lies that deep",
+                )
+    return tomllib.loads(text)
+
+
 def _read_bytes(path: Path) -> bytes:
     try:
         size = path.stat().st_size
-        data = path.read_bytes() if size <= _MAX_BYTES else b""
-    except (OSError, ValueError) as error:  # ValueError: an impossible file name
+        data = path.read_bytes() if size <= MAX_BYTES else b""
+    except (OSError, ValueError) as error:  # ValueError: no file can have the name
         reason = getattr(error, "strerror", None) or error
         raise RecipeError(f"{path} cannot be read: {reason}", "check the path") from error
-    if size > _MAX_BYTES:
+    if size > MAX_BYTES:
         raise RecipeError(f"{path} is larger than 1 MiB", "a recipe is a few lines of TOML")
     return data
 

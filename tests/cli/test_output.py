@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import pyvips
 
+import superres
 from superres.cli.needs import needs
 from superres.cli.options import check_scale
 from superres.cli.output import (
@@ -19,7 +22,7 @@ from superres.cli.output import (
     print_json,
     print_result,
     print_table,
-    survive_any_file_name,
+    survive_any_text,
 )
 from superres.errors import ArgumentError, BackendError, PictureError
 
@@ -79,7 +82,7 @@ def test_a_name_that_is_no_text_goes_out_as_the_bytes_that_it_is(monkeypatch):
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
-    survive_any_file_name()
+    survive_any_text()
     print_result(os.fsdecode(b"\xff\xe9.png"))
     print_error(os.fsdecode(b"\xfe"), "é")
     assert isinstance(out.buffer, io.BytesIO)
@@ -88,11 +91,84 @@ def test_a_name_that_is_no_text_goes_out_as_the_bytes_that_it_is(monkeypatch):
     assert err.buffer.getvalue() == b"error: \xfe\nhint: \xc3\xa9\n"
 
 
+ENCODINGS = ["ascii", "latin-1", "cp1252", "cp437", "shift_jis", "gb18030", "utf-16", "utf-16-le",
+             "utf-8", "cp037"]  # fmt: skip
+
+
+def written(monkeypatch, encoding: str, *lines: str) -> bytes:
+    """Return what a stream of an encoding is given for lines."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding, newline="\n")
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", None)
+    survive_any_text()
+    for line in lines:
+        print_result(line)
+    out.flush()
+    assert isinstance(out.buffer, io.BytesIO)
+    return out.buffer.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_no_sentence_raises_whatever_the_encoding(monkeypatch, encoding):
+    signs = "".join(chr(code) for code in (*range(0x80, 0x2FFF), *range(0xD800, 0xE000), 0x1F600))
+    told = written(monkeypatch, encoding, "8×8 → 4×4 – …", signs, "end").decode(encoding, "replace")
+    assert told.endswith("\nend\n")
+
+
+@pytest.mark.parametrize(("encoding", "expected"), [
+    ("ascii", "8x8 -> 9x9 - ... \\xe9\\u65e5"),
+    ("latin-1", "8×8 -> 9×9 - ... é\\u65e5"),
+    ("cp1252", "8×8 -> 9×9 – … é\\u65e5"),
+    ("utf-16", "8×8 → 9×9 – … é日"),
+    ("utf-8", "8×8 → 9×9 – … é日"),
+])  # fmt: skip
+def test_a_sign_that_an_encoding_lacks_becomes_plain_or_an_escape(monkeypatch, encoding, expected):
+    told = written(monkeypatch, encoding, "8×8 → 9×9 – … é日").decode(encoding)
+    assert told == expected + "\n"
+
+
+def test_every_sign_in_our_sentences_has_a_plain_form(monkeypatch):
+    source = Path(superres.__file__).parent
+    text = "".join(path.read_text(encoding="utf-8") for path in source.rglob("*.py"))
+    signs = {sign for sign in text if not sign.isascii() and not sign.isalpha()}
+    assert "×" in signs
+    assert b"\\" not in written(monkeypatch, "ascii", "".join(sorted(signs)))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
+@pytest.mark.parametrize(("encoding", "expected"), [
+    ("ascii", b"\xff\xe9.png\n"),
+    ("cp1252", b"\xff\xe9.png\n"),
+    ("shift_jis", b"\xff\xe9.png\n"),
+    ("utf-16-le", "\\udcff\\udce9.png\n".encode("utf-16-le")),
+    ("cp037", "\\udcff\\udce9.png\n".encode("cp037")),
+])  # fmt: skip
+def test_a_name_goes_out_as_its_bytes_only_where_they_cannot_be_taken_for_others(
+    monkeypatch, encoding, expected
+):
+    assert written(monkeypatch, encoding, os.fsdecode(b"\xff\xe9.png")) == expected
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-16"])
+def test_a_whole_command_speaks_any_encoding(tmp_path, encoding):
+    pyvips.Image.black(48, 32).write_to_file(str(tmp_path / "a.png"))
+    done = subprocess.run(
+        [sys.executable, "-m", "superres", "evaluate", "bicubic", "--set", ".", "-s", "2"],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        check=False,
+    )
+    told = done.stdout.decode(encoding)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert told.startswith(f"bicubic {'x' if encoding == 'ascii' else '×'}2: ")
+
+
 @pytest.mark.parametrize("stream", [None, io.StringIO()])
 def test_a_host_program_without_streams_of_its_own_does_no_harm(monkeypatch, stream):
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setattr(sys, "stderr", stream)
-    survive_any_file_name()
+    survive_any_text()
     assert sys.stdout is stream
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from superres.data.folders import find_pictures
 from superres.errors import DataError
+from superres.watch import Watch
 
 
 def test_folders_are_walked_and_other_files_passed_over(tmp_path):
@@ -50,3 +51,26 @@ def test_a_member_that_expands_without_bound_is_refused(tmp_path, monkeypatch):
     (source,) = find_pictures([tmp_path])
     with pytest.raises(DataError, match="larger than"):
         source.data()
+
+
+def test_in_a_folder_what_cannot_be_read_is_noted_and_the_rest_is_found(tmp_path, close_folder):
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "bad.zip").write_bytes(b"PK no zip")
+    for name in ("a.png", "b.txt"):
+        (tmp_path / name).touch()
+    close_folder(tmp_path / "closed")
+    watch = Watch()
+    assert [source.path.name for source in find_pictures([tmp_path], watch)] == ["a.png"]
+    closed, damaged, others = watch.notes
+    assert closed.startswith(f"left out: the folder {tmp_path / 'closed'} cannot be listed")
+    assert damaged.startswith(f"left out: {tmp_path / 'bad.zip'} is not a readable pack")
+    assert others == "1 file of another kind left alone: 1 .txt"
+
+
+@pytest.mark.parametrize("name", ["none", "bad.zip", "a.txt"])
+def test_what_is_named_and_cannot_be_read_is_an_error_even_beside_pictures(tmp_path, name):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "bad.zip").write_bytes(b"PK no zip")
+    with pytest.raises(DataError, match=name):
+        find_pictures([tmp_path / "a.png", tmp_path / name])

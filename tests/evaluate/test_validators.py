@@ -15,6 +15,7 @@ from superres.evaluate import validators
 from superres.evaluate.validate import Validation
 from superres.evaluate.validators import Watched, open_validators, validate
 from superres.layers.config import NetworkConfig
+from superres.watch import Watch
 
 
 class Journal:
@@ -130,3 +131,13 @@ def test_the_network_of_lpips_is_loaded_once_and_only_if_there_is_something_to_s
     monkeypatch.setattr(validators, "Validator", lambda *_, **__: None)
     open_validators([Path(name) for name in sources], NetworkConfig(), torch.device("cpu"))
     assert len(loaded) == bool(sources)
+
+
+def test_files_of_other_kinds_in_the_sets_are_noted(monkeypatch, tmp_path):
+    monkeypatch.setattr(validators, "cached_lpips", lambda device: None)
+    monkeypatch.setattr(validators, "Validator", lambda *_, **__: None)
+    (tmp_path / "a.png").touch()
+    (tmp_path / "b.txt").touch()
+    watch = Watch()
+    open_validators([tmp_path], NetworkConfig(), torch.device("cpu"), watch)
+    assert watch.notes == (f"{tmp_path}: 1 file of another kind left alone: 1 .txt",)

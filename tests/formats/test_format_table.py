@@ -93,7 +93,7 @@ def test_every_suffix_counts_wherever_folders_are_searched(tmp_path, suffix):
     (tmp_path / f".hidden{suffix}").touch()
     (tmp_path / f"b{suffix}x").touch()
     assert [found.path.name for found in find_pictures([tmp_path])] == [f"a{suffix}"]
-    found, _ = find_sources([tmp_path], recursive=False)
+    found = find_sources([tmp_path], recursive=False).pictures
     assert [source.path.name for source in found] == [f"a{suffix}"]
     assert [path.name for path in _pictures(tmp_path)] == [f"a{suffix}"]
 

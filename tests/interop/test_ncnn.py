@@ -287,3 +287,8 @@ def test_a_long_crafted_graph_does_not_keep_the_patterns_busy(tmp_path):
         pair.layer("BinaryOp")
     with pytest.raises(ModelError, match="not of a known network: 0 convolutions"):
         read_foreign(pair.write(tmp_path / "net.param"))
+
+
+def test_a_path_that_no_file_can_have_is_an_error_of_ours(tmp_path):
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_ncnn(tmp_path / "a\0b.param")

@@ -150,6 +150,7 @@ def test_a_program_is_told_apart_from_weights(tmp_path):
         read_tensors(path)
 
 
-def test_a_missing_file_says_so(tmp_path):
+@pytest.mark.parametrize("name", ["none.pth", "a\0b.pth", "a\0b.safetensors", "n" * 300 + ".pth"])
+def test_a_missing_file_and_one_that_cannot_be_say_so(tmp_path, name):
     with pytest.raises(ModelError, match="cannot be read"):
-        read_tensors(tmp_path / "none.pth")
+        read_tensors(tmp_path / name)

@@ -195,3 +195,37 @@ def test_a_loop_of_folders_ends():
     touch("in/a.png")
     os.symlink(os.path.abspath("in"), "in/again")
     assert list(targets(["in"], "out", recursive=True)) == ["in/a.png"]
+
+
+def test_what_cannot_be_listed_is_in_the_plan_and_the_rest_is_planned(close_folder):
+    touch("in/a.png", "in/lost+found/b.png", "other/c.png")
+    close_folder(Path("in/lost+found"))
+    plan = make_plan(["in", "other"], "out", KEEP, recursive=True)
+    assert [task.source for task in plan.tasks] == [Path("in/a.png"), Path("other/c.png")]
+    assert [fault.path for fault in plan.faults] == [Path("in/lost+found")]
+
+
+def test_a_closed_folder_is_not_called_one_without_pictures(close_folder):
+    touch("in/a.png")
+    close_folder(Path("in"))
+    plan = make_plan(["in"], "out", KEEP, recursive=False)
+    assert (plan.empty, plan.tasks, len(plan.faults)) == ((), (), 1)
+
+
+def test_a_file_that_is_named_behind_a_closed_folder_stays_in_the_plan(monkeypatch):
+    touch("b.png")
+    is_dir = Path.is_dir
+
+    def closed(path: Path) -> bool:
+        if path.parts[0] == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", closed)  # as it is below a folder that may not be searched
+    for inputs in (["closed/a.png", "b.png"], ["closed/a.png"]):
+        assert list(targets(inputs, "out")) == inputs
+
+
+def test_files_of_other_kinds_are_counted_over_all_folders():
+    touch("in/a.png", "in/b.txt", "other/c.png", "other/d.txt", "other/e.obj")
+    assert make_plan(["in", "other"], "out", KEEP, recursive=False).others == {".txt": 2, ".obj": 1}

@@ -99,13 +99,25 @@ def test_a_rule_of_ours_inside_a_job_speaks_in_its_own_words():
 @pytest.mark.parametrize(
     "text",
     [
-        "", "{", "[]", "null", '{"kind": "picture"}', b"\xff",
+        "", "{", "[]", "null", '{"kind": "picture"}', b"\xff", "[" * 100_000, '{"a": ' * 100_000,
+        '{"kind": "picture", "scale": ' + "9" * 5000 + "}", "[" * 900 + "]" * 900,
+        '{"kind": "picture", "target": "b", "source": ' + "[" * 900 + "]" * 900 + "}",
+        '{"kind": "picture", "source": "a\\u0000b", "target": "b"}',
+        '{"kind": "picture", "source": "a", "target": "a\\u0000b"}',
+        '{"kind": "burst", "frames": ["a", "a\\u0000b"], "target": "b"}',
         '{"kind": "degrade", "source": "a", "target": "b", "degradation": {"steps": [1]}}',
     ],
 )  # fmt: skip
 def test_what_is_not_a_job_is_an_error_of_ours(text):
     with pytest.raises(ArgumentError):
         job_from_json(text)
+
+
+@pytest.mark.parametrize("paths", [{"source": "a\0b"}, {"target": "a\0b"}])
+def test_a_path_that_no_file_can_have_is_refused_by_name(paths):
+    good = json.loads(job_to_json(PictureJob(source=IN, target=OUT)))
+    with pytest.raises(ArgumentError, match=r"path 'a\\x00b' has a NUL character"):
+        job_from_json(json.dumps(good | paths))
 
 
 def test_a_job_does_not_change():

@@ -59,8 +59,8 @@ def test_runs_are_found_below_folders_and_in_them(tmp_path):
     one, two = make_run(tmp_path / "a" / "deep" / "one"), make_run(tmp_path / "two")
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "recipe.toml").write_text(RECIPE)
-    assert find_runs([tmp_path]) == [one, two]
-    assert find_runs([two, tmp_path]) == [one, two]
+    assert find_runs([tmp_path]) == ([one, two], [])
+    assert find_runs([two, tmp_path]) == ([one, two], [])
 
 
 def test_a_place_without_runs_is_named(tmp_path):
@@ -184,3 +184,15 @@ def test_runs_of_earlier_versions_are_listed_by_todays_names(tmp_path):
     assert old.curve("discriminator_score_true") == [(50, 0.5), (100, 0.75)]
     assert kind_of("discriminator_score_true") == "course"
     assert differences([old, new]) == {}
+
+
+def test_a_closed_folder_beside_runs_is_an_error_of_its_own(tmp_path, close_folder):
+    run = tmp_path / "one"
+    run.mkdir()
+    (run / "recipe.toml").touch()
+    (run / "log.jsonl").touch()
+    (tmp_path / "closed").mkdir()
+    close_folder(tmp_path / "closed")
+    found, (fault,) = find_runs([tmp_path])
+    assert found == [run]
+    assert fault.message == f"the folder {tmp_path / 'closed'} cannot be listed: Permission denied"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from superres.errors import ModelError
+from superres.errors import DataError, ModelError
 from superres.runs.journal import Journal
 from superres.runs.log import read_log, read_progress
 from superres.train.checkpoint import Progress, load_state, save_state
@@ -14,6 +14,14 @@ from superres.train.checkpoint import Progress, load_state, save_state
 
 def test_a_folder_without_a_log_has_no_lines(tmp_path):
     assert read_log(tmp_path) == []
+
+
+def test_a_log_that_cannot_be_read_is_an_error_of_ours(tmp_path):
+    (tmp_path / "log.jsonl").mkdir()
+    with pytest.raises(DataError, match=r"log\.jsonl cannot be read: .*\nhint: "):
+        read_log(tmp_path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_log(tmp_path / "a\0b")
 
 
 @pytest.mark.parametrize("cut", ['{"step": 2, "l1', '{"l1": 0.5}', '{"step": 2, "l1": "x"}', "[2]",

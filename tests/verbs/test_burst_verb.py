@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,18 @@ def test_a_burst_runs_on_onnx_runtime_as_on_openvino():
     )
     assert one.shape == (208, 344, 3)
     assert np.abs(one - other).max() <= 1
+
+
+def test_other_files_and_closed_folders_beside_the_frames_are_told(close_folder, capsys):
+    Path("shots/closed").mkdir(parents=True)
+    Path("shots/notes.txt").touch()
+    for index in (0, 1):
+        shutil.copy(EXAMPLES / f"{index}.png", "shots")
+    close_folder(Path("shots/closed"))
+    assert main(["burst", "shots", "-o", "out.png", "-s", "2", "-n", "bicubic", "--json"]) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["used"] == 2
+    for words in ("left out: the folder shots/closed cannot be", "left alone: 1 .txt"):
+        assert words in err
+        assert any(words in note for note in told["notes"])

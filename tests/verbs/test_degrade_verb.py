@@ -117,3 +117,17 @@ def test_the_option_of_earlier_versions_still_names_the_degradation(seen, capsys
     assert "--recipe is now called --degradation\n" in capsys.readouterr().err
     assert main(["degrade", "--help"]) == 0
     assert "--recipe" not in capsys.readouterr().out
+
+
+def test_a_closed_subfolder_has_failed_and_other_kinds_are_counted(close_folder, capsys):
+    put("in/a.jpg")
+    put("in/b.txt")
+    put("in/closed/c.jpg")
+    close_folder(Path("in/closed"))
+    assert main(["degrade", "in", "out", "--recursive", "--json"]) == 1
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert (told["done"], told["failed"], told["left_alone"]) == (1, 1, {".txt": 1})
+    assert [file["status"] for file in told["files"]] == ["failed", "done"]
+    assert "1 file of another kind left alone: 1 .txt" in err
+    assert "1 done, 1 failed" in err

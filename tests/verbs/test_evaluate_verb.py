@@ -67,3 +67,42 @@ def test_a_model_runs_with_the_options_that_were_asked(folder, monkeypatch, caps
 def test_a_folder_that_is_no_set_fails_in_two_lines(tmp_path, capsys):
     assert main(["evaluate", "bicubic", "--set", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("error: no pictures in ")
+
+
+def test_one_bad_set_never_stops_the_others(folder, tmp_path, close_folder, capsys):
+    closed, damaged = tmp_path / "Closed", tmp_path / "Damaged"
+    for place in (closed, damaged):
+        place.mkdir()
+        (place / "a.png").write_bytes(b"no picture")
+    close_folder(closed)
+    words = [str(damaged), str(closed), str(tmp_path / "none"), str(folder), "-s", "2", "--json"]
+    assert main(["evaluate", "bicubic", "--set", *words]) == 1
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert [one["set"] for one in told["sets"]] == ["Tiny"]
+    assert {Path(one["set"]).name for one in told["failed"]} == {"Closed", "Damaged", "none"}
+    for one in told["failed"]:
+        assert f"error: {one['error']}" in err
+
+
+def test_a_set_is_never_measured_in_part(folder, capsys):
+    (folder / "three.png").symlink_to("nowhere")
+    assert main(["evaluate", "bicubic", "--set", str(folder), "-s", "2", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["sets"], len(told["failed"])) == ([], 1)
+
+
+@pytest.mark.parametrize("words", [[], ["--pictures"]])
+def test_without_a_measured_set_no_table_is_printed(tmp_path, words, capsys):
+    assert main(["evaluate", "bicubic", "--set", str(tmp_path), *words]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_files_of_other_kinds_are_counted_in_the_folders_that_are_read(folder, capsys):
+    (folder / "readme.txt").touch()
+    (folder / "deep").mkdir()
+    (folder / "deep" / "other.txt").touch()
+    assert main(["evaluate", "bicubic", "--set", str(folder), "-s", "2", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["left_alone"] == {".txt": 1}
+    assert "1 file of another kind left alone: 1 .txt" in err

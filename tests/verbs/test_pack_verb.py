@@ -47,6 +47,8 @@ def test_the_report_as_json_stands_alone_on_stdout(seen, capsys):
         "pictures": 2,
         "crops": 5,
         "bytes": 3 * 2**20,
+        "failed": [],
+        "left_alone": {},
     }
 
 
@@ -117,3 +119,31 @@ def test_a_pack_does_not_go_into_a_folder_that_it_is_made_of(target, pictures, c
 def test_a_pack_that_training_would_not_read_is_refused(pictures, capsys):
     assert pack_of("in", "-o", "p.tar") == 1
     assert "does not end in .zip" in capsys.readouterr().err
+
+
+def test_what_cannot_be_read_has_failed_and_the_rest_is_packed(pictures, close_folder, capsys):
+    (pictures / "closed").mkdir()
+    (pictures / "damaged.png").write_bytes(b"no picture")
+    (pictures / "damaged.zip").write_bytes(b"no pack")
+    (pictures / "notes.txt").touch()
+    close_folder(pictures / "closed")
+    Path("locked").mkdir()
+    close_folder(Path("locked"))
+    assert pack_of("in", "nowhere", "locked", "-o", "p.zip", "--json") == 1
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert (told["pictures"], told["left_alone"]) == (1, {".txt": 1})
+    assert [file["source"] for file in told["failed"]] == [
+        "in/closed", "in/damaged.zip", "nowhere", "locked", "in/damaged.png",
+    ]  # fmt: skip
+    for file in told["failed"]:
+        assert file["status"] == "failed"
+        assert file["error"] in err
+    assert "1 file of another kind left alone: 1 .txt" in err
+    assert err.endswith(" MiB, 5 failed\n")
+
+
+def test_if_nothing_can_be_read_the_first_fault_is_told_and_nothing_is_written(pictures, capsys):
+    assert pack_of("nowhere", "-o", "p.zip") == 1
+    assert "error: nowhere does not exist" in capsys.readouterr().err
+    assert not Path("p.zip").exists()

@@ -1,6 +1,7 @@
 """The verb `runs`: the list, the comparison, the page, and what it refuses."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,16 @@ def test_a_page_never_replaces_a_file_of_a_run_that_it_shows(name, tmp_path, cap
     assert main(["runs", "--html", str(target), "--overwrite"]) == 1
     assert "is itself an input" in capsys.readouterr().err
     assert target.read_bytes() == before
+
+
+def test_runs_beside_a_closed_folder_are_listed_and_the_folder_has_failed(close_folder, capsys):
+    closed = Path("runs/closed")
+    closed.mkdir()
+    close_folder(closed)
+    Path("locked").mkdir()
+    close_folder(Path("locked"))
+    assert main(["runs", "runs", "locked", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)) == 2
+    for folder in (closed, Path("locked")):
+        assert f"error: the folder {folder} cannot be listed" in err

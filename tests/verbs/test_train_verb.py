@@ -87,6 +87,7 @@ def test_the_report_as_json_carries_the_card(seen, capsys):
     assert told["model"] == str(Path("r/model.safetensors"))
     assert told["card"]["name"] == "mine-x4"
     assert told["watched"] == {"scores": {}, "bicubic": {}}
+    assert told["notes"] == ["training default-x4"]
 
 
 @pytest.mark.parametrize(

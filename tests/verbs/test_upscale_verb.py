@@ -334,3 +334,58 @@ def test_without_options_the_job_has_all_its_defaults():
     put("a.png")
     assert main(["upscale", "a.png"]) == 0
     assert FakeUpscaling.seen == PictureJob(source=Path("a.png"), target=Path("a_x4.png"))
+
+
+def test_a_closed_subfolder_has_failed_and_the_rest_is_done(close_folder, capsys):
+    put("in/a.png")
+    put("in/lost+found/b.png")
+    put("in/z/c.png")
+    close_folder(Path("in/lost+found"))
+    assert main(["upscale", "in", "-o", "out", "--recursive", "--json"]) == 1
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert (told["done"], told["failed"], told["left"]) == (2, 1, 0)
+    assert {file["source"]: file["status"] for file in told["files"]} == {
+        "in/lost+found": "failed", "in/a.png": "done", "in/z/c.png": "done",
+    }  # fmt: skip
+    closed = told["files"][0]
+    assert "cannot be listed: Permission denied" in closed["error"]
+    assert (closed["target"], bool(closed["hint"])) == (None, True)
+    assert f"error: {closed['error']}" in err
+    assert "2 done, 0 skipped, 1 failed" in err
+
+
+def test_one_done_beside_a_closed_folder_is_not_the_whole_story(close_folder, capsys):
+    put("in/a.png")
+    put("in/closed/b.png")
+    close_folder(Path("in/closed"))
+    assert main(["upscale", "in", "-o", "out", "--recursive"]) == 1
+    assert "1 done, 0 skipped, 1 failed" in capsys.readouterr().err
+
+
+def test_files_of_other_kinds_are_counted_in_one_line_and_in_the_report(capsys):
+    for name in ("a.png", "b.obj", "c.txt", "d.txt", ".hidden.txt"):
+        put(f"in/{name}")
+    assert main(["upscale", "in", "-o", "out", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["left_alone"] == {".obj": 1, ".txt": 2}
+    assert err.count("3 files of other kinds left alone: 1 .obj, 2 .txt\n") == 1
+
+
+def test_no_word_is_lost_on_other_kinds_where_there_are_none(capsys):
+    put("in/a.png")
+    assert main(["upscale", "in", "-o", "out"]) == 0
+    assert "left alone" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_sources_and_targets_that_cannot_be_are_failures_of_their_own(capsys):
+    put("in/a.png")
+    put("in/b.png")
+    put("in/" + "n" * 251 + ".png")
+    Path("in/c.png").symlink_to("nowhere")
+    Path("out/b_x4.png").mkdir(parents=True)
+    assert main(["upscale", "in", "-o", "out", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["done"], told["failed"]) == (1, 3)
+    assert Path("out/a_x4.png").read_bytes() == b"picture"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from superres.cli.output import print_json
 from superres.cli.progress import BatchProgress
+from superres.data.listing import left_alone
 from superres.jobs.pipes import NO_PIPES, Pipes
+from superres.jobs.plan import Plan
 from superres.jobs.run import Outcome, run_all
 from superres.jobs.spec import PIPE, Job
 from superres.model_pool import ModelPool
@@ -16,7 +18,7 @@ from superres.model_pool import ModelPool
 
 def run_batch(
     jobs: Sequence[Job],
-    empty: Sequence[Path],
+    plan: Plan,
     summary: Callable[[Sequence[Outcome]], object] | None,
     pipes: Pipes = NO_PIPES,
 ) -> list[Outcome]:
@@ -24,7 +26,8 @@ def run_batch(
 
     Args:
         jobs: The jobs.
-        empty: Input folders without pictures, which count as failures.
+        plan: The plan that they are from: what it could not plan and its folders without pictures
+            are errors, and files that it leaves alone are counted in a line.
         summary: Builds the JSON report, printed at the end or at an interrupt; with None, the paths
             of results are printed instead, as they finish.
         pipes: The streams of jobs that name `-`.
@@ -34,8 +37,12 @@ def run_batch(
     """
     outcomes: list[Outcome] = []
     with BatchProgress(len(jobs)) as bar:
-        for folder in empty:
+        for fault in plan.faults:
+            bar.print_error(fault.message, fault.hint)
+        for folder in plan.empty:
             bar.print_error(f"{folder} has no pictures", "use --recursive to include subfolders")
+        if words := left_alone(plan.others):
+            bar.print_status(words)
         try:
             for outcome in run_all(jobs, ModelPool(), lambda job: bar.watch(_name(job)), pipes):
                 outcomes.append(outcome)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from superres.cli.output import print_error, print_exception, survive_any_file_name
+from superres.cli.output import print_error, print_exception, survive_any_text
 from superres.errors import ArgumentError, SuperresError
 from superres.verbs.blend import blend
 from superres.verbs.burst import burst
@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> int:
 
 def run() -> None:
     """Run the command line of this process and end it; the entry point of `superres`."""
-    survive_any_file_name()
+    survive_any_text()
     # SIGTERM must leave no partial output either.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

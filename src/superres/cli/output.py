@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import sys
 from collections.abc import Sequence
 
 from superres.errors import SuperresError
+
+# Signs of our sentences, as ASCII writes them.
+_PLAIN = {"×": "x", "→": "->", "…": "...", "–": "-", "—": "-", "²": "^2", "³": "^3", "°": " deg",
+          "±": "+-", "≤": "<=", "≥": ">=", "≈": "~", "µ": "u", "“": '"', "”": '"', "‘": "'",
+          "’": "'", "·": "*", "•": "*", "−": "-", "\u00a0": " "}  # fmt: skip
+_TO_TEXT, _TO_BYTES = "superres_plain", "superres_plain_bytes"
 
 
 def print_result(line: str) -> None:
@@ -59,17 +66,42 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
         print_result("  ".join(cells).rstrip())
 
 
-def survive_any_file_name() -> None:
-    """Let stdout and stderr carry names that their encoding cannot, instead of raising.
+def survive_any_text() -> None:
+    """Let stdout and stderr carry what their encoding cannot, instead of raising.
 
-    File names on POSIX are bytes, and pipes on Windows have a small code page.
+    File names on POSIX are bytes: they go out as they are, if the encoding extends ASCII. Signs of
+    ours become a plain form, and anything else a backslash and its number. Pipes on Windows have a
+    small code page, and PYTHONIOENCODING may ask for any.
     """
-    errors = "surrogateescape" if os.name == "posix" else "backslashreplace"
+    codecs.register_error(_TO_TEXT, _in_plain_text)
+    codecs.register_error(_TO_BYTES, _in_plain_text_or_bytes)
     for stream in (sys.stdout, sys.stderr):
         # None under pythonw, and another class if a test or a host program replaced it.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors=errors)
+            as_bytes = os.name == "posix" and _extends_ascii(stream.encoding)
+            reconfigure(errors=_TO_BYTES if as_bytes else _TO_TEXT)
+
+
+def _extends_ascii(encoding: str) -> bool:
+    """Say whether an encoding writes ASCII as ASCII does: UTF-16 and EBCDIC do not."""
+    ascii_text = "".join(map(chr, range(128)))
+    return ascii_text.encode(encoding, "replace") == ascii_text.encode()
+
+
+def _in_plain_text(error: UnicodeError) -> tuple[str, int]:
+    """Replace one character that cannot be encoded; a handler for `codecs.register_error`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    sign = error.object[error.start]
+    return _PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode(), error.start + 1
+
+
+def _in_plain_text_or_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Do as `_in_plain_text` does, but keep the byte that a surrogate of a file name stands for."""
+    if isinstance(error, UnicodeEncodeError) and "\udc80" <= error.object[error.start] <= "\udcff":
+        return bytes([ord(error.object[error.start]) - 0xDC00]), error.start + 1
+    return _in_plain_text(error)
 
 
 def _one_line(text: str) -> str:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superres.atomic import OVERWRITE_OR_SKIP, Inputs, atomic_write, check_target, os_errors_as
-from superres.data.folders import PACK_SUFFIX, PictureSource, find_pictures
+from superres.data.folders import PACK_SUFFIX, PictureSource, search_places
+from superres.data.listing import Fault, left_alone
 from superres.errors import ArgumentError, DataError, OutputError, SuperresError
 from superres.media import Picture, WriteOptions, open_picture, read_pixels, write_picture
 from superres.watch import Watch
@@ -59,12 +60,23 @@ class PackOptions:
 
 @dataclass(frozen=True, slots=True)
 class PackReport:
-    """What was packed."""
+    """What was packed.
+
+    Attributes:
+        packs: The files.
+        pictures: The number of pictures that are in them.
+        crops: The number of crops.
+        bytes: The files' size.
+        failed: What could not be read: pictures, and places, folders and packs of them.
+        others: The number of files in folders that were left alone, by suffix.
+    """
 
     packs: tuple[Path, ...]
     pictures: int
     crops: int
     bytes: int
+    failed: tuple[Fault, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def pack(places: Sequence[Path], target: Path, options: PackOptions, *, watch: Watch) -> PackReport:
@@ -74,7 +86,8 @@ def pack(places: Sequence[Path], target: Path, options: PackOptions, *, watch: W
         places: Folders and pictures.
         target: The pack to write, a `.zip`; further ones next to it are numbered.
         options: How pictures are cropped and stored.
-        watch: Receives a note of each picture that is left out, and the progress in pictures.
+        watch: Receives a note of each picture that is left out and of files of other kinds, and the
+            progress in pictures.
 
     Raises:
         DataError: No picture could be packed.
@@ -82,7 +95,12 @@ def pack(places: Sequence[Path], target: Path, options: PackOptions, *, watch: W
             inputs.
         Cancelled: The watch was cancelled.
     """
-    sources = find_pictures(places)
+    found = search_places(places)
+    sources, failed = found.pictures, list(found.faults)
+    for fault in failed:
+        watch.note(f"left out: {fault.message}")
+    if words := left_alone(found.others):
+        watch.note(words)
     inputs = Inputs(source.path for source in sources)
     _check_target(target, places, inputs, options)
     shards = _Shards(target, inputs, options)
@@ -96,6 +114,7 @@ def pack(places: Sequence[Path], target: Path, options: PackOptions, *, watch: W
                 shards.add(_encode(crop, picture, options), source, place, options.format)
         except SuperresError as error:
             watch.note(f"left out: {source}: {error.message}")
+            failed.append(Fault(Path(str(source)), error.message, error.hint))
         used += shards.crops > before
         watch.progress(number + 1, len(sources))
     if not shards.crops:
@@ -106,7 +125,8 @@ def pack(places: Sequence[Path], target: Path, options: PackOptions, *, watch: W
     packs = shards.finish()
     if options.overwrite:
         _remove_left(target, len(packs), inputs, watch)
-    return PackReport(packs, used, shards.crops, sum(path.stat().st_size for path in packs))
+    size = sum(path.stat().st_size for path in packs)
+    return PackReport(packs, used, shards.crops, size, tuple(failed), found.others)
 
 
 def _numbered(target: Path, number: int) -> Path:

@@ -64,19 +64,24 @@ class Alignment:
     agreement_unmoved: float
 
 
-def find_pairs(small_folder: Path, large_folder: Path) -> list[Pair]:
+def find_pairs(small_folder: Path, large_folder: Path, watch: Watch | None = None) -> list[Pair]:
     """Match the pictures of two folders by their names, subfolders included.
 
     Suffixes may differ, and small names may end in a scale: `baby_x4.png`, or `0001x4.png`.
 
+    Args:
+        small_folder: The small pictures.
+        large_folder: The large ones.
+        watch: Told of what cannot be read, and of files of other kinds.
+
     Raises:
         DataError: A folder is missing or empty, or a picture has no or several counterparts.
     """
-    larges = _unique(_named(large_folder), "large")
+    larges = _unique(_named(large_folder, watch), "large")
     smalls = _unique(
         (
             (name if name in larges else _SCALE_MARK.sub("", name), source)
-            for name, source in _named(small_folder)
+            for name, source in _named(small_folder, watch)
         ),
         "small",
     )
@@ -145,7 +150,7 @@ def load_resident_pairs(
         DataError: See `find_pairs` and `check_pairs`; or no pair is large enough.
         PictureError: A picture cannot be read.
     """
-    pairs = find_pairs(small_folder, large_folder)
+    pairs = find_pairs(small_folder, large_folder, watch)
     check_pairs(pairs, scale)
     return stack_resident(
         pairs,
@@ -236,11 +241,11 @@ def _check_alignment(pair: Pair, scale: int) -> None:
         )
 
 
-def _named(folder: Path) -> Iterable[tuple[str, PictureSource]]:
-    """Yield the pictures of a folder with their relative paths, without suffixes."""
+def _named(folder: Path, watch: Watch | None) -> Iterable[tuple[str, PictureSource]]:
+    """Yield the pictures of a folder with their paths in it, without their endings."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder", "pairs are two folders, small and large")
-    for source in find_pictures([folder]):
+    for source in find_pictures([folder], watch):
         path = PurePath(source.path.relative_to(folder), source.member)
         yield path.with_suffix("").as_posix(), source
 

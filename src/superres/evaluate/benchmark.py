@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.data.listing import list_folder
 from superres.errors import ArgumentError, DataError
 from superres.frame import Values
 from superres.images.resize import resize
-from superres.media import is_picture, open_picture, read_pixels
+from superres.media import open_picture, read_pixels
 from superres.metadata.picture import check_colours
 from superres.metrics import Protocol, psnr, ssim
 from superres.metrics.cpsnr import RegisteredProtocol, cpsnr
@@ -150,23 +153,40 @@ def count_pictures(folder: Path) -> int:
     return len(truth_paths(folder))
 
 
+def count_others(folder: Path, scale: int) -> Counter[str]:
+    """Return how many files of other kinds lie in a set's folders, by suffix.
+
+    Args:
+        folder: The set. What cannot be listed counts as empty.
+        scale: Large size over small size, which chooses the folder of small pictures.
+    """
+    places = (_large(folder), folder / f"LR_x{scale}", folder / "SM")
+    found = (list_folder(place, recursive=False) for place in places if os.path.isdir(place))
+    return sum((listing.others for listing in found), Counter[str]())
+
+
 def truth_paths(folder: Path) -> list[Path]:
     """Return the paths of a set's truths, by name.
 
     Raises:
         DataError: It is not a folder, or there are none.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(f"{folder} is not a folder", "name the folder of a set, such as Set5")
+    return _pictures(_large(folder))
+
+
+def _large(folder: Path) -> Path:
+    """Return the folder of a set's truths."""
     large = folder / "HR"
-    return _pictures(large if large.is_dir() else folder)
+    return large if os.path.isdir(large) else folder
 
 
 def _pairs(folder: Path, scale: int) -> tuple[list[Path], list[Path]]:
     """Return the paths of the truths, and of their published small pictures, if any."""
     truths = truth_paths(folder)
     published = folder / f"LR_x{scale}"
-    if not published.is_dir():
+    if not os.path.isdir(published):
         return truths, []
     by_stem = {path.stem: path for path in _pictures(published)}
     smalls: list[Path] = []
@@ -182,15 +202,15 @@ def _pairs(folder: Path, scale: int) -> tuple[list[Path], list[Path]]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    found = sorted(
-        path for path in folder.iterdir() if is_picture(path) and not path.name.startswith(".")
-    )
-    if not found:
+    listing = list_folder(folder, recursive=False)
+    if listing.faults:  # the score of a part would not be the set's
+        raise DataError(listing.faults[0].message, listing.faults[0].hint)
+    if not listing.files:
         raise DataError(
             f"no pictures in {folder}",
             "a set is a folder of pictures, or one with HR (and perhaps LR_x2, LR_x3, LR_x4) in it",
         )
-    return found
+    return sorted(listing.files)
 
 
 def _read(path: Path) -> NDArray[np.generic]:
@@ -250,7 +270,7 @@ def _score(
 def _clear(folder: Path, path: Path, truth: NDArray[np.generic]) -> NDArray[np.generic] | None:
     """Return the mask of a truth's clear pixels, if the set has masks."""
     masks = folder / "SM"
-    if not masks.is_dir():
+    if not os.path.isdir(masks):
         return None
     mask = next((p for p in _pictures(masks) if p.stem == path.stem), None)
     if mask is None:

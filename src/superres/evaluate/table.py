@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from superres.errors import SuperresError
 from superres.evaluate.benchmark import SetResult
 from superres.metrics import Protocol
 
@@ -52,10 +53,28 @@ def picture_table(result: SetResult, *, model: str) -> str:
     return "\n".join([_header([result], model), *_aligned([heading, *rows, mean])])
 
 
-def to_json(results: Sequence[SetResult], *, model: str) -> dict[str, object]:
-    """Return everything as plain values; infinite or missing ones are null."""
+def to_json(
+    results: Sequence[SetResult],
+    *,
+    model: str,
+    failed: Mapping[str, SuperresError] | None = None,
+    others: Mapping[str, int] | None = None,
+) -> dict[str, object]:
+    """Return everything as plain values; what is infinite or was not taken is null.
+
+    Args:
+        results: The sets that were measured.
+        model: The name of what upscaled the pictures.
+        failed: The errors of the others, by the set's folder.
+        others: The number of files in the sets that are left alone, by suffix.
+    """
     return {
         "model": model,
+        "failed": [
+            {"set": folder, "error": error.message, "hint": error.hint}
+            for folder, error in (failed or {}).items()
+        ],
+        "left_alone": dict(others or {}),
         "sets": [
             {
                 "set": result.name,

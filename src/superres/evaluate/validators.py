@@ -10,12 +10,15 @@ import torch
 from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from torch import nn
 
+from superres.data.listing import left_alone
+from superres.evaluate.benchmark import count_others
 from superres.evaluate.validate import Validator, cached_lpips
 from superres.evaluate.validate_bursts import BurstValidator
 from superres.evaluate.validate_clips import ClipValidator
 from superres.layers.config import NetworkConfig
 from superres.runs.journal import Journal
 from superres.runs.listing import title_of
+from superres.watch import Watch
 
 AnyValidator = Validator | BurstValidator | ClipValidator
 
@@ -73,18 +76,25 @@ def validate(
 
 
 def open_validators(
-    sources: Sequence[Path], config: NetworkConfig, device: torch.device
+    sources: Sequence[Path],
+    config: NetworkConfig,
+    device: torch.device,
+    watch: Watch | None = None,
 ) -> tuple[AnyValidator, ...]:
     """Return a validator for each source, for single-frame, burst or video networks.
 
     Args:
         sources: Folders of pictures; for video networks also videos.
         config: What the network needs.
-        device: The network's device.
+        device: Where it lies.
+        watch: Told of the number of files of other kinds in folders.
 
     Raises:
         DataError: Nothing in a source is large or long enough for a burst or clip.
     """
+    for folder in sources:
+        if words := left_alone(count_others(folder, config.scale)):
+            (watch or Watch()).note(f"{folder}: {words}")
     return _OPENERS[config.input](sources, config, device)
 
 

@@ -98,17 +98,18 @@ def _text(path: Path) -> str:
 def _bytes(path: Path, limit: int) -> bytes:
     try:
         size = path.stat().st_size
-        if size > limit:
-            raise ModelError(
-                f"{path} has {size / 2**20:.0f} MiB, at most {limit / 2**20:.0f} are read",
-                "it is not an upscaling network of a known kind",
-            )
-        return path.read_bytes()
-    except OSError as error:
+        data = path.read_bytes() if size <= limit else b""
+    except (OSError, ValueError) as error:  # ValueError: no file can have the name
         raise ModelError(
-            f"{path} cannot be read: {error.strerror or error}",
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
             "an ncnn model is two files side by side, NAME.param and NAME.bin",
         ) from error
+    if size > limit:
+        raise ModelError(
+            f"{path} has {size / 2**20:.0f} MiB, at most {limit / 2**20:.0f} are read",
+            "it is not an upscaling network of a known kind",
+        )
+    return data
 
 
 def _layer(line: str, path: Path, source: _Weights) -> NcnnLayer:

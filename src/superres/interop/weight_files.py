@@ -42,9 +42,9 @@ def read_tensors(path: Path) -> Weights:
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(len(_ZIP_START))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no file can have the name
         raise ModelError(
-            f"{path} cannot be read: {error.strerror or error}",
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
             "check the path and its permissions",
         ) from error
     if size > _MAX_BYTES:

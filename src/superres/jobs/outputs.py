@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from superres.atomic import (
     OVERWRITE,
     OVERWRITE_OR_SKIP,
+    SHORTER,
     Inputs,
+    check_name,
     check_new_folder,
     check_target,
 )
 from superres.errors import OutputError
-from superres.jobs.spec import JobHead, PictureJob, VideoJob
+from superres.jobs.spec import DegradeJob, JobHead, PictureJob, VideoJob
 
 
 def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -> None:
@@ -30,6 +33,7 @@ def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -
     taken = (
         inputs if isinstance(inputs, Inputs) else Inputs(job.inputs if inputs is None else inputs)
     )
+    check_names(job)
     outputs = job.outputs
     if len(outputs) > 1 and Inputs(outputs[:1]).holds(outputs[1]):
         raise OutputError(f"two outputs of the job share the path {outputs[0]}", "name two files")
@@ -41,17 +45,28 @@ def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -
             check_target(target, taken, overwrite=job.existing == "replace", hint=hint)
 
 
+def check_names(job: JobHead) -> None:
+    """Check that the file system takes the names of a job's outputs and of their folders.
+
+    Raises:
+        OutputError: One is too long.
+    """
+    for target in job.outputs:
+        check_name(target, "name a shorter output" if isinstance(job, DegradeJob) else SHORTER)
+
+
 def is_skipped(job: JobHead) -> bool:
     """Return whether a job is skipped because its result already exists."""
-    return job.existing == "skip" and bool(job.outputs) and job.outputs[0].exists()
+    return job.existing == "skip" and bool(job.outputs) and os.path.exists(job.outputs[0])
 
 
 def make_folder_of(target: Path) -> None:
     """Create a file's folder.
 
     Raises:
-        OutputError: It cannot be created.
+        OutputError: It cannot be created, or a name is too long.
     """
+    check_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from superres.atomic import path_key
-from superres.errors import ArgumentError, PictureError
+from superres.data.listing import Fault, list_folder
+from superres.errors import ArgumentError
 from superres.jobs.spec import PIPE, Place
 from superres.media import is_picture, is_written
 
@@ -50,10 +52,31 @@ class Plan:
     Attributes:
         tasks: The tasks, in order.
         empty: The input folders without pictures.
+        faults: What could not be planned: folders that cannot be listed, and the like.
+        others: The number of files in the folders that are left alone, by suffix.
     """
 
-    tasks: tuple[Task, ...]
-    empty: tuple[Path, ...]
+    tasks: tuple[Task, ...] = ()
+    empty: tuple[Path, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The pictures of a command line's inputs.
+
+    Attributes:
+        pictures: Each once, in a fixed order.
+        empty: The input folders without any.
+        faults: What cannot be read.
+        others: The number of files that are left alone, by suffix.
+    """
+
+    pictures: list[Source]
+    empty: list[Path]
+    faults: list[Fault]
+    others: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +119,12 @@ def make_plan(
 
     Raises:
         ArgumentError: Inputs and output do not fit together.
-        PictureError: A folder cannot be listed.
     """
     if PIPE in inputs and len(inputs) > 1:
         raise ArgumentError(
             f"stdin and {len(inputs) - 1} other inputs were given", "use - as the only input"
         )
-    single = len(inputs) == 1 and not Path(inputs[0]).is_dir()
+    single = len(inputs) == 1 and not os.path.isdir(inputs[0])
     if output == PIPE and not single:
         raise ArgumentError(
             "only one picture can go to stdout, but the inputs may have more",
@@ -110,19 +132,20 @@ def make_plan(
         )
     folder = Path(output) if output not in (None, PIPE) and _is_folder(output, single) else None
     if inputs[0] == PIPE:
-        return Plan((Task(PIPE, _stdin_target(output, folder, naming)),), ())
+        return Plan((Task(PIPE, _stdin_target(output, folder, naming)),))
     if output == PIPE:
-        return Plan((Task(Path(inputs[0]), PIPE),), ())
+        return Plan((Task(Path(inputs[0]), PIPE),))
     if output is not None and folder is None:
-        return Plan((Task(Path(inputs[0]), Path(output)),), ())
+        return Plan((Task(Path(inputs[0]), Path(output)),))
     paths = [Path(text) for text in inputs]
-    sources, empty = find_sources(paths, recursive=recursive, without=folder)
-    return Plan(tuple(plan_tasks(sources, naming, folder)), tuple(empty))
+    found = find_sources(paths, recursive=recursive, without=folder)
+    tasks = plan_tasks(found.pictures, naming, folder)
+    return Plan(tuple(tasks), tuple(found.empty), tuple(found.faults), found.others)
 
 
 def find_sources(
     inputs: Sequence[Path], *, recursive: bool, without: Path | None = None
-) -> tuple[list[Source], list[Path]]:
+) -> Sources:
     """List the pictures of the inputs, each once, in a fixed order.
 
     A single folder is mirrored into the output folder itself; with several inputs, each folder
@@ -132,26 +155,28 @@ def find_sources(
         inputs: Files and folders. A missing file fails later, at its turn.
         recursive: Whether subfolders are included.
         without: A folder that is not searched if it lies inside an input: the output folder.
-
-    Returns:
-        The pictures, and the input folders without any.
     """
     found: dict[str, Source] = {}
     empty: list[Path] = []
+    faults: dict[Path, Fault] = {}
+    others: Counter[str] = Counter()
     for given in inputs:
-        if given.is_dir():
+        # Not Path.is_dir: it raises where the path leads through a closed folder.
+        if os.path.isdir(given):
             top = Path() if len(inputs) == 1 else Path(given.resolve().name)
-            pictures = list(_pictures_in(given, recursive=recursive, without=without))
-            if not pictures:
+            listing = list_folder(given, recursive=recursive, without=without)
+            if not listing.files and not listing.faults:
                 empty.append(given)
-            for path in pictures:
+            faults.update((fault.path, fault) for fault in listing.faults)
+            others.update(listing.others)
+            for path in listing.files:
                 below = top / path.parent.relative_to(given)
                 found.setdefault(os.path.realpath(path), Source(path, below, scanned=True))
         else:
             # A named file counts as named even if also found, or a result of an earlier run could
             # not be.
             found[os.path.realpath(given)] = Source(given, Path(), scanned=False)
-    return list(found.values()), empty
+    return Sources(list(found.values()), empty, list(faults.values()), others)
 
 
 def plan_tasks(sources: Sequence[Source], naming: Naming, folder: Path | None) -> list[Task]:
@@ -185,11 +210,11 @@ def plan_tasks(sources: Sequence[Source], naming: Naming, folder: Path | None) -
 def _is_folder(output: str, single: bool) -> bool:
     """Return whether an output is meant as a folder; it may be a file for a `single` picture."""
     path = Path(output)
-    if path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix:
+    if os.path.isdir(path) or output.endswith(("/", os.sep)) or not path.suffix:
         return True
     if single:
         return False
-    if path.exists() or is_picture(path):
+    if os.path.exists(path) or is_picture(path):
         raise ArgumentError(
             f"{output} is one file, but the inputs may have more",
             "name a folder with -o",
@@ -201,29 +226,6 @@ def _stdin_target(output: str | None, folder: Path | None, naming: Naming) -> Pl
     if folder:
         return folder / naming.name(Path("stdin"))
     return PIPE if output is None or output == PIPE else Path(output)
-
-
-def _pictures_in(folder: Path, *, recursive: bool, without: Path | None) -> Iterator[Path]:
-    excluded = os.path.realpath(without) if without else None
-    for at, folders, files in os.walk(folder, onerror=_cannot_list):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if recursive
-            and not name.startswith(".")
-            and os.path.realpath(os.path.join(at, name)) != excluded
-        )
-        # Hidden files are other programs' metadata, such as ._*.png on macOS.
-        for name in sorted(files):
-            if not name.startswith(".") and is_picture(name):
-                yield Path(at, name)
-
-
-def _cannot_list(error: OSError) -> None:
-    raise PictureError(
-        f"the folder {error.filename} cannot be listed: {error.strerror}",
-        "check its permissions, or name its pictures one by one",
-    ) from error
 
 
 def choose_targets(sources: Sequence[Source], naming: Naming, folder: Path | None) -> list[Path]:

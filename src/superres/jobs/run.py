@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from superres.atomic import Inputs
 from superres.errors import SuperresError, UnknownNameError
-from superres.jobs.outputs import check_outputs, is_skipped, make_folder_of
+from superres.jobs.outputs import check_names, check_outputs, is_skipped, make_folder_of
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import ReportHead
 from superres.jobs.spec import BurstJob, DegradeJob, Job, PictureJob, VideoJob
@@ -108,6 +108,7 @@ def run_all(
             if is_skipped(job):
                 outcome = Outcome("skipped", job)
             else:
+                check_names(job)
                 for target in job.outputs:
                     make_folder_of(target)
                 check_outputs(job, inputs)

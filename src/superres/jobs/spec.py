@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -46,7 +47,18 @@ def place_in_words(place: Place) -> str:
     return "./-" if place == Path(PIPE) else str(place)
 
 
-_File = Annotated[Path, PlainSerializer(place_in_words, when_used="json")]
+def _possible(path: Path) -> Path:
+    """Refuse a path that no file can have."""
+    if "\0" in str(path):
+        raise ArgumentError(
+            f"the path {str(path)!r} has a NUL character, which no file's may have", "correct it"
+        )
+    return path
+
+
+_File = Annotated[
+    Path, AfterValidator(_possible), PlainSerializer(place_in_words, when_used="json")
+]
 _Place = Annotated[Literal["-"] | _File, Field(union_mode="left_to_right")]
 
 
@@ -269,9 +281,10 @@ def job_from_json(text: str | bytes) -> Job:
     """
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArgumentError(
-            f"the job is not JSON: {error}", "write it with superres.jobs.spec.job_to_json"
+            f"the job is not JSON that can be read: {error}",
+            "write it with superres.jobs.spec.job_to_json",
         ) from error
     with checked_arguments():
         return _jobs().validate_python(values)
@@ -293,9 +306,10 @@ def checked_arguments() -> Generator[None]:
     try:
         yield
     except ValidationError as error:
-        cause = error.errors()[0].get("ctx", {}).get("error")
-        if isinstance(cause, SuperresError):  # our own rule, with its own message
-            raise cause from error
+        causes = (one.get("ctx", {}).get("error") for one in error.errors())
+        ours = [cause for cause in causes if isinstance(cause, SuperresError)]
+        if ours:  # our own rule, with its own message
+            raise ours[0] from error
         raise ArgumentError(
             f"the job is not valid: {first_fault(error)}", "correct the value, or leave it out"
         ) from error

@@ -215,14 +215,14 @@ def stream_of(source: Path | bytes) -> BinaryIO:
         return io.BytesIO(source)
     try:
         return source.open("rb")
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no file can have the name
         raise unopened(source, error) from error
 
 
-def unopened(source: Path | bytes, error: OSError) -> PictureError:
+def unopened(source: Path | bytes, error: OSError | ValueError) -> PictureError:
     """Build the error for a source that cannot be opened."""
     return PictureError(
-        f"{name_of(source)} cannot be read: {error.strerror or error}",
+        f"{name_of(source)} cannot be read: {getattr(error, 'strerror', None) or error}",
         "check the path and its permissions",
     )
 

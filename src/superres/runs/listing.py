@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
 import time
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from superres.runs.log import (
     read_progress,
 )
 from superres.runs.old_names import LOG_NAMES, rename_keys
-from superres.toml_tables import check_values
+from superres.toml_tables import MAX_BYTES, check_values, parse_table
 
 State = Literal["finished", "going on", "stopped"]
 Kind = Literal["score", "loss", "course"]
@@ -94,24 +94,41 @@ class Run:
         return choose(values, default=None)
 
 
-def find_runs(places: Sequence[Path]) -> list[Path]:
-    """Return the folders that hold a run, in and below the given ones, sorted.
+def find_runs(places: Sequence[Path]) -> tuple[list[Path], list[DataError]]:
+    """Find the folders that hold a run, in and below the given ones.
+
+    Returns:
+        The runs, sorted, and an error for each folder that cannot be listed.
 
     Raises:
         DataError: A place is not a folder, or there is no run at all.
     """
     found: set[Path] = set()
+    faults: list[DataError] = []
+
+    def closed(error: OSError) -> None:
+        faults.append(
+            DataError(
+                f"the folder {error.filename} cannot be listed: {error.strerror or error}",
+                "check its permissions, or name the runs one by one",
+            )
+        )
+
     for place in places:
-        if not place.is_dir():
+        if not os.path.isdir(place):
             raise DataError(f"{place} is not a folder", "name a folder of runs, or one run's")
-        logs = place.rglob(LOG_NAME)
-        found.update(log.parent for log in logs if (log.parent / RECIPE_NAME).is_file())
+        for at, folders, names in os.walk(place, onerror=closed):
+            folders.sort()
+            if {LOG_NAME, RECIPE_NAME}.issubset(names):
+                found.add(Path(at))
+    if not found and faults:
+        raise faults[0]
     if not found:
         raise DataError(
             f"no runs in {', '.join(map(str, places))}",
             f"a run's folder holds {RECIPE_NAME} and {LOG_NAME}: superres train -o makes it",
         )
-    return sorted(found)
+    return sorted(found), faults
 
 
 def read_run(folder: Path) -> Run:
@@ -122,7 +139,7 @@ def read_run(folder: Path) -> Run:
     """
     files = [folder / LOG_NAME, folder / STATE_NAME]
     try:
-        recipe = tomllib.loads((folder / RECIPE_NAME).read_text(encoding="utf-8"))
+        recipe = parse_table(_read_recipe(folder / RECIPE_NAME), RECIPE_NAME)
         check_values(recipe, RECIPE_NAME)
         times = [path.stat().st_mtime for path in files if path.exists() or path is files[0]]
     except OSError as error:
@@ -146,6 +163,14 @@ def read_run(folder: Path) -> Run:
         trained = _of_checkpoint(folder / STATE_NAME)
     steps, minutes = trained or (0, None)
     return Run(folder, dict(_flat(recipe)), log, state, max(steps, logged), minutes)
+
+
+def _read_recipe(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError("it is larger than 1 MiB")
+    return data.decode("utf-8")
 
 
 def kind_of(name: str) -> Kind:

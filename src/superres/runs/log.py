@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+from superres.errors import DataError
 from superres.runs.old_names import LOG_NAMES
 
 LOG_NAME = "log.jsonl"
@@ -22,13 +23,23 @@ _STEPS = range(2**63)
 def read_log(folder: Path) -> list[dict[str, float]]:
     """Return the lines of a run's log, oldest first, up to one truncated by a kill.
 
-    Each has `step` and its measurements by name; old names become today's.
+    Each has `step`, and whatever was measured then by its name; old names become today's.
+
+    Raises:
+        DataError: There is a log, and it cannot be read.
     """
     path = folder / LOG_NAME
     lines: list[dict[str, float]] = []
-    if not path.exists():
+    try:
+        log = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
         return lines
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    except (OSError, ValueError) as error:  # ValueError: no file can have the name
+        raise DataError(
+            f"the log {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            "check that it is a file, and its permissions",
+        ) from error
+    for text in log.splitlines():
         line = _numbers(text)
         if line is None:  # possible only in the last line of a killed run
             break

@@ -226,7 +226,7 @@ def _assemble(
         patches=patches,
         objective=Objective(recipe.loss, device=fabric.device, watch=watch),
         adversary=adversary,
-        validators=open_validators(options.validation, config, fabric.device),
+        validators=open_validators(options.validation, config, fabric.device, watch),
         training=training,
     )
     return run, card

@@ -100,7 +100,7 @@ def load_patches(
         pairs: A folder of small and one of large pictures instead.
         shard: Rank of this process, and how many there are.
         device: Where the pixels are put.
-        watch: Told of each picture that is left out.
+        watch: Told of what is left out, and of files of other kinds.
 
     Raises:
         DataError: No usable pictures, or pairs that do not fit together.
@@ -122,7 +122,7 @@ def load_patches(
             f"degrades by {_CLEAN}",
         )
     load = (
-        partial(load_resident, find_pictures(data))
+        partial(load_resident, find_pictures(data, watch))
         if pairs is None
         else partial(load_resident_pairs, *pairs)
     )

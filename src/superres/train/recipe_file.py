@@ -15,7 +15,15 @@ from pydantic import ValidationError
 
 from superres.errors import RecipeError, first_fault, unknown_name
 from superres.runs.old_names import RECIPE_KEYS, rename_keys
-from superres.toml_tables import Table, as_table, check_keys, check_values, merged, read_table
+from superres.toml_tables import (
+    Table,
+    as_table,
+    check_keys,
+    check_values,
+    merged,
+    parse_table,
+    read_table,
+)
 from superres.train.recipe import Recipe
 from superres.watch import Watch
 
@@ -114,7 +122,7 @@ def _override(table: Table, override: str, watch: Watch) -> None:
             )
         table = inner
     try:
-        table[key] = tomllib.loads(f"value = {text}")["value"]
+        table[key] = parse_table(f"value = {text}", path)["value"]
     except tomllib.TOMLDecodeError:
         table[key] = text
     except (ValueError, RecursionError) as error:

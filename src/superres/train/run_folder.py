@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from superres.atomic import atomic_write_bytes, os_errors_as
+from superres.atomic import atomic_write_bytes, check_name, os_errors_as
 from superres.errors import ArgumentError, SuperresError
 from superres.runs.log import LOG_NAME, MODEL_NAME, RECIPE_NAME, STATE_NAME
 from superres.train.recipe import Recipe
@@ -28,7 +28,9 @@ def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
     Raises:
         ArgumentError: The folder already holds a run and `resume` is not set, or it is a run of
             another recipe, or a recipe of the user's own would be replaced.
+        OutputError: The folder's name is too long.
     """
+    check_name(folder, "name a shorter folder with -o")
     folder.mkdir(parents=True, exist_ok=True)
     recipe_path = folder / RECIPE_NAME
     if any((folder / name).exists() for name in (STATE_NAME, MODEL_NAME, LOG_NAME)):

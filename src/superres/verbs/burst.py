@@ -90,7 +90,9 @@ def burst(
     from superres.model_pool import ModelPool
     from superres.upscaler import RunOptions
 
-    sources = find_pictures(frames)
+    bar = BatchProgress(1)
+    watch = bar.watch(output.name)
+    sources = find_pictures(frames, watch)
     if packed := [str(source) for source in sources if source.member]:
         raise ArgumentError(f"{packed[0]} is inside a pack", "name folders or pictures")
     options = FuseOptions(
@@ -116,8 +118,8 @@ def burst(
         )
     for target in job.outputs:
         make_folder_of(target)
-    with BatchProgress(1) as bar:
-        report = fuse_burst_files(job, ModelPool(), bar.watch(output.name))
+    with bar:
+        report = fuse_burst_files(job, ModelPool(), watch)
     if as_json:
         print_json(report.to_dict())
     else:

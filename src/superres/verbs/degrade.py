@@ -14,6 +14,7 @@ from superres.cli.output import print_status
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from superres.jobs.plan import Plan
     from superres.jobs.run import Outcome
 
 
@@ -75,21 +76,30 @@ def degrade(
             )
             for task in plan.tasks
         ]
-    outcomes = run_batch(jobs, plan.empty, _summary if as_json else None)
-    done, failed = _count(outcomes)
+
+    def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
+        return _summary(plan, outcomes)
+
+    outcomes = run_batch(jobs, plan, summary if as_json else None)
+    done, failed = _count(plan, outcomes)
     print_status(f"{done} done, {failed} failed ({name}, ×{scale}, seed {seed})")
     if failed or plan.empty:
         raise typer.Exit(1)
 
 
-def _count(outcomes: Sequence[Outcome]) -> tuple[int, int]:
-    """Return the numbers of finished and failed jobs."""
+def _count(plan: Plan, outcomes: Sequence[Outcome]) -> tuple[int, int]:
+    """Return the numbers of inputs that are done and that failed."""
     done = sum(outcome.status == "done" for outcome in outcomes)
-    return done, len(outcomes) - done
+    return done, len(outcomes) - done + len(plan.faults)
 
 
-def _summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
+def _summary(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, object]:
     """Return the whole run in JSON types."""
-    done, failed = _count(outcomes)
-    files = [outcome.to_dict() for outcome in outcomes]
-    return {"files": files, "done": done, "failed": failed}
+    done, failed = _count(plan, outcomes)
+    return {
+        "files": [one.to_dict() for one in (*plan.faults, *outcomes)],
+        "folders_without_pictures": [str(folder) for folder in plan.empty],
+        "left_alone": dict(plan.others),
+        "done": done,
+        "failed": failed,
+    }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from superres.cli.options import Backend, Device, Precision, Tile
-from superres.cli.output import print_json, print_result
-from superres.errors import ArgumentError
+from superres.cli.output import print_exception, print_json, print_result, print_status
+from superres.errors import ArgumentError, DataError, PictureError
 
 if TYPE_CHECKING:
     from superres.cli.progress import BatchProgress
-    from superres.evaluate.benchmark import ArrayUpscaler
+    from superres.errors import SuperresError
+    from superres.evaluate.benchmark import ArrayUpscaler, SetResult
     from superres.upscaler import RunOptions
     from superres.watch import ProgressListener, Watch
 
@@ -26,7 +28,9 @@ def evaluate(
         typer.Argument(metavar="MODEL", help="A name (see: superres models), a file, or bicubic."),
     ],
     more_sets: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="More sets.", show_default=False)
+        list[Path] | None,
+        # readable=False: one set that is closed must not end the command before it begins.
+        typer.Argument(metavar="DIR", help="More sets.", show_default=False, readable=False),
     ] = None,
     sets: Annotated[
         list[Path] | None,
@@ -34,6 +38,7 @@ def evaluate(
             "--set",
             metavar="DIR",
             help="A folder of pictures, or one with HR and optionally LR_x4.",
+            readable=False,
         ),
     ] = None,
     scale: Annotated[int, typer.Option("--scale", "-s", min=1, help="The scale factor.")] = 4,
@@ -69,8 +74,9 @@ def evaluate(
         raise ArgumentError("no set is given", "name a folder of pictures with --set")
 
     from superres.cli.progress import BatchProgress
+    from superres.data.listing import left_alone
     from superres.evaluate import table
-    from superres.evaluate.benchmark import count_pictures
+    from superres.evaluate.benchmark import count_others, count_pictures
     from superres.evaluate.benchmark import evaluate as measure
     from superres.metrics import Protocol
     from superres.metrics.cpsnr import RegisteredProtocol
@@ -90,24 +96,35 @@ def evaluate(
         if protocol == "cpsnr"
         else Protocol(channels=channels, border=scale if border is None else border)
     )
-    with BatchProgress(sum(count_pictures(folder) for folder in folders)) as bar:
+    others = sum((count_others(folder, scale) for folder in folders), Counter[str]())
+    failed: dict[str, SuperresError] = {}
+    pending: list[tuple[Path, int]] = []
+    for folder in folders:
+        try:
+            pending.append((folder, count_pictures(folder)))
+        except DataError as error:
+            failed[str(folder)] = error
+            print_exception(error)
+    if words := left_alone(others):
+        print_status(words)
+    results: list[SetResult] = []
+    with BatchProgress(sum(count for _, count in pending)) as bar:
         upscaler = _upscaler(model, scale, options, bar.watch(model))
-        results = [
-            measure(
-                upscaler,
-                folder,
-                scale=scale,
-                protocol=taken,
-                watch=Watch(on_progress=_counted(bar, folder.name)),
-            )
-            for folder in folders
-        ]
+        for folder, _ in pending:
+            watch = Watch(on_progress=_counted(bar, folder.name))
+            try:
+                results.append(measure(upscaler, folder, scale=scale, protocol=taken, watch=watch))
+            except (DataError, PictureError) as error:  # one set's fault is not the others'
+                failed[str(folder)] = error
+                bar.print_error(error.message, error.hint)
     if as_json:
-        print_json(table.to_json(results, model=model))
-    elif pictures:
+        print_json(table.to_json(results, model=model, failed=failed, others=others))
+    elif pictures and results:
         print_result("\n\n".join(table.picture_table(result, model=model) for result in results))
-    else:
+    elif results:
         print_result(table.summary_table(results, model=model))
+    if failed:
+        raise typer.Exit(1)
 
 
 def _counted(bar: BatchProgress, name: str) -> ProgressListener:

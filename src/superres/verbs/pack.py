@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +16,8 @@ _BYTES_PER_MB = 2**20
 
 def pack(
     places: Annotated[
-        list[Path], typer.Argument(metavar="DIR", help="Folders, packs and pictures.")
+        list[Path],
+        typer.Argument(metavar="DIR", help="Folders, packs and pictures.", readable=False),
     ],
     output: Annotated[
         Path,
@@ -53,7 +54,7 @@ def pack(
     """  # noqa: D301 - \b separates the example's lines, and must be this one character
     if overwrite and skip_existing:
         raise ArgumentError("--overwrite and --skip-existing are both given", "use one of them")
-    if skip_existing and output.exists():
+    if skip_existing and os.path.exists(output):
         if as_json:
             print_json({"status": "skipped", "packs": [output]})
         print_status(f"skipped: {output} already exists")
@@ -74,9 +75,24 @@ def pack(
     with BatchProgress(1) as bar:
         report = make(places, output, options, watch=bar.watch(output.name, "pictures"))
     if as_json:
-        print_json({"status": "done", **dataclasses.asdict(report)})
+        print_json(
+            {
+                "status": "done",
+                "packs": report.packs,
+                "pictures": report.pictures,
+                "crops": report.crops,
+                "bytes": report.bytes,
+                "failed": [fault.to_dict() for fault in report.failed],
+                "left_alone": dict(report.others),
+            }
+        )
     else:
         for path in report.packs:
             print_result(str(path))
     megabytes = report.bytes / _BYTES_PER_MB
-    print_status(f"{report.crops:,} crops of {report.pictures:,} pictures in {megabytes:.1f} MiB")
+    failed = f", {len(report.failed)} failed" if report.failed else ""
+    print_status(
+        f"{report.crops:,} crops of {report.pictures:,} pictures in {megabytes:.1f} MiB{failed}"
+    )
+    if failed:
+        raise typer.Exit(1)

@@ -23,7 +23,12 @@ _LONGEST = 48  # characters of a recipe's value in a table
 def runs(
     places: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="DIR", help="Folders of runs, or runs. [runs]", show_default=False),
+        typer.Argument(
+            metavar="DIR",
+            help="Folders of runs, or runs. [runs]",
+            show_default=False,
+            readable=False,
+        ),
     ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
@@ -51,16 +56,20 @@ def runs(
     from superres.runs import listing as room
     from superres.runs.page import render_page
 
-    folders = list(compare) if compare else room.find_runs(places or [_DEFAULT])
+    folders, faults = (list(compare), []) if compare else room.find_runs(places or [_DEFAULT])
+    for fault in faults:
+        print_exception(fault)
     if html:
-        check_target(html, _files_of(folders), overwrite=overwrite)
+        check_target(
+            html, _files_of(folders), overwrite=overwrite, shorter="name a shorter page with --html"
+        )
     found: list[Run] = []
     for folder in folders:
         try:
             found.append(room.read_run(folder))
         except SuperresError as error:
             print_exception(error)
-    failed = len(folders) - len(found)
+    failed = len(folders) - len(found) + len(faults)
     if not found or (compare and failed):
         raise typer.Exit(1)
     if html:

@@ -123,7 +123,7 @@ def train(
         return  # only the first process reports
     if as_json:
         card = report.card.model_dump(mode="json")
-        print_json({**dataclasses.asdict(report), "card": card})
+        print_json({**dataclasses.asdict(report), "card": card, "notes": watch.notes})
     else:
         print_result(str(report.model))
     if report.watched.scores:

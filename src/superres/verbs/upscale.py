@@ -174,9 +174,9 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
         return _summary(plan, outcomes, time.monotonic() - start)
 
-    outcomes = run_batch(jobs, plan.empty, summary if as_json else None, open_pipes(jobs))
-    print_status(_closing_line(outcomes, time.monotonic() - start))
-    if plan.empty or any(outcome.status == "failed" for outcome in outcomes):
+    outcomes = run_batch(jobs, plan, summary if as_json else None, open_pipes(jobs))
+    print_status(_closing_line(plan, outcomes, time.monotonic() - start))
+    if plan.empty or _counts(plan, outcomes)["failed"]:
         raise typer.Exit(1)
 
 
@@ -234,25 +234,33 @@ def _check_pipes(jobs: Sequence[PictureJob], as_json: bool) -> None:
     )
 
 
-def _closing_line(outcomes: Sequence[Outcome], seconds: float) -> str:
+def _closing_line(plan: Plan, outcomes: Sequence[Outcome], seconds: float) -> str:
     """Return the final status line of a run."""
     from superres.jobs.report import Report
 
-    if len(outcomes) == 1 and isinstance(report := outcomes[0].report, Report):
+    counts = _counts(plan, outcomes)
+    if counts.total() == 1 and outcomes and isinstance(report := outcomes[0].report, Report):
         before, after = (f"{w}×{h}" for h, w in (report.input_size, report.output_size))
         how = f"{report.model} on {report.backend} {report.device}, {report.precision}"
         return f"{before} → {after} in {seconds:.2f} s ({how})"
-    counts = Counter(outcome.status for outcome in outcomes)
     summary = ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed"))
     return f"{summary} in {seconds:.1f} s"
 
 
+def _counts(plan: Plan, outcomes: Sequence[Outcome]) -> Counter[str]:
+    """Return the number of inputs by their status; what could not be planned has failed."""
+    counts = Counter[str](outcome.status for outcome in outcomes)
+    counts["failed"] += len(plan.faults)
+    return counts
+
+
 def _summary(plan: Plan, outcomes: Sequence[Outcome], seconds: float) -> dict[str, object]:
     """Return the whole run in JSON types."""
-    counts = Counter(outcome.status for outcome in outcomes)
+    counts = _counts(plan, outcomes)
     return {
-        "files": [outcome.to_dict() for outcome in outcomes],
+        "files": [one.to_dict() for one in (*plan.faults, *outcomes)],
         "folders_without_pictures": [str(folder) for folder in plan.empty],
+        "left_alone": dict(plan.others),
         **{status: counts[status] for status in ("done", "skipped", "failed")},
         "left": len(plan.tasks) - len(outcomes),
         "seconds": round(seconds, 3),

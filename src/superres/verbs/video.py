@@ -192,7 +192,7 @@ def _target(
         words = size_in_words(size) if size else f"x{scale or max(scales(model)):g}"
         return source.with_stem(f"{source.stem}_{words}"), "folder" if source.is_dir() else "file"
     target = Path(output)
-    if output.endswith(("/", "\\")) or target.is_dir():
+    if output.endswith(("/", "\\")) or os.path.isdir(target):
         return target, "folder"
     return target, "file"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 
-from superres.atomic import atomic_write_bytes, os_errors_as
+from superres.atomic import atomic_write_bytes, fitting_name, os_errors_as
 from superres.errors import OutputError
 from superres.version import __version__
 from superres.video.encode import Segment
@@ -76,7 +76,7 @@ class WorkFolder:
 
 def work_folder_of(target: Path) -> Path:
     """Return the work folder of a target: beside it, so that its disk is the target's."""
-    return target.with_name(f"{target.name}.part")
+    return target.with_name(fitting_name(target.name, ".part", target.parent))
 
 
 def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
