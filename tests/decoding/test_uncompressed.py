@@ -82,7 +82,7 @@ def test_two_bytes_fill_the_whole_range(masks, most):
     rng = np.random.default_rng(0)
     fields = [rng.integers(0, m + 1, (6, 5)) for m in most]
     shifts = (10, 5, 0) if masks is None else (11, 5, 0)
-    whole = sum(field << shift for field, shift in zip(fields, shifts, strict=True))
+    whole = np.stack([field << at for field, at in zip(fields, shifts, strict=True)]).sum(axis=0)
     rows = [(np.asarray(row, "<u2").tobytes(), 5) for row in whole]
     packed = struct.pack("<3I", *masks) if masks else b""
     data = bmp(16, rows, coding=3 if masks else 0, masks=packed)

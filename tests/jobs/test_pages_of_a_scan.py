@@ -41,8 +41,9 @@ KINDS = [
 
 
 def header_of(pixels, dpi):
+    height, width, channels = pixels.shape
     return Header(
-        *pixels.shape[:2], Bands.of(pixels.shape[2]), Values.of(pixels.dtype), Metadata(dpi=dpi)
+        height, width, Bands.of(channels), Values.of(pixels.dtype.name), Metadata(dpi=dpi)
     )
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEAD_BYTES = 32
-BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
+_BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
 
 
 class Tiff:
@@ -149,7 +149,7 @@ class Tiff:
                 compression="none" if plain else "deflate",
                 level=max(1, options.compression),
                 predictor="none" if plain else "float" if dtype.kind == "f" else "horizontal",
-                bigtiff=options.past_4_gb or values * dtype.itemsize > BIG_TIFF_BYTES,
+                bigtiff=options.past_4_gb or values * dtype.itemsize > _BIG_TIFF_BYTES,
                 resunit="inch",
                 keep=keep,
             )

@@ -24,7 +24,7 @@ from superres.cli.options import (
     parse_size,
 )
 from superres.cli.output import print_status
-from superres.errors import ArgumentError
+from superres.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
     from superres.jobs.plan import Naming, Plan
@@ -213,7 +213,11 @@ def _naming(
             "/" in suffix or "\\" in suffix,
         )
     )
-    return Naming(suffix, format_for(format).suffixes[0] if format else None)
+    try:
+        ending = format_for(format).suffixes[0] if format else None
+    except OutputError as error:  # one that is read only is wrong usage, before any file is read
+        raise ArgumentError(error.message, error.hint) from error
+    return Naming(suffix, ending)
 
 
 def _check_pipes(jobs: Sequence[PictureJob], as_json: bool) -> None:
