@@ -36,7 +36,7 @@ test: $(DEV_STAMP)
 
 # Programs that some tests compare with; without them those are skipped.
 test-tools:
-	apt-get install --yes ffmpeg libimage-exiftool-perl
+	$(SUDO) apt-get install --yes ffmpeg libimage-exiftool-perl
 
 clean:
 	rm -rf .venv out

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,14 @@ def test_a_healthy_machine_is_described_for_machines(capsys):
     assert told["speed"]["milliseconds"] > 0
     assert told["packages"]["numpy"] == np.__version__
     assert {"openvino", "torch", "onnxruntime"} == {one["backend"] for one in told["devices"]}
+
+
+def test_every_package_of_an_extra_is_listed():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for extra in ("torch", "train", "onnx", "video"):
+        names = {re.split(r"[^\w-]", one)[0] for one in extras[extra]} - {"superres"}
+        assert names <= doctor._PACKAGES.keys()
 
 
 def test_a_package_that_is_missing_is_told_with_what_brings_it(monkeypatch, capsys):

@@ -1,5 +1,7 @@
 """The verb `export`: what it writes runs, and what it refuses."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -33,6 +35,14 @@ def test_full_weights_take_twice_the_room(trained, tmp_path):
         assert main(["export", str(trained), "-o", str(tmp_path / f"{name}.onnx"), *options]) == 0
     half, full = ((tmp_path / f"{name}.onnx").stat().st_size for name in ("half", "full"))
     assert full > half + 1000
+
+
+def test_the_result_can_be_read_by_machines(trained, capsys):
+    assert main(["export", str(trained), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    target = trained.with_suffix(".onnx")
+    assert (told["file"], told["bytes"]) == (str(target), target.stat().st_size)
+    assert (told["precision"], told["card"]["name"]) == ("fp16", "mine")
 
 
 def test_an_existing_file_is_kept(trained, capsys):

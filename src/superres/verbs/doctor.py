@@ -26,8 +26,11 @@ _PACKAGES = {
     "openvino": "",
     "torch": "torch",
     "lightning-fabric": "train",
+    "tensorboard": "train",
     "onnxruntime": "onnx",
     "onnx": "onnx",
+    "onnxscript": "onnx",
+    "av": "video",
 }
 _DEVICES = ("cpu", "gpu")
 

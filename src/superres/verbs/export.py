@@ -9,7 +9,7 @@ import typer
 
 from superres.atomic import check_target
 from superres.cli.needs import needs
-from superres.cli.output import print_result, print_status
+from superres.cli.output import print_json, print_result, print_status
 from superres.errors import ModelError, OutputError
 
 
@@ -29,6 +29,7 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Export a network with its card as .onnx, for OpenVINO, ONNX Runtime and others.
 
@@ -55,5 +56,15 @@ def export(
         from superres.runtimes.export import export_onnx
     network, card = load_network(source)
     export_onnx(network, card, target, half=not full)
-    print_result(str(target))
+    if as_json:
+        print_json(
+            {
+                "file": str(target),
+                "bytes": target.stat().st_size,
+                "precision": "fp32" if full else "fp16",
+                "card": card.model_dump(mode="json"),
+            }
+        )
+    else:
+        print_result(str(target))
     print_status(f"{card.name}: {target.stat().st_size / 2**20:.1f} MiB")
