@@ -100,6 +100,8 @@ def estimate_trust(frames: Sequence[Aligned], start: Planes, forward_model: Forw
     seen = forward_model.blur(start)
     excesses: list[float] = []
     for frame in frames[1:]:
+        if not _is_seen(frame):  # it lies elsewhere, or is masked: it tells nothing
+            continue
         sampler = forward_model.sampler(frame.motion.places(forward_model.small))
         predicted = gather_planes(sampler, seen)
         error = frame.planes - predicted
@@ -137,13 +139,20 @@ def _judge(
         noises.append(noise)
         weights.append(robust_weights(error, predicted, frame.usable, noise))
         errors.append(error)
-    usual = float(np.median(np.array(noises)))
+    # A frame without a usable pixel has no noise that could tell what is usual.
+    told = [noise for frame, noise in zip(frames, noises, strict=True) if _is_seen(frame)]
+    usual = float(np.median(np.array(told or noises)))
     rest = np.zeros_like(seen)
     for index, (sampler, error) in enumerate(zip(samplers, errors, strict=True)):
         # A frame that fits worse than most is noisier, or shaken.
         weights[index] = weights[index] * np.float32(min(1.0, usual / noises[index]) ** 2)
         _scatter(sampler, error * weights[index], rest)
     return weights, usual, rest
+
+
+def _is_seen(frame: Aligned) -> bool:
+    """Say whether a pixel of a frame is valid and lies on the reference."""
+    return bool((frame.usable > 0.5).any())
 
 
 def _solve(rest: Planes, normal: Callable[[Planes], Planes], steps: int) -> Planes:
