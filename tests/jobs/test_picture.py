@@ -21,7 +21,8 @@ from superres.errors import (
     UnknownNameError,
 )
 from superres.frame import UINT8, Bands, Values
-from superres.jobs.picture import upscale_picture
+from superres.infer.route import SizeRequest
+from superres.jobs.picture import upscale_file, upscale_picture
 from superres.jobs.pipes import Pipes
 from superres.jobs.spec import PictureJob
 from superres.media import WriteOptions, open_picture, read_pixels, write_picture
@@ -111,9 +112,26 @@ def test_resolution_and_xmp_are_carried_over(tmp_path):
 @pytest.mark.parametrize("size", [(20, 33), (9, 9), (5, 4), (100, 37)])
 def test_any_target_size_is_met_exactly(tmp_path, size):
     source = save(tmp_path / "in.png", noise(9, 9, 3))
-    report = file_upscaler(size=size).upscale(source, tmp_path / "out.png")
+    report = file_upscaler(size=SizeRequest(*size, "stretch")).upscale(source, tmp_path / "out.png")
     result = open_picture(tmp_path / "out.png")
     assert (result.height, result.width) == size == report.output_size
+
+
+@pytest.mark.parametrize(
+    ("size", "fit", "expected"),
+    [
+        ((None, 20), "exact", (30, 20)),
+        ((20, 20), "inside", (20, 13)),
+        ((20, 20), "stretch", (20, 20)),
+    ],
+)
+def test_a_file_keeps_its_shape_at_another_size_unless_asked(tmp_path, size, fit, expected):
+    source = save(tmp_path / "in.png", noise(12, 8, 3))
+    report = upscale_file(source, tmp_path / "out.png", size=size, fit=fit, model="espcn")
+    assert report.output_size == expected
+    with pytest.raises(ArgumentError, match="another shape"):
+        upscale_file(source, tmp_path / "no.png", size=(20, 20))
+    assert not (tmp_path / "no.png").exists()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 1), (40, 1, 4)])
@@ -262,7 +280,7 @@ def test_enlarge_still_works_and_names_its_successor_where_it_is_called(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("values", "found"), [({"scale": 0}, "scale: .* got 0"), ({"size": (0, 5)}, "size.0: .* got 0")]
+    ("values", "found"), [({"scale": 0}, "scale: .* got 0"), ({"size": (0, 5)}, "got 5 x 0")]
 )
 def test_a_bad_value_is_an_error_of_ours_before_any_file_is_read(tmp_path, values, found):
     with pytest.raises(ArgumentError, match=found):

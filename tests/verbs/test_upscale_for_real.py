@@ -57,10 +57,21 @@ def test_a_tree_of_formats_is_upscaled_and_made_small_again_gives_the_input(caps
 
 def test_an_exact_size_is_met(capsys):
     soft_picture(20, 30).write_to_file("a.png")
-    assert main(["upscale", "a.png", "--size", "77x41", "-o", "b.webp", "--json"]) == 0
+    assert main(["upscale", "a.png", "--size", "77x41", "--stretch", "-o", "b.webp", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)["files"]
     assert told["output_size"] == [41, 77]
     assert size("b.webp") == (41, 77)
+
+
+def test_a_portrait_among_landscapes_is_refused_and_the_rest_is_done(capsys):
+    Path("in").mkdir()
+    soft_picture(16, 24).write_to_file("in/a.png")
+    soft_picture(24, 16).write_to_file("in/b.png")
+    assert main(["upscale", "in", "-o", "out", "--size", "48x32"]) == 1
+    assert "in/b.png: the size 48x32 was requested of a picture of 16x24" in capsys.readouterr().err
+    assert os.listdir("out") == ["a_48x32.png"]
+    assert main(["upscale", "in/b.png", "-o", "b.png", "--size", "48x32", "--fit"]) == 0
+    assert size("b.png") == (32, 21)
 
 
 def test_damaged_files_fail_by_name_and_leave_nothing_behind(capsys):

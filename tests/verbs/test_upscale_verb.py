@@ -10,6 +10,7 @@ import pytest
 
 from superres.cli.main import main
 from superres.errors import NumericalError, OutputError, PictureError, unknown_name
+from superres.infer.route import SizeRequest
 from superres.jobs import picture
 from superres.jobs.pipes import Pipes
 from superres.jobs.report import Report
@@ -116,8 +117,26 @@ def test_all_options_reach_the_job():
 def test_a_size_is_given_as_width_and_height_and_names_the_result():
     put("a.png")
     assert main(["upscale", "a.png", "-r", "1920x1080", "--tile", "0"]) == 0
-    assert (FakeUpscaling.seen.size, FakeUpscaling.seen.run.tile) == ((1080, 1920), None)
+    assert FakeUpscaling.seen.size == SizeRequest(1080, 1920)
+    assert FakeUpscaling.seen.run.tile is None
     assert Path("a_1920x1080.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "request_", "name"),
+    [
+        ("--size 3000x", SizeRequest(None, 3000), "a_w3000.png"),
+        ("--size x2000", SizeRequest(2000, None), "a_h2000.png"),
+        ("--size 3000x2000 --fit", SizeRequest(2000, 3000, "inside"), "a_fit3000x2000.png"),
+        ("--size 3000x2000 --stretch", SizeRequest(2000, 3000, "stretch"), "a_3000x2000.png"),
+        ("--size 3000× --fit", SizeRequest(None, 3000, "inside"), "a_w3000.png"),
+    ],
+)
+def test_a_size_may_be_one_edge_or_a_box_or_distort(words, request_, name):
+    put("a.png")
+    assert main(["upscale", "a.png", *words.split()]) == 0
+    assert FakeUpscaling.seen.size == request_
+    assert Path(name).exists()
 
 
 @pytest.mark.parametrize(
@@ -129,6 +148,11 @@ def test_a_size_is_given_as_width_and_height_and_names_the_result():
         "a.png -s nan",
         "a.png --size 8",
         "a.png --size 0x8",
+        "a.png --size x",
+        "a.png --size 8x8 --fit --stretch",
+        "a.png --size 8x --stretch",
+        "a.png --fit",
+        "a.png --stretch",
         "a.png --overwrite --skip-existing",
         "a.png -f bmp",
         "a.png --suffix ../x",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from superres.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from superres.infer.route import SizeRequest
 
 Scale = Annotated[
     float | None,
@@ -15,7 +19,12 @@ Scale = Annotated[
 ]
 Size = Annotated[
     str | None,
-    typer.Option("--size", "-r", metavar="WxH", help="The exact size in pixels instead."),
+    typer.Option(
+        "--size", "-r", metavar="WxH", help="The size in pixels instead; Wx or xH keeps the shape."
+    ),
+]
+Fit = Annotated[
+    bool, typer.Option("--fit", help="Stay inside --size WxH and keep the picture's shape.")
 ]
 Tile = Annotated[
     int,
@@ -31,6 +40,47 @@ Precision = Annotated[
 Device = Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")]
 Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")]
+
+
+_EDGE = "([1-9][0-9]{0,6})?"
+_SIZE = re.compile(f"{_EDGE}[xX×*]{_EDGE}")
+
+
+def parse_size(text: str | None, *, fit: bool = False, stretch: bool = False) -> SizeRequest | None:
+    """Return the requested size: `WxH`, `Wx` or `xH` in pixels.
+
+    Args:
+        text: The value of --size, or None.
+        fit: Whether --fit is given.
+        stretch: Whether --stretch is given.
+
+    Raises:
+        ArgumentError: The text is not one or two positive numbers with an x, or the options do not
+            go together.
+    """
+    if fit and stretch:
+        raise ArgumentError("--fit and --stretch are both given", "use one of them")
+    if text is None:
+        if fit or stretch:
+            raise ArgumentError(
+                f"--{'fit' if fit else 'stretch'} is given without a size",
+                "add one, such as --size 1920x1080",
+            )
+        return None
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or match[1] == match[2] is None:
+        raise ArgumentError(
+            f"--size takes width x height in pixels, got {text!r}",
+            "write it as 1920x1080, or 1920x or x1080 to keep the picture's shape",
+        )
+    if stretch and None in match.groups():
+        raise ArgumentError(
+            f"--stretch needs a width and a height, got --size {text}", "write it as 1920x1080"
+        )
+    from superres.infer.route import SizeRequest
+
+    width, height = (None if edge is None else int(edge) for edge in match.groups())
+    return SizeRequest(height, width, "inside" if fit else "stretch" if stretch else "exact")
 
 
 def check_scale(scale: float | None, size: str | None) -> None:

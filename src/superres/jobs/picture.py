@@ -15,7 +15,7 @@ from superres import zoo
 from superres.errors import OutputError
 from superres.frame import from_unit, to_unit
 from superres.infer.prefetch import prefetch
-from superres.infer.route import Route, plan_route
+from superres.infer.route import Fit, Route, SizeRequest, plan_route
 from superres.jobs.auto_model import choose_model, largest_scale
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
@@ -86,7 +86,8 @@ def upscale_file(
     target: str | Path,
     *,
     scale: float | None = None,
-    size: tuple[int, int] | None = None,
+    size: tuple[int | None, int | None] | None = None,
+    fit: Fit = "exact",
     model: str = zoo.DEFAULT,
     overwrite: bool = False,
 ) -> Report:
@@ -96,7 +97,10 @@ def upscale_file(
         source: The picture.
         target: The file to write; its suffix selects the format.
         scale: The scale factor, any number above 0; or
-        size: (height, width) of the result. With neither, the model's largest scale.
+        size: (height, width) of the result; where one is None, the picture keeps its shape. With
+            neither scale nor size, the model's largest scale.
+        fit: Whether a size of another shape is refused (`exact`), is a box that the result lies in
+            (`inside`), or distorts the picture (`stretch`).
         model: A family (`default`), a model (`default-x4`), a model file, or `auto`.
         overwrite: Whether an existing target may be replaced.
 
@@ -112,7 +116,7 @@ def upscale_file(
             target=Path(target),
             model=model,
             scale=scale,
-            size=size,
+            size=None if size is None else SizeRequest(*size, fit),
             existing="replace" if overwrite else "refuse",
         )
     return upscale_picture(job, ModelPool(), Watch())
@@ -154,7 +158,7 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
         size,
         upscaler.offered,
         scale,
-        job.size,
+        None if job.size is None else job.size.of(size),
         exact=picture.values.exact,
         clamped=picture.values.whole,
     )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,7 @@ from superres import zoo
 from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
+from superres.infer.route import SizeRequest
 from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
 from superres.video.codec_options import CodecOptions
@@ -69,6 +70,18 @@ _Degradation = Annotated[
     BeforeValidator(_degradation_from_json),
     PlainSerializer(_degradation_to_json, when_used="json"),
 ]
+
+
+def _size_of_pair(value: object) -> object:
+    """Turn a plain (height, width), if given one, into a request for exactly that."""
+    if isinstance(value, list | tuple):
+        pair = cast("Sequence[object]", value)  # of what is only known once pydantic has checked it
+        if len(pair) == 2:
+            return {"height": pair[0], "width": pair[1]}
+    return cast("object", value)
+
+
+_Size = Annotated[SizeRequest, BeforeValidator(_size_of_pair)]
 
 
 class JobHead(BaseModel, frozen=True):
@@ -134,7 +147,8 @@ class UpscaleJob(FileJob, frozen=True):
         model: A family (`default`), a model (`default-x4`), a model file, or, for pictures, `auto`,
             which chooses between `default` and `real` for each.
         scale: The scale factor; or
-        size: (height, width) of the result. With neither, the model's largest scale.
+        size: The requested size, of which a plain (height, width) is an exact one. With neither,
+            the model's largest scale.
         run: The options for running networks.
         max_pixels: Largest accepted picture or frame, input and output; None takes
             `media.MAX_PIXELS`.
@@ -142,7 +156,7 @@ class UpscaleJob(FileJob, frozen=True):
 
     model: str = zoo.DEFAULT
     scale: Annotated[float, Field(gt=0)] | None = None
-    size: tuple[PositiveInt, PositiveInt] | None = None
+    size: _Size | None = None
     run: RunOptions = RunOptions()
     max_pixels: PositiveInt | None = None
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from superres.errors import ArgumentError, OutputError, PictureError
-from superres.infer.route import Route, plan_route
+from superres.infer.route import Route, Size, plan_route
 from superres.jobs.spec import Place, VideoJob
 from superres.media import MAX_PIXELS
 from superres.video.encoding import choose_encoding, choose_pix_fmt, chroma_steps
@@ -35,20 +35,34 @@ def plan_video(job: VideoJob, facts: VideoFacts, offered: tuple[int, ...]) -> Vi
     """
     max_pixels = job.max_pixels or MAX_PIXELS
     _check_size(facts.size, max_pixels, PictureError, job.source)
-    route = plan_route(facts.size, offered, job.scale, job.size)
+    size, requested = _size(job, facts)
+    route = plan_route(facts.size, offered, job.scale, size)
     if job.form == "folder":
         _check_size(route.target, max_pixels, OutputError, job.source)
         return VideoPlan(job.source, facts, route, "", None, Rest((), {}))
     container = _container(job.target, job.container)
-    facts = _with_aspect(facts, route.target, job.size)
+    facts = _with_aspect(facts, route.target, requested)
     pix_fmt = choose_pix_fmt(facts, container, job.codec)
-    route = _fitted(route, pix_fmt, job.size)
+    route = _fitted(route, pix_fmt, requested)
     _check_size(route.target, max_pixels, OutputError, job.source)
     encoding = choose_encoding(facts, route.target, container, job.codec)
     try_out(container, encoding)
     return VideoPlan(
         job.source, facts, route, container, encoding, plan_rest(job.source, facts, container)
     )
+
+
+def _size(job: VideoJob, facts: VideoFacts) -> tuple[Size | None, Size | None]:
+    """Return the requested size of these frames, and again if not a pixel of it may change.
+
+    An exact size of another shape is no distortion: the pixel aspect ratio makes up for it.
+    """
+    if job.size is None:
+        return None, None
+    if job.size.height and job.size.width and job.size.fit != "inside":
+        size = (job.size.height, job.size.width)
+        return size, size
+    return job.size.of(facts.size), None
 
 
 def _check_size(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections import Counter
@@ -16,17 +15,20 @@ from superres.cli.options import (
     Backend,
     Device,
     Ensemble,
+    Fit,
     Precision,
     Quality,
     Scale,
     Size,
     Tile,
     check_scale,
+    parse_size,
 )
 from superres.cli.output import print_status
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from superres.infer.route import SizeRequest
     from superres.jobs.plan import Naming, Plan
     from superres.jobs.run import Outcome
     from superres.jobs.spec import PictureJob
@@ -52,6 +54,10 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     ] = None,
     scale: Scale = None,
     size: Size = None,
+    fit: Fit = False,
+    stretch: Annotated[
+        bool, typer.Option("--stretch", help="Meet --size WxH, even if it distorts the picture.")
+    ] = False,
     model: Annotated[
         str,
         typer.Option(
@@ -101,7 +107,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
       superres upscale photo.jpg                     writes photo_x4.jpg
       superres upscale photo.jpg -o large.png -s 2
       superres upscale holiday/ -o larger/ --recursive -f webp
-      superres upscale scan.tif --size 3000x2000 -x
+      superres upscale scan.tif --size 3000x -x
       cat photo.png | superres upscale - > large.png
     """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     named = [*(inputs or ()), *(more_inputs or ())]
@@ -120,7 +126,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     from superres.jobs.spec import PictureJob, checked_arguments
     from superres.upscaler import RunOptions
 
-    taken = parse_size(size) if size is not None else None
+    taken = parse_size(size, fit=fit, stretch=stretch)
     naming = _naming(model, scale, taken, format, suffix)
     plan = make_plan(named, output, naming, recursive=recursive)
     run = RunOptions(
@@ -161,20 +167,6 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         raise typer.Exit(1)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (height, width) from `WxH`.
-
-    Raises:
-        ArgumentError: The text is not two positive numbers with an x between them.
-    """
-    match = re.fullmatch(r"([1-9][0-9]{0,6})[xX×*]([1-9][0-9]{0,6})", text.strip())
-    if match is None:
-        raise ArgumentError(
-            f"--size takes width x height in pixels, got {text!r}", "write it as 1920x1080"
-        )
-    return int(match[2]), int(match[1])
-
-
 def _check(*rules: tuple[str, str, bool]) -> None:
     """Raise ArgumentError for the first (message, hint, is broken) that is broken."""
     for message, hint, broken in rules:
@@ -185,18 +177,18 @@ def _check(*rules: tuple[str, str, bool]) -> None:
 def _naming(
     model: str,
     scale: float | None,
-    size: tuple[int, int] | None,
+    size: SizeRequest | None,
     format: str | None,
     suffix: str | None,
 ) -> Naming:
-    """Return the results' suffix: `_x4`, `_x1.5` or `_1920x1080`, or the requested one."""
+    """Return the naming of results: after `_x4`, `_x1.5`, `_1920x1080`, or the requested suffix."""
     from superres.jobs.auto_model import largest_scale
     from superres.jobs.plan import Naming
     from superres.media import format_for
     from superres.zoo import AUTO, scales
 
     if suffix is None and size:
-        suffix = f"_{size[1]}x{size[0]}"
+        suffix = f"_{size.label}"
     elif suffix is None:
         largest = largest_scale() if model == AUTO else max(scales(model))
         suffix = f"_x{scale or largest:g}"

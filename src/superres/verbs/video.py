@@ -15,18 +15,20 @@ from superres.cli.options import (
     Backend,
     Device,
     Ensemble,
+    Fit,
     Precision,
     Scale,
     Size,
     Tile,
     check_scale,
+    parse_size,
 )
 from superres.cli.output import print_json, print_result, print_status
 from superres.cli.progress import time_text
 from superres.errors import ArgumentError
-from superres.verbs.upscale import parse_size
 
 if TYPE_CHECKING:
+    from superres.infer.route import SizeRequest
     from superres.jobs.report import VideoReport
 
 
@@ -43,6 +45,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     ] = None,
     scale: Scale = None,
     size: Size = None,
+    fit: Fit = False,
     model: Annotated[
         str,
         typer.Option(
@@ -118,7 +121,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     with needs("video", "video"):
         from superres.jobs.video import upscale_video
 
-    taken = parse_size(size) if size is not None else None
+    taken = parse_size(size, fit=fit)
     target, form = _target(Path(source), output, taken, scale, model)
     with checked_arguments():
         job = VideoJob(
@@ -158,7 +161,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
 
 
 def _target(
-    source: Path, output: str | None, size: tuple[int, int] | None, scale: float | None, model: str
+    source: Path, output: str | None, size: SizeRequest | None, scale: float | None, model: str
 ) -> tuple[Path | Literal["-"], Literal["file", "folder"]]:
     """Return the target and its kind: a file, a folder of frames, or stdout."""
     if output == "-":
@@ -167,7 +170,7 @@ def _target(
         from superres.zoo import scales
 
         if size is not None:
-            return source.with_stem(f"{source.stem}_{size[1]}x{size[0]}"), "file"
+            return source.with_stem(f"{source.stem}_{size.label}"), "file"
         return source.with_stem(f"{source.stem}_x{scale or max(scales(model)):g}"), "file"
     target = Path(output)
     if output.endswith(("/", "\\")) or target.is_dir():
