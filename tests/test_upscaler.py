@@ -103,6 +103,27 @@ def test_alpha_can_be_resized_instead(tiny):
     np.testing.assert_allclose(cheap(pixels)[..., 1], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("scale", [1, 0.5, 2, 3])
+def test_alpha_that_is_data_leaves_colour_to_itself_and_is_a_band_of_its_own(tiny, scale, channels):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (20, 30, channels)).astype(np.uint8)
+    pixels[..., -1] *= rng.random((20, 30)) < 0.5
+    upscaler = Upscaler(tiny, RunOptions(precision="fp32", alpha="data"))
+    large = upscaler(pixels, scale=scale)
+    colour = upscaler(pixels[..., :-1], scale=scale)
+    np.testing.assert_array_equal(large[..., :-1], colour)
+    np.testing.assert_array_equal(large[..., -1], upscaler(pixels[..., -1], scale=scale))
+    if scale == 1:
+        np.testing.assert_array_equal(large, pixels)
+
+
+def test_data_in_alpha_may_lie_beyond_black_and_white(tiny):
+    pixels = np.full((9, 9, 2), 3.0, np.float32)
+    large = Upscaler(tiny, RunOptions(precision="fp32", alpha="data"))(pixels)
+    np.testing.assert_allclose(large, 3.0, rtol=1e-5)
+
+
 def test_black_under_transparent_pixels_does_not_darken_the_edge(upscaler):
     pixels = np.zeros((24, 24, 4), np.float32)
     pixels[6:18, 6:18] = (0.8, 0.7, 0.6, 1.0)

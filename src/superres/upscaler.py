@@ -38,12 +38,13 @@ class RunOptions(RuntimeOptions):
     Attributes:
         tile: Tile edge in input pixels; None lets the planner choose.
         ensemble: Average over the eight flips and turns (slower by eight, a little sharper).
-        alpha: Upscale alpha by the network, or by bicubic resizing.
+        alpha: Upscale alpha by the network, or by bicubic resizing; or as data, such as a mask:
+            by the network as any band, while colour takes no notice of it.
     """
 
     tile: int | None = None
     ensemble: bool = False
-    alpha: Literal["network", "resize"] = "network"
+    alpha: Literal["network", "resize", "data"] = "network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,14 @@ class Upscaler:
     ) -> Iterator[Unit]:
         if not bands.alpha:
             yield from self._band_rows(blocks, size, bands, route, watch)
+            return
+        if self._options.alpha == "data":
+            front, last = itertools.tee(blocks)
+            colour = self._band_rows(
+                (block[..., :-1] for block in front), size, bands, route, watch
+            )
+            data = self._colour_rows((block[..., -1:] for block in last), size, route, watch)
+            yield from _joined(colour, data)
             return
         bled, source, known = itertools.tee(bleed_rows(blocks, self._halo(route, watch)), 3)
         colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route, watch)

@@ -100,6 +100,26 @@ def test_small_tiles_give_the_same_file_as_large_ones(tmp_path):
     np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+def test_a_mask_in_alpha_touches_no_colour_on_its_way_through_files(tmp_path, suffix):
+    texture = noise(64, 96, 4)
+    rows, columns = np.mgrid[:64, :96]
+    texture[..., 3] = np.where(np.hypot(columns - 48, rows - 32) < 15, 255, 0)
+    run = RunOptions(alpha="data", precision="fp32")
+    results = []
+    for name, pixels in (("with", texture), ("without", texture[..., :3])):
+        source, target = save(tmp_path / f"{name}.png", pixels), tmp_path / f"{name}_x1.{suffix}"
+        job = PictureJob(source=source, target=target, scale=1, run=run)
+        if suffix == "jpg" and name == "with":
+            with pytest.raises(OutputError, match=r"alpha is data, .* does not hold alpha"):
+                upscale_picture(job, ModelPool(), Watch())
+            return
+        upscale_picture(job, ModelPool(), Watch())
+        results.append(read_pixels(open_picture(target)))
+    np.testing.assert_array_equal(results[0][..., :3], results[1])
+    np.testing.assert_array_equal(results[0], texture)
+
+
 def test_resolution_and_xmp_are_carried_over(tmp_path):
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'></x:xmpmeta>"
     source = save(tmp_path / "in.png", noise(9, 9, 3), Metadata(None, None, xmp, (300.0, 300.0)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from superres import zoo
 from superres.errors import OutputError
+from superres.formats.format import Format, Holding
 from superres.frame import from_unit, to_unit
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
@@ -21,7 +22,14 @@ from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
 from superres.jobs.spec import PictureJob, checked_arguments
-from superres.media import MAX_PIXELS, Picture, WriteOptions, open_picture, write_picture
+from superres.media import (
+    MAX_PIXELS,
+    Picture,
+    WriteOptions,
+    format_for,
+    open_picture,
+    write_picture,
+)
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.watch import Watch
@@ -57,6 +65,9 @@ def upscale_picture(
     picture = open_picture(source, max_pixels=max_pixels, profile=job.profile)
     upscaler = upscaler or models.upscaler(_choose_model(source, picture, watch), job.run)
     route = _plan(job, picture, upscaler, max_pixels)
+    format = job.format or (None if isinstance(target, Path) else picture.format)
+    if job.run.alpha == "data" and picture.bands.alpha:
+        _check_data(format or job.names[1], format_for(format or Path(job.names[1])))
     notes = write_picture(
         target,
         _rows(picture, upscaler, route, watch),
@@ -65,7 +76,7 @@ def upscale_picture(
         bands=picture.bands,
         values=picture.values,
         metadata=picture.metadata,
-        format=job.format or (None if isinstance(target, Path) else picture.format),
+        format=format,
         options=WriteOptions(quality=job.quality),
     )
     return Report(
@@ -170,6 +181,15 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
             "choose a smaller scale, or raise --max-pixels",
         )
     return route
+
+
+def _check_data(requested: str, written: Format) -> None:
+    """Refuse a format that would composite colours by an alpha that is none."""
+    if isinstance(written.holding, Holding) and not written.holding.alpha:
+        raise OutputError(
+            f"alpha is data, but {requested} is {written.title}, which does not hold alpha",
+            "write PNG, TIFF or WebP; or leave --alpha data out to composite on white",
+        )
 
 
 def _rows(

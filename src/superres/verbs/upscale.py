@@ -74,7 +74,8 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     quality: Quality = None,
     ensemble: Ensemble = False,
     alpha: Annotated[
-        Literal["network", "resize"], typer.Option(help="How transparency is upscaled.")
+        Literal["network", "resize", "data"],
+        typer.Option(help="How transparency is upscaled; data: it is none, but a mask or so."),
     ] = "network",
     profile: Annotated[
         Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
