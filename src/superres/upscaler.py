@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,11 +16,13 @@ from superres.errors import ArgumentError
 from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
 from superres.hub import cache_folder
 from superres.images.bleed import bleed_rows
+from superres.images.coarse_correction import CELL
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
 from superres.images.opacity import keep_ends
 from superres.images.resize import resize_rows
-from superres.images.row_stream import RowStream
-from superres.infer.anchor import anchored, anchored_rows
+from superres.images.row_stream import joined_rows
+from superres.images.wrap import Axes, plan_wrap
+from superres.infer.anchor import REACH, anchored, anchored_rows
 from superres.infer.engine import Engine, EngineState
 from superres.infer.route import Route, Size, plan_route
 from superres.runtimes.half_precision import Memory, open_checked
@@ -40,11 +42,13 @@ class RunOptions(RuntimeOptions):
         ensemble: Average over the eight flips and turns (slower by eight, a little sharper).
         alpha: Upscale alpha by the network, or by bicubic resizing; or as data, such as a mask:
             by the network as any band, while colour takes no notice of it.
+        wrap: The axes along which a picture goes on with itself, as a texture's tile does.
     """
 
     tile: int | None = None
     ensemble: bool = False
     alpha: Literal["network", "resize", "data"] = "network"
+    wrap: Axes = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,14 @@ class Upscaler:
         """
         run, watch = self._rows_with_gaps if gaps else self._rows, watch or self._watch
         try:
-            yield from run(blocks, size, bands, route, watch)
+            if self._options.wrap == "none" or size == route.target:
+                yield from run(blocks, size, bands, route, watch)
+                return
+            wrap = plan_wrap(
+                self._options.wrap, size, route.target, self._reach(size, route, watch), CELL
+            )
+            route = replace(route, target=wrap.padded_target)
+            yield from wrap.crop(run(wrap.pad(blocks), wrap.padded_size, bands, route, watch))
         finally:
             if isinstance(blocks, Generator):
                 blocks.close()  # or its threads would live as long as an error that left here
@@ -203,7 +214,7 @@ class Upscaler:
                 (block[..., :-1] for block in front), size, bands, route, watch
             )
             data = self._colour_rows((block[..., -1:] for block in last), size, route, watch)
-            yield from _joined(colour, data)
+            yield from joined_rows(colour, data)
             return
         bled, source, known = itertools.tee(bleed_rows(blocks, self._halo(route, watch)), 3)
         colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route, watch)
@@ -218,11 +229,20 @@ class Upscaler:
         else:
             small = (block[..., -1:] for block in known)
             alpha = keep_ends(small, alpha, size=size, target=route.target)
-        yield from _joined(colour, alpha)
+        yield from joined_rows(colour, alpha)
 
     def _halo(self, route: Route, watch: Watch) -> int:
         """Return how far the widest network sees, in input pixels; a resize alone sees two."""
         return max((engine.card.halo for engine in self.engines(route, watch)), default=2)
+
+    def _reach(self, size: Size, route: Route, watch: Watch) -> float:
+        """Return how far a pixel of the result depends on a picture, in its pixels."""
+        reach = 2.0 * max(1.0, size[0] / route.target[0], size[1] / route.target[1])
+        scale = 1
+        for engine in self.engines(route, watch):
+            reach += (engine.card.halo + REACH) / scale
+            scale *= engine.card.scale
+        return reach
 
     def _band_rows(
         self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
@@ -235,7 +255,7 @@ class Upscaler:
             self._colour_rows((block[..., n : n + 1] for block in copy), size, route, watch)
             for n, copy in enumerate(copies)
         )
-        return _joined(*single)
+        return joined_rows(*single)
 
     def frame(self, frame: Unit, route: Route, watch: Watch | None = None) -> Unit:
         """Upscale a grey or RGB frame that fits into memory, as `rows` does.
@@ -414,10 +434,3 @@ def _through(
         f"model {engine.card.name} takes {wanted} channel, the picture has {channels}",
         "use an RGB model for colour pictures",
     )
-
-
-def _joined(first: Iterator[Unit], *others: Iterator[Unit]) -> Iterator[Unit]:
-    """Join streams of row blocks along the channels, whatever heights the blocks have."""
-    streams = [RowStream(other) for other in others]
-    for block in first:
-        yield np.concatenate([block, *(stream.take(len(block)) for stream in streams)], axis=2)

@@ -140,6 +140,25 @@ def test_a_size_may_be_one_edge_or_a_box_or_distort(words, request_, name):
 
 
 @pytest.mark.parametrize(
+    ("words", "wrap"),
+    [
+        ("a.png", "none"),
+        ("--wrap a.png", "xy"),
+        ("a.png --wrap", "xy"),
+        ("--wrap x a.png", "x"),
+        ("a.png --wrap y -s 2", "y"),
+        ("a.png --wrap=xy", "xy"),
+        ("--wrap -- a.png", "xy"),
+    ],
+)
+def test_wrap_needs_no_value_and_takes_no_file_for_one(words, wrap):
+    put("a.png")
+    assert main(["upscale", *words.split()]) == 0
+    assert FakeUpscaling.seen.run.wrap == wrap
+    assert FakeUpscaling.seen.source == Path("a.png")
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "",

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from superres.cli.options import with_values
 from superres.cli.other_tools import file_taken_for_options, model_hint, option_hint
 from superres.cli.output import print_error, print_exception, survive_any_file_name
 from superres.errors import ArgumentError, SuperresError, UnknownNameError
@@ -83,7 +84,8 @@ def main(arguments: list[str]) -> int:
         print_error(*taken)
         return WRONG_USAGE
     try:
-        code = typer.main.get_command(app).main(arguments, "superres", standalone_mode=False)
+        words = with_values(arguments)
+        code = typer.main.get_command(app).main(words, "superres", standalone_mode=False)
         sys.stdout.flush()
     except UnknownNameError as error:
         hint = model_hint(error.name) if error.kind == "model" else None

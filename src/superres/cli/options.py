@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -42,6 +43,7 @@ Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lo
 AsJson = Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")]
 
 
+_AXES = (["none"], ["x"], ["y"], ["xy"])
 _EDGE = "([1-9][0-9]{0,6})?"
 _SIZE = re.compile(f"{_EDGE}[xX×*]{_EDGE}")
 
@@ -81,6 +83,19 @@ def parse_size(text: str | None, *, fit: bool = False, stretch: bool = False) ->
 
     width, height = (None if edge is None else int(edge) for edge in match.groups())
     return SizeRequest(height, width, "inside" if fit else "stretch" if stretch else "exact")
+
+
+def with_values(arguments: Sequence[str]) -> list[str]:
+    """Return a command line in which `--wrap` has its value: `xy` where none of its values follows.
+
+    The parser would take a file's name for the value.
+    """
+    words = list(arguments)
+    end = words.index("--") if "--" in words else len(words)
+    for index in range(end):
+        if words[index] == "--wrap" and words[index + 1 : index + 2] not in _AXES:
+            words[index] = "--wrap=xy"
+    return words
 
 
 def check_scale(scale: float | None, size: str | None) -> None:

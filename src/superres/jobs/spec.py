@@ -178,7 +178,7 @@ class PictureJob(UpscaleJob, frozen=True):
 
 
 class VideoJob(UpscaleJob, frozen=True):
-    """One video to upscale; `run.alpha` does not apply.
+    """One video to upscale; `run.alpha` and `run.wrap` do not apply.
 
     Attributes:
         source: The video; read more than once, so not a pipe.

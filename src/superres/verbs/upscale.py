@@ -77,6 +77,10 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         Literal["network", "resize", "data"],
         typer.Option(help="How transparency is upscaled; data: it is none, but a mask or so."),
     ] = "network",
+    wrap: Annotated[
+        Literal["none", "x", "y", "xy"],
+        typer.Option(help="Seamless textures: axes that go on with themselves; alone, both."),
+    ] = "none",
     profile: Annotated[
         Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
     ] = "keep",
@@ -134,6 +138,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         tile=tile or None,
         ensemble=ensemble,
         alpha=alpha,
+        wrap=wrap,
         backend=backend,
         precision=precision,
         device=device,
