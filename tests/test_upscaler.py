@@ -151,6 +151,14 @@ def test_the_step_at_the_wrap_is_no_larger_than_inside(wrap, axes):
         assert np.abs(lines[0] - lines[-1]).mean() <= inside.max()
 
 
+@pytest.mark.parametrize("scale", [0.5, 1, 2])
+def test_each_band_is_itself_in_all_blocks_of_rows(upscaler, scale):
+    pixels = np.random.default_rng(0).integers(0, 256, (150, 9, 5)).astype(np.uint8)
+    large = upscaler(pixels, scale=scale, bands=Bands("bands", 5))
+    for band in range(5):
+        np.testing.assert_array_equal(large[..., band], upscaler(pixels[..., band], scale=scale))
+
+
 def test_a_picture_that_is_smaller_than_the_halo_wraps(tiny):
     upscaler = Upscaler(tiny, RunOptions(precision="fp32", wrap="xy"))
     pixels = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40

@@ -18,6 +18,7 @@ from superres.hub import cache_folder
 from superres.images.bleed import bleed_rows
 from superres.images.coarse_correction import CELL
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
+from superres.images.normals import check_normals, unit_normals
 from superres.images.opacity import keep_ends
 from superres.images.resize import resize_rows
 from superres.images.row_stream import joined_rows
@@ -43,12 +44,20 @@ class RunOptions(RuntimeOptions):
         alpha: Upscale alpha by the network, or by bicubic resizing; or as data, such as a mask:
             by the network as any band, while colour takes no notice of it.
         wrap: The axes along which a picture goes on with itself, as a texture's tile does.
+        normal_map: Whether RGB are vectors of unit length. Each component is upscaled by itself,
+            as a band, and alpha as data.
     """
 
     tile: int | None = None
     ensemble: bool = False
     alpha: Literal["network", "resize", "data"] = "network"
     wrap: Axes = "none"
+    normal_map: bool = False
+
+    @property
+    def alpha_is_data(self) -> bool:
+        """Whether alpha is no opacity."""
+        return self.normal_map or self.alpha == "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +189,38 @@ class Upscaler:
         Raises:
             Cancelled: The job was cancelled.
         """
-        run, watch = self._rows_with_gaps if gaps else self._rows, watch or self._watch
+        watch = watch or self._watch
         try:
-            if self._options.wrap == "none" or size == route.target:
-                yield from run(blocks, size, bands, route, watch)
-                return
-            wrap = plan_wrap(
-                self._options.wrap, size, route.target, self._reach(size, route, watch), CELL
-            )
-            route = replace(route, target=wrap.padded_target)
-            yield from wrap.crop(run(wrap.pad(blocks), wrap.padded_size, bands, route, watch))
+            if self._options.normal_map:
+                check_normals(bands)
+                bands = Bands("bands", bands.count, alpha=bands.alpha)
+                source, vectors = itertools.tee(blocks)
+                large = self._wrapped_rows(source, size, bands, route, watch, gaps)
+                if size != route.target:
+                    large = unit_normals(vectors, large, size=size, target=route.target)
+                yield from large
+            else:
+                yield from self._wrapped_rows(blocks, size, bands, route, watch, gaps)
         finally:
             if isinstance(blocks, Generator):
                 blocks.close()  # or its threads would live as long as an error that left here
+
+    def _wrapped_rows(
+        self,
+        blocks: Iterable[Unit],
+        size: Size,
+        bands: Bands,
+        route: Route,
+        watch: Watch,
+        gaps: bool,
+    ) -> Iterator[Unit]:
+        run = self._rows_with_gaps if gaps else self._rows
+        if self._options.wrap == "none" or size == route.target:
+            return run(blocks, size, bands, route, watch)
+        reach = self._reach(size, route, watch)
+        wrap = plan_wrap(self._options.wrap, size, route.target, reach, align=CELL)
+        route = replace(route, target=wrap.padded_target)
+        return wrap.crop(run(wrap.pad(blocks), wrap.padded_size, bands, route, watch))
 
     def _rows_with_gaps(
         self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
@@ -208,17 +236,15 @@ class Upscaler:
         if not bands.alpha:
             yield from self._band_rows(blocks, size, bands, route, watch)
             return
-        if self._options.alpha == "data":
+        if self._options.alpha_is_data:
             front, last = itertools.tee(blocks)
-            colour = self._band_rows(
-                (block[..., :-1] for block in front), size, bands, route, watch
-            )
-            data = self._colour_rows((block[..., -1:] for block in last), size, route, watch)
+            colour = self._band_rows(_channels(front, slice(-1)), size, bands, route, watch)
+            data = self._colour_rows(_channels(last, slice(-1, None)), size, route, watch)
             yield from joined_rows(colour, data)
             return
         bled, source, known = itertools.tee(bleed_rows(blocks, self._halo(route, watch)), 3)
-        colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route, watch)
-        alpha_blocks = (block[..., -1:] for block in source)
+        colour = self._band_rows(_channels(bled, slice(-1)), size, bands, route, watch)
+        alpha_blocks = _channels(source, slice(-1, None))
         if self._options.alpha == "network":
             alpha = self._colour_rows(alpha_blocks, size, route, watch)
         else:
@@ -227,7 +253,7 @@ class Upscaler:
         if min(route.target[0] - size[0], route.target[1] - size[1]) < 0:
             alpha = (block.clip(0.0, 1.0) for block in alpha)
         else:
-            small = (block[..., -1:] for block in known)
+            small = _channels(known, slice(-1, None))
             alpha = keep_ends(small, alpha, size=size, target=route.target)
         yield from joined_rows(colour, alpha)
 
@@ -252,7 +278,7 @@ class Upscaler:
             return self._colour_rows(blocks, size, route, watch)
         copies = itertools.tee(blocks, bands.count)
         single = (
-            self._colour_rows((block[..., n : n + 1] for block in copy), size, route, watch)
+            self._colour_rows(_channels(copy, slice(n, n + 1)), size, route, watch)
             for n, copy in enumerate(copies)
         )
         return joined_rows(*single)
@@ -412,6 +438,11 @@ def upscale(
         The upscaled picture, same dtype and number of axes.
     """
     return load(model)(pixels, scale=scale, size=size, bands=bands, values=values)
+
+
+def _channels(blocks: Iterable[Unit], channels: slice) -> Iterator[Unit]:
+    """Take some channels of blocks; they are bound here, as blocks come later."""
+    return (block[..., channels] for block in blocks)
 
 
 def _through(

@@ -87,7 +87,7 @@ def test_a_result_is_named_on_stdout_and_everything_else_on_stderr(capsys):
 def test_all_options_reach_the_job():
     put("a.png")
     words = (
-        "-s 2.5 -n mine.onnx -t 128 -f webp --quality 80 -x --alpha resize --profile srgb "
+        "-s 2.5 -n mine.onnx -t 128 -f webp --quality 80 -x --alpha resize --wrap x --profile srgb "
         "--backend torch --precision fp32 --device cuda:0 --threads 3 --max-pixels 99 --overwrite"
     )
     assert main(["upscale", "-i", "a.png", *words.split()]) == 0
@@ -101,6 +101,7 @@ def test_all_options_reach_the_job():
             tile=128,
             ensemble=True,
             alpha="resize",
+            wrap="x",
             backend="torch",
             precision="fp32",
             device="cuda:0",
@@ -112,6 +113,12 @@ def test_all_options_reach_the_job():
         existing="replace",
     )
     assert Path("a_x2.5.webp").exists()
+
+
+def test_a_normal_map_is_named_as_one():
+    put("a.png")
+    assert main(["upscale", "a.png", "--normal-map"]) == 0
+    assert FakeUpscaling.seen.run == RunOptions(normal_map=True)
 
 
 def test_a_size_is_given_as_width_and_height_and_names_the_result():
@@ -176,6 +183,9 @@ def test_wrap_needs_no_value_and_takes_no_file_for_one(words, wrap):
         "a.png -f bmp",
         "a.png --suffix ../x",
         "a.png --alpha magic",
+        "a.png --normal-map --profile srgb",
+        "a.png --normal-map --alpha resize",
+        "a.png --wrap=z",
         "a.png --tile -1",
         "a.png --quality 101",
         "a.png --no-such-option",

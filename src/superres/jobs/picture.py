@@ -15,6 +15,7 @@ from superres import zoo
 from superres.errors import OutputError
 from superres.formats.format import Format, Holding
 from superres.frame import from_unit, to_unit
+from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
 from superres.jobs.auto_model import choose_model, largest_scale
@@ -64,9 +65,11 @@ def upscale_picture(
     source, target = pipes.read(job.source), pipes.open_target(job.target)
     picture = open_picture(source, max_pixels=max_pixels, profile=job.profile)
     upscaler = upscaler or models.upscaler(_choose_model(source, picture, watch), job.run)
+    if job.run.normal_map:
+        check_normals(picture.bands)
     route = _plan(job, picture, upscaler, max_pixels)
     format = job.format or (None if isinstance(target, Path) else picture.format)
-    if job.run.alpha == "data" and picture.bands.alpha:
+    if job.run.alpha_is_data and picture.bands.alpha:
         _check_data(format or job.names[1], format_for(format or Path(job.names[1])))
     notes = write_picture(
         target,
@@ -188,7 +191,7 @@ def _check_data(requested: str, written: Format) -> None:
     if isinstance(written.holding, Holding) and not written.holding.alpha:
         raise OutputError(
             f"alpha is data, but {requested} is {written.title}, which does not hold alpha",
-            "write PNG, TIFF or WebP; or leave --alpha data out to composite on white",
+            "write PNG, TIFF or WebP; or leave out --alpha data, to composite on white",
         )
 
 

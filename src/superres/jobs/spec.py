@@ -12,7 +12,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic import (
     PositiveInt,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from superres import zoo
@@ -176,9 +177,23 @@ class PictureJob(UpscaleJob, frozen=True):
     format: str | None = None
     quality: Quality | None = None
 
+    @model_validator(mode="after")
+    def _check_vectors(self) -> Self:
+        if self.run.normal_map and self.profile != "keep":
+            raise ArgumentError(
+                f"a normal map holds vectors, and was to be converted to {self.profile}",
+                "keep the profile, as --profile keep does",
+            )
+        if self.run.normal_map and self.run.alpha == "resize":
+            raise ArgumentError(
+                "alpha of a normal map is upscaled as data, and was to be resized as transparency",
+                "leave --alpha out, or say --alpha data",
+            )
+        return self
+
 
 class VideoJob(UpscaleJob, frozen=True):
-    """One video to upscale; `run.alpha` and `run.wrap` do not apply.
+    """One video to upscale; `run.alpha`, `wrap` and `normal_map` do not apply.
 
     Attributes:
         source: The video; read more than once, so not a pipe.

@@ -81,6 +81,9 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         Literal["none", "x", "y", "xy"],
         typer.Option(help="Seamless textures: axes that go on with themselves; alone, both."),
     ] = "none",
+    normal_map: Annotated[
+        bool, typer.Option("--normal-map", help="RGB are vectors of unit length, not colours.")
+    ] = False,
     profile: Annotated[
         Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
     ] = "keep",
@@ -139,6 +142,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         ensemble=ensemble,
         alpha=alpha,
         wrap=wrap,
+        normal_map=normal_map,
         backend=backend,
         precision=precision,
         device=device,
