@@ -1,4 +1,8 @@
-"""Loaded models, and pixel upscaling: any bands, any target size, whole or in rows."""
+"""Loaded models, and pixel upscaling: any bands, any target size, whole or in rows.
+
+One file, as these are the steps that a picture's rows take from the job to the engine: vectors,
+wrap, gaps, alpha, bands, and the passes of networks. What most of them do stands in `images`.
+"""
 
 from __future__ import annotations
 

@@ -92,6 +92,6 @@ def test_a_hint_names_only_options_that_the_verb_has():
 
 
 def test_what_other_tools_have_in_common_with_us_works(capsys):
-    words = "upscale -i a.png -o out.png --outscale 3.5 -t 512 -n default -x"
-    assert main(words.split()) == 1  # the file is no picture
+    words = "-i a.png -o out.png --outscale 3.5 -t 512 -n default -x"
+    assert main(["upscale", *words.split()]) == 1  # the file is no picture
     assert "a.png is not a PNG" in capsys.readouterr().err

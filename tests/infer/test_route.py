@@ -28,7 +28,7 @@ def test_a_request_becomes_the_size_of_a_picture(request_, size, expected):
 @pytest.mark.parametrize("size", [(1, 1), (7, 13), (333, 1000), (1000, 333), (2160, 4096)])
 @pytest.mark.parametrize("box", [(1, 1), (100, 100), (481, 853), (2000, 3001)])
 def test_what_fits_inside_a_box_fills_one_edge_of_it_and_crosses_none(size, box):
-    height, width = SizeRequest(*box, "inside").of(size)
+    height, width = SizeRequest(box[0], box[1], "inside").of(size)
     assert 1 <= height <= box[0]
     assert 1 <= width <= box[1]
     assert height == box[0] or width == box[1]
@@ -39,7 +39,7 @@ def test_the_sizes_that_one_edge_gives_are_accepted_as_exact_ones(edge):
     for size in ((667, 1000), (1000, 667), (3, 1000)):
         for one in (SizeRequest(edge, None), SizeRequest(None, edge)):
             whole = one.of(size)
-            assert SizeRequest(*whole).of(size) == whole
+            assert SizeRequest(whole[0], whole[1]).of(size) == whole
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_sizes_that_one_edge_gives_are_accepted_as_exact_ones(edge):
 )
 def test_another_shape_is_refused_with_the_sizes_that_fit(box, size):
     with pytest.raises(ArgumentError, match="another shape") as caught:
-        SizeRequest(*box).of(size)
+        SizeRequest(box[0], box[1]).of(size)
     assert f"{box[1]}x{box[0]}" in caught.value.message
     assert f"{size[1]}x{size[0]}" in caught.value.message
     for one in (SizeRequest(box[0], None), SizeRequest(None, box[1])):

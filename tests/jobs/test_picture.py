@@ -132,7 +132,9 @@ def test_resolution_and_xmp_are_carried_over(tmp_path):
 @pytest.mark.parametrize("size", [(20, 33), (9, 9), (5, 4), (100, 37)])
 def test_any_target_size_is_met_exactly(tmp_path, size):
     source = save(tmp_path / "in.png", noise(9, 9, 3))
-    report = file_upscaler(size=SizeRequest(*size, "stretch")).upscale(source, tmp_path / "out.png")
+    report = file_upscaler(size=SizeRequest(size[0], size[1], "stretch")).upscale(
+        source, tmp_path / "out.png"
+    )
     result = open_picture(tmp_path / "out.png")
     assert (result.height, result.width) == size == report.output_size
 

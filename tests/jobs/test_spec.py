@@ -114,7 +114,8 @@ def test_what_is_not_a_job_is_an_error_of_ours(text):
 
 def test_a_pair_is_an_exact_size_and_half_of_a_size_is_refused():
     good = json.loads(job_to_json(PictureJob(source=IN, target=OUT)))
-    assert job_from_json(json.dumps(good | {"size": [9, 16]})).size == SizeRequest(9, 16)
+    expected = PictureJob(source=IN, target=OUT, size=SizeRequest(9, 16))
+    assert job_from_json(json.dumps(good | {"size": [9, 16]})) == expected
     with pytest.raises(ArgumentError, match="needs a width or a height"):
         job_from_json(json.dumps(good | {"size": {"height": None, "width": None}}))
 

@@ -74,6 +74,21 @@ def test_a_portrait_among_landscapes_is_refused_and_the_rest_is_done(capsys):
     assert size("b.png") == (32, 21)
 
 
+def test_a_wrapped_normal_map_is_made_of_a_file():
+    rows, columns = np.mgrid[:48, :64] * (2 * np.pi / 16)
+    vectors = np.stack([np.sin(columns), np.sin(rows), np.ones((48, 64))], axis=2)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    image = pyvips.Image.new_from_array(np.rint((vectors + 1) * 127.5).astype(np.uint8))
+    image.copy(interpretation="srgb").write_to_file("n.png")
+    assert main(["upscale", "n.png", "--wrap", "--normal-map", "-s", "2"]) == 0
+    large = pyvips.Image.new_from_file("n_x2.png").numpy() / 127.5 - 1
+    assert np.abs(np.linalg.norm(large, axis=2) - 1).max() < 0.01
+    for axis in (0, 1):  # the map has a period of 16 px, so its borders are like its inside
+        lines = np.moveaxis(large, axis, 0)
+        inside = np.abs(np.diff(lines, axis=0)).mean((1, 2)).max()
+        assert np.abs(lines[0] - lines[-1]).mean() <= inside + 1 / 255
+
+
 def test_damaged_files_fail_by_name_and_leave_nothing_behind(capsys):
     Path("in").mkdir()
     soft_picture(20, 30).write_to_file("in/a.png")
