@@ -137,6 +137,14 @@ def test_another_shape_by_size_keeps_the_pictures_own_shape(tmp_path, upscale):
     assert probe(tmp_path / "b.mov").aspect == Fraction(4, 3) * Fraction(32, 24) / Fraction(128, 48)
 
 
+def test_another_shape_of_a_video_that_names_no_pixel_shape_is_not_distorted(tmp_path, upscale):
+    source = write_clip(tmp_path / "a.mkv", frames=2, size=(48, 64))
+    upscale(source, tmp_path / "b.mov", scale=None, size=(96, 192), codec=CodecOptions("mpeg4"))
+    assert probe(tmp_path / "b.mov").aspect == Fraction(2, 3)
+    upscale(source, tmp_path / "c.mov", scale=None, size=(96, 128), codec=CodecOptions("mpeg4"))
+    assert probe(tmp_path / "c.mov").aspect in (None, 1)
+
+
 @needs_x265
 def test_ten_bits_and_hdr_stay_what_they_are(tmp_path, upscale):
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from superres.errors import ArgumentError, OutputError, PictureError
-from superres.infer.route import Route, Size, plan_route
+from superres.infer.route import Route, Size, SizeRequest, plan_route
 from superres.jobs.spec import Place, VideoJob
 from superres.media import MAX_PIXELS
 from superres.video.encoding import choose_encoding, choose_pix_fmt, chroma_steps
@@ -95,11 +95,20 @@ def _with_aspect(
 
     A scale changes neither, except by rounding, which is ignored.
     """
-    if requested is None or facts.aspect is None:
+    if requested is None or (facts.aspect is None and _same_shape(requested, facts.size)):
         return facts
     stretch = Fraction(facts.size[1] * target[0], facts.size[0] * target[1])
-    aspect = (facts.aspect * stretch).limit_denominator(2**15)
+    aspect = ((facts.aspect or 1) * stretch).limit_denominator(2**15)
     return dataclasses.replace(facts, aspect=aspect)
+
+
+def _same_shape(requested: Size, size: Size) -> bool:
+    """Return whether a requested size is that of square pixels, but for rounding."""
+    height, width = requested
+    return requested in (
+        SizeRequest(height, None).of(size),
+        SizeRequest(None, width).of(size),
+    )
 
 
 def _fitted(route: Route, pix_fmt: str, requested: tuple[int, int] | None) -> Route:
