@@ -103,6 +103,70 @@ def test_alpha_can_be_resized_instead(tiny):
     np.testing.assert_allclose(cheap(pixels)[..., 1], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("scale", [1, 0.5, 2, 3])
+def test_alpha_that_is_data_leaves_colour_to_itself_and_is_a_band_of_its_own(tiny, scale, channels):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (20, 30, channels)).astype(np.uint8)
+    pixels[..., -1] *= rng.random((20, 30)) < 0.5
+    upscaler = Upscaler(tiny, RunOptions(precision="fp32", alpha="data"))
+    large = upscaler(pixels, scale=scale)
+    colour = upscaler(pixels[..., :-1], scale=scale)
+    np.testing.assert_array_equal(large[..., :-1], colour)
+    np.testing.assert_array_equal(large[..., -1], upscaler(pixels[..., -1], scale=scale))
+    if scale == 1:
+        np.testing.assert_array_equal(large, pixels)
+
+
+def test_data_in_alpha_may_lie_beyond_black_and_white(tiny):
+    pixels = np.full((9, 9, 2), 3.0, np.float32)
+    large = Upscaler(tiny, RunOptions(precision="fp32", alpha="data"))(pixels)
+    np.testing.assert_allclose(large, 3.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("scale", [0.5, 1, 1.5, 2, 4])
+def test_a_wrapped_picture_is_the_middle_of_its_own_tiling(tiny, scale, channels):
+    """Here of 5 x 5; sizes that anchoring's cells of 8 px divide, as textures have."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (32, 40, channels)).astype(np.uint8)
+    pixels[..., -1] |= 1  # neither end of opacity
+    wrapped = Upscaler(tiny, RunOptions(precision="fp32", wrap="xy"))(pixels, scale=scale)
+    tiled = Upscaler(tiny, RunOptions(precision="fp32"))(np.tile(pixels, (5, 5, 1)), scale=scale)
+    height, width = wrapped.shape[:2]
+    assert (height, width) == (round(32 * scale), round(40 * scale))
+    middle = tiled[2 * height : 3 * height, 2 * width : 3 * width]
+    assert np.abs(wrapped.astype(int) - middle).max() <= 1  # rounding
+
+
+@pytest.mark.parametrize(("wrap", "axes"), [("x", (1,)), ("y", (0,)), ("xy", (0, 1))])
+def test_the_step_at_the_wrap_is_no_larger_than_inside(wrap, axes):
+    texture = resize(np.random.default_rng(3).random((48, 40, 3)), size=(96, 80), border="clamp")
+    pixels = (np.roll(texture, (20, 30), (0, 1)).clip(0, 1) * 255).astype(np.uint8)
+    pixels = np.tile(pixels, (2, 2, 1))[7:103, 11:91]  # it goes on with itself
+    large = Upscaler("espcn", RunOptions(precision="fp32", wrap=wrap))(pixels, scale=2).astype(int)
+    for axis in axes:
+        lines = np.moveaxis(large, axis, 0)
+        inside = np.abs(np.diff(lines, axis=0)).mean((1, 2))
+        assert np.abs(lines[0] - lines[-1]).mean() <= inside.max()
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 2])
+def test_each_band_is_itself_in_all_blocks_of_rows(upscaler, scale):
+    pixels = np.random.default_rng(0).integers(0, 256, (150, 9, 5)).astype(np.uint8)
+    large = upscaler(pixels, scale=scale, bands=Bands("bands", 5))
+    for band in range(5):
+        np.testing.assert_array_equal(large[..., band], upscaler(pixels[..., band], scale=scale))
+
+
+def test_a_picture_that_is_smaller_than_the_halo_wraps(tiny):
+    upscaler = Upscaler(tiny, RunOptions(precision="fp32", wrap="xy"))
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
+    assert upscaler(pixels, size=(5, 7)).shape == (5, 7)
+    one = np.full((1, 1, 3), 77, np.uint8)
+    np.testing.assert_array_equal(upscaler(one, scale=2), np.full((2, 2, 3), 77))
+
+
 def test_black_under_transparent_pixels_does_not_darken_the_edge(upscaler):
     pixels = np.zeros((24, 24, 4), np.float32)
     pixels[6:18, 6:18] = (0.8, 0.7, 0.6, 1.0)

@@ -33,7 +33,15 @@ class ArgumentError(SuperresError, ValueError):
 
 
 class UnknownNameError(ArgumentError):
-    """A name (of a model, backend, recipe or key) is unknown."""
+    """A name (of a model, backend, recipe or key) is unknown.
+
+    Attributes:
+        kind: What the name stands for, as a noun; "" if unknown.
+        name: The requested name.
+    """
+
+    kind = ""
+    name = ""
 
 
 class PictureError(SuperresError, ValueError):
@@ -75,18 +83,24 @@ class RecipeError(SuperresError, ValueError):
     """A recipe has an unknown key, a bad value, or extends a missing recipe."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], otherwise: str | None = None
+) -> UnknownNameError:
     """Build the error for an unknown name, with the nearest known one in its hint.
 
     Args:
         kind: What the name stands for, as a noun ("model", "backend").
         name: The requested name.
         known: All valid names.
+        otherwise: The hint where none of them is near; None lists them all.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
-    return UnknownNameError(f"there is no {kind} named {name!r}", hint)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = otherwise or f"known: {', '.join(names) or 'none'}"
+    hint = f"did you mean {near[0]!r}?" if near else hint
+    error = UnknownNameError(f"there is no {kind} named {name!r}", hint)
+    error.kind, error.name = kind, name
+    return error
 
 
 def first_fault(error: ValidationError) -> str:

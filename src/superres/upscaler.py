@@ -1,11 +1,15 @@
-"""Loaded models, which upscale pixels: any bands, any target size, whole or in rows."""
+"""Loaded models, which upscale pixels: any bands, any target size, whole or in rows.
+
+One file, as these are the steps that a picture's rows take from the job to the engine: vectors,
+wrap, gaps, alpha, bands, and the passes of networks. Most of their work is done in `images`.
+"""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -17,11 +21,14 @@ from superres.errors import ArgumentError
 from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
 from superres.hub import cache_folder
 from superres.images.bleed import bleed_rows
+from superres.images.coarse_correction import CELL
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
+from superres.images.normals import check_normals, unit_normals
 from superres.images.opacity import keep_ends
 from superres.images.resize import resize_rows
-from superres.images.row_stream import RowStream
-from superres.infer.anchor import anchored, anchored_rows
+from superres.images.row_stream import joined_rows
+from superres.images.wrap import Axes, plan_wrap
+from superres.infer.anchor import REACH, anchored, anchored_rows
 from superres.infer.engine import Engine, EngineState
 from superres.infer.route import Route, Size, plan_route
 from superres.runtimes.half_precision import Memory, open_checked
@@ -40,12 +47,23 @@ class RunOptions(RuntimeOptions):
     Attributes:
         tile: Tile edge in input pixels; None lets the planner choose.
         ensemble: Average over the eight flips and turns (8 times slower, slightly sharper).
-        alpha: Upscale alpha by the network, or by bicubic resizing.
+        alpha: Upscale alpha by the network, or by bicubic resizing; or as data, such as a mask:
+            by the network as any band, while colour is upscaled as if there were none.
+        wrap: The axes along which a picture continues with itself, as a texture's tile does.
+        normal_map: Whether RGB are vectors of unit length. Each component is upscaled by itself,
+            as a band, and alpha as data.
     """
 
     tile: int | None = None
     ensemble: bool = False
-    alpha: Literal["network", "resize"] = "network"
+    alpha: Literal["network", "resize", "data"] = "network"
+    wrap: Axes = "none"
+    normal_map: bool = False
+
+    @property
+    def alpha_is_data(self) -> bool:
+        """Whether alpha is no opacity."""
+        return self.normal_map or self.alpha == "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +195,38 @@ class Upscaler:
         Raises:
             Cancelled: The job was cancelled.
         """
-        run, watch = self._rows_with_gaps if gaps else self._rows, watch or self._watch
+        watch = watch or self._watch
         try:
-            yield from run(blocks, size, bands, route, watch)
+            if self._options.normal_map:
+                check_normals(bands)
+                bands = Bands("bands", bands.count, alpha=bands.alpha)
+                source, vectors = itertools.tee(blocks)
+                large = self._wrapped_rows(source, size, bands, route, watch, gaps)
+                if size != route.target:
+                    large = unit_normals(vectors, large, size=size, target=route.target)
+                yield from large
+            else:
+                yield from self._wrapped_rows(blocks, size, bands, route, watch, gaps)
         finally:
             if isinstance(blocks, Generator):
                 blocks.close()  # or its threads would live as long as an exception raised here
+
+    def _wrapped_rows(
+        self,
+        blocks: Iterable[Unit],
+        size: Size,
+        bands: Bands,
+        route: Route,
+        watch: Watch,
+        gaps: bool,
+    ) -> Iterator[Unit]:
+        run = self._rows_with_gaps if gaps else self._rows
+        if self._options.wrap == "none" or size == route.target:
+            return run(blocks, size, bands, route, watch)
+        reach = self._reach(size, route, watch)
+        wrap = plan_wrap(self._options.wrap, size, route.target, reach, align=CELL)
+        route = replace(route, target=wrap.padded_target)
+        return wrap.crop(run(wrap.pad(blocks), wrap.padded_size, bands, route, watch))
 
     def _rows_with_gaps(
         self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
@@ -198,26 +242,42 @@ class Upscaler:
         if not bands.alpha:
             yield from self._band_rows(blocks, size, bands, route, watch)
             return
+        if self._options.alpha_is_data:
+            front, last = itertools.tee(blocks)
+            colour = self._band_rows(_channels(front, slice(-1)), size, bands, route, watch)
+            data = self._colour_rows(_channels(last, slice(-1, None)), size, route, watch)
+            yield from joined_rows(colour, data)
+            return
         bled, source, known = itertools.tee(bleed_rows(blocks, self._halo(route, watch)), 3)
         # Opacity is a part of a whole: overshoot beyond [0, 1] has no meaning in any dtype.
-        ends = partial(keep_ends, (b[..., -1:] for b in known), size=size, target=route.target)
+        small = _channels(known, slice(-1, None))
+        ends = partial(keep_ends, small, size=size, target=route.target)
         seen = {engine.card.channels for engine in self.engines(route, watch)}
         if self._options.alpha == "network" and bands.colour == "rgb" and seen == {_RGBA}:
             colour, large = itertools.tee(self._colour_rows(bled, size, route, watch))
-            alpha = ends(block[..., -1:] for block in large)
-            yield from _joined((block[..., :-1] for block in colour), alpha)
+            alpha = ends(_channels(large, slice(-1, None)))
+            yield from joined_rows(_channels(colour, slice(-1)), alpha)
             return
-        colour = self._band_rows((block[..., :-1] for block in bled), size, bands, route, watch)
-        alpha_blocks = (block[..., -1:] for block in source)
+        colour = self._band_rows(_channels(bled, slice(-1)), size, bands, route, watch)
+        alpha_blocks = _channels(source, slice(-1, None))
         if self._options.alpha == "network":
             alpha = self._colour_rows(alpha_blocks, size, route, watch)
         else:
             alpha = resize_rows(alpha_blocks, in_size=size, out_size=route.target)
-        yield from _joined(colour, ends(alpha))
+        yield from joined_rows(colour, ends(alpha))
 
     def _halo(self, route: Route, watch: Watch) -> int:
         """Return the largest halo of the networks, in input pixels; a resize alone has two."""
         return max((engine.card.halo for engine in self.engines(route, watch)), default=2)
+
+    def _reach(self, size: Size, route: Route, watch: Watch) -> float:
+        """Return how far a pixel of the result depends on a picture, in its pixels."""
+        reach = 2.0 * max(1.0, size[0] / route.target[0], size[1] / route.target[1])
+        scale = 1
+        for engine in self.engines(route, watch):
+            reach += (engine.card.halo + REACH) / scale
+            scale *= engine.card.scale
+        return reach
 
     def _band_rows(
         self, blocks: Iterable[Unit], size: Size, bands: Bands, route: Route, watch: Watch
@@ -227,10 +287,10 @@ class Upscaler:
             return self._colour_rows(blocks, size, route, watch)
         copies = itertools.tee(blocks, bands.count)
         single = (
-            self._colour_rows((block[..., n : n + 1] for block in copy), size, route, watch)
+            self._colour_rows(_channels(copy, slice(n, n + 1)), size, route, watch)
             for n, copy in enumerate(copies)
         )
-        return _joined(*single)
+        return joined_rows(*single)
 
     def frame(self, frame: Unit, route: Route, watch: Watch | None = None) -> Unit:
         """Upscale a grey or RGB frame that fits into memory, as `rows` does.
@@ -389,6 +449,11 @@ def upscale(
     return load(model)(pixels, scale=scale, size=size, bands=bands, values=values)
 
 
+def _channels(blocks: Iterable[Unit], channels: slice) -> Iterator[Unit]:
+    """Take some channels of blocks; they are bound here, as blocks come later."""
+    return (block[..., channels] for block in blocks)
+
+
 def _through(
     engine: Engine, blocks: Iterable[Unit], size: Size, clamped: bool, watch: Watch
 ) -> Iterator[Unit]:
@@ -411,10 +476,3 @@ def _through(
     large = anchored_rows(small, large, size=size, scale=engine.card.scale, clamped=clamped)
     # Grey's channels are equal, as they are anchored: the first stands for all.
     return large if channels == wanted else (block[..., :channels] for block in large)
-
-
-def _joined(first: Iterator[Unit], *others: Iterator[Unit]) -> Iterator[Unit]:
-    """Join streams of row blocks along the channels, whatever heights the blocks have."""
-    streams = [RowStream(other) for other in others]
-    for block in first:
-        yield np.concatenate([block, *(stream.take(len(block)) for stream in streams)], axis=2)

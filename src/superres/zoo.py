@@ -22,6 +22,7 @@ BURST = "burst"  # the family of burst networks; a package may lack it
 AUTO = "auto"  # not a model: one is chosen for each picture
 MANIFEST_NAME = "manifest.json"
 _MANIFEST = TypeAdapter(dict[str, str])
+_OTHERWISE = "superres models lists all, such as default and real; a file is named by its path"
 _WITH_SCALE = re.compile(r"(?P<family>.+)-x(?P<scale>\d+)")
 
 
@@ -137,7 +138,8 @@ def download(name: str, *, watch: Watch | None = None) -> list[Path]:
         return [fetch(file, watch) for file in files]
     embedded = [file for file in _manifest() if Path(file).stem == name]
     if not embedded:
-        raise unknown_name("model", name, _names() | {file.name for file in hub_files()})
+        known = _names() | {file.name for file in hub_files()}
+        raise unknown_name("model", name, known, _OTHERWISE)
     return [weights_folder() / file for file in embedded]
 
 
@@ -206,7 +208,7 @@ def _full_name(name: str, scale: int | None) -> str:
         )
     families = _families(names)
     if name not in families:
-        raise unknown_name("model", name, {*names, *families})
+        raise unknown_name("model", name, {*names, *families}, _OTHERWISE)
     full = f"{name}-x{scale or 4}"
     if full not in names:
         offered = ", ".join(sorted(one for one in names if one.startswith(f"{name}-x")))

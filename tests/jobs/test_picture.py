@@ -21,7 +21,8 @@ from superres.errors import (
     UnknownNameError,
 )
 from superres.frame import UINT8, Bands, Values
-from superres.jobs.picture import upscale_picture
+from superres.infer.route import SizeRequest
+from superres.jobs.picture import upscale_file, upscale_picture
 from superres.jobs.pipes import Pipes
 from superres.jobs.spec import PictureJob
 from superres.media import WriteOptions, open_picture, read_pixels, write_picture
@@ -99,6 +100,26 @@ def test_small_tiles_give_the_same_file_as_large_ones(tmp_path):
     np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+def test_a_mask_in_alpha_touches_no_colour_on_its_way_through_files(tmp_path, suffix):
+    texture = noise(64, 96, 4)
+    rows, columns = np.mgrid[:64, :96]
+    texture[..., 3] = np.where(np.hypot(columns - 48, rows - 32) < 15, 255, 0)
+    run = RunOptions(alpha="data", precision="fp32")
+    results = []
+    for name, pixels in (("with", texture), ("without", texture[..., :3])):
+        source, target = save(tmp_path / f"{name}.png", pixels), tmp_path / f"{name}_x1.{suffix}"
+        job = PictureJob(source=source, target=target, scale=1, run=run)
+        if suffix == "jpg" and name == "with":
+            with pytest.raises(OutputError, match=r"alpha is data, .* does not hold alpha"):
+                upscale_picture(job, ModelPool(), Watch())
+            return
+        upscale_picture(job, ModelPool(), Watch())
+        results.append(read_pixels(open_picture(target)))
+    np.testing.assert_array_equal(results[0][..., :3], results[1])
+    np.testing.assert_array_equal(results[0], texture)
+
+
 def test_resolution_and_xmp_are_carried_over(tmp_path):
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'></x:xmpmeta>"
     source = save(tmp_path / "in.png", noise(9, 9, 3), Metadata(None, None, xmp, (300.0, 300.0)))
@@ -118,9 +139,28 @@ def test_one_edge_of_a_size_keeps_the_shape(tmp_path, size, expected):
 @pytest.mark.parametrize("size", [(20, 33), (9, 9), (5, 4), (100, 37)])
 def test_any_target_size_is_met_exactly(tmp_path, size):
     source = save(tmp_path / "in.png", noise(9, 9, 3))
-    report = file_upscaler(size=size).upscale(source, tmp_path / "out.png")
+    report = file_upscaler(size=SizeRequest(size[0], size[1], "stretch")).upscale(
+        source, tmp_path / "out.png"
+    )
     result = open_picture(tmp_path / "out.png")
     assert (result.height, result.width) == size == report.output_size
+
+
+@pytest.mark.parametrize(
+    ("size", "fit", "expected"),
+    [
+        ((None, 20), "exact", (30, 20)),
+        ((20, 20), "inside", (20, 13)),
+        ((20, 20), "stretch", (20, 20)),
+    ],
+)
+def test_a_file_keeps_its_shape_at_another_size_unless_asked(tmp_path, size, fit, expected):
+    source = save(tmp_path / "in.png", noise(12, 8, 3))
+    report = upscale_file(source, tmp_path / "out.png", size=size, fit=fit, model="espcn")
+    assert report.output_size == expected
+    with pytest.raises(ArgumentError, match="another shape"):
+        upscale_file(source, tmp_path / "no.png", size=(20, 20))
+    assert not (tmp_path / "no.png").exists()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 1), (40, 1, 4)])
@@ -269,7 +309,7 @@ def test_enlarge_still_works_and_names_its_successor_where_it_is_called(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("values", "found"), [({"scale": 0}, "scale: .* got 0"), ({"size": (0, 5)}, "size.0: .* got 0")]
+    ("values", "found"), [({"scale": 0}, "scale: .* got 0"), ({"size": (0, 5)}, "got 5 x 0")]
 )
 def test_a_bad_value_is_an_error_of_ours_before_any_file_is_read(tmp_path, values, found):
     with pytest.raises(ArgumentError, match=found):

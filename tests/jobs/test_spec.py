@@ -14,6 +14,7 @@ from superres.degrade.config import DegradationConfig
 from superres.degrade.load import built_in_degradations, load_degradation
 from superres.errors import ArgumentError, UnknownNameError
 from superres.frame import UINT8, Bands
+from superres.infer.route import SizeRequest
 from superres.jobs.run import run
 from superres.jobs.spec import (
     BurstJob,
@@ -45,7 +46,9 @@ CHAIN = load_degradation("real")
             run=RunOptions(tile=64, ensemble=True, precision="fp32", threads=2, alpha="resize"),
             max_pixels=9, profile="srgb", quality=7,
         ),
-        PictureJob(source=Path("h\udcffhe.png"), target=Path("写.png"), size=(9, 16)),
+        PictureJob(source=Path("h\udcffhe.png"), target=Path("写.png"), size=SizeRequest(9, 16)),
+        PictureJob(source=IN, target=OUT, size=SizeRequest(None, 16, "inside")),
+        VideoJob(source=IN, target=OUT, size=SizeRequest(9, None)),
         VideoJob(source=IN, target="-", container="mkv", segment_frames=3),
         VideoJob(
             source=IN, target=OUT, form="folder",
@@ -79,6 +82,7 @@ def test_a_job_comes_back_from_its_json_as_it_was(job):
         ({"scale": -1}, "greater than 0, got -1"),
         ({"quality": 101}, "less than or equal to 100"),
         ({"size": [4]}, "picture.size"),
+        ({"size": {"height": 4, "width": 4, "fit": "box"}}, "picture.size.fit"),
         ({"target": None}, "picture.target"),
     ],
 )
@@ -118,6 +122,14 @@ def test_a_path_that_no_file_can_have_is_refused_by_name(paths):
     good = json.loads(job_to_json(PictureJob(source=IN, target=OUT)))
     with pytest.raises(ArgumentError, match=r"path 'a\\x00b' has a NUL character"):
         job_from_json(json.dumps(good | paths))
+
+
+def test_a_pair_is_an_exact_size_and_half_of_a_size_is_refused():
+    good = json.loads(job_to_json(PictureJob(source=IN, target=OUT)))
+    expected = PictureJob(source=IN, target=OUT, size=SizeRequest(9, 16))
+    assert job_from_json(json.dumps(good | {"size": [9, 16]})) == expected
+    with pytest.raises(ArgumentError, match="needs a width or a height"):
+        job_from_json(json.dumps(good | {"size": {"height": None, "width": None}}))
 
 
 def test_a_job_does_not_change():

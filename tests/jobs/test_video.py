@@ -19,6 +19,7 @@ from av.stream import AttachmentStream
 from clips import INTRA, RATE, has_encoder, luma, read_clip, seconds, spoil, write_clip
 
 from superres.errors import ArgumentError, BackendError, NumericalError, OutputError, PictureError
+from superres.infer.route import SizeRequest
 from superres.jobs.pipes import Pipes
 from superres.jobs.spec import VideoJob, job_to_json
 from superres.jobs.video import upscale_video
@@ -180,6 +181,20 @@ def test_odd_sizes_and_any_scale_make_sizes_that_halved_chroma_can_have(
     source = write_clip(tmp_path / "a.mkv", frames=2, size=size)
     assert upscale(source, tmp_path / "b.mkv", scale=scale, **LOSSLESS).output_size == expected
     assert planes(tmp_path / "b.mkv")[0].shape == expected
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (SizeRequest(None, 96), (72, 96)),
+        (SizeRequest(72, None), (72, 96)),
+        (SizeRequest(200, 128, "inside"), (96, 128)),
+    ],
+)
+def test_a_size_may_be_one_edge_or_a_box(tmp_path, upscale, request_, expected):
+    source = write_clip(tmp_path / "a.mkv", frames=2, size=(48, 64))
+    report = upscale(source, tmp_path / "b.mkv", scale=None, size=request_, **LOSSLESS)
+    assert report.output_size == expected
 
 
 def test_an_odd_size_that_was_asked_for_is_refused_with_the_nearest(tmp_path, upscale):

@@ -22,6 +22,7 @@ from hand_mp4 import (
 
 from superres.errors import ArgumentError, BackendError, OutputError, PictureError
 from superres.frame import UINT8, Bands
+from superres.infer.route import SizeRequest
 from superres.jobs import video as video_job
 from superres.jobs.spec import VideoJob, job_from_json, job_to_json
 from superres.jobs.video import upscale_video
@@ -302,19 +303,21 @@ def test_frames_in_a_folder_are_turned(tmp_path, rotation):
 
 def test_a_size_that_would_distort_is_refused_unless_that_is_asked_for(tmp_path):
     source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
-    with pytest.raises(ArgumentError, match="64x64 would distort a picture of 32x24"):
+    with pytest.raises(
+        ArgumentError, match="64x64 was requested of a picture of 32x24, which has another shape"
+    ):
         upscale(source, tmp_path / "b.mp4", scale=None, size=(64, 64))
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
-    for shape, expected in (("fit", (48, 64)), ("stretch", (64, 64))):
-        target = tmp_path / f"{shape}.mp4"
-        report = upscale(source, target, scale=None, size=(64, 64), shape=shape)
+    for fit, expected in (("inside", (48, 64)), ("stretch", (64, 64))):
+        target = tmp_path / f"{fit}.mp4"
+        report = upscale(source, target, scale=None, size=SizeRequest(64, 64, fit))
         assert report.output_size == probe(target).size == expected
         assert probe(target).aspect in (None, 1)
 
 
 def test_a_requested_shape_comes_back_from_json(tmp_path):
     job = VideoJob(
-        source=tmp_path / "a.mp4", target=tmp_path / "b.mp4", size=(None, 64), shape="fit"
+        source=tmp_path / "a.mp4", target=tmp_path / "b.mp4", size=SizeRequest(None, 64, "inside")
     )
     assert job_from_json(job_to_json(job)) == job
 

@@ -57,10 +57,36 @@ def test_a_tree_of_formats_is_upscaled_and_made_small_again_gives_the_input(caps
 
 def test_an_exact_size_is_met(capsys):
     soft_picture(20, 30).write_to_file("a.png")
-    assert main(["upscale", "a.png", "--size", "77x41", "-o", "b.webp", "--json"]) == 0
+    assert main(["upscale", "a.png", "--size", "77x41", "--stretch", "-o", "b.webp", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)["files"]
     assert told["output_size"] == [41, 77]
     assert size("b.webp") == (41, 77)
+
+
+def test_a_portrait_among_landscapes_is_refused_and_the_rest_is_done(capsys):
+    Path("in").mkdir()
+    soft_picture(16, 24).write_to_file("in/a.png")
+    soft_picture(24, 16).write_to_file("in/b.png")
+    assert main(["upscale", "in", "-o", "out", "--size", "48x32"]) == 1
+    assert "in/b.png: the size 48x32 was requested of a picture of 16x24" in capsys.readouterr().err
+    assert os.listdir("out") == ["a_48x32.png"]
+    assert main(["upscale", "in/b.png", "-o", "b.png", "--size", "48x32", "--fit"]) == 0
+    assert size("b.png") == (32, 21)
+
+
+def test_a_wrapped_normal_map_is_made_of_a_file():
+    rows, columns = np.mgrid[:48, :64] * (2 * np.pi / 16)
+    vectors = np.stack([np.sin(columns), np.sin(rows), np.ones((48, 64))], axis=2)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    image = pyvips.Image.new_from_array(np.rint((vectors + 1) * 127.5).astype(np.uint8))
+    image.copy(interpretation="srgb").write_to_file("n.png")
+    assert main(["upscale", "n.png", "--wrap", "--normal-map", "-s", "2"]) == 0
+    large = pyvips.Image.new_from_file("n_x2.png").numpy() / 127.5 - 1
+    assert np.abs(np.linalg.norm(large, axis=2) - 1).max() < 0.01
+    for axis in (0, 1):  # the map has a period of 16 px, so its borders are like its inside
+        lines = np.moveaxis(large, axis, 0)
+        inside = np.abs(np.diff(lines, axis=0)).mean((1, 2)).max()
+        assert np.abs(lines[0] - lines[-1]).mean() <= inside + 1 / 255
 
 
 def test_damaged_files_fail_by_name_and_leave_nothing_behind(capsys):

@@ -10,6 +10,7 @@ import pytest
 
 from superres.cli.main import main
 from superres.errors import NumericalError, OutputError, PictureError, unknown_name
+from superres.infer.route import SizeRequest
 from superres.jobs import picture
 from superres.jobs.pipes import Pipes
 from superres.jobs.report import Report
@@ -86,7 +87,7 @@ def test_a_result_is_named_on_stdout_and_everything_else_on_stderr(capsys):
 def test_all_options_reach_the_job():
     put("a.png")
     words = (
-        "-s 2.5 -n mine.onnx -t 128 -f webp --quality 80 -x --alpha resize --profile srgb "
+        "-s 2.5 -n mine.onnx -t 128 -f webp --quality 80 -x --alpha resize --wrap x --profile srgb "
         "--backend torch --precision fp32 --device cuda:0 --threads 3 --max-pixels 99 --overwrite"
     )
     assert main(["upscale", "-i", "a.png", *words.split()]) == 0
@@ -100,6 +101,7 @@ def test_all_options_reach_the_job():
             tile=128,
             ensemble=True,
             alpha="resize",
+            wrap="x",
             backend="torch",
             precision="fp32",
             device="cuda:0",
@@ -113,10 +115,17 @@ def test_all_options_reach_the_job():
     assert Path("a_x2.5.webp").exists()
 
 
+def test_a_normal_map_is_named_as_one():
+    put("a.png")
+    assert main(["upscale", "a.png", "--normal-map"]) == 0
+    assert FakeUpscaling.seen.run == RunOptions(normal_map=True)
+
+
 def test_a_size_is_given_as_width_and_height_and_names_the_result():
     put("a.png")
     assert main(["upscale", "a.png", "-r", "1920x1080", "--tile", "0"]) == 0
-    assert (FakeUpscaling.seen.size, FakeUpscaling.seen.run.tile) == ((1080, 1920), None)
+    assert FakeUpscaling.seen.size == SizeRequest(1080, 1920)
+    assert FakeUpscaling.seen.run.tile is None
     assert Path("a_1920x1080.png").exists()
 
 
@@ -128,6 +137,42 @@ def test_one_edge_of_a_size_is_enough_and_names_the_result():
 
 
 @pytest.mark.parametrize(
+    ("words", "request_", "name"),
+    [
+        ("--size 3000x", SizeRequest(None, 3000), "a_w3000.png"),
+        ("--size x2000", SizeRequest(2000, None), "a_h2000.png"),
+        ("--size 3000x2000 --fit", SizeRequest(2000, 3000, "inside"), "a_fit3000x2000.png"),
+        ("--size 3000x2000 --stretch", SizeRequest(2000, 3000, "stretch"), "a_3000x2000.png"),
+        ("--size 3000× --fit", SizeRequest(None, 3000, "inside"), "a_w3000.png"),
+    ],
+)
+def test_a_size_may_be_one_edge_or_a_box_or_distort(words, request_, name):
+    put("a.png")
+    assert main(["upscale", "a.png", *words.split()]) == 0
+    assert FakeUpscaling.seen.size == request_
+    assert Path(name).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "wrap"),
+    [
+        ("a.png", "none"),
+        ("--wrap a.png", "xy"),
+        ("a.png --wrap", "xy"),
+        ("--wrap x a.png", "x"),
+        ("a.png --wrap y -s 2", "y"),
+        ("a.png --wrap=xy", "xy"),
+        ("--wrap -- a.png", "xy"),
+    ],
+)
+def test_wrap_needs_no_value_and_takes_no_file_for_one(words, wrap):
+    put("a.png")
+    assert main(["upscale", *words.split()]) == 0
+    assert FakeUpscaling.seen.run.wrap == wrap
+    assert FakeUpscaling.seen.source == Path("a.png")
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "",
@@ -136,10 +181,18 @@ def test_one_edge_of_a_size_is_enough_and_names_the_result():
         "a.png -s nan",
         "a.png --size 8",
         "a.png --size 0x8",
+        "a.png --size x",
+        "a.png --size 8x8 --fit --stretch",
+        "a.png --size 8x --stretch",
+        "a.png --fit",
+        "a.png --stretch",
         "a.png --overwrite --skip-existing",
         "a.png -f bmp",
         "a.png --suffix ../x",
         "a.png --alpha magic",
+        "a.png --normal-map --profile srgb",
+        "a.png --normal-map --alpha resize",
+        "a.png --wrap=z",
         "a.png --tile -1",
         "a.png --quality 101",
         "a.png --no-such-option",

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from superres.cli.options import with_values
+from superres.cli.other_tools import file_taken_for_options, model_hint, option_hint
 from superres.cli.output import print_error, print_exception, survive_any_text
-from superres.errors import ArgumentError, SuperresError
+from superres.errors import ArgumentError, SuperresError, UnknownNameError
 from superres.verbs.blend import blend
 from superres.verbs.burst import burst
 from superres.verbs.degrade import degrade
@@ -78,9 +80,17 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted.
     """
+    if taken := file_taken_for_options(arguments):
+        print_error(*taken)
+        return WRONG_USAGE
     try:
-        code = typer.main.get_command(app).main(arguments, "superres", standalone_mode=False)
+        words = with_values(arguments)
+        code = typer.main.get_command(app).main(words, "superres", standalone_mode=False)
         sys.stdout.flush()
+    except UnknownNameError as error:
+        hint = model_hint(error.name) if error.kind == "model" else None
+        print_error(error.message, hint or error.hint)
+        return WRONG_USAGE
     except ArgumentError as error:
         print_exception(error)
         return WRONG_USAGE
@@ -88,7 +98,7 @@ def main(arguments: list[str]) -> int:
         print_exception(error)
         return FAILED
     except _UsageError as error:
-        print_error(*_wrong_usage(error))
+        print_error(*_wrong_usage(error, arguments))
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED  # some releases of typer raise, others return it
@@ -124,18 +134,26 @@ def _drop_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _wrong_usage(error: Exception) -> tuple[str, str]:
+def _wrong_usage(error: Exception, arguments: list[str]) -> tuple[str, str]:
     """Return message and hint for an error raised by typer."""
     # Any: these attributes are the same in all releases of typer, their classes are not.
     context: Any = getattr(error, "ctx", None)
     path = context.command_path if context else "superres"
     if context and hasattr(error, "possibilities"):
         unknown = str(getattr(error, "option_name", ""))
+        written = next((one for one in arguments if one.startswith(unknown)), unknown)
         known = [option for parameter in context.command.params for option in parameter.opts]
-        near = difflib.get_close_matches(unknown, [*known, "--help"], n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"{path} --help lists the options"
-        return f"there is no option {unknown}", hint
+        hint = option_hint(written, unknown, known)
+        # A letter says nothing of what was meant: another one would do something else.
+        near = [] if len(unknown) == 2 else _near(unknown, [*known, "--help"])
+        guess = f"did you mean {near[0]}?" if near else f"{path} --help lists the options"
+        name = written.partition("=")[0] if hint else unknown
+        return f"there is no option {name}", hint or guess
     message = str(getattr(error, "format_message", error.__str__)())
     message, _, suggestion = message.partition(" Did you mean ")
     hint = f"did you mean {suggestion}" if suggestion else f"{path} --help shows its usage"
     return message[:1].lower() + message[1:].rstrip("."), hint
+
+
+def _near(unknown: str, known: list[str]) -> list[str]:
+    return difflib.get_close_matches(unknown, known, n=1, cutoff=0.6)

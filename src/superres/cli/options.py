@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from superres.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from superres.infer.route import SizeRequest
 
 Scale = Annotated[
     float | None,
@@ -16,7 +20,15 @@ Scale = Annotated[
 ]
 Size = Annotated[
     str | None,
-    typer.Option("--size", "-r", metavar="WxH", help="The size in pixels instead; Wx or xH alone."),
+    typer.Option(
+        "--size", "-r", metavar="WxH", help="The size in pixels instead; Wx or xH keeps the shape."
+    ),
+]
+Fit = Annotated[
+    bool, typer.Option("--fit", help="Stay inside --size WxH and keep the picture's shape.")
+]
+Stretch = Annotated[
+    bool, typer.Option("--stretch", help="Meet --size WxH, even if it distorts the picture.")
 ]
 Tile = Annotated[
     int,
@@ -34,6 +46,61 @@ Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lo
 AsJson = Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")]
 
 
+_AXES = (["none"], ["x"], ["y"], ["xy"])
+_EDGE = "([1-9][0-9]{0,6})?"
+_SIZE = re.compile(f"{_EDGE}[xX×*]{_EDGE}")
+
+
+def parse_size(text: str | None, *, fit: bool = False, stretch: bool = False) -> SizeRequest | None:
+    """Return the requested size: `WxH`, `Wx` or `xH` in pixels.
+
+    Args:
+        text: The value of --size, or None.
+        fit: Whether --fit is given.
+        stretch: Whether --stretch is given.
+
+    Raises:
+        ArgumentError: The text is not one or two positive numbers with an x, or the options do not
+            go together.
+    """
+    if fit and stretch:
+        raise ArgumentError("--fit and --stretch are both given", "use one of them")
+    if text is None:
+        if fit or stretch:
+            raise ArgumentError(
+                f"--{'fit' if fit else 'stretch'} is given without a size",
+                "add one, such as --size 1920x1080",
+            )
+        return None
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or match[1] == match[2] is None:
+        raise ArgumentError(
+            f"--size takes width x height in pixels, got {text!r}",
+            "write it as 1920x1080, or 1920x or x1080 to keep the picture's shape",
+        )
+    if stretch and None in match.groups():
+        raise ArgumentError(
+            f"--stretch needs a width and a height, got --size {text}", "write it as 1920x1080"
+        )
+    from superres.infer.route import SizeRequest
+
+    width, height = (None if edge is None else int(edge) for edge in match.groups())
+    return SizeRequest(height, width, "inside" if fit else "stretch" if stretch else "exact")
+
+
+def with_values(arguments: Sequence[str]) -> list[str]:
+    """Return a command line in which `--wrap` has its value: `xy` where none of its values follows.
+
+    The parser would take a file's name for the value.
+    """
+    words = list(arguments)
+    end = words.index("--") if "--" in words else len(words)
+    for index in range(end):
+        if words[index] == "--wrap" and words[index + 1 : index + 2] not in _AXES:
+            words[index] = "--wrap=xy"
+    return words
+
+
 def check_scale(scale: float | None, size: str | None) -> None:
     """Check that at most one of scale and size is given, and that the scale is positive.
 
@@ -44,20 +111,3 @@ def check_scale(scale: float | None, size: str | None) -> None:
         raise ArgumentError("--scale and --size are both given", "use one of them")
     if scale is not None and not 0 < scale < math.inf:
         raise ArgumentError(f"--scale must be above 0, got {scale}", "such as -s 4, or -s 1.5")
-
-
-def parse_size(text: str) -> tuple[int | None, int | None]:
-    """Return (height, width) from `WxH`, and with None for what `Wx` or `xH` leaves out.
-
-    Raises:
-        ArgumentError: The text is not two positive numbers, or one of them, and an x.
-    """
-    number = "[1-9][0-9]{0,6}"
-    match = re.fullmatch(f"({number})?[xX×*]({number})?", text.strip())
-    if match is None or not any(match.groups()):
-        raise ArgumentError(
-            f"--size takes width x height in pixels, got {text!r}",
-            "write it as 1920x1080, or 1920x or x1080 for one of them",
-        )
-    width, height = (int(part) if part else None for part in match.groups())
-    return height, width

@@ -1,8 +1,8 @@
-"""Stream of row blocks, read in portions of any height."""
+"""Streams of row blocks, read in portions of any height or joined."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -33,3 +33,12 @@ class RowStream(Generic[Number]):
         ready = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
         self._waiting = [ready[count:]]
         return ready[:count]
+
+
+def joined_rows(
+    first: Iterable[NDArray[Number]], *others: Iterable[NDArray[Number]]
+) -> Iterator[NDArray[Number]]:
+    """Join streams of row blocks along the channels, whatever heights the blocks have."""
+    streams = [RowStream(other) for other in others]
+    for block in first:
+        yield np.concatenate([block, *(stream.take(len(block)) for stream in streams)], axis=2)

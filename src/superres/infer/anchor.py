@@ -21,9 +21,12 @@ from numpy.typing import NDArray
 
 from superres.errors import ArgumentError
 from superres.frame import Unit
-from superres.images.coarse_correction import CoarseCorrection, Strip
+from superres.images.coarse_correction import CELL, CoarseCorrection, Strip
 
 Mask = NDArray[np.bool_]
+
+REACH = 6 * CELL
+"""How far an anchored pixel depends on its input beyond the network's halo, in input pixels."""
 
 _COLOURS = 3  # channels; a fourth is alpha
 _AREA = 2  # input px to each side that are alike where the answer is wholly known

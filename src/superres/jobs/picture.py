@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from superres import zoo
 from superres.errors import OutputError
+from superres.formats.format import Format, Holding
 from superres.frame import from_unit, to_unit
+from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
-from superres.infer.route import Route, plan_route
+from superres.infer.route import Fit, Route, SizeRequest, plan_route
 from superres.jobs.auto_model import choose_model, largest_scale
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
-from superres.jobs.size import settle_size
 from superres.jobs.spec import PIPE, PictureJob, checked_arguments
 from superres.media import (
     MAX_PIXELS,
@@ -78,8 +79,12 @@ def upscale_picture(
     )
     picture = picture if job.page is None else picture.page(job.page)
     upscaler = upscaler or models.upscaler(_choose_model(source, picture, watch), job.run)
+    if job.run.normal_map:
+        check_normals(picture.bands)
     route = _plan(job, picture, upscaler, max_pixels)
     format = job.format or (None if isinstance(target, Path) else picture.format)
+    if job.run.alpha_is_data and picture.bands.alpha:
+        _check_data(format or job.names[1], format_for(format or Path(job.names[1])))
     options = _options(job, picture)
     if picture.pages > 1 and job.page is None:
         pages = _Pages(job, picture, upscaler, watch, max_pixels)
@@ -117,7 +122,8 @@ def upscale_file(
     target: str | Path,
     *,
     scale: float | None = None,
-    size: tuple[int, int] | None = None,
+    size: tuple[int | None, int | None] | None = None,
+    fit: Fit = "exact",
     model: str = zoo.DEFAULT,
     overwrite: bool = False,
 ) -> Report:
@@ -127,7 +133,10 @@ def upscale_file(
         source: The picture.
         target: The file to write; its suffix selects the format.
         scale: The scale factor, any number above 0; or
-        size: (height, width) of the result. With neither, the model's largest scale.
+        size: (height, width) of the result; where one is None, the picture keeps its shape. With
+            neither scale nor size, the model's largest scale.
+        fit: Whether a size of another shape is refused (`exact`), is a box that the result lies in
+            (`inside`), or distorts the picture (`stretch`).
         model: A family (`default`), a model (`default-x4`), a model file, or `auto`.
         overwrite: Whether an existing target may be replaced.
 
@@ -143,7 +152,7 @@ def upscale_file(
             target=Path(target),
             model=model,
             scale=scale,
-            size=size,
+            size=None if size is None else SizeRequest(*size, fit),
             existing="replace" if overwrite else "refuse",
         )
     return upscale_picture(job, ModelPool(), Watch())
@@ -190,12 +199,11 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
     if job.model == zoo.AUTO and not (scale or job.size):
         scale = largest_scale()
     size = (picture.height, picture.width)
-    target = job.size and settle_size(job.size, size, "stretch")
     route = plan_route(
         size,
         upscaler.offered,
         scale,
-        target,
+        None if job.size is None else job.size.of(size),
         exact=picture.values.exact,
         clamped=picture.values.whole,
     )
@@ -209,10 +217,19 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
     return route
 
 
+def _check_data(requested: str, written: Format) -> None:
+    """Refuse a format that would composite colours by an alpha that is data."""
+    if isinstance(written.holding, Holding) and not written.holding.alpha:
+        raise OutputError(
+            f"alpha is data, but {requested} is {written.title}, which does not hold alpha",
+            "write PNG, TIFF or WebP; or leave out --alpha data, to composite on white",
+        )
+
+
 class _Pages:
     """The pages of a file, each upscaled when the one before it is written.
 
-    All pages are planned before the first is upscaled: a size that cannot be costs no work.
+    All pages are planned before the first is upscaled: an impossible size costs no work.
     """
 
     def __init__(

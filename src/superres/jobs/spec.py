@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -24,13 +24,14 @@ from pydantic import (
     PositiveInt,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from superres import zoo
 from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
-from superres.jobs.size import Shape
+from superres.infer.route import SizeRequest
 from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
 from superres.videofiles.codec_options import CodecOptions
@@ -82,6 +83,18 @@ _Degradation = Annotated[
     BeforeValidator(_degradation_from_json),
     PlainSerializer(_degradation_to_json, when_used="json"),
 ]
+
+
+def _size_of_pair(value: object) -> object:
+    """Turn a plain (height, width), if given one, into a request for exactly that."""
+    if isinstance(value, list | tuple):
+        pair = cast("Sequence[object]", value)  # of what is only known once pydantic has checked it
+        if len(pair) == 2:
+            return {"height": pair[0], "width": pair[1]}
+    return cast("object", value)
+
+
+_Size = Annotated[SizeRequest, BeforeValidator(_size_of_pair)]
 
 
 class JobHead(BaseModel, frozen=True):
@@ -147,8 +160,8 @@ class UpscaleJob(FileJob, frozen=True):
         model: A family (`default`), a model (`default-x4`), a model file, or, for pictures, `auto`,
             which chooses between `default` and `real` for each.
         scale: The scale factor; or
-        size: (height, width) of the result, or one of them and None. With neither, the model's
-            largest scale.
+        size: The requested size, as shown; a plain (height, width) is an exact one. With neither,
+            the model's largest scale.
         run: The options for running networks.
         max_pixels: Largest accepted picture or frame, input and output; None takes
             `media.MAX_PIXELS`.
@@ -156,7 +169,7 @@ class UpscaleJob(FileJob, frozen=True):
 
     model: str = zoo.DEFAULT
     scale: Annotated[float, Field(gt=0)] | None = None
-    size: tuple[PositiveInt | None, PositiveInt | None] | None = None
+    size: _Size | None = None
     run: RunOptions = RunOptions()
     max_pixels: PositiveInt | None = None
 
@@ -180,9 +193,23 @@ class PictureJob(UpscaleJob, frozen=True):
     quality: Quality | None = None
     lossless: bool | None = None
 
+    @model_validator(mode="after")
+    def _check_vectors(self) -> Self:
+        if self.run.normal_map and self.profile != "keep":
+            raise ArgumentError(
+                f"a normal map holds vectors, and was to be converted to {self.profile}",
+                "keep the profile, as --profile keep does",
+            )
+        if self.run.normal_map and self.run.alpha == "resize":
+            raise ArgumentError(
+                "alpha of a normal map is upscaled as data, and was to be resized as transparency",
+                "leave --alpha out, or say --alpha data",
+            )
+        return self
+
 
 class VideoJob(UpscaleJob, frozen=True):
-    """One video to upscale; `run.alpha` does not apply.
+    """One video to upscale; `run.alpha`, `wrap` and `normal_map` do not apply.
 
     Attributes:
         source: The video, or a folder of its frames; it is read more than once, and cannot be a
@@ -190,8 +217,6 @@ class VideoJob(UpscaleJob, frozen=True):
         fps: Frames a second of a folder; None takes the times that it lists.
         stream: Which of the file's streams is upscaled, by its index; None takes the one that
             players show.
-        shape: What becomes of the picture's shape if both height and width are given; sizes are
-            those that are shown, after a turn.
         form: Whether the target is a video file, or a folder of frames.
         codec: The result's encoding.
         container: Its container (`mkv`); None derives it from the target's suffix.
@@ -202,7 +227,6 @@ class VideoJob(UpscaleJob, frozen=True):
     source: _File
     fps: Annotated[float, Field(gt=0, le=10_000)] | None = None
     stream: Annotated[int, Field(ge=0)] | None = None
-    shape: Shape = "keep"
     form: Literal["file", "folder"] = "file"
     codec: CodecOptions = CodecOptions()
     container: str | None = None

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.infer.route import Route, Size, plan_route
-from superres.jobs.size import settle_size
 from superres.jobs.spec import Place, VideoJob
 from superres.media import MAX_PIXELS
 from superres.video.join import Rest
@@ -22,6 +21,8 @@ from superres.videofiles.turn import NO_TURN, Turn, turn_of
 
 PIPE_CONTAINER = "matroska"
 """The default container for a pipe: it needs no seeking."""
+
+_ROUNDING_PX = 2.0  # videos of one shape have even sizes: 854x480 and 1280x720
 
 
 def plan_video(job: VideoJob, facts: VideoFacts, offered: tuple[int, ...]) -> VideoPlan:
@@ -47,7 +48,7 @@ def plan_video(job: VideoJob, facts: VideoFacts, offered: tuple[int, ...]) -> Vi
         return VideoPlan(job.source, facts, route, "", None, Rest((), {}), turn)
     container = _container(job.target, job.container)
     pix_fmt = choose_pix_fmt(facts, container, job.codec)
-    exact = job.size is not None and None not in job.size and job.shape != "fit"
+    exact = job.size is not None and job.size.whole and job.size.fit != "inside"
     route = _fitted(route, pix_fmt, turn, exact=exact)
     _check_size(route.target, max_pixels, OutputError, job.source)
     encoding = choose_encoding(facts, route.target, container, job.codec)
@@ -89,14 +90,13 @@ def _stored_size(job: VideoJob, facts: VideoFacts, turn: Turn) -> tuple[Size | N
     """
     if job.size is None:
         return None, facts
-    shown = turn.size(facts.size)
-    height, width = job.size
-    if job.shape == "stretch":
-        size = turn.size(settle_size(job.size, shown, "stretch"))
+    size = turn.size(facts.size)
+    if job.size.fit == "stretch":
+        size = turn.size(job.size.of(size))
         return size, replace(facts, aspect=Fraction(1) if facts.aspect else None)
-    if facts.aspect in (None, 1) or height is None or width is None or job.shape == "fit":
-        return turn.size(settle_size(job.size, shown, job.shape)), facts
-    size = turn.size((height, width))
+    if facts.aspect in (None, 1) or not job.size.whole or job.size.fit == "inside":
+        return turn.size(job.size.of(size, slack_px=_ROUNDING_PX)), facts
+    size = turn.size(replace(job.size, fit="stretch").of(size))
     stretch = Fraction(facts.size[1] * size[0], facts.size[0] * size[1])
     aspect = (facts.aspect * stretch).limit_denominator(2**15)
     return size, replace(facts, aspect=aspect)

@@ -15,10 +15,12 @@ from superres.cli.options import (
     Backend,
     Device,
     Ensemble,
+    Fit,
     Precision,
     Quality,
     Scale,
     Size,
+    Stretch,
     Tile,
     check_scale,
     parse_size,
@@ -27,9 +29,9 @@ from superres.cli.output import print_status
 from superres.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
+    from superres.infer.route import SizeRequest
     from superres.jobs.plan import Naming, Plan
     from superres.jobs.run import Outcome
-    from superres.jobs.size import RequestedSize
     from superres.jobs.spec import PictureJob
 
 
@@ -53,6 +55,8 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     ] = None,
     scale: Scale = None,
     size: Size = None,
+    fit: Fit = False,
+    stretch: Stretch = False,
     model: Annotated[
         str,
         typer.Option(
@@ -77,8 +81,16 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     ] = None,
     ensemble: Ensemble = False,
     alpha: Annotated[
-        Literal["network", "resize"], typer.Option(help="How transparency is upscaled.")
+        Literal["network", "resize", "data"],
+        typer.Option(help="How transparency is upscaled; data: it is none, but a mask or so."),
     ] = "network",
+    wrap: Annotated[
+        Literal["none", "x", "y", "xy"],
+        typer.Option(help="Seamless textures: axes that go on with themselves; alone, both."),
+    ] = "none",
+    normal_map: Annotated[
+        bool, typer.Option("--normal-map", help="RGB are vectors of unit length, not colours.")
+    ] = False,
     profile: Annotated[
         Literal["keep", "srgb"], typer.Option(help="Keep the colour profile, or convert to sRGB.")
     ] = "keep",
@@ -113,7 +125,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
       superres upscale photo.jpg                     writes photo_x4.jpg
       superres upscale photo.jpg -o large.png -s 2
       superres upscale holiday/ -o larger/ --recursive -f webp
-      superres upscale scan.tif --size 3000x2000 -x
+      superres upscale scan.tif --size 3000x -x
       cat photo.png | superres upscale - > large.png
     """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     named = [*(inputs or ()), *(more_inputs or ())]
@@ -137,13 +149,15 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     from superres.jobs.spec import PictureJob, checked_arguments
     from superres.upscaler import RunOptions
 
-    taken = parse_size(size) if size is not None else None
+    taken = parse_size(size, fit=fit, stretch=stretch)
     naming = _naming(model, scale, taken, format, suffix)
     plan = make_plan(named, output, naming, recursive=recursive)
     run = RunOptions(
         tile=tile or None,
         ensemble=ensemble,
         alpha=alpha,
+        wrap=wrap,
+        normal_map=normal_map,
         backend=backend,
         precision=precision,
         device=device,
@@ -190,19 +204,18 @@ def _check(*rules: tuple[str, str, bool]) -> None:
 def _naming(
     model: str,
     scale: float | None,
-    size: RequestedSize | None,
+    size: SizeRequest | None,
     format: str | None,
     suffix: str | None,
 ) -> Naming:
-    """Return the results' suffix: `_x4`, `_x1.5` or `_1920x1080`, or the requested one."""
+    """Return the naming of results: after `_x4`, `_x1.5`, `_1920x1080`, or the requested suffix."""
     from superres.jobs.auto_model import largest_scale
     from superres.jobs.plan import Naming
-    from superres.jobs.size import size_in_words
     from superres.media import format_for
     from superres.zoo import AUTO, scales
 
     if suffix is None and size:
-        suffix = f"_{size_in_words(size)}"
+        suffix = f"_{size.label}"
     elif suffix is None:
         largest = largest_scale() if model == AUTO else max(scales(model))
         suffix = f"_x{scale or largest:g}"

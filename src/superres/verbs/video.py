@@ -15,9 +15,11 @@ from superres.cli.options import (
     Backend,
     Device,
     Ensemble,
+    Fit,
     Precision,
     Scale,
     Size,
+    Stretch,
     Tile,
     check_scale,
     parse_size,
@@ -27,8 +29,8 @@ from superres.cli.progress import time_text
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from superres.infer.route import SizeRequest
     from superres.jobs.report import VideoReport
-    from superres.jobs.size import RequestedSize
 
 
 def video(  # a verb's options are its arguments; they become a VideoJob at once
@@ -44,12 +46,8 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     ] = None,
     scale: Scale = None,
     size: Size = None,
-    fit: Annotated[
-        bool, typer.Option("--fit", help="The largest size of the video's shape inside --size.")
-    ] = False,
-    stretch: Annotated[
-        bool, typer.Option("--stretch", help="Exactly --size, also of another shape.")
-    ] = False,
+    fit: Fit = False,
+    stretch: Stretch = False,
     model: Annotated[
         str,
         typer.Option(
@@ -112,8 +110,6 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     check_scale(scale, size)
     if fit and stretch:
         raise ArgumentError("--fit and --stretch are both given", "use one of them")
-    if (fit or stretch) and size is None:
-        raise ArgumentError("--fit and --stretch go with --size", "such as --size 1920x1080 --fit")
     if source == "-":
         raise ArgumentError("video reads files, got -", "name a file")
     if output == "-" and as_json:
@@ -137,7 +133,7 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
     with needs("video", "video"):
         from superres.jobs.video import upscale_video
 
-    taken = parse_size(size) if size is not None else None
+    taken = parse_size(size, fit=fit, stretch=stretch)
     target, form = _target(Path(source), output, taken, scale, model)
     with checked_arguments():
         job = VideoJob(
@@ -158,7 +154,6 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             max_pixels=max_pixels,
             fps=fps,
             stream=stream,
-            shape="fit" if fit else "stretch" if stretch else "keep",
             form=form,
             codec=CodecOptions(codec, crf, pix_fmt, tuple(map(_pair, codec_option or ()))),
             container=format,
@@ -180,16 +175,15 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
 
 
 def _target(
-    source: Path, output: str | None, size: RequestedSize | None, scale: float | None, model: str
+    source: Path, output: str | None, size: SizeRequest | None, scale: float | None, model: str
 ) -> tuple[Path | Literal["-"], Literal["file", "folder"]]:
     """Return the target and its kind: a file, a folder of frames, or stdout."""
     if output == "-":
         return "-", "file"
     if output is None:
-        from superres.jobs.size import size_in_words
         from superres.zoo import scales
 
-        words = size_in_words(size) if size else f"x{scale or max(scales(model)):g}"
+        words = size.label if size else f"x{scale or max(scales(model)):g}"
         return source.with_stem(f"{source.stem}_{words}"), "folder" if source.is_dir() else "file"
     target = Path(output)
     if output.endswith(("/", "\\")) or os.path.isdir(target):
