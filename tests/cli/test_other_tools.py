@@ -45,7 +45,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str]:
         ("--ext png", "there is no option --ext", "--format"),
         ("--width 3000", "there is no option --width", "--size"),
         ("-m models", "there is no option -m", "-n"),
-        ("-f bmp", "there is no output format named 'bmp'", "known: avif, jpeg, png, tiff, webp"),
+        ("-f bmp", "the format 'bmp' cannot be written", "write PNG"),
         ("-n RealESRGAN_x4plus", "there is no model named", "-n real"),
         ("-n realesrgan-x4plus", "there is no model named", "-n real"),
         ("-n realesr-animevideov3", "there is no model named", "superres video"),

@@ -33,9 +33,9 @@ ROWS = {
     "lossless": lossless,
     "transparency": lambda holding: "yes" if holding.alpha else "no: laid on white",
     "grey": lambda holding: "yes" if holding.grey else "as RGB",
-    "ICC profile": lambda holding: "yes",
+    "ICC profile": lambda holding: "yes" if holding.icc else "no",
     "HDR (PQ, HLG)": lambda holding: {
-        "none": "by the ICC profile, said",
+        "none": "by the ICC profile, said" if holding.icc else "no",
         "hdr": "code points",
         "all": "code points and ICC profile",
     }[holding.code_points],
@@ -44,7 +44,9 @@ ROWS = {
     "IPTC": lambda holding: size(holding.iptc_bytes),
     "Photoshop's resources": lambda holding: size(holding.photoshop_bytes),
     "comments": lambda holding: "yes" if holding.comments else "no",
-    "resolution": lambda holding: "in EXIF" if holding.dpi_in_exif else "yes",
+    "resolution": lambda holding: (
+        "no" if not holding.dpi else "in EXIF" if holding.dpi_in_exif else "yes"
+    ),
 }
 
 

@@ -303,14 +303,13 @@ def test_frames_in_a_folder_are_turned(tmp_path, rotation):
 
 def test_a_size_that_would_distort_is_refused_unless_that_is_asked_for(tmp_path):
     source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
-    with pytest.raises(
-        ArgumentError, match="64x64 was requested of a picture of 32x24, which has another shape"
-    ):
+    with pytest.raises(ArgumentError, match="64x64 was requested of a picture of 32x24"):
         upscale(source, tmp_path / "b.mp4", scale=None, size=(64, 64))
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
-    for fit, expected in (("inside", (48, 64)), ("stretch", (64, 64))):
-        target = tmp_path / f"{fit}.mp4"
-        report = upscale(source, target, scale=None, size=SizeRequest(64, 64, fit))
+    inside, stretched = SizeRequest(64, 64, "inside"), SizeRequest(64, 64, "stretch")
+    for size, expected in ((inside, (48, 64)), (stretched, (64, 64))):
+        target = tmp_path / f"{size.label}{size.fit}.mp4"
+        report = upscale(source, target, scale=None, size=size)
         assert report.output_size == probe(target).size == expected
         assert probe(target).aspect in (None, 1)
 

@@ -20,7 +20,7 @@ from superres.layers.sequences import BurstNetwork, Recurrent
         ("scale", 4.0),
         ("scale", True),
         ("channels", 0),
-        ("channels", 4),
+        ("channels", 5),
         ("channels", None),
         ("chanels", 3),
     ],
@@ -33,7 +33,7 @@ def test_a_field_out_of_range_of_another_type_or_unknown_is_refused_by_name(
     assert [error["loc"] for error in caught.value.errors()] == [(field,)]
 
 
-@pytest.mark.parametrize(("scale", "channels"), [(1, 1), (16, 3)])
+@pytest.mark.parametrize(("scale", "channels"), [(1, 1), (16, 4)])
 def test_the_limits_of_scale_and_channels_are_themselves_allowed(scale: int, channels: int):
     config = NetworkConfig(scale=scale, channels=channels)
     assert (config.scale, config.channels) == (scale, channels)

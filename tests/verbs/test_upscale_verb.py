@@ -129,13 +129,6 @@ def test_a_size_is_given_as_width_and_height_and_names_the_result():
     assert Path("a_1920x1080.png").exists()
 
 
-def test_one_edge_of_a_size_is_enough_and_names_the_result():
-    put("a.png")
-    assert main(["upscale", "a.png", "--size", "x1080"]) == 0
-    assert FakeUpscaling.seen.size == (1080, None)
-    assert Path("a_x1080.png").exists()
-
-
 @pytest.mark.parametrize(
     ("words", "request_", "name"),
     [

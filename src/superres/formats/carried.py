@@ -31,7 +31,7 @@ def held_metadata(holding: Holding, title: str, header: Header) -> tuple[Metadat
         icc=icc,
         exif=exif,
         xmp=xmp,
-        dpi=metadata.dpi,
+        dpi=metadata.dpi if holding.dpi else None,
         iptc=iptc,
         photoshop=photoshop,
         comments=comments,
@@ -39,6 +39,8 @@ def held_metadata(holding: Holding, title: str, header: Header) -> tuple[Metadat
         size=(header.height, header.width),
     )
     notes = (*icc_notes, *exif_notes, *xmp_notes, *iptc_notes, *photoshop_notes, *comment_notes)
+    if metadata.dpi and not holding.dpi:
+        notes = (*notes, f"the resolution is not kept: {title} does not hold it")
     return held, notes
 
 
@@ -109,6 +111,9 @@ def _held_icc(holding: Holding, title: str, header: Header) -> tuple[bytes | Non
     written = "RGB" if header.bands.colour == "rgb" or not holding.grey else "GRAY"
     if icc is None:
         return None, ()
+    if not holding.icc:
+        hint = "--profile srgb converts the colours"
+        return None, (f"the ICC profile is not kept: {title} does not hold one; {hint}",)
     if written == "RGB" and icc_space(icc) == "GRAY":
         icc = grey_as_rgb(icc) or icc
     if icc_space(icc) != written:

@@ -42,6 +42,8 @@ class Holding:
         xmp_bytes: Longest XMP packet.
         exif_bytes: Longest EXIF block.
         dpi_in_exif: Whether only EXIF holds the resolution.
+        dpi: Whether it holds the resolution at all.
+        icc: Whether it holds an ICC profile.
         photoshop_bytes: Most bytes of Photoshop's resources, with IPTC; 0 if it holds none.
         comments: Whether it holds comments, of no other meaning.
         code_points: Which colours it can describe by H.273's code points.
@@ -64,6 +66,8 @@ class Holding:
     xmp_bytes: int = 2**31 - 1
     exif_bytes: int = 2**31 - 1
     dpi_in_exif: bool = False
+    dpi: bool = True
+    icc: bool = True
     photoshop_bytes: int = 0
     comments: bool = False
     code_points: Literal["none", "hdr", "all"] = "none"

@@ -40,6 +40,8 @@ class Gif:
         lossless=False,
         xmp_bytes=0,
         exif_bytes=0,
+        dpi=False,
+        icc=False,
         frames=True,
     )
 
@@ -71,8 +73,6 @@ class Gif:
             image.gifsave(file, page_height=header.height, keep=keep)
 
         held, notes = held_metadata(self.holding, self.title, header)
-        if held.icc:
-            notes = (*notes, "the ICC profile is not kept: GIF does not hold one")
-        metadata = replace(held, icc=None, exif=None, xmp=None, animation=header.metadata.animation)
+        metadata = replace(held, animation=header.metadata.animation)
         save(path, rows, replace(header, metadata=metadata), saver)
         return (*notes, _PALETTE)

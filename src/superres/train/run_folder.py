@@ -28,9 +28,7 @@ def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
     Raises:
         ArgumentError: The folder already holds a run and `resume` is not set, or it is a run of
             another recipe, or a recipe of the user's own would be replaced.
-        OutputError: The folder's name is too long.
     """
-    check_name(folder, "name a shorter folder with -o")
     folder.mkdir(parents=True, exist_ok=True)
     recipe_path = folder / RECIPE_NAME
     if any((folder / name).exists() for name in (STATE_NAME, MODEL_NAME, LOG_NAME)):
@@ -71,8 +69,9 @@ def locked_folder(folder: Path, watch: Watch) -> Generator[None]:
 
     Raises:
         ArgumentError: A run in another process, or in this one, has the folder.
-        OutputError: The folder cannot be written to.
+        OutputError: The folder cannot be written to, or its name is too long.
     """
+    check_name(folder, "name a shorter folder with -o")
     path = folder / _LOCK_NAME
     with os_errors_as(path):
         folder.mkdir(parents=True, exist_ok=True)
