@@ -551,7 +551,7 @@ def test_a_stream_and_a_file_get_the_same_bytes(tmp_path):
 
 
 def test_a_large_tiff_is_a_bigtiff(monkeypatch):
-    monkeypatch.setattr(tiff, "BIG_TIFF_BYTES", 100)
+    monkeypatch.setattr(tiff, "_BIG_TIFF_BYTES", 100)
     pixels = noise(20, 20, 3)
     stream = io.BytesIO()
     block = b"MM\0*\0\0\0\x08\0\1\x01\x0f\0\2\0\0\0\x06\0\0\0\x1aMaker\0"

@@ -126,7 +126,7 @@ def test_every_layout_of_any_size_is_a_sound_file(kind, depth, channels):
 
 
 def test_a_bigtiff_is_as_sound_as_a_tiff(monkeypatch):
-    monkeypatch.setattr(tiff, "BIG_TIFF_BYTES", 1)
+    monkeypatch.setattr(tiff, "_BIG_TIFF_BYTES", 1)
     for length in LENGTHS:
         found, notes = contents(
             "tiff", Metadata(exif=exif(length), xmp=b"x" * length, icc=icc(length), iptc=b"y" * 9)
