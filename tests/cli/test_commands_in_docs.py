@@ -45,6 +45,5 @@ def test_a_command_in_the_docs_is_taken(page, line):
         words = with_values(words[1:])
         while words and words[0] in getattr(command, "commands", ()):
             command, words = command.commands[words[0]], words[1:]
-        command.make_parser(command.context_class(command)).parse_args(
-            words
-        )  # raises for an option that there is not
+        parser = command.make_parser(command.context_class(command))
+        parser.parse_args(words)  # raises for an unknown option
