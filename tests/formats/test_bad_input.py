@@ -303,3 +303,12 @@ def test_nothing_is_printed_by_the_libraries(capfd):
     failure(bytes(data))
     failure(encoded(noise(64, 64, 3), "jpeg")[:2000])
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_avif_of_several_pictures_is_refused_without_a_hint_at_pages():
+    both = pyvips.Image.black(16, 32, bands=3).copy(interpretation="srgb").copy()
+    both.set_type(pyvips.GValue.gint_type, "page-height", 16)
+    data = both.heifsave_buffer(compression="av1")
+    with pytest.raises(PictureError, match="holds 2 pictures") as caught:
+        open_picture(data)
+    assert "--page" not in caught.value.hint

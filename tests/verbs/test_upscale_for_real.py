@@ -168,3 +168,10 @@ def test_an_interrupted_run_ends_with_130_and_leaves_nothing(kind):
     assert b"Traceback" not in err
     assert err.splitlines()[-2] == b"error: interrupted"
     assert os.listdir("out") == []
+
+
+def test_a_result_that_no_network_made_says_so(tmp_path, capsys):
+    source = tmp_path / "a.png"
+    pyvips.Image.black(8, 6, bands=3).copy(interpretation="srgb").write_to_file(str(source))
+    assert main(["upscale", str(source), "-o", str(tmp_path / "b.png"), "-s", "1"]) == 0
+    assert "(resized, without a network)" in capsys.readouterr().err

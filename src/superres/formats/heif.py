@@ -18,7 +18,7 @@ from superres.metadata.picture import (
     Picture,
     ReadLimits,
     WriteOptions,
-    pages_error,
+    several_error,
     stream_of,
 )
 
@@ -160,7 +160,7 @@ def _open(
         name,
         title,
         pyvips.Image.heifload_source,
-        many=pages_error,
+        many=several_error,
         orientation="turned",
         spare_bits=True,
         damaged_hint=damaged_hint,

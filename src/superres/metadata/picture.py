@@ -250,10 +250,18 @@ def animation_error(source: Path | bytes, what: str) -> PictureError:
 
 
 def pages_error(source: Path | bytes, pages: int) -> PictureError:
-    """Build the error for an input of several pages."""
+    """Build the error for an input of several pages where one is expected."""
     return PictureError(
         f"{name_of(source)} holds {pages} pictures (pages); expected one",
         "save one page as its own file; `superres upscale` takes all pages, or one with --page",
+    )
+
+
+def several_error(source: Path | bytes, pictures: int) -> PictureError:
+    """Build the error for a file of several pictures, of a format whose pages are not read."""
+    return PictureError(
+        f"{name_of(source)} holds {pictures} pictures; expected one",
+        "save each as its own file; of TIFFs `superres upscale` takes all pages",
     )
 
 

@@ -258,7 +258,9 @@ def _closing_line(plan: Plan, outcomes: Sequence[Outcome], seconds: float) -> st
     counts = _counts(plan, outcomes)
     if counts.total() == 1 and outcomes and isinstance(report := outcomes[0].report, Report):
         before, after = (f"{w}×{h}" for h, w in (report.input_size, report.output_size))
-        how = f"{report.model} on {report.backend} {report.device}, {report.precision}"
+        how = "resized, without a network"
+        if report.backend:
+            how = f"{report.model} on {report.backend} {report.device}, {report.precision}"
         return f"{before} → {after} in {seconds:.2f} s ({how})"
     summary = ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed"))
     return f"{summary} in {seconds:.1f} s"
