@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import sys
@@ -19,6 +20,7 @@ from picture_files import (
     vips_image,
     with_png_chunks,
 )
+from PIL import Image
 
 from superres.errors import PictureError
 from superres.media import open_picture, read_pixels
@@ -206,11 +208,18 @@ def test_a_bomb_is_refused_without_decoding_it(monkeypatch):
 
 
 def test_animated_png_names_the_verb_for_animations():
+    file = io.BytesIO()
+    first, second = (Image.fromarray(noise(8, 8, 3, seed=seed)) for seed in (1, 2))
+    first.save(file, "PNG", save_all=True, append_images=[second])
+    with pytest.raises(PictureError, match="animated PNG of 2 frames") as caught:
+        open_picture(file.getvalue())
+    assert "`superres upscale`" in caught.value.hint
+
+
+def test_a_png_that_announces_an_animation_without_frames_is_a_still():
     control = struct.pack(">II", 2, 0)
     data = with_png_chunks(encoded(ramp(8, 8, 3), "png"), (b"acTL", control))
-    with pytest.raises(PictureError, match="animated PNG") as caught:
-        open_picture(data)
-    assert "`superres video`" in caught.value.hint
+    assert open_picture(data).planes == 1
 
 
 def test_animated_webp_names_the_verb_for_animations():

@@ -31,6 +31,8 @@ def lossless(holding):
 ROWS = {
     "bits of a sample": bits,
     "lossless": lossless,
+    "animation": lambda holding: "yes" if holding.frames else "no",
+    "pages": lambda holding: "yes" if holding.pages else "no",
     "transparency": lambda holding: "yes" if holding.alpha else "no: laid on white",
     "grey": lambda holding: "yes" if holding.grey else "as RGB",
     "ICC profile": lambda holding: "yes" if holding.icc else "no",

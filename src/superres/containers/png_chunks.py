@@ -117,7 +117,7 @@ def read_png_facts(stream: BinaryIO) -> PngFacts:
     colour = _colour(found)
     icc = _inflated(found.get(b"iCCP", b"").partition(b"\0")[2][1:]) or raw.icc
     return PngFacts(
-        animated=b"acTL" in found,
+        animated=b"acTL" in found and b"fcTL" in found,
         dpi=_dpi(found.get(b"pHYs", b"")),
         exif=found.get(b"eXIf") or raw.exif,
         xmp=xmp or raw.xmp,

@@ -59,7 +59,7 @@ def _check_size(holding: Holding, title: str, header: Header) -> None:
         if header.metadata.animation:
             raise OutputError(
                 f"{title} as written here holds one picture, got {header.planes} frames",
-                "write WebP (.webp) or GIF (.gif), which hold animations",
+                "write WebP (.webp), PNG (.png) or GIF (.gif), which hold animations",
             )
         raise OutputError(
             f"{title} as written here holds one picture, got {header.planes} planes",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +18,14 @@ from superres.metadata.picture import (
     Picture,
     ReadLimits,
     WriteOptions,
-    animation_error,
+    name_of,
     stream_of,
 )
 
 if TYPE_CHECKING:
     import pyvips
 
-    from superres.metadata.header import Metadata
+    from superres.metadata.header import Animation, Metadata
 
 _FILTER = 0x20  # "up" alone: on upscaled pictures half the time of all five, files as small
 
@@ -40,6 +41,7 @@ class Png:
         exif_bytes=MAX_RESERVED_BYTES,
         code_points="all",
         whole_word_icc=True,
+        frames=True,
     )
 
     def sniff(self, head: bytes) -> bool:
@@ -47,7 +49,7 @@ class Png:
         return head.startswith(b"\x89PNG\r\n\x1a\n")
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
-        """Read a PNG's header and chunks; animations are refused."""
+        """Read a PNG's header and chunks; the frames of an animation are planes."""
         import pyvips
 
         from superres.containers.png_chunks import read_png_facts
@@ -56,7 +58,7 @@ class Png:
         with closing(stream_of(source)) as stream:
             facts = read_png_facts(stream)
         if facts.animated:
-            raise animation_error(source, "an animated PNG")
+            return self._open_movie(source, limits)
         found = Found(
             exif=facts.exif,
             xmp=facts.xmp,
@@ -72,6 +74,25 @@ class Png:
         loader = Loader(self.name, self.title, pyvips.Image.pngload_source)
         return open_image(source, loader, limits, found)
 
+    def _open_movie(self, source: Path | bytes, limits: ReadLimits) -> Picture:
+        """Open an animation: each frame is read as the still that it is when it is shown."""
+        from superres.vips.apng import read_movie
+
+        movie = read_movie(source)
+        limits.check_size(name_of(source), movie.height, movie.width)
+        stills = movie.stills()
+
+        def rows(plane: int, block: int) -> Iterator[NDArray[Any]]:
+            yield from self.open(stills.still(plane), limits).rows(block=block)
+
+        first = self.open(stills.still(0), limits)
+        return replace(
+            first,
+            metadata=replace(first.metadata, animation=movie.animation),
+            planes=len(movie.frames),
+            _decode=rows,
+        )
+
     def write(
         self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
     ) -> Notes:
@@ -85,9 +106,63 @@ class Png:
         held, notes = held_metadata(self.holding, self.title, header)
         reserve = _reserve(held)
         # libvips would write XMP as a kind of text that other programs do not read.
-        header = replace(header, metadata=replace(held, exif=None, xmp=None))
-        save(path, rows, header, saver, reserve=reserve)
-        return (*notes, *_finish(path, held, reserve))
+        animation = header.metadata.animation if header.planes > 1 else None
+        header = replace(header, planes=1, metadata=replace(held, exif=None, xmp=None))
+        if animation is None:
+            save(path, rows, header, saver, reserve=reserve)
+            return (*notes, *_finish(path, held, reserve))
+        frames = _Frames(rows, header.height)
+        save(path, frames.next(), header, saver, reserve=reserve)
+        notes = (*notes, *_finish(path, held, reserve))
+        _add_frames(path, frames, header, saver, animation)
+        return notes
+
+
+class _Frames:
+    """Rows of several frames, handed out frame by frame."""
+
+    def __init__(self, rows: Iterable[NDArray[Any]], height: int) -> None:
+        self._rows, self._height = iter(rows), height
+        self._left: NDArray[Any] | None = None  # of a block that holds rows of two frames
+
+    def next(self) -> Iterator[NDArray[Any]]:
+        """Yield the rows of the next frame."""
+        missing = self._height
+        while missing:
+            block = self._left if self._left is not None else next(self._rows)
+            part, rest = block[:missing], block[missing:]
+            self._left = rest if len(rest) else None
+            missing -= len(part)
+            yield part
+
+    def finish(self) -> None:
+        """Let what yields the rows come to its end."""
+        for _ in self._rows:
+            pass
+
+
+def _add_frames(
+    path: Path,
+    frames: _Frames,
+    header: Header,
+    saver: Callable[[pyvips.Image, str, int], None],
+    animation: Animation,
+) -> None:
+    """Make a finished first frame the first of an animation, and add the others."""
+    from superres.formats.saving import save
+    from superres.metadata.header import Metadata
+    from superres.vips.apng import MovieWriter
+
+    writer = MovieWriter(path, animation)
+    writer.add(path)
+    bare = replace(header, metadata=Metadata(icc=header.metadata.icc))
+    with tempfile.TemporaryDirectory(prefix=".superres-", dir=path.parent) as folder:
+        single = Path(folder) / "frame.png"
+        for _ in animation.delays_ms[1:]:
+            save(single, frames.next(), bare, saver)
+            writer.add(single)
+    frames.finish()
+    writer.finish()
 
 
 def _reserve(held: Metadata) -> int:

@@ -244,8 +244,8 @@ def animation_error(source: Path | bytes, what: str) -> PictureError:
     """Build the error for an animation."""
     return PictureError(
         f"{name_of(source)} is {what}; expected one still picture",
-        "save one frame as a still picture; `superres upscale` takes animated WebP and GIF, "
-        "`superres video` takes animated PNG and videos",
+        "save one frame as a still picture; `superres upscale` takes animated WebP, PNG and "
+        "GIF, `superres video` takes videos",
     )
 
 

@@ -20,8 +20,9 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _BEFORE_PALETTE = {b"cHRM", b"cICP", b"gAMA", b"iCCP", b"mDCV", b"cLLI", b"sBIT", b"sRGB"}
 _BEFORE_PIXELS = {*_BEFORE_PALETTE, b"PLTE", b"bKGD", b"hIST", b"tRNS", b"eXIf", b"pHYs", b"sPLT"}
-_MANY = {b"IDAT", b"tEXt", b"zTXt", b"iTXt", b"sPLT"}
-_KNOWN = {*_BEFORE_PIXELS, *_MANY, b"IHDR", b"IEND", b"tIME"}
+_MOVING = {b"fcTL", b"fdAT"}
+_MANY = {b"IDAT", b"tEXt", b"zTXt", b"iTXt", b"sPLT", *_MOVING}
+_KNOWN = {*_BEFORE_PIXELS, *_MANY, b"IHDR", b"IEND", b"tIME", b"acTL"}
 
 
 def read_png(data: bytes) -> Contents:
@@ -37,6 +38,7 @@ def read_png(data: bytes) -> Contents:
     require(depth in _DEPTHS.get(colour, ()), f"colour type {colour} at {depth} bits")
     require((method, filters, interlace) == (0, 0, 0), "unknown methods, or interlaced")
     _check_pixels(b"".join(b for n, b in chunks if n == b"IDAT"), height, width, colour, depth)
+    delays = _frames(chunks, (height, width, colour, depth))
     if b"pHYs" in bodies:
         across, down, unit = struct.unpack(">IIB", bodies[b"pHYs"])
         require(unit in (0, 1) and across and down, f"pHYs says {across}, {down}, {unit}")
@@ -54,7 +56,41 @@ def read_png(data: bytes) -> Contents:
         exif=check_exif(bodies[b"eXIf"]) if b"eXIf" in bodies else None,
         xmp=xmp,
         icc=_profile(bodies[b"iCCP"]) if b"iCCP" in bodies else None,
+        pages=max(1, len(delays)),
+        delays_ms=tuple(delays),
+        loop=int.from_bytes(bodies[b"acTL"][4:], "big") if delays else 0,
     )
+
+
+def _frames(chunks: list[tuple[bytes, bytes]], size: tuple[int, int, int, int]) -> list[int]:
+    """Check the frames of an animation, which begin with the file's own pixels; return delays."""
+    height, width, colour, depth = size
+    names = [name for name, _ in chunks]
+    if b"acTL" not in names:
+        require(_MOVING.isdisjoint(names), "frames without acTL")
+        return []
+    require(names.index(b"acTL") < names.index(b"fcTL"), "acTL behind a frame")
+    require(names.index(b"fcTL") < names.index(b"IDAT"), "pixels that are no frame")
+    delays, packed, sequence = [], [], 0
+    for name, body in chunks:
+        if name in _MOVING:
+            require(int.from_bytes(body[:4], "big") == sequence, f"{name!r} out of its order")
+            sequence += 1
+        if name == b"fcTL":
+            _, across, down, left, top, part, whole, dispose, blend = struct.unpack(
+                ">IIIIIHHBB", body
+            )
+            require((across, down, left, top) == (width, height, 0, 0), "a frame in part")
+            require(dispose <= 2 and blend <= 1, f"operations {dispose}, {blend}")
+            delays.append(1000 * part // (whole or 100))
+            packed.append(b"")
+        elif name in (b"IDAT", b"fdAT"):
+            packed[-1] += body if name == b"IDAT" else body[4:]
+    for one in packed:
+        _check_pixels(one, height, width, colour, depth)
+    count = int.from_bytes(dict(chunks)[b"acTL"][:4], "big")
+    require(count == len(delays), f"acTL says {count} frames, there are {len(delays)}")
+    return delays
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
