@@ -130,7 +130,7 @@ def copies(frames: Sequence[NDArray[np.generic]], first: int) -> dict[int, int]:
 def filled(planes: Floats, valid: Floats) -> Floats:
     """Return planes (C, h, w) with invalid pixels filled from the valid ones around them.
 
-    Pixels farther from any of them than the picture's length get the mean.
+    Pixels farther from the nearest of them than the picture's longer edge get the mean.
     """
     if (valid > 0.5).all() or not (valid > 0.5).any():
         return planes
