@@ -20,26 +20,26 @@ from superres.imaging.planes import blurred
 from superres.imaging.registration import BLUR_PX, Fit, pyramid, register
 from superres.imaging.sampler import Places, Plane, Planes, Sampler, inside
 
-_LIKE = 0.4  # correlation of detail below which a frame shows something else
-_OVERLAP = 0.2  # part of a frame that must lie on the reference
-_TELLING = 0.01  # gains and offsets further from none make clipped pixels false
-_WHITE = 255.0  # residuals are told on this scale
+_LIKE = 0.4  # lowest correlation of detail of frames of one scene
+_OVERLAP = 0.2  # fraction of a frame that must lie on the reference
+_TELLING = 0.01  # with a gain or offset larger than this, clipped pixels are invalid
+_WHITE = 255.0  # residuals are reported on this scale
 
 
 @dataclass(frozen=True, slots=True)
 class FrameReport:
-    """What became of one frame.
+    """The outcome for one frame.
 
     Attributes:
-        index: Its number among the frames that were given.
-        shift: (rows, columns) of its centre on the reference, in small pixels.
-        turn_degrees: Its angle on the reference.
+        index: Its index among the input frames.
+        shift: (rows, columns) of its centre from the reference's, in small pixels.
+        turn_degrees: Its angle to the reference.
         likeness: Correlation of its detail with the reference's, -1 to 1.
         residual: Robust standard deviation of its difference from the reference, of 255.
-        gain: Its brightness over the reference's, one number a channel.
-        offset: What is added to that, of 255.
-        weight: How far its pixels were believed, on average, 0 to 1.
-        dropped: Why it was not used; "" if it was.
+        gain: Its brightness over the reference's, one number per channel.
+        offset: The offset added after the gain, of 255.
+        weight: The mean confidence in its pixels, 0 to 1.
+        dropped: The reason why it was not used; "" if it was.
     """
 
     index: int
@@ -62,18 +62,18 @@ def align_frames(
     *,
     unread: Mapping[int, str] | None = None,
 ) -> tuple[list[Aligned], list[FrameReport]]:
-    """Lay all frames over the reference.
+    """Align all frames to the reference.
 
     Args:
-        frames: As they were given, to find copies.
-        burst: The same, taken apart.
+        frames: The input frames, to find copies.
+        burst: The same as planes and masks.
         chosen: Index of the reference.
-        model: What motions are looked for.
+        model: The motion model.
         step: Called before each frame.
-        unread: Why frames that could not be read are dropped, by index.
+        unread: The reasons why frames could not be read, by index.
 
     Returns:
-        The frames that fit, the reference first, and a report on each of all frames.
+        The frames that fit, the reference first, and a report on every frame.
     """
     base = burst.planes[chosen]
     levels = pyramid(base.mean(axis=0), burst.valid[chosen])
@@ -121,7 +121,7 @@ def align_frames(
 
 
 def _unfit(fit: Fit) -> str:
-    """Return why a frame cannot be used, or nothing."""
+    """Return why a frame cannot be used, or ""."""
     if fit.overlap < _OVERLAP:
         return f"{fit.overlap:.0%} of it lies on the reference, {_OVERLAP:.0%} are needed"
     if fit.likeness < _LIKE:
@@ -135,7 +135,7 @@ def _unfit(fit: Fit) -> str:
 def _aligned_frame(
     burst: Burst, index: int, chosen: int, motion: Motion
 ) -> tuple[Aligned, Brightness]:
-    """Make a frame as bright as the reference."""
+    """Match a frame to the reference in brightness."""
     size, base = burst.size, burst.planes[chosen]
     places = motion.places(size) + centre_of(size)
     sampler = Sampler(places, size)
@@ -143,7 +143,7 @@ def _aligned_frame(
     both = inside(places, size, 0.0) & (valid > 0.5) & (sampler.gather(burst.valid[chosen]) > 0.9)
     brightness = compare_brightness(base, burst.planes[index], sampler, both)
     if (np.abs(brightness.gain - 1.0) + np.abs(brightness.offset)).max() > _TELLING:
-        # What is clipped in one exposure alone is no measurement of the other.
+        # A pixel that is clipped in only one exposure cannot be compared.
         valid = valid * ~burst.clipped[index]
     usable = (inside(places, size, 0.0) * valid).astype(np.float32)
     return Aligned(index, brightness.equalised(burst.planes[index]), usable, motion), brightness
@@ -152,7 +152,7 @@ def _aligned_frame(
 def follow_motion(
     aligned: Sequence[Aligned], burst: Burst, large: Planes, forward_model: ForwardModel
 ) -> list[Aligned]:
-    """Return the frames with what moves by itself in them, as a first large picture tells."""
+    """Return the frames with their local motion, estimated against a first large picture."""
     size, base = burst.size, aligned[0]
     levels = pyramid(base.planes.mean(axis=0), base.usable)
     seen = forward_model.blur(large.mean(axis=0)[None])[0]
@@ -175,7 +175,7 @@ def follow_motion(
 
 
 def whole_reference(burst: Burst, chosen: int, aligned: Sequence[Aligned]) -> Planes:
-    """Return the reference, its invalid pixels taken from the other frames where these see them."""
+    """Return the reference, its invalid pixels filled from other frames where these are valid."""
     base, valid = burst.planes[chosen], burst.valid[chosen]
     if len(aligned) == 1 or (valid > 0.5).all():
         return base

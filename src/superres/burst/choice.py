@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from superres import zoo
 from superres.errors import ArgumentError
 
-BICUBIC = "bicubic"  # in place of a network of one frame
+BICUBIC = "bicubic"  # in place of a single-frame network
 NETWORK, BACKPROJECT, DRIZZLE = "network", "backproject", "drizzle"
 METHODS = (NETWORK, BACKPROJECT, DRIZZLE)
-# What fuses if nothing is requested; back-projection stands in for a network that is not there.
+# The default fusion; back-projection replaces a network that is not available.
 DEFAULT_METHOD = NETWORK
 
 
 @dataclass(frozen=True, slots=True)
 class MethodChoice:
-    """What fuses a burst.
+    """The choice for one burst.
 
     Attributes:
         method: One of `METHODS`.
-        reference_model: The picture model that upscales the reference, or `bicubic`.
+        reference_model: The single-frame model that upscales the reference, or `bicubic`.
         fuser: The burst model; None for the other methods.
     """
 
@@ -30,14 +30,14 @@ class MethodChoice:
 
 
 def choose_method(method: str | None, model: str | None) -> MethodChoice:
-    """Choose what was not requested: the model after the method, or the method after the model.
+    """Choose the model for the requested method, or the method for the requested model.
 
     Args:
         method: One of `METHODS`, or None.
-        model: A family, a model or a model file, of one frame or of many; `bicubic`; or None.
+        model: A family, a model or a model file, single-frame or burst; `bicubic`; or None.
 
     Raises:
-        ArgumentError: The model does not suit the method, or there is none that does.
+        ArgumentError: The model does not suit the method, or no model does.
         UnknownNameError: There is no such model.
         ModelError: Its file cannot be used.
     """

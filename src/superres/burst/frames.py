@@ -14,20 +14,20 @@ from superres.frame import Values, to_unit
 from superres.imaging.planes import blurred
 from superres.imaging.sampler import Floats
 
-MAX_BURST_PIXELS = 2**26  # of all frames together; each takes about 100 bytes while it is fused
-_SMALLEST_PX = 8  # of an edge; less cannot be aligned with anything
+MAX_BURST_PIXELS = 2**26  # of all frames together; each takes about 100 bytes during fusion
+_SMALLEST_PX = 8  # of an edge; smaller frames cannot be aligned
 
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """Frames as planes.
+    """A burst's frames as planes.
 
     Attributes:
-        planes: (C, h, w) unit pixels a frame, without alpha; finite everywhere.
-        valid: (h, w) a frame, 1 where a pixel may be used, 0 where not.
-        clipped: (h, w) a frame, whether a pixel is black or white and could be anything beyond.
-        values: What their numbers mean.
-        shape: Shape of each frame as it was given.
+        planes: (C, h, w) unit pixels per frame, without alpha; finite everywhere.
+        valid: (h, w) per frame, 1 where a pixel may be used, 0 where not.
+        clipped: (h, w) per frame, whether a pixel is at black or white and may be clipped.
+        values: The meaning of the frames' numbers.
+        shape: Shape of each input frame.
     """
 
     planes: tuple[Floats, ...]
@@ -45,18 +45,18 @@ class Burst:
 def read_burst(
     frames: Sequence[NDArray[np.generic]], masks: Sequence[NDArray[np.generic]] | None
 ) -> Burst:
-    """Check frames and take them apart.
+    """Check frames and convert them to planes.
 
-    Channels are as in `Bands.of`: the last of 2 or 4 is alpha, and a pixel that is transparent is
-    not valid. More than 4 channels are bands. Values that are NaN or infinite are not valid.
+    Channels are as in `Bands.of`: the last of 2 or 4 is alpha, and transparent pixels are invalid.
+    More than 4 channels are bands. NaN and infinite values are invalid.
 
     Args:
         frames: (h, w) or (h, w, C), all of one shape and dtype: uint8, uint16 or float32.
-        masks: (h, w) a frame, nonzero where a pixel is valid; None for everywhere.
+        masks: (h, w) per frame, nonzero where a pixel is valid; None means everywhere.
 
     Raises:
-        ArgumentError: There is no frame, frames or masks differ in shape or dtype, are tiny, or
-            have more pixels than `MAX_BURST_PIXELS`.
+        ArgumentError: There is no frame, or frames or masks differ in shape or dtype, are too
+            small, or have more pixels than `MAX_BURST_PIXELS`.
     """
     if not frames:
         raise ArgumentError("a burst needs at least one frame, got none", "pass a list of arrays")
@@ -97,7 +97,7 @@ def read_burst(
 
 
 def check_total(count: int, size: tuple[int, int], most: int) -> None:
-    """Refuse bursts that would not fit in memory, before they are read.
+    """Check that a burst fits in memory, before it is read.
 
     Raises:
         ArgumentError: All frames together have more than `most` pixels.
@@ -112,11 +112,11 @@ def check_total(count: int, size: tuple[int, int], most: int) -> None:
 
 
 def copies(frames: Sequence[NDArray[np.generic]], first: int) -> dict[int, int]:
-    """Return which frames are copies, by the frame that they are copies of: they tell nothing new.
+    """Return the original's index of each frame that is a copy, and so adds no information.
 
     Args:
         frames: All of one shape and dtype.
-        first: Index of the frame that is never called a copy.
+        first: Index of the frame that is never counted as a copy.
     """
     seen: dict[bytes, int] = {}
     found: dict[int, int] = {}
@@ -128,9 +128,9 @@ def copies(frames: Sequence[NDArray[np.generic]], first: int) -> dict[int, int]:
 
 
 def filled(planes: Floats, valid: Floats) -> Floats:
-    """Return planes (C, h, w) whose invalid pixels are made up from the valid ones around them.
+    """Return planes (C, h, w) with invalid pixels filled from the valid ones around them.
 
-    What is farther from all of them than the picture is long gets their mean.
+    Pixels farther from the nearest of them than the picture's longer edge get the mean.
     """
     if (valid > 0.5).all() or not (valid > 0.5).any():
         return planes
@@ -138,7 +138,7 @@ def filled(planes: Floats, valid: Floats) -> Floats:
     missing = valid < 0.5
     sigma = 1.0
     while missing.any():
-        if sigma > max(missing.shape):  # the blur has become the mean, and may stay below its floor
+        if sigma > max(missing.shape):  # the blur equals the mean, and may stay below its floor
             result[:, missing] = result[:, valid > 0.5].mean(axis=1, keepdims=True)
             break
         weight = blurred(valid, sigma)

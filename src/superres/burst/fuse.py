@@ -44,21 +44,21 @@ from superres.upscaler import Upscaler
 from superres.watch import Watch
 
 _DEFAULT_BLUR: Blur = "bicubic"
-_STEPS_AFTER = 4  # the start, its first correction, what moves, the rest
+_STEPS_AFTER = 4  # the start, its first correction, local motion, the final fusion
 
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """One large picture, and what it was made of.
+    """A fused picture, with the facts of its fusion.
 
     Attributes:
-        pixels: Of the frames' dtype and number of axes.
-        method: How they were fused.
-        model: The network that fused them, or what upscaled the reference.
-        coverage: (H, W) how many frames each pixel was seen by, each as far as it was believed.
-        reference: Index of the frame that the others were aligned over.
-        blur: What a small pixel was taken to see.
-        frames: One report a frame, in the order of the frames.
+        pixels: The large picture, of the frames' dtype and number of axes.
+        method: The method of fusion.
+        model: The network that fused the frames, or that upscaled the reference, or `bicubic`.
+        coverage: (H, W) the number of frames that cover each pixel, weighted by confidence.
+        reference: Index of the frame that the others were aligned to.
+        blur: The assumed point spread of a small pixel.
+        frames: One report per frame, in the frames' order.
     """
 
     pixels: Pixels
@@ -72,17 +72,17 @@ class Fused:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a method is given.
+    """The input of a fusion method.
 
     Attributes:
-        aligned: The frames.
-        base: (C, h, w) the reference, without gaps.
+        aligned: The aligned frames.
+        base: (C, h, w) the reference, with invalid pixels filled.
         start: (C, H, W) the same, upscaled.
         first: (C, H, W) a first large picture of all frames.
-        forward_model: How frames come about.
-        trust: How much the start is worth beside the frames.
-        upscale: What brought the start to its size.
-        engine: The network of many frames, for its method.
+        forward_model: The forward model of the frames.
+        trust: Weight of the start relative to the frames.
+        upscale: The function that upscaled the start.
+        engine: The burst network, for the method `network`.
     """
 
     aligned: Sequence[Aligned]
@@ -109,17 +109,17 @@ def fuse(
     Args:
         frames: (H, W) or (H, W, C) each, of one shape and dtype: uint8, uint16, or float32 with
             black at 0 and white at 1. C as in `Bands.of`, or more than 4 bands.
-        scale: How much larger, 1 or more.
-        reference: Index of the frame whose view the result has; None chooses.
-        method: `network`, `backproject` or `drizzle`; None takes the one that the model is for.
-        model: What fuses frames, or upscales the reference: a model's name or file, or `bicubic`.
-        masks: (H, W) a frame, nonzero where its pixels are valid.
+        scale: Large size over small size, at least 1.
+        reference: Index of the frame whose view the result has; None chooses one.
+        method: `network`, `backproject` or `drizzle`; None takes the one that suits the model.
+        model: The model that fuses frames, or upscales the reference: a name, file or `bicubic`.
+        masks: (H, W) per frame, nonzero where its pixels are valid.
 
     Returns:
         The large picture, same dtype and number of axes.
 
     Raises:
-        ArgumentError: Frames do not fit together, or an argument is out of its range.
+        ArgumentError: Frames do not match each other, or an argument is out of range.
     """
     options = FuseOptions(scale=scale, reference=reference, method=method, model=model)
     return fuse_burst(frames, options, masks=masks).pixels
@@ -134,16 +134,16 @@ def fuse_burst(
     watch: Watch | None = None,
     models: ModelPool | None = None,
 ) -> Fused:
-    """Fuse small frames, and tell what became of each.
+    """Fuse small frames, with a report on each.
 
     Args:
         frames: See `fuse`.
-        options: What to make, and how.
+        options: The options of the fusion.
         masks: See `fuse`.
-        unread: Why frames that stand here for files that are damaged are to be dropped, by index.
-        watch: Told of each frame that is dropped, of pixels that are left out, each choice and
-            fallback, and the steps done: one a frame, and a few more.
-        models: What other jobs have loaded; None loads for this one alone.
+        unread: The reasons to drop the placeholders of unreadable files, by index.
+        watch: Notified of each dropped frame, excluded pixels, each choice and fallback, and the
+            finished steps: one per frame, and a few more.
+        models: The loaded models, which jobs share; None loads them for this call alone.
 
     Raises:
         ArgumentError: See `fuse`.
@@ -194,7 +194,7 @@ def fuse_burst(
         trust = options.trust * estimate_trust(aligned, start, forward_model)
         if options.blur != "auto":
             forward_model = ForwardModel(burst.size, large, options.blur)
-        elif upscaler:  # not bicubic, whose errors look like those of too wide a blur
+        elif upscaler:  # not for bicubic, whose errors resemble those of too wide a blur
             forward_model = ForwardModel(burst.size, large, estimate_blur(aligned, start, trust))
         first = project(
             aligned, start, forward_model, trust=trust, rounds=1, steps=options.steps
@@ -237,7 +237,7 @@ def _reference(burst: Burst, requested: int | None) -> int:
 
 
 def _with_alpha(base: Planes, frame: NDArray[np.generic]) -> Planes:
-    """Return the reference's planes and its alpha, if it has one."""
+    """Return the reference's planes, with its alpha if it has one."""
     if frame.ndim == 3 and frame.shape[2] in (2, 4):
         return np.concatenate((base, to_unit(frame[..., -1])[None]))
     return base
@@ -251,7 +251,7 @@ def _resized(
     values: Values,
     watch: Watch,
 ) -> Planes:
-    """Return unit planes at a size: upscaled by a network if there is one, else by bicubic."""
+    """Return unit planes at a size, upscaled by a network if there is one, otherwise by bicubic."""
     if upscaler is None:
         return resize(planes.transpose(1, 2, 0), size=size).astype(np.float32).transpose(2, 0, 1)
     pixels = np.ascontiguousarray(planes.transpose(1, 2, 0), np.float32)
@@ -260,7 +260,7 @@ def _resized(
 
 
 def _judged(work: _Work) -> Reconstruction:
-    """Return how far each pixel is believed, as a first large picture judges."""
+    """Return the confidence in each pixel, from a comparison with a first large picture."""
     return project(
         work.aligned, work.start, work.forward_model, trust=work.trust, rounds=1, steps=0,
         current=work.first,
@@ -268,7 +268,7 @@ def _judged(work: _Work) -> Reconstruction:
 
 
 def _by_drizzle(work: _Work, options: FuseOptions) -> Reconstruction:
-    """Drizzle the frames; holes are filled from the start."""
+    """Drizzle the frames, with holes filled from the start."""
     judged = _judged(work)
     drops = drizzle(work.aligned, judged.weights, work.forward_model.large, options.pixfrac)
     return Reconstruction(np.where(drops.weight > 0.0, drops.planes, work.start), judged.weights)
@@ -282,14 +282,14 @@ def _by_backprojection(work: _Work, options: FuseOptions) -> Reconstruction:
 
 
 def _by_network(work: _Work, options: FuseOptions) -> Reconstruction:
-    """Fuse the frames by a network at its scale, and correct the answer at the requested one."""
-    assert work.engine is not None  # `choose_method` sees to it
+    """Fuse the frames by a network at its scale, and correct the result at the requested one."""
+    assert work.engine is not None  # ensured by `choose_method`
     made = fuse_aligned(work.engine, work.aligned, _judged(work).weights, work.base)
     if made.shape[1:] != work.forward_model.large:
         made = work.upscale(made, work.forward_model.large)
-    # It is near to what the frames say, yet not so near as it can be: 0.3 to 0.5 dB. A network that
-    # fails, on frames unlike those of its training, is worth less, and has no pixels dropped, which
-    # the first picture judges. One that does well is worth no more: it has seen all of the frames.
+    # Its result is close to the frames, but a correction gains 0.3 to 0.5 dB. A network that fails,
+    # on frames unlike its training's, gets a lower weight, and rejects no pixels: the first picture
+    # decides that. One that does well gets no higher weight: it has seen all of the frames.
     trust = min(work.trust, options.trust * estimate_trust(work.aligned, made, work.forward_model))
     return _by_backprojection(replace(work, start=made, trust=trust), options)
 

@@ -18,9 +18,9 @@ from superres.runtimes.open import open_runtime
 from superres.upscaler import RunOptions
 from superres.watch import Watch
 
-_BELIEVED = 0.25  # pixels of a lower weight are not shown to the network, so they leave no ghost
-_FARTHEST_PX = 0.75  # from a pixel to its nearest sample: half a diagonal, and some
-_TOLD_PX = 0.499  # more, and another sample would be the nearest
+_BELIEVED = 0.25  # pixels of a lower weight are hidden from the network, so they leave no ghost
+_FARTHEST_PX = 0.75  # from a pixel to its nearest sample: a little over half a diagonal
+_TOLD_PX = 0.499  # beyond this, another sample would be the nearest
 
 Size = tuple[int, int]
 
@@ -28,18 +28,18 @@ Size = tuple[int, int]
 def open_network(
     model: str, scale: float, run: RunOptions, watch: Watch, models: ModelPool | None = None
 ) -> BurstEngine:
-    """Return what runs the network that fuses at a scale, or at the next larger one there is.
+    """Return the engine of the network that fuses at a scale, or at the next larger one available.
 
     Args:
         model: A family, a model or a model file.
-        scale: Large size over small size; beyond the largest network, that one is taken.
-        run: How it is run; ensembles are of networks of one frame.
-        watch: Told of each choice and fallback.
-        models: What other jobs have opened; None opens it for this one alone.
+        scale: Large size over small size; above the largest network's, that network is used.
+        run: The run options; ensembles are for single-frame networks.
+        watch: Notified of each choice and fallback.
+        models: The loaded models, which jobs share; None opens it for this call alone.
 
     Raises:
         UnknownNameError: There is no such model.
-        ModelError: Its file cannot be used, or it takes one frame only.
+        ModelError: Its file cannot be used, or it is a single-frame model.
         BackendError: No backend can run it.
     """
     offered = zoo.scales(model)
@@ -59,14 +59,14 @@ def fuse_aligned(
 ) -> Planes:
     """Fuse frames at the network's own scale.
 
-    Colours go through an RGB network together; grey, and each of other numbers of bands, as three
+    An RGB network gets colours together, but grey, and each band of multi-band frames, as three
     equal channels, as in `upscaler`.
 
     Args:
         engine: The network.
         frames: The reference first.
-        weights: (h, w) a frame, how far its pixels are believed; all the reference's own are.
-        base: (C, h, w) the reference, without gaps.
+        weights: (h, w) per frame, the confidence in its pixels; ignored for the reference.
+        base: (C, h, w) the reference, with invalid pixels filled.
 
     Returns:
         (C, scale*h, scale*w) unit pixels, unclamped.
@@ -97,12 +97,12 @@ def fuse_aligned(
 def nearest_samples(motion: Motion, size: Size) -> Places:
     """Return where each pixel of the reference lies on a frame, as `frame_input` takes it.
 
-    The nearest sample is what `frame_input` picks, so that must be the right one, and its distance
-    is told: along the reference's axes, which for frames that are turned are not the frame's. A
-    pixel that no sample is near, because it is hidden or beyond the frame, is put beyond the frame.
+    `frame_input` picks the nearest sample, so that must be the right one, and reads its distance
+    along the reference's axes, which differ from a rotated frame's. A pixel without a near sample,
+    because it is occluded or outside, is placed beyond the frame.
 
     Returns:
-        (2, h, w) rows and columns in pixels of the frame, the first of which is at 0.
+        (2, h, w) rows and columns in pixels of the frame, whose first pixel is at 0.
     """
     centre = centre_of(size)
     nearest = np.rint(motion.inverse(size) + centre)
@@ -117,7 +117,7 @@ def nearest_samples(motion: Motion, size: Size) -> Places:
 
 
 def _shown(valid: Sequence[NDArray[np.float32]], places: Sequence[Places]) -> NDArray[np.float32]:
-    """Return 1 where any of some frames shows a pixel of the reference, 0 elsewhere."""
+    """Return 1 where any of the frames covers a pixel of the reference, 0 elsewhere."""
     shown = np.zeros(places[0].shape[1:], np.float32)
     for one, where in zip(valid, places, strict=True):
         np.maximum(shown, frame_input(one[None], one, where)[-1], out=shown)

@@ -13,7 +13,7 @@ from superres.imaging.motion import MODELS, MotionModel
 from superres.upscaler import RunOptions
 
 _NOTHING = type(None)
-_KINDS = (  # numpy's numbers are among these
+_KINDS = (  # these include numpy's numbers
     ("scale", Real, "a number"),
     ("reference", (Integral, _NOTHING), "a whole number or None"),
     ("method", (str, _NOTHING), "a name or None"),
@@ -27,7 +27,7 @@ _KINDS = (  # numpy's numbers are among these
 )
 _RANGES = (
     ("pixfrac", 0.0, 1.0, "1 is shift and add, 0 interlaces"),
-    ("trust", 0.0, 1e6, "1 is what the frames say; more keeps nearer to the start"),
+    ("trust", 0.0, 1e6, "1 is the estimate from the frames; more stays closer to the start"),
     ("rounds", 1, 100, "2 is enough for most bursts"),
     ("steps", 0, 1000, "10 is enough for most bursts"),
 )
@@ -35,29 +35,29 @@ _RANGES = (
 
 @dataclass(frozen=True, slots=True)
 class FuseOptions:
-    """How a burst is fused; see docs/burst.md.
+    """The options of a fusion; see docs/burst.md.
 
     Attributes:
         scale: Large size over small size, at least 1.
-        reference: Index of the frame that the others are aligned over; None chooses.
-        method: `network`, `backproject` or `drizzle`; None takes the one that the model is for.
-        model: A family, a model or a model file: one of many frames fuses them (`network`), one of
-            one frame upscales the reference, which the other methods begin with, as does
-            `bicubic`. None takes an embedded one that suits the method; see `choose_method`.
+        reference: Index of the frame that the others are aligned to; None chooses one.
+        method: `network`, `backproject` or `drizzle`; None takes the one that suits the model.
+        model: A family, a model or a model file: a burst model fuses the frames (`network`); a
+            single-frame model, or `bicubic`, upscales the reference, from which the other methods
+            start. None takes an embedded one that suits the method; see `choose_method`.
         motion: `translation`, `rotation` (with translation), `affine` or `homography`.
-        local: `flow` also follows what moves by itself within a frame; `none` does not.
-        blur: What a small pixel sees: `bicubic`, the sigma of a Gaussian in small pixels, or `auto`
-            for what explains the frames, where a network made the start.
-        pixfrac: Drizzle's drop over a small pixel, 0 to 1.
-        trust: How much back-projection's start is worth beside the frames, times what it finds; at
-            least 0.
-        rounds: How often back-projection judges pixels, after a first picture; at least 1.
-        steps: Of its conjugate gradients in each round; at least 0.
-        run: How networks are run.
+        local: `flow` also follows objects that move within a frame; `none` does not.
+        blur: The point spread of a small pixel: `bicubic`, the sigma of a Gaussian in small pixels,
+            or `auto` for the one that explains the frames, where a network made the start.
+        pixfrac: Drizzle's drop edge over a small pixel's, 0 to 1.
+        trust: A factor on the estimated weight of back-projection's start relative to the frames;
+            at least 0.
+        rounds: Updates of pixel weights in back-projection, after a first picture; at least 1.
+        steps: Steps of its conjugate gradients in each round; at least 0.
+        run: The run options of networks.
 
     Raises:
         UnknownNameError: There is no such method, motion or blur.
-        ArgumentError: A value is of another kind, or out of its range.
+        ArgumentError: A value has the wrong type, or is out of range.
     """
 
     scale: float = 4
@@ -74,7 +74,7 @@ class FuseOptions:
     run: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
-        # What calls may come from JSON or a form, so that kinds are checked as values are.
+        # Values may come from JSON or a form, so their types are checked as well.
         for name, kind, words in _KINDS:
             value: object = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind):
@@ -86,7 +86,7 @@ class FuseOptions:
         if self.motion not in MODELS:
             raise unknown_name("motion model", str(self.motion), MODELS)
         if self.local not in ("flow", "none"):
-            raise unknown_name("way of following motion", str(self.local), ("flow", "none"))
+            raise unknown_name("kind of local motion", str(self.local), ("flow", "none"))
         if not 1.0 <= self.scale <= 64.0:
             raise ArgumentError(
                 f"the scale of a burst must be 1 to 64, got {self.scale}", "try 2, 3 or 4"

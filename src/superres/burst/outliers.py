@@ -1,9 +1,9 @@
-"""Pixels that the majority of frames contradicts: of the sensor, and in the reference.
+"""Outlier pixels, contradicted by the majority of frames: of the sensor, and in the reference.
 
-A hot or dead pixel stands at one place of the sensor in all frames, while the scene moves over it:
-unless it is found, frames register by it, as it never moves, and each frame brings its own ghost of
-it. What struck one frame alone, such as a cosmic ray, is outvoted later where it is not the
-reference's (`robust_weights`); in the reference it would be what all others are compared with.
+A hot or dead pixel has one position on the sensor in all frames, while the scene moves: if it is
+not found, frames are registered by it, as it never moves, and each frame adds its own ghost of it.
+An event in a single frame, such as a cosmic ray, is outvoted later (`robust_weights`), unless that
+frame is the reference, which all others are compared with.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from superres.imaging.registration import spread
 from superres.imaging.sampler import Plane, inside
 from superres.watch import Watch
 
-MOVED_PX = 1.0  # a scene that moves less leaves a pixel of it where it was
+MOVED_PX = 1.0  # if a scene moves less, a pixel of it stays where it was
 _STILL_PX, _STILL_DEGREES = 0.05, 0.05
 _FEWEST = 3  # frames: two cannot outvote each other
-_OF_FRAMES = 0.25  # quantile: what three in four show is of the sensor
-_NOISES = 6.0  # standard deviations that a pixel is off
+_OF_FRAMES = 0.25  # quantile: what three in four frames show is of the sensor
+_NOISES = 6.0  # standard deviations by which an outlier differs
 _SLACKS = 2.0  # of the usual range of 3 x 3 pixels
-_THICKEST_PX = 4  # what is as thick as this in both directions is a thing, and things move
+_THICKEST_PX = 4  # anything this thick in both directions is an object, and objects move
 
 Mask = NDArray[np.bool_]  # (h, w)
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Frames in register, without the pixels that their majority contradicts.
+    """Registered frames, without the pixels that their majority contradicts.
 
     Attributes:
         burst: The frames.
         chosen: Index of the reference.
         aligned: The frames that fit, the reference first.
-        reports: One on each of all frames.
+        reports: One per frame, of all frames.
     """
 
     burst: Burst
@@ -58,15 +58,15 @@ def register_by_majority(
     step: Callable[[], None],
     watch: Watch,
 ) -> Registered:
-    """Register frames, with hot pixels and what struck the reference left out.
+    """Register frames without hot pixels and without outliers of the reference.
 
     Args:
-        burst: The frames as they were taken.
-        voters: Indices of those that are no copies of others, and show something.
+        burst: The frames as captured.
+        voters: Indices of the frames that are not copies and not blank.
         choose: Returns the index of the reference.
-        align: Lays the frames over the reference, and calls its last argument before each.
+        align: Aligns the frames to the reference, and calls its last argument before each.
         step: Called before each frame, once.
-        watch: Told how many pixels are left out, and if no frame moved.
+        watch: Notified of the number of excluded pixels, and if no frame moved.
     """
     standing = standing_pixels(burst, voters)
     if standing.any():
@@ -102,13 +102,13 @@ def _stands(frame: Aligned) -> bool:
 
 
 def standing_pixels(burst: Burst, voters: Sequence[int]) -> Mask:
-    """Return the pixels that stand out from their neighbours alike in most frames.
+    """Return the pixels that differ from their neighbours in the same way in most frames.
 
     They are of the sensor, or of a scene that does not move.
 
     Args:
         burst: The frames.
-        voters: Indices of the frames that tell something of their own.
+        voters: Indices of the frames with information of their own.
     """
     found = np.zeros(burst.size, bool)
     if len(voters) < _FEWEST:
@@ -123,7 +123,7 @@ def standing_pixels(burst: Burst, voters: Sequence[int]) -> Mask:
 
 
 def without_pixels(burst: Burst, mask: Mask) -> Burst:
-    """Return a burst in which some places of the sensor are not valid in any frame."""
+    """Return a burst in which some positions of the sensor are invalid in all frames."""
     if not mask.any():
         return burst
     valid = tuple((one * ~mask).astype(np.float32) for one in burst.valid)
@@ -132,18 +132,18 @@ def without_pixels(burst: Burst, mask: Mask) -> Burst:
 
 
 def has_moved(frame: Aligned) -> bool:
-    """Say whether a frame lies so far off the reference that a pixel of both sees other things."""
+    """Return whether a frame has moved so far that its pixels see other parts of the scene."""
     return float(np.hypot(*frame.motion.shift)) >= MOVED_PX
 
 
 def sensor_pixels(standing: Mask, burst: Burst, clean: Burst, aligned: Sequence[Aligned]) -> Mask:
-    """Return those of some pixels that frames which moved do not see in the scene.
+    """Return the standing pixels that moved frames do not show at that position of the scene.
 
     Args:
-        standing: What `standing_pixels` found; lines along the motion are among them.
-        burst: The frames as they were taken.
+        standing: The result of `standing_pixels`, which includes lines along the motion.
+        burst: The frames as captured.
         clean: The same without those pixels.
-        aligned: The clean ones, registered; the reference first.
+        aligned: The clean frames, registered, the reference first.
     """
     found = np.zeros_like(standing)
     moved = [frame for frame in aligned[1:] if has_moved(frame)]
@@ -166,12 +166,12 @@ def sensor_pixels(standing: Mask, burst: Burst, clean: Burst, aligned: Sequence[
 def struck_pixels(burst: Burst, aligned: Sequence[Aligned]) -> Mask:
     """Return the pixels of the reference that most other frames contradict.
 
-    They are few and close together: what is larger may be a thing that moved, and the result shows
-    the scene as the reference does.
+    They form small groups: larger ones may be an object that moved, and the result shows the scene
+    as the reference does.
 
     Args:
         burst: The frames.
-        aligned: The reference first.
+        aligned: The aligned frames, the reference first.
     """
     found = np.zeros(burst.size, bool)
     if len(aligned) < _FEWEST:
@@ -185,7 +185,7 @@ def struck_pixels(burst: Burst, aligned: Sequence[Aligned]) -> Mask:
 
 
 class _View:
-    """One frame as the reference would see it, by the nearest of its pixels.
+    """One frame as seen from the reference, by nearest neighbour.
 
     Args:
         frame: The frame.
@@ -195,7 +195,7 @@ class _View:
     def __init__(self, frame: Aligned, valid: Plane) -> None:
         size = (valid.shape[0], valid.shape[1])
         self.frame = frame
-        # Interpolated, values beside a bright point would leave the range of what is around them.
+        # Interpolation would leave the range of the neighbouring values next to a bright point.
         places = np.rint(frame.motion.inverse(size) + centre_of(size))
         rows, columns = (
             axis.clip(0, length - 1).astype(np.intp)
@@ -205,12 +205,12 @@ class _View:
         self._seen = inside(places, size, 0.0) & (valid[rows, columns] > 0.5)
 
     def shown(self, plane: Plane, otherwise: Plane) -> Plane:
-        """Return a plane of the frame on the reference, and another where it shows nothing."""
+        """Return a plane of the frame on the reference; `otherwise` where it has no pixel."""
         return np.where(self._seen, plane[self._at], otherwise)
 
 
 def _range_of(views: Sequence[_View], channel: int, plane: Plane) -> tuple[Plane, Plane]:
-    """Return the least and the most that most frames show around each pixel of the reference."""
+    """Return the minimum and maximum that most frames show around each pixel of the reference."""
     lows: list[Plane] = []
     highs: list[Plane] = []
     for view in views:
@@ -221,14 +221,14 @@ def _range_of(views: Sequence[_View], channel: int, plane: Plane) -> tuple[Plane
 
 
 def _is_off(plane: Plane, low: Plane, high: Plane, slack: Plane, burst: Burst) -> Mask:
-    """Say where a plane is beyond a range by more than noise and sampling explain."""
+    """Return where a plane exceeds a range by more than noise and sampling explain."""
     beyond = np.maximum(plane - high, low - plane)
-    # Around a pixel of a flat part values differ by some three standard deviations of the noise.
+    # Neighbours in a flat area differ by about three standard deviations of the noise.
     return beyond > slack + _SLACKS * float(np.median(slack)) + _NOISES * _rounding(burst)
 
 
 def _rounding(burst: Burst) -> float:
-    """Return half of what one step of the frames' numbers is in unit pixels."""
+    """Return half a quantisation step of the frames, in unit pixels."""
     values = burst.values
     return 0.5 / (values.white - values.black) if values.whole else 1e-5
 
@@ -236,8 +236,8 @@ def _rounding(burst: Burst) -> float:
 def _median_of_nine(plane: Plane) -> Plane:
     """Return the median of each 3 x 3 pixels; edges are repeated.
 
-    Of sorted columns of three: the middle of the largest of the least, the middle of the middle
-    ones, and the least of the largest (J. L. Smith, "Implementing median filters in XC4000E FPGAs",
+    With sorted columns of three: the median of the maximum of the minima, the median of the medians
+    and the minimum of the maxima (J. L. Smith, "Implementing median filters in XC4000E FPGAs",
     1996).
     """
     high, wide = plane.shape
@@ -259,14 +259,14 @@ def _middle(a: Plane, b: Plane, c: Plane) -> Plane:
 
 
 def _extreme(plane: Plane, of: np.ufunc) -> Plane:
-    """Return the least or the most of each 3 x 3 pixels; edges are repeated."""
+    """Return the minimum or maximum of each 3 x 3 pixels; edges are repeated."""
     padded = np.pad(plane, 1, mode="edge")
     rows: Plane = of(of(padded[:-2], padded[1:-1]), padded[2:])
     return of(of(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
 
 
 def _thick(mask: Mask) -> Mask:
-    """Return what of a mask is part of a full square of `_THICKEST_PX` pixels (an opening)."""
+    """Return a mask's parts that contain a full square of `_THICKEST_PX` pixels (an opening)."""
     edge = _THICKEST_PX
     padded = np.pad(mask, edge)
     squares = np.ones((padded.shape[0] - edge + 1, padded.shape[1] - edge + 1), bool)

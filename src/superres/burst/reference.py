@@ -1,6 +1,6 @@
 """Choice of the reference frame: a sharp and central one.
 
-Frames are compared as thumbnails, each with each, so that their order does not matter.
+Frames are compared as thumbnails, all pairs of them, so that their order does not matter.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from superres.imaging.registration import correlate_phases
 from superres.imaging.sampler import Plane
 
 _THUMBNAIL_PX = 64  # of the longer edge
-_TYPICAL = 0.95  # of the best median likeness: what a frame reaches that shows what most show
-_SHARP = 0.85  # of the sharpest: blur by shaking costs more than this
-BLANK = 2e-3  # of unit pixels: detail below this is none
+_TYPICAL = 0.95  # of the best median likeness, reached by frames that show the same as most
+_SHARP = 0.85  # of the sharpest: blur from shake costs more than this
+BLANK = 2e-3  # of unit pixels: the least detail of a frame that is not blank
 
 
 def choose_reference(planes: Sequence[Plane]) -> int:
-    """Return the index of the frame to lay the others over.
+    """Return the index of the frame to align the others to.
 
     Of the frames that most others resemble and that are nearly as sharp as the sharpest of them, it
-    is the one from which the others are shifted least.
+    is the one with the smallest shifts of the others.
 
     Args:
-        planes: (h, w) each, one plane a frame.
+        planes: (h, w) each, one plane per frame.
     """
     if len(planes) == 1:
         return 0
@@ -50,7 +50,7 @@ def choose_reference(planes: Sequence[Plane]) -> int:
 
 
 def sharpness(plane: Plane) -> float:
-    """Return how steep a plane is, beside how bright: the same for all exposures."""
+    """Return a plane's gradient relative to its brightness, which is the same for all exposures."""
     fine = blurred(plane, 1.0)
     down, right = slopes(fine)
     steep = float(np.sqrt(np.mean(down**2 + right**2)))
@@ -58,5 +58,5 @@ def sharpness(plane: Plane) -> float:
 
 
 def is_blank(plane: Plane) -> bool:
-    """Say whether a plane shows nothing that could be aligned with anything."""
+    """Return whether a plane has no detail that could be aligned."""
     return float(detail(plane).std()) < BLANK

@@ -10,13 +10,13 @@ from superres.imaging.sampler import Floats, Planes
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """A frame, as bright as the reference, and where it lies.
+    """A frame, matched to the reference in brightness, with its motion.
 
     Attributes:
-        index: Its number among the frames that were given.
+        index: Its index among the input frames.
         planes: (C, h, w) unit pixels.
         usable: (h, w) 1 where a pixel is valid and lies on the reference, 0 elsewhere.
-        motion: Where its pixels lie.
+        motion: Where its pixels lie on the reference.
     """
 
     index: int

@@ -1,10 +1,10 @@
 """Estimate of a camera's blur: the one that best predicts held-out frames.
 
-A large picture made from half of the frames, under one blur, tells what the other half should show.
-Too wide a blur cannot make the detail that they have; too narrow a one leaves the detail of the
-large picture to chance. Only frames that show the same from slightly different places can tell.
-Cameras that sharpen have a blur narrower than the bicubic's. Wider ones are not looked for: in the
-few steps that are taken here, undoing a wide blur looks like a bad prediction.
+A large picture made from half of the frames, under one blur, predicts what the other half shows.
+Too wide a blur cannot produce the detail that they have; too narrow a one leaves the detail of the
+large picture undetermined. Only frames with slightly different views provide this information.
+Cameras that sharpen have a blur narrower than the bicubic's. Wider ones are not tried: in the few
+steps taken here, undoing a wide blur looks like a bad prediction.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from superres.imaging.sampler import Floats, Planes, inside
 
 CANDIDATES: tuple[Blur, ...] = ("bicubic", 0.35, 0.25, 0.15)
 _FEWEST = 4  # frames; two to make the picture and two to test it
-_MOST = 32  # more tell no more
-_CROP_PX = 192  # of the middle, by which large frames are judged
-_CLEARLY = 0.93  # of the bicubic's error. Where it is the truth, others reach 0.97 by chance.
+_MOST = 32  # more add no information
+_CROP_PX = 192  # edge of the central crop that is used of large frames
+_CLEARLY = 0.93  # of the bicubic's error. Where bicubic is true, others reach 0.97 by chance.
 _STEPS = 15  # with fewer, a blur that is easy to undo looks better than it is
-_FLAT = 0.5  # part of a frame, where all blurs look alike
+_FLAT = 0.5  # fraction of a frame, the flattest, where all blurs look the same
 
 
 def estimate_blur(aligned: Sequence[Aligned], start: Planes, trust: float) -> Blur:
-    """Return the blur that explains the frames; MATLAB's bicubic where they cannot tell.
+    """Return the blur that explains the frames, or MATLAB's bicubic if they do not determine it.
 
     Args:
         aligned: The frames, the reference first.
@@ -47,13 +47,13 @@ def estimate_blur(aligned: Sequence[Aligned], start: Planes, trust: float) -> Bl
         made = project(frames[::2], start, forward_model, trust=trust, rounds=1, steps=_STEPS)
         seen = forward_model.blur(made.planes)
         off = np.concatenate([_off(frame, forward_model, seen) for frame in frames[1::2]])
-        errors.append(float(np.median(off)))  # not the mean, since some frames show what moved
+        errors.append(float(np.median(off)))  # not the mean, since objects move in some frames
     best = int(np.argmin(errors))
     return CANDIDATES[best if errors[best] < _CLEARLY * errors[0] else 0]
 
 
 def _off(frame: Aligned, forward_model: ForwardModel, seen: Planes) -> Floats:
-    """Return how far a frame is off what is predicted of it, where it is steep enough to tell."""
+    """Return a frame's prediction errors where its gradients are steep enough to be informative."""
     sampler = forward_model.sampler(frame.motion.places(forward_model.small))
     down, right = slopes(frame.planes[0])
     steep = down**2 + right**2
@@ -66,7 +66,7 @@ def _grey(frame: Aligned) -> Aligned:
 
 
 def _middle(frames: list[Aligned], start: Planes) -> tuple[list[Aligned], Planes]:
-    """Cut the middle out of large frames; places count from the centre, so motions stay."""
+    """Crop large frames to their middle; positions are from the centre, so motions stay valid."""
     small, large = frames[0].planes.shape[1:], start.shape[1:]
     edges = [max(0, (length - _CROP_PX) // 2) for length in small]
     scales = [to // of for of, to in zip(small, large, strict=True)]

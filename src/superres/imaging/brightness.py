@@ -12,31 +12,31 @@ from superres.imaging.sampler import Floats, Planes, Sampler
 
 _ROUNDS = 5
 _SPREADS = 2.0
-_DOUBT = 0.02  # of unit pixels: where brightness varies less than this, gain and offset are one
+_DOUBT = 0.02  # of unit pixels: if brightness varies less, gain and offset cannot be told apart
 
 
 @dataclass(frozen=True, slots=True)
 class Brightness:
-    """frame = gain * reference + offset, in unit pixels, a number each channel."""
+    """frame = gain * reference + offset, in unit pixels, one number per channel."""
 
     gain: Floats
     offset: Floats
 
     def equalised(self, planes: Planes) -> Planes:
-        """Return the planes (C, h, w) of the frame as bright as the reference's."""
+        """Return the frame's planes (C, h, w) at the reference's brightness."""
         return (planes - self.offset[:, None, None]) / self.gain[:, None, None]
 
 
 def compare_brightness(
     reference: Planes, frame: Planes, sampler: Sampler, usable: NDArray[np.bool_]
 ) -> Brightness:
-    """Fit gain and offset by least squares that forget what does not fit.
+    """Fit gain and offset by robust least squares, which discount outliers.
 
     Args:
         reference: (C, h, w) unit pixels.
         frame: (C, h, w) unit pixels.
         sampler: Where the frame's pixels lie on the reference.
-        usable: (h, w) the pixels of the frame that count.
+        usable: (h, w) 1 for the frame's pixels that count, 0 for others.
     """
     gains, offsets = list[float](), list[float]()
     for one, other in zip(reference, frame, strict=True):
@@ -54,7 +54,7 @@ def _fit(seen: Floats, shown: Floats) -> tuple[float, float]:
         middle, level = (weights @ seen) / total, (weights @ shown) / total
         varies = (weights @ (seen - middle) ** 2) / total
         together = (weights @ ((seen - middle) * (shown - level))) / total
-        # A ridge towards a gain of 1, which offsets alone then serve
+        # A ridge towards a gain of 1, so that flat frames are fitted by an offset alone
         gain = float(np.clip((together + _DOUBT**2) / (varies + _DOUBT**2), 0.05, 20.0))
         offset = float(level - gain * middle)
         error = shown - gain * seen - offset

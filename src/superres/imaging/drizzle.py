@@ -1,8 +1,8 @@
-"""Drizzle: each pixel's flux, shrunk, dropped onto the large grid.
+"""Drizzle: each pixel's flux dropped, shrunk, onto the large grid.
 
 A. S. Fruchter, R. N. Hook, "Drizzle: A Method for the Linear Reconstruction of Undersampled
-Images", 2002. A drop is a square along the axes of the large grid, as large as the frame's zoom
-makes it; it is not turned with the frame, which for the few degrees of a burst cannot be seen.
+Images", 2002. A drop is a square along the axes of the large grid, scaled by the frame's zoom, but
+not rotated with the frame: at a burst's few degrees that cannot be seen.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _POINT_PX = 1e-3  # a drop of pixfrac 0 is this small
 
 @dataclass(frozen=True, slots=True)
 class Drizzled:
-    """What drops make of a large picture.
+    """A drizzled large picture.
 
     Attributes:
         planes: (C, H, W) the weighted mean of the drops on each pixel; 0 where there is none.
-        weight: (H, W) the weights that fell on each pixel; a whole frame of weight 1 drops
-            1 / (scale * scale) on each.
-        context: (ceil(frames / 32), H, W) uint32; bit k % 32 of plane k // 32 says that frame k
-            dropped something on the pixel.
+        weight: (H, W) the total weight on each pixel; a whole frame of weight 1 adds
+            1 / (scale * scale) to each.
+        context: (ceil(frames / 32), H, W) uint32; bit k % 32 of plane k // 32 is set where frame k
+            contributed to the pixel.
     """
 
     planes: Planes
@@ -43,13 +43,13 @@ def drizzle(
     large: tuple[int, int],
     pixfrac: float,
 ) -> Drizzled:
-    """Drop frames onto a large grid. What falls beyond it is lost; the rest of the flux is kept.
+    """Drop frames onto a large grid. Flux beyond its edges is lost; all other flux is conserved.
 
     Args:
         frames: At least one.
-        weights: (h, w) a frame, 0 for pixels that do not count.
+        weights: (h, w) per frame, 0 for pixels that do not count.
         large: (height, width) of the result.
-        pixfrac: Edge of a drop over that of a small pixel: 1 is shift and add, 0 interlaces.
+        pixfrac: Drop edge over small pixel edge: 1 is shift-and-add, 0 interlacing.
 
     Raises:
         ArgumentError: `pixfrac` is not within [0, 1].
@@ -94,7 +94,7 @@ def drizzle(
 def _shares(
     places: Floats, small: int, large: int, pixfrac: float
 ) -> tuple[list[NDArray[np.intp]], list[Floats]]:
-    """Return the large pixels under each drop along an axis, and the part of the drop on each."""
+    """Return the large pixels under each drop along an axis, and the drop's fraction on each."""
     scale = large / small
     centres = (places.astype(np.float64) + small / 2) * scale  # pixel i spans i to i + 1
     half = max(pixfrac * scale, _POINT_PX) / 2

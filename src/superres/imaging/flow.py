@@ -1,9 +1,9 @@
 """Optical flow within a frame: local shifts.
 
-Least squares as in `register`, but under a window around each pixel (B. Lucas, T. Kanade, 1981), on
-a pyramid. A shift is believed only where the frame was not what the large picture shows, and much
-more so after the shift: elsewhere the motion of the whole frame is the better estimate, and
-aliasing would move things that stand.
+Least squares as in `register`, but in a window around each pixel (B. Lucas, T. Kanade, 1981), on a
+pyramid. A shift is accepted only where the frame differed from the large picture and matches it
+much better when shifted: elsewhere the motion of the whole frame is the better estimate, and
+aliasing would move static objects.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from superres.imaging.registration import Level, on_level, spread
 from superres.imaging.sampler import Places, Plane, Sampler, inside
 
 _WINDOW_PX = 4.0  # standard deviation of the window: a tile of about 16 px
-_LEVELS = 3  # so that shifts of up to about 8 px are found
+_LEVELS = 3  # to find shifts of up to about 8 px
 _ROUNDS = 4
-_PRIOR_PX = 0.5  # a step is held to about this, where the window says little
-_MISFIT = 16.0  # times the frame's own mean square of differences: something moved
-_LEFT = 0.4  # part of the misfit that may remain
-_SPECK = 2e-3  # part of a frame that is not worth following; it counts less instead
+_PRIOR_PX = 0.5  # limits a step to about this where the window has little structure
+_MISFIT = 16.0  # times the frame's own mean squared difference: something moved
+_LEFT = 0.4  # fraction of the misfit that may remain
+_SPECK = 2e-3  # fraction of a frame too small to follow; it is down-weighted instead
 
 
 def local_flow(
@@ -33,17 +33,17 @@ def local_flow(
     motion: Motion,
     predict: Callable[[Places], Plane],
 ) -> Motion:
-    """Find what moves by itself within a frame.
+    """Find independent motion within a frame.
 
     Args:
         reference: Pyramid of the reference.
         frame: Pyramid of the frame, of the same sizes and brightness.
-        motion: How the frame lies as a whole.
-        predict: Returns what the large picture shows at places (2, h, w) of the reference, in small
-            pixels from its centre, under the blur of `frame[0]`.
+        motion: The motion of the whole frame.
+        predict: Returns the large picture's values at positions (2, h, w) on the reference, in
+            small pixels from its centre, under the blur of `frame[0]`.
 
     Returns:
-        The motion with a flow, or as it was if nothing moves.
+        The motion with a flow, or unchanged if nothing moves.
     """
     size = (frame[0].plane.shape[0], frame[0].plane.shape[1])
     whole = motion.places(size)
@@ -79,7 +79,7 @@ def _usable(frame: Level, places: Places) -> Plane:
 
 
 def _refined(reference: Level, frame: Level, whole: Places, flow: Places, floor: float) -> Places:
-    """Return the flow after some rounds on one level; all flows are at the frame's own size."""
+    """Return the flow refined on one level; all flows have the frame's own size."""
     size = (whole.shape[1], whole.shape[2])
     shape = (frame.plane.shape[0], frame.plane.shape[1])
     held = floor / (_PRIOR_PX**2 * 4.0 * np.pi * _WINDOW_PX**2)
@@ -90,7 +90,7 @@ def _refined(reference: Level, frame: Level, whole: Places, flow: Places, floor:
         error = frame.plane - sampler.gather(reference.plane)
         down = 0.5 * (sampler.gather(reference.down) + frame.down)
         right = 0.5 * (sampler.gather(reference.right) + frame.right)
-        # What is far off beside what moves must not pull the window.
+        # Large errors next to moving objects must not dominate the window.
         weights = inside(places, shape, 0.0) * frame.valid / (1.0 + error**2 / (100.0 * floor))
         dd, dr, rr, de, re = (
             blurred(weights * a * b, _WINDOW_PX)

@@ -1,10 +1,10 @@
 """Forward model of small frames: motion, blur and sampling of the large picture.
 
-A frame's pixel is seen at some place of the reference (`motion`). There the large picture, weighted
-by the blur, is what the pixel shows. For translations that equals what the benchmark and training
-do, in the same order as a camera: the large picture is moved by cubic interpolation, then made
-small by MATLAB's antialiased bicubic, which is the default blur. For rotations it is as near as the
-blur is round.
+Each pixel of a frame has a position on the reference (`motion`). Its value is the large picture
+there, weighted by the blur. For translations that equals what the benchmark and training do, in a
+camera's order: the large picture is shifted by cubic interpolation, then downscaled by MATLAB's
+antialiased bicubic, which is the default blur. For rotations it is as exact as the blur is
+isotropic.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from superres.imaging.sampler import Floats, Places, Planes, Sampler, keys
 
 Blur = Literal["bicubic"] | float  # or the sigma of a Gaussian, in small pixels
 
-_MARGIN = 2  # of the blurred plane, so that cubic interpolation has neighbours at the edge
-_BAND = 48  # blurred samples made by one product of matrices
-_SIGMAS = 3.0  # a Gaussian ends here
+_MARGIN = 2  # around the blurred plane, for cubic interpolation at the edge
+_BAND = 48  # blurred samples per matrix product
+_SIGMAS = 3.0  # where a Gaussian is truncated
 
 
 class ForwardModel:
@@ -29,15 +29,15 @@ class ForwardModel:
     Args:
         small: (height, width) of the frames.
         large: (height, width) of the large picture.
-        blur: What a small pixel sees of the large picture.
+        blur: The point spread of a small pixel on the large picture.
     """
 
     def __init__(self, small: tuple[int, int], large: tuple[int, int], blur: Blur) -> None:
         self.small, self.large = small, large
         self.kind: Blur = blur
         self._scales = (large[0] / small[0], large[1] / small[1])
-        # The samples of the blurred plane stand where the reference has its pixels, and between
-        # them a large pixel apart: the reference is then met exactly.
+        # Samples of the blurred plane are a large pixel apart and include the positions of the
+        # reference's pixels, so that the reference needs no interpolation.
         self._starts = tuple((s / 2 - 0.5) % 1.0 - _MARGIN for s in self._scales)
         self._bands = tuple(
             _bands(length, start, scale, blur)
@@ -46,10 +46,10 @@ class ForwardModel:
         self.shape = (large[0] + 2 * _MARGIN, large[1] + 2 * _MARGIN)
 
     def sampler(self, places: Places) -> Sampler:
-        """Return what reads a frame off the blurred plane.
+        """Return the sampler that reads a frame from the blurred plane.
 
         Args:
-            places: (2, h, w) where the frame's pixels lie on the reference, in its pixels, from its
+            places: (2, h, w) positions of the frame's pixels on the reference, in pixels from its
                 centre.
         """
         on_plane = [
@@ -66,7 +66,7 @@ class ForwardModel:
         return np.concatenate([rows[..., a:b] @ m.T for a, b, m in self._bands[1]], axis=2)
 
     def unblur(self, blurred: Planes) -> Planes:
-        """Return what `blur` transposed makes of blurred planes: no inverse, and no sharpening."""
+        """Apply the transpose of `blur` to blurred planes: not an inverse, and no sharpening."""
         rows = np.zeros((len(blurred), self.shape[0], self.large[1]), np.float32)
         done = 0
         for a, b, m in self._bands[1]:
@@ -81,7 +81,7 @@ class ForwardModel:
 
 
 def _bands(length: int, start: float, scale: float, blur: Blur) -> list[tuple[int, int, Floats]]:
-    """Return the blur along an axis as (first, end, matrix) for each run of outputs."""
+    """Return the blur along an axis as (first, end, matrix) for each group of outputs."""
     if blur == "bicubic":
         stretch = max(1.0, scale)
         radius = 2.0 * stretch

@@ -11,19 +11,19 @@ from superres.imaging.sampler import Floats, Matrix, Places, Sampler
 
 MotionModel = Literal["translation", "rotation", "affine", "homography"]
 MODELS: tuple[MotionModel, ...] = ("translation", "rotation", "affine", "homography")
-_ROUNDS = 8  # each leaves as much of an error as the flow is steep
+_ROUNDS = 8  # each multiplies the error by about the flow's gradient
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
     """Where the pixels of a frame lie on the reference.
 
-    Places are (row, column) in small pixels from the centre of the frame, so that they are scaled
-    by a factor alone.
+    Positions are (row, column) in small pixels from the frame's centre, so that scaling them is a
+    multiplication.
 
     Attributes:
         matrix: (3, 3) homogeneous; maps the frame's (row, column, 1) to the reference's.
-        flow: (2, h, w) added to what the matrix gives, in small pixels; None for nothing.
+        flow: (2, h, w) added to the matrix's result, in small pixels; None for no flow.
     """
 
     matrix: Matrix
@@ -31,25 +31,25 @@ class Motion:
 
     @property
     def shift(self) -> tuple[float, float]:
-        """(rows, columns) by which the centre of the frame lies off the reference's."""
+        """(rows, columns) from the reference's centre to the frame's."""
         centre = self.matrix[:2, 2] / self.matrix[2, 2]
         return float(centre[0]), float(centre[1])
 
     @property
     def turn_degrees(self) -> float:
-        """The angle of the frame's rows on the reference."""
+        """The angle of the frame's rows to the reference's."""
         return float(np.degrees(np.arctan2(self.matrix[0, 1], self.matrix[1, 1])))
 
     def places(self, size: tuple[int, int]) -> Places:
-        """Return the (2, height, width) places of all pixels of a frame."""
+        """Return the (2, height, width) positions of all pixels of a frame."""
         moved = mapped(self.matrix, *grid(size))
         return moved if self.flow is None else moved + self.flow
 
     def inverse(self, size: tuple[int, int]) -> Places:
-        """Return the (2, height, width) places on the frame where it shows the reference's pixels.
+        """Return the (2, height, width) positions on the frame of the reference's pixels.
 
-        A flow is undone by a fixed point. Where it hides what it moves over there is none, and the
-        place that is returned is not one whose `places` lead back.
+        A flow is inverted by fixed-point iteration. Where it occludes something there is no fixed
+        point, and `places` does not map the returned position back.
         """
         back: Matrix = np.linalg.inv(self.matrix)
         rows, columns = grid(size)
@@ -63,7 +63,7 @@ class Motion:
         return found
 
     def cut(self, rows: slice, columns: slice) -> Motion:
-        """Return the motion of the middle of the frame, cut alike at both ends."""
+        """Return the motion of the middle of the frame, cropped equally at both ends."""
         return Motion(self.matrix, None if self.flow is None else self.flow[:, rows, columns])
 
 
@@ -74,13 +74,13 @@ def grid(size: tuple[int, int]) -> tuple[Floats, Floats]:
 
 
 def mapped(matrix: Matrix, rows: Floats, columns: Floats) -> Places:
-    """Return where a matrix takes places, given as rows (h, 1) and columns (1, w)."""
+    """Return the positions that a matrix maps rows (h, 1) and columns (1, w) to."""
     top, left, bottom = (line[0] * rows + line[1] * columns + line[2] for line in matrix)
     return np.stack((top / bottom, left / bottom)).astype(np.float32)
 
 
 def centre_of(size: tuple[int, int]) -> Floats:
-    """Return what turns places from the centre of a plane into its pixels, (2, 1, 1)."""
+    """Return the offset from positions about a plane's centre to its pixels, (2, 1, 1)."""
     return (np.array(size, np.float32)[:, None, None] - 1.0) / 2.0
 
 

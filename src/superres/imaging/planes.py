@@ -1,4 +1,4 @@
-"""Filters of whole planes before a comparison: blur, gradients, size, detail."""
+"""Filters of whole planes before a comparison: blur, gradients, halving, detail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from superres.imaging.sampler import Plane
 
 
 def blurred(plane: Plane, sigma: float) -> Plane:
-    """Return a plane under a Gaussian; beyond its edge it is mirrored.
+    """Return a plane blurred by a Gaussian, mirrored beyond its edges.
 
     Args:
         plane: (H, W).
@@ -45,12 +45,12 @@ def halved(plane: Plane) -> Plane:
 
 
 def detail(plane: Plane) -> Plane:
-    """Return what is neither brightness nor noise nor aliasing: structures of 3 to 12 pixels."""
+    """Return structures of 3 to 12 pixels, without brightness, noise and aliasing."""
     return without_brightness(blurred(plane, 1.0))
 
 
 def without_brightness(plane: Plane) -> Plane:
-    """Return a plane without what varies over more than about 12 pixels."""
+    """Return a plane without variations over more than about 12 pixels."""
     return plane - blurred(plane, 4.0)
 
 

@@ -1,14 +1,14 @@
 """Iterative back-projection: a large picture consistent with the input frames.
 
 M. Irani, S. Peleg, "Improving resolution by image registration", 1991, as a maximum a posteriori
-estimate: the squared differences of all frames, each pixel as far as it is believed (`agreement`),
-plus the squared distance, and its slopes, to the picture that it starts from. That is held dearer
-where it is flat, since errors of upsampling lie at its edges. All sums are quadratic, so
-conjugate gradients solve them; then pixels are judged again.
+estimate: the squared differences of all frames, weighted by each pixel's confidence
+(`robust_weights`), plus the squared distance from the initial picture and its gradients. The latter
+weighs more in flat areas, since upsampling errors lie at edges. All sums are quadratic, so they
+are solved by conjugate gradients; then the weights are updated.
 
 Departures: the start is not an average of the frames but the reference, upscaled by a network. It
-is what is known where frames say nothing, so the result is no worse than it. The literature's
-regularisers, which stand for what networks know, are left out.
+is the prior where frames hold no information, so the result is no worse than it. The literature's
+regularisers, which approximate what networks know, are left out.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from superres.imaging.robust_weights import noise_of, robust_weights
 from superres.imaging.sampler import Plane, Planes, Sampler
 
 _FLAT = 1e-5  # squared slopes below this are flat
-_ENOUGH = 1e-10  # of the squared residual that conjugate gradients begin with
-# Found on three scales, six pictures and noise of 0, 2 and 5/255; half or twice costs 0.1 dB.
+_ENOUGH = 1e-10  # of the initial squared residual of conjugate gradients
+# Tuned on three scales, six pictures and noise of 0, 2 and 5/255; half or twice costs 0.1 dB.
 _TRUST = 1.0 / 28
-_USUAL_TRUST = 6.4 * 16  # over the square of the scale; what is estimated stays near it
+_USUAL_TRUST = 6.4 * 16  # over the square of the scale; estimates stay near it
 _NEAR = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
-    """What back-projection came to.
+    """The result of back-projection.
 
     Attributes:
         planes: (C, H, W) unit pixels, unclamped.
-        weights: (h, w) a frame, how far its pixels are believed, 0 to 1.
+        weights: (h, w) per frame, the confidence in its pixels, 0 to 1.
     """
 
     planes: Planes
@@ -55,16 +55,16 @@ def project(
     steps: int,
     current: Planes | None = None,
 ) -> Reconstruction:
-    """Correct a large picture until its small frames are those that were taken.
+    """Correct a large picture until its simulated small frames equal the captured ones.
 
     Args:
         frames: At least one.
         start: (C, H, W) unit pixels, such as the reference upscaled.
-        forward_model: How frames come about.
-        trust: How much the start is worth beside the frames.
-        rounds: How often pixels are judged.
-        steps: Of conjugate gradients in each round.
-        current: What earlier rounds came to; None begins at the start.
+        forward_model: The forward model of the frames.
+        trust: Weight of the start relative to the frames.
+        rounds: Number of updates of the pixels' weights.
+        steps: Steps of conjugate gradients in each round.
+        current: The result of earlier rounds; None begins at the start.
     """
     samplers = [forward_model.sampler(frame.motion.places(forward_model.small)) for frame in frames]
     large = start if current is None else current
@@ -87,20 +87,20 @@ def project(
 
 
 def estimate_trust(frames: Sequence[Aligned], start: Planes, forward_model: ForwardModel) -> float:
-    """Return what the start is worth beside the frames: the less, the more they are off it.
+    """Return the start's weight relative to the frames: the lower, the more they differ from it.
 
-    What frames differ from the start by, beyond noise, is the start's error as frames see it. It is
-    set against the steepness of the start, to which `project` takes that error to be proportional.
+    The difference between frames and start, beyond noise, is the start's error in the frames. It is
+    compared with the start's gradients, to which `project` assumes that error to be proportional.
 
     Args:
-        frames: The reference first, which the start was made from and which does not tell.
+        frames: The reference first, which is ignored, as the start was made from it.
         start: See `project`.
-        forward_model: How frames come about.
+        forward_model: The forward model of the frames.
     """
     seen = forward_model.blur(start)
     excesses: list[float] = []
     for frame in frames[1:]:
-        if not _is_seen(frame):  # it lies elsewhere, or is masked: it tells nothing
+        if not _is_seen(frame):  # outside the reference, or masked: no information
             continue
         sampler = forward_model.sampler(frame.motion.places(forward_model.small))
         predicted = gather_planes(sampler, seen)
@@ -121,7 +121,7 @@ def estimate_trust(frames: Sequence[Aligned], start: Planes, forward_model: Forw
 
 
 def gather_planes(sampler: Sampler, planes: Planes) -> Planes:
-    """Return a frame (C, h, w) as blurred planes show it."""
+    """Return a frame (C, h, w) sampled from blurred planes."""
     return np.stack([sampler.gather(plane) for plane in planes])
 
 
@@ -139,24 +139,24 @@ def _judge(
         noises.append(noise)
         weights.append(robust_weights(error, predicted, frame.usable, noise))
         errors.append(error)
-    # A frame without a usable pixel has no noise that could tell what is usual.
+    # A frame without a usable pixel says nothing about the usual noise.
     told = [noise for frame, noise in zip(frames, noises, strict=True) if _is_seen(frame)]
     usual = float(np.median(np.array(told or noises)))
     rest = np.zeros_like(seen)
     for index, (sampler, error) in enumerate(zip(samplers, errors, strict=True)):
-        # A frame that fits worse than most is noisier, or shaken.
+        # A frame that fits worse than most is noisier, or blurred by shake.
         weights[index] = weights[index] * np.float32(min(1.0, usual / noises[index]) ** 2)
         _scatter(sampler, error * weights[index], rest)
     return weights, usual, rest
 
 
 def _is_seen(frame: Aligned) -> bool:
-    """Say whether a pixel of a frame is valid and lies on the reference."""
+    """Return whether any pixel of a frame is valid and lies on the reference."""
     return bool((frame.usable > 0.5).any())
 
 
 def _solve(rest: Planes, normal: Callable[[Planes], Planes], steps: int) -> Planes:
-    """Return x with normal(x) = rest, nearly, by conjugate gradients."""
+    """Return x with normal(x) = rest, approximately, by conjugate gradients."""
     result = np.zeros_like(rest)
     direction, left = rest, _dot(rest, rest)
     first = left
@@ -173,7 +173,7 @@ def _solve(rest: Planes, normal: Callable[[Planes], Planes], steps: int) -> Plan
 
 
 def _held(x: Planes, held: Planes) -> Planes:
-    """Return the slope of what a distance x from the start costs: of itself and of its slopes."""
+    """Return the gradient of the penalty on a distance x from the start and on its slopes."""
     result = held * x
     down = np.diff(x, axis=1) * held[:, 1:]
     right = np.diff(x, axis=2) * held[:, :, 1:]

@@ -1,8 +1,8 @@
 """Coarse-to-fine registration of a frame to the reference, to a few hundredths of a pixel.
 
 Phase correlation finds whole pixels (C. Kuglin, D. Hines, 1975). On a pyramid, least squares then
-move the frame until what is left is noise (B. Lucas, T. Kanade, 1981), with slopes of both pictures
-(S. Benhimane, E. Malis, 2004), weights that forget what does not fit, and brightness fitted along.
+move the frame until only noise remains (B. Lucas, T. Kanade, 1981), with gradients of both pictures
+(S. Benhimane, E. Malis, 2004), robust weights, and brightness fitted jointly.
 
 Small frames are aliased, and aliasing moves with the sensor, not with the scene: frames are blurred
 before they are compared.
@@ -20,10 +20,10 @@ from superres.imaging.planes import blurred, detail, halved, slopes, without_bri
 from superres.imaging.sampler import Floats, Matrix, Places, Plane, Sampler, inside
 
 BLUR_PX = 1.0  # 0.7 leaves aliasing that costs up to 0.05 px, 1.4 begins to cost detail
-_COARSEST_PX = 24  # of the shorter edge; less holds too little to fit a rotation
+_COARSEST_PX = 24  # of the shorter edge; fewer do not determine a rotation
 _ROUNDS = 12  # of least squares on each level
-_STILL_PX = 0.002  # a step this small ends a level
-_SPREADS = 3.0  # residuals of this many standard deviations count half as much in weights
+_STILL_PX = 0.002  # a smaller step ends a level
+_SPREADS = 3.0  # residuals of this many standard deviations get half the weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Level:
 
     Attributes:
         plane: (h, w).
-        down: Its slope along rows, in values a frame's pixel.
-        right: Its slope along columns.
+        down: Its gradient along rows, in values per pixel of the frame.
+        right: Its gradient along columns.
         valid: (h, w) 1 where the pixels may be used, 0 where not.
         factor: 1, 2, 4 ...
     """
@@ -51,9 +51,9 @@ class Fit:
 
     Attributes:
         motion: Its motion.
-        residual: What brightness, motion and noise do not explain: the robust standard deviation,
-            in unit pixels, of the blurred frames' difference.
-        likeness: Correlation of the detail of frame and reference where both are seen, -1 to 1.
+        residual: The robust standard deviation of the blurred frames' difference after motion and
+            brightness, in unit pixels.
+        likeness: Correlation of the detail of frame and reference where they overlap, -1 to 1.
         overlap: Fraction of the frame that covers the reference.
     """
 
@@ -64,11 +64,11 @@ class Fit:
 
 
 def pyramid(plane: Plane, valid: Plane | None = None) -> list[Level]:
-    """Return a frame at its own size, half of it and so on; the coarsest last.
+    """Return a frame at its own size, half of it and so on, the coarsest last.
 
     Args:
         plane: (H, W), one plane of a frame.
-        valid: (H, W), 1 where it may be used; None for everywhere.
+        valid: (H, W), 1 where it may be used; None means everywhere.
     """
     valid = np.ones_like(plane) if valid is None else valid
     plane, factor, levels = blurred(plane, BLUR_PX), 1, list[Level]()
@@ -86,12 +86,12 @@ def register(reference: Sequence[Level], frame: Sequence[Level], model: MotionMo
     Args:
         reference: Pyramid of the reference.
         frame: Pyramid of the frame, of the same sizes.
-        model: What motions are looked for; the coarser levels take simpler ones.
+        model: The motion model; coarser levels use simpler ones.
     """
     size = frame[0].plane.shape
     matrix = _start(reference[-1], frame[-1], (size[0], size[1]))
     for level in reversed(range(len(frame))):
-        # On few pixels many numbers fit anything, and far off only a shift finds home.
+        # On few pixels many parameters overfit, and far from the solution only a shift converges.
         allowed = MODELS.index(model) if level <= 1 else min(1, MODELS.index(model))
         first = 0 if level == len(frame) - 1 else allowed
         for name in dict.fromkeys((MODELS[first], MODELS[allowed])):
@@ -123,17 +123,17 @@ def _correlation(a: Plane, b: Plane) -> float:
 
 
 def spread(values: Floats) -> float:
-    """Return the standard deviation as the median tells it, which outliers do not move."""
+    """Return the standard deviation estimated from the median, robust to outliers."""
     return 1.4826 * float(np.median(np.abs(values - np.median(values)))) + 1e-7
 
 
 def correlate_phases(a: Plane, b: Plane) -> tuple[float, tuple[int, int]]:
-    """Return the (rows, columns) at which b lies on a, and the correlation of both there."""
+    """Return the correlation of a and b at the best shift, and that shift (rows, columns) of b."""
     window = np.hanning(a.shape[0] + 2)[1:-1, None] * np.hanning(a.shape[1] + 2)[None, 1:-1]
     one, other = a * window, b * window
     cross = np.fft.rfft2(one) * np.conj(np.fft.rfft2(other))
     power = np.abs(cross)
-    # Frequencies that hold next to nothing have a phase too, of noise.
+    # Frequencies of almost no energy have a phase too, of noise.
     phases = np.fft.irfft2(cross / (power + 1e-3 * power.mean() + 1e-30), s=a.shape)
     row, column = np.unravel_index(int(phases.argmax()), phases.shape)
     likeness = np.fft.irfft2(cross, s=a.shape)[row, column]
@@ -147,7 +147,7 @@ def correlate_phases(a: Plane, b: Plane) -> tuple[float, tuple[int, int]]:
 
 
 def _start(reference: Level, frame: Level, size: tuple[int, int]) -> Matrix:
-    """Return the shift to begin with: what phase correlation finds, or none if that fits better."""
+    """Return the initial shift: that of phase correlation, or none if that fits better."""
     a, b = detail(reference.plane), detail(frame.plane)
     _, shift = correlate_phases(a, b)
     best, likeness = np.eye(3), -np.inf
@@ -166,7 +166,7 @@ def _start(reference: Level, frame: Level, size: tuple[int, int]) -> Matrix:
 
 
 def _level_grid(level: Level, size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Return rows (h, 1) and columns (1, w) of a level's pixels in the frame's, from its centre."""
+    """Return rows (h, 1) and columns (1, w) of a level's pixels, in the frame's from its centre."""
     rows, columns = (
         (np.arange(count, dtype=np.float64) + 0.5) * level.factor - length / 2
         for count, length in zip(level.plane.shape, size, strict=True)
@@ -175,7 +175,7 @@ def _level_grid(level: Level, size: tuple[int, int]) -> tuple[Floats, Floats]:
 
 
 def on_level(places: Places, level: Level, size: tuple[int, int]) -> Places:
-    """Return places, in the frame's pixels from its centre, as pixels of a level."""
+    """Convert positions, in the frame's pixels from its centre, to pixels of a level."""
     half = np.array(size, np.float32)[:, None, None] / 2
     return (places + half) / np.float32(level.factor) - np.float32(0.5)
 
@@ -196,7 +196,7 @@ def _fit_level(
         if usable.mean() < 0.05:
             return matrix
         error = frame.plane - gain * seen - offset
-        # The slopes of the frame, turned into the reference's directions
+        # The frame's gradients, rotated into the reference's axes
         turn: Floats = np.linalg.inv(matrix[:2, :2]).T
         down, right = (
             0.5 * (gain * sampler.gather(slope) + line[0] * frame.down + line[1] * frame.right)
@@ -215,7 +215,7 @@ def _fit_level(
 
 
 def _directions(down: Plane, right: Plane, places: Places, model: MotionModel) -> tuple[Plane, ...]:
-    """Return what each number of a model changes in the picture."""
+    """Return the derivative of the picture by each parameter of a model."""
     row, column = places
     if model == "translation":
         return down, right
@@ -229,7 +229,7 @@ def _directions(down: Plane, right: Plane, places: Places, model: MotionModel) -
 
 
 def _solve(columns: Sequence[Plane], error: Plane, weights: Plane) -> Floats:
-    """Return the weighted least squares of an error by some columns."""
+    """Return the weighted least-squares fit of an error by some columns."""
     table = np.stack([column.reshape(-1) for column in columns]).astype(np.float64)
     weighted = table * weights.reshape(-1)
     normal = weighted @ table.T

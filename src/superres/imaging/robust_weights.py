@@ -1,10 +1,10 @@
 """Robust weights of a frame's pixels, against ghosts of moving objects and errors.
 
-A pixel is compared with what the large picture says it should show. Small differences are noise,
-or detail that the picture lacks, which is what frames are fused for: they are the larger the
-steeper the picture is there. Differences beyond that count less and less (S. Geman,
-D. McClure, 1987), alone, as dead pixels stand, or together with their neighbours', as things move.
-The idea of judging by neighbourhoods is that of Wronski et al., ACM ToG 2019, arXiv:1905.03277.
+A pixel is compared with the large picture's prediction. Small differences are noise, or detail that
+the picture lacks, which is what frames are fused for: they grow with the picture's gradient. The
+weight falls with larger differences (S. Geman, D. McClure, 1987), of a single pixel, for dead
+pixels, or averaged over its neighbourhood, for moving objects.
+Judging by neighbourhoods is the idea of Wronski et al., ACM ToG 2019, arXiv:1905.03277.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from superres.imaging.planes import blurred, slopes
 from superres.imaging.sampler import Floats, Planes
 
-_ALONE = 4.0  # standard deviations that one pixel may be off
+_ALONE = 4.0  # standard deviations that a single pixel may differ by
 _TOGETHER = 3.0  # and a neighbourhood
 _WINDOW_PX = 1.5
-_SLACK_PX = 0.35  # of slope that detail and registration may be off
-_NOISE_FLOOR = 0.5 / 255  # rounding to 8 bits alone makes 0.3
+_SLACK_PX = 0.35  # times the gradient: the allowed error of detail and registration
+_NOISE_FLOOR = 0.5 / 255  # rounding to 8 bits alone gives 0.3
 
 
 def noise_of(error: Planes, usable: Floats) -> float:
-    """Return the standard deviation of the noise in a frame's differences, as the median tells."""
+    """Return the standard deviation of the noise in a frame's differences, by their median."""
     values = np.abs(error[:, usable > 0.5])
     return max(_NOISE_FLOOR, 1.4826 * float(np.median(values))) if values.size else _NOISE_FLOOR
 
@@ -31,7 +31,7 @@ def robust_weights(error: Planes, predicted: Planes, usable: Floats, noise: floa
     """Return the weight of each pixel of a frame.
 
     Args:
-        error: (C, h, w) the frame less what is predicted of it.
+        error: (C, h, w) the frame minus its prediction.
         predicted: (C, h, w).
         usable: (h, w) 1 or 0.
         noise: Standard deviation of the noise, in unit pixels.
@@ -44,7 +44,7 @@ def robust_weights(error: Planes, predicted: Planes, usable: Floats, noise: floa
     alone = np.square(error).mean(axis=0)
     near = np.stack([blurred(plane * usable, _WINDOW_PX) for plane in error])
     together = np.square(near).mean(axis=0)
-    # Noise of neighbours averages out by the window's area.
+    # Averaging over the window reduces the noise.
     averaged = noise**2 / (4.0 * np.pi * _WINDOW_PX**2)
     weights = usable * _falling(alone / (_ALONE**2 * (noise**2 + slack)))
     return weights * _falling(together / (_TOGETHER**2 * (averaged + slack)))

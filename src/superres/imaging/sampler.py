@@ -1,4 +1,4 @@
-"""Cubic sampler: values between the pixels of a plane, read and, transposed, added."""
+"""Cubic sampler: interpolation between the pixels of a plane, and its transpose."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Single precision, but for matrices. Any, because numpy's stubs forget the width of a number where
-# an array meets one of Python's.
+# Single precision, except matrices. Any, because numpy's stubs lose the width of an array that is
+# combined with a Python number.
 Floats = NDArray[np.floating[Any]]
 Plane = Floats  # (h, w)
 Planes = Floats  # (C, h, w) unit pixels
-Places = Floats  # (2, h, w): the row and the column that each pixel is seen at
+Places = Floats  # (2, h, w): the row and column of each pixel
 Matrix = Floats  # (3, 3), double precision
 
 _TAPS = 4
-_PIECE = 1 << 15  # places at a time, so that what is computed of them stays in the cache
+_PIECE = 1 << 15  # positions at a time, so that intermediate values stay in the cache
 
 
 def keys(x: Floats) -> Floats:
-    """Return Keys' cubic of distances: a = -0.5, 1 at 0, gone at 2 (R. G. Keys, 1981)."""
+    """Return Keys' cubic of distances: a = -0.5, 1 at 0, 0 from 2 on (R. G. Keys, 1981)."""
     d = np.abs(x.astype(np.float64))
     near = (1.5 * d - 2.5) * d * d + 1.0
     far = ((-0.5 * d + 2.5) * d - 4.0) * d + 2.0
@@ -28,9 +28,9 @@ def keys(x: Floats) -> Floats:
 
 
 class Sampler:
-    """Places on a plane, with the weights of the 4 x 4 values around each.
+    """Positions on a plane, with the weights of the 4 x 4 values around each.
 
-    Places beyond the plane are moved to its edge; `inside` tells which were not.
+    Positions beyond the plane are moved to its edge; `inside` marks those that were not.
 
     Args:
         places: (2, h, w) rows and columns in pixels of the plane, whose first pixel is at 0.
@@ -46,7 +46,7 @@ class Sampler:
         self._first = top * shape[1] + left
 
     def gather(self, plane: Plane) -> Plane:
-        """Return the (h, w) values of a plane at the places."""
+        """Return the (h, w) values of a plane at the positions."""
         source, result = plane.reshape(-1), np.empty(len(self._first), np.float32)
         for piece in self._pieces():
             first, total = self._first[piece], np.zeros(1, np.float32)
@@ -60,7 +60,7 @@ class Sampler:
         return result.reshape(self.size)
 
     def scatter(self, values: Plane, plane: Plane) -> None:
-        """Add (h, w) values to a plane at the places: the transpose of `gather`."""
+        """Add (h, w) values to a plane at the positions: the transpose of `gather`."""
         target, source = plane.reshape(-1), values.reshape(-1)
         for piece in self._pieces():
             first = self._first[piece]
@@ -75,7 +75,7 @@ class Sampler:
 
 
 def _taps(places: Floats, length: int) -> tuple[NDArray[np.intp], Floats]:
-    """Return the first of the four samples around each place, and their weights (4, n)."""
+    """Return the first of the four samples around each position, and their weights (4, n)."""
     kept = np.clip(places, 0.0, length - 1.0)
     near = np.minimum(kept.astype(np.intp), length - 2)
     t = kept - near
@@ -86,7 +86,7 @@ def _taps(places: Floats, length: int) -> tuple[NDArray[np.intp], Floats]:
     weights[1] = 1.5 * t3 - 2.5 * t2 + 1.0
     weights[2] = -1.5 * t3 + 2.0 * t2 + 0.5 * t
     weights[3] = 0.5 * t3 - 0.5 * t2
-    # Beyond the edge lies its last sample: the weights there move inwards.
+    # Beyond the edge the last sample repeats: its weights move inwards.
     low, high = near == 0, near == length - 2
     if low.any():
         a, b, c, d = weights[:, low]
@@ -98,7 +98,7 @@ def _taps(places: Floats, length: int) -> tuple[NDArray[np.intp], Floats]:
 
 
 def inside(places: Places, shape: tuple[int, int], margin: float) -> NDArray[np.bool_]:
-    """Return which places are on a plane, at least `margin` pixels from the centres of its edge."""
+    """Return which positions are on a plane, at least `margin` px inside its outermost centres."""
     rows, columns = places
     within = (rows >= margin) & (rows <= shape[0] - 1 - margin)
     return within & (columns >= margin) & (columns <= shape[1] - 1 - margin)

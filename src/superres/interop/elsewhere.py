@@ -1,14 +1,14 @@
-"""Published networks that are known by their weights' names alone: not run here, but named.
+"""Published networks that are not supported, recognised by weight names for error messages.
 
-The names are those of the networks' own releases. Some share layers, and so names, with networks
-that are read: what is told here comes first.
+The names are those of the networks' own releases. Some share layers, and so names, with supported
+networks: this table is searched first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container
 
-# A network, and names that together are found in its weights alone.
+# A network, and weight names that no other network has together.
 _TELLTALE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("HAT", ("layers.0.residual_group.overlap_attn.qkv.weight",)),
     ("Swin2SR", ("layers.0.residual_group.blocks.0.attn.logit_scale",)),
@@ -62,7 +62,7 @@ _TELLTALE: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def network_elsewhere(names: Container[str]) -> str | None:
-    """Return the published network that weights of these names belong to; None if none is told."""
+    """Return the unsupported network that has weights of these names; None if it is not listed."""
     for network, telltale in _TELLTALE:
         if all(name in names for name in telltale):
             return network

@@ -1,9 +1,9 @@
-"""Envelopes of weights: what training programs put around a network's state dict.
+"""Checkpoint envelopes: what training programs put around a network's state dict.
 
-A checkpoint may keep it under a key, in dictionaries within dictionaries, beside an optimizer's
-state or a discriminator; its names may begin with what wrapped the network when it was saved, and
-counters may stand among them. What is left out here is only ever what holds no weights of the
-network: all names and shapes are compared with the network's afterwards.
+A checkpoint may keep it under a key, in nested dictionaries, next to an optimizer's state or a
+discriminator; a wrapper's name may be prefixed to its names, and counters may be among them. Only
+entries that are not weights of the network are left out here: all names and shapes are compared
+with the network's afterwards.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from torch import Tensor
 from superres.interop.weight_names import Weights
 
 _DEPTH = 6  # of dictionaries, and of wrappers in names: a pickle can hold itself
-# Words of those that hold the network, the averaged ones before those of the last step.
+# Keys that hold the network: averaged weights before those of the last step.
 _AVERAGED = re.compile(r"(^|_)ema|averaged|swa")
 _NETWORK = re.compile(
     r"^(params|weights|(model_)?state_?dict|(model|net|network|generator|netg|g|sr|student|online)"
     r"(_?(g|model|sr|net|network|state_?dict))?)$"
 )
-# Of those that hold something else, or help to train.
+# Keys that hold something else, or parts used only in training.
 _OTHER = re.compile(
     r"optim|sched|scaler|loss|criterion|critic|discr|(^|_)d$|netd|percep|vgg|lpips|teacher|metric"
 )
-# Put into names by torch around a part of a network, wherever it stands.
+# Inserted into names by torch's wrappers, at any depth of the network.
 _AROUND_PARTS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 _COUNTERS = re.compile(
     r"(^|\.)(decay|epoch|(global_)?step|steps|iter|iteration|n_averaged|num_batches_tracked"
@@ -36,10 +36,10 @@ _COUNTERS = re.compile(
 
 
 def weights_inside(found: object) -> object:
-    """Return the dictionary of weights within what a file holds; what is found where none is.
+    """Return the dictionary of weights inside an unpickled object, or the object if it has none.
 
     Args:
-        found: What was unpickled.
+        found: The unpickled object.
     """
     for _ in range(_DEPTH):
         if not isinstance(found, dict):
@@ -54,10 +54,10 @@ def weights_inside(found: object) -> object:
 
 
 def spellings(weights: Weights) -> Iterator[Weights]:
-    """Yield weights under the names in the file, then without what wraps all of them.
+    """Yield weights under the names in the file, then without their common wrappers.
 
-    Names may begin with several wrappers (`module.net_g.`). Beside the network's there may be
-    others that are known to be none of it, such as a discriminator's.
+    Names may begin with several wrappers (`module.net_g.`). There may also be weights that are
+    known not to be the network's, such as a discriminator's.
     """
     weights = _without(weights, _AROUND_PARTS)
     for _ in range(_DEPTH):
@@ -86,7 +86,7 @@ def without_counters(weights: Weights, wanted: Iterable[str]) -> Weights:
 
 
 def _counts(name: str) -> bool:
-    """Say whether a name is of a counter of a training program."""
+    """Return whether a name is that of a training program's counter."""
     return _COUNTERS.search(name) is not None
 
 
@@ -95,7 +95,7 @@ def _is_weight(value: object) -> bool:
 
 
 def _holds_tensors(value: object, depth: int) -> bool:
-    """Say whether a dictionary has weights by name in it, at any depth."""
+    """Return whether a dictionary contains weights by name, at any depth."""
     if not isinstance(value, Mapping) or depth == 0:
         return False
     inside = cast("Mapping[object, object]", value)
@@ -106,7 +106,7 @@ def _holds_tensors(value: object, depth: int) -> bool:
 
 
 def _network_of(keys: Iterable[object]) -> object | None:
-    """Return the key under which a network's weights stand; None if that cannot be told."""
+    """Return the key that holds a network's weights; None if it is ambiguous."""
     names = [key for key in keys if isinstance(key, str) and not _OTHER.search(_plain(key))]
     usual = [name for name in names if _AVERAGED.search(_plain(name))]
     usual += [name for name in names if _NETWORK.search(_plain(name))]
@@ -116,7 +116,7 @@ def _network_of(keys: Iterable[object]) -> object | None:
 
 
 def _wrapper_of(words: Iterable[str]) -> str | None:
-    """Return the word that wraps the network, where all others are known to wrap something else."""
+    """Return the network's prefix if all other prefixes are known to be of something else."""
     names = list(words)
     known = (_AVERAGED, _NETWORK, _OTHER)
     if not all(any(one.search(_plain(name)) for one in known) for name in names):
@@ -130,7 +130,7 @@ def _plain(word: str) -> str:
 
 
 def _without(weights: Weights, words: tuple[str, ...]) -> Weights:
-    """Take words out of names; all names stay as they are where two would become one."""
+    """Remove words from names; return all names unchanged if two would become equal."""
     named = {
         ".".join(part for part in name.split(".") if part not in words): value
         for name, value in weights.items()

@@ -1,7 +1,7 @@
 """Published weight layouts, in order of detection.
 
 The names are those of the networks' own releases and of BasicSR, which most of the community
-trains with. Hyper-parameters are read from shapes; what no shape tells is said where it is assumed.
+trains with. Hyper-parameters are read from shapes; a comment marks each that has to be assumed.
 The idea of such a list is spandrel's.
 """
 
@@ -36,7 +36,7 @@ Values = dict[str, bool | int | float | str | tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """A network in our words.
+    """A recognised network, under our names.
 
     Attributes:
         architecture: A key of `networks.catalog`.
@@ -54,9 +54,9 @@ class Layout:
     """One published way of naming a network's weights.
 
     Attributes:
-        name: The network, and whose names they are.
-        markers: Weights that together are found in this layout alone.
-        read: Makes a recognised network of the weights; it may raise ModelError.
+        name: The network, and the origin of the names.
+        markers: Weights that no other layout has together.
+        read: Converts the weights into a recognised network; it may raise ModelError.
     """
 
     name: str
@@ -65,11 +65,11 @@ class Layout:
 
 
 def recognise(weights: Weights) -> Recognised | None:
-    """Return the network that weights belong to; None if it is of no known layout.
+    """Return the network that weights belong to; None if the layout is unknown.
 
     Raises:
-        ModelError: The layout is known, but a weight that tells the network's size is missing or of
-            another shape. That all others fit is for the caller to check.
+        ModelError: The layout is known, but a weight that determines the network's size is missing
+            or has an unexpected shape. The caller checks all other weights.
     """
     layout = next((one for one in LAYOUTS if all(m in weights for m in one.markers)), None)
     return layout.read(weights) if layout else None
@@ -103,7 +103,7 @@ def _rrdb_of_bsrgan(weights: Weights) -> Recognised:
 
 
 def _rrdb_of_esrgan(weights: Weights) -> Recognised:
-    """Read names by position: model.0, model.1 with the body in it, and then only convolutions."""
+    """Read names by position: model.0, model.1 (the body), and then only convolutions."""
     blocks = count(weights, "model.1.sub.{}.RDB1.conv1.0.weight")
     numbers = {
         int(found[1]) for name in weights if (found := re.match(r"model\.(\d{1,4})\.w", name))
@@ -135,9 +135,9 @@ def _compact(weights: Weights) -> Recognised:
 
 
 def _span(weights: Weights) -> Recognised:
-    """Read the trained form if it is there: the `eval_conv` beside it may be of an earlier step.
+    """Read the trained form if present: the merged `eval_conv` may be of an earlier step.
 
-    No weight tells the mean colour and the range of pixels; they are taken to be the authors'.
+    The mean colour and the pixel range are not stored; they are assumed to be the authors'.
     """
     fused = "conv_1.sk.weight" not in weights
     dropped = r"no_norm" if fused else r"no_norm|.*\.eval_conv\."
@@ -169,14 +169,14 @@ def _smfanet(weights: Weights) -> Recognised:
 
 
 def _edsr(weights: Weights, stages: int, pixels: PixelRange) -> Recognised:
-    """Read our own names, but for the range of pixels; `stages` counts the upsampling steps."""
+    """Read our own names, with the given pixel range; `stages` counts the upsampling steps."""
     features, channels = convolution(weights, "head.weight")
     config: Values = {
         "scale": shuffled_scale(weights, [f"tail.{n}.expand.weight" for n in range(stages)]),
         "channels": channels,
         "features": features,
         "blocks": count(weights, "body.{}.body.0.weight"),
-        # No weight tells it: BasicSR's and the authors' large networks have 0.1, all others 1.
+        # Not stored: BasicSR's and the authors' large networks have 0.1, all others 1.
         "residual_scale": EDSR_LARGE["residual_scale"]
         if features >= EDSR_LARGE["features"]
         else 1.0,
@@ -216,8 +216,8 @@ def _rcan_of_its_authors(weights: Weights) -> Recognised:
 
 
 def _rcan(weights: Weights, pixels: PixelRange) -> Recognised:
-    """Read our own names, but for the range of pixels."""
-    head = "head.0" if "head.0.weight" in weights else "head.1"  # behind what folds pixels
+    """Read our own names, with the given pixel range."""
+    head = "head.0" if "head.0.weight" in weights else "head.1"  # after a pixel unshuffle
     features, seen = convolution(weights, f"{head}.weight")
     channels, _ = convolution(weights, "tail.1.weight")
     fold = edge(seen, channels, f"{head}.weight")
@@ -228,7 +228,7 @@ def _rcan(weights: Weights, pixels: PixelRange) -> Recognised:
         raise ModelError(
             f"its input is folded by {fold} and its output unfolded by {factor}: scale "
             f"{factor / fold:.3g}",
-            "only whole scales are run",
+            "only whole scales are supported",
         )
     config: Values = {
         "scale": factor // fold,
@@ -265,7 +265,7 @@ def _rcan_of_basicsr(weights: Weights) -> Recognised:
 
 
 def _swinir(weights: Weights) -> Recognised:
-    """Read the authors' names, which are ours but for tables that are computed."""
+    """Read the authors' names, which are ours except for computed tables."""
     kept = {k: v for k, v in weights.items() if not k.endswith((".attn_mask", "_position_index"))}
     features, channels = convolution(kept, "conv_first.weight")
     first = "layers.0.residual_group.blocks.0"
@@ -289,7 +289,7 @@ def _swinir(weights: Weights) -> Recognised:
 
 
 def _upsampler_of_swinir(weights: Weights, channels: int) -> tuple[str, int]:
-    """Return the upsampler and the scale that its weights make."""
+    """Return the upsampler and its scale, as its weights show."""
     if "conv_last.weight" not in weights:
         name = "upsample.0.weight"
         return "pixelshuffledirect", edge(convolution(weights, name)[0], channels, name)
@@ -318,7 +318,7 @@ def _msrresnet_of_mmsr(weights: Weights) -> Recognised:
 
 
 def _srresnet(weights: Weights) -> Recognised:
-    """Read the names of SRGAN-PyTorch, of which there are two generations."""
+    """Read the names of SRGAN-PyTorch, in either of its two generations."""
     blocks = count(weights, "trunk.{}.rcb.0.weight")
     stages = count(weights, "upsampling.{}.upsample_block.0.weight")
     rules = (
@@ -341,7 +341,7 @@ def _srresnet(weights: Weights) -> Recognised:
         "features": features,
         "blocks": blocks,
     }
-    # Their rectifiers share one slope, ours have one for each channel.
+    # Their PReLUs share one slope, ours have one for each channel.
     slopes = {k: v.expand(features) for k, v in named.items() if v.shape == (1,)}
     return Recognised("srresnet", config, {**named, **slopes})
 

@@ -1,8 +1,8 @@
-"""Reader of ncnn models: layers of the .param file, with their weights from the .bin.
+"""Reader of ncnn models: the layers of a .param file, with their weights from the .bin.
 
 Format: ncnn's developer guide, "param and model file structure". Only layers without weights and
-the three kinds of weights that upscaling networks have are read; an unknown layer makes the rest of
-the .bin unreadable, so it is an error.
+the three weighted kinds of upscaling networks are supported; after an unknown layer the rest of the
+.bin cannot be read, so it is an error.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ def read_ncnn(path: Path) -> list[NcnnLayer]:
     """Read a .param file and the .bin file of the same name.
 
     Raises:
-        ModelError: A file is missing, too large, damaged or of the binary kind, a layer is unknown,
-            or weights are stored as 8-bit numbers.
+        ModelError: A file is missing, too large, damaged or in the binary format, a layer is
+            unknown, or weights are quantised to 8 bits.
     """
     lines = _text(path).split("\n")
     if lines[0].strip() != _MAGIC:
         raise ModelError(
             f"{path} is not an ncnn graph: it begins with {lines[0][:20]!r}, not {_MAGIC}",
-            "name the text form (.param), with its weights beside it in a .bin of the same name",
+            "name the text form (.param), with its weights next to it in a .bin of the same name",
         )
     source = _Weights(path.with_suffix(".bin"))
     layers = [_layer(line, path, source) for line in lines[2:] if line.strip()]
@@ -113,7 +113,7 @@ def _bytes(path: Path, limit: int) -> bytes:
 
 
 def _layer(line: str, path: Path, source: _Weights) -> NcnnLayer:
-    """Read a layer's line, then its weights from where the last layer's ended."""
+    """Read a layer's line, then its weights, which follow the previous layer's."""
     words = line.split()
     try:
         kind, name, blobs = words[0], words[1], int(words[2]) + int(words[3])
@@ -143,7 +143,7 @@ def _finite(text: str) -> float:
 
 
 def _weights(layer: NcnnLayer, path: Path, source: _Weights) -> tuple[Tensor, ...]:
-    """Read what ncnn reads for a layer, in its order."""
+    """Read a layer's weights in ncnn's order."""
     if layer.kind in _WEIGHTLESS:
         return ()
     if layer.kind == "MemoryData":
@@ -162,7 +162,7 @@ def _weights(layer: NcnnLayer, path: Path, source: _Weights) -> tuple[Tensor, ..
         return (weight, source.plain(out)) if layer.size(5) else (weight,)
     raise ModelError(
         f"{path} has a layer of the kind {layer.kind} ({layer.name})",
-        "ncnn models of RRDBNet, SRVGGNetCompact and SPAN are read; try the .pth of this one",
+        "supported are ncnn's RRDBNet, SRVGGNetCompact and SPAN; try the .pth of this one",
     )
 
 
@@ -179,19 +179,19 @@ class _Weights:
         return self._numbers(count, torch.float32)
 
     def flagged(self, count: int, name: str) -> Tensor:
-        """Read a convolution's numbers behind the four bytes that say how they are stored."""
+        """Read a convolution's numbers, after the four bytes that give their storage type."""
         (flag,) = struct.unpack("<I", self._take(4))
         if flag == _INT8_FLAG:
             raise _eight_bits(name)
         if flag not in _FLAGS:
             raise ModelError(
-                f"{self._path} stores layer {name} in a way that is not read: 0x{flag:08X}",
-                "fp32 and fp16 storage are read; convert the model again without quantisation",
+                f"{self._path} stores layer {name} in an unsupported way: 0x{flag:08X}",
+                "fp32 and fp16 are supported; convert the model again without quantisation",
             )
         return self._numbers(count, _FLAGS[flag])
 
     def expect_end(self) -> None:
-        """Refuse a file that holds more than its graph asks for."""
+        """Check that the file ends after the graph's last weights."""
         if self._at != len(self._data):
             rest = len(self._data) - self._at
             raise _damaged(self._path, f"{rest} bytes are left after the last layer of its .param")

@@ -1,7 +1,7 @@
-"""Recognition of ncnn graphs: the layers' order, and their weights' names in training.
+"""Recognition of ncnn graphs by the order of their layers, and their weights' names in training.
 
-The converters number the layers or keep long paths, so names tell nothing; the order of the
-operations does. Each family is one pattern of letters over that order.
+Converters number the layers or keep long paths, so names identify nothing; the order of the
+operations does. Each family is one regular expression over that order.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _LETTERS = {
     "PixelShuffle": "X",
     "Reorg": "U",
     "MemoryData": "M",
-}  # the kinds that have none pass values on unchanged
+}  # kinds without a letter pass values on unchanged
 _COMPACT = re.compile(r"(CP)+CXIB")
 _SPAN = re.compile(r"(MBB?)?C(CWCWCSBBB){6}CKCCX")
-# Scaling and adding are one operation (B), or two where the converter did not join them. The
-# patterns leave no choice on the way, so a long crafted graph cannot keep them busy.
+# Scaling and adding are one operation (B), or two where the converter did not fuse them. The
+# patterns are free of ambiguity, so a long crafted graph cannot cause backtracking.
 _JOINED, _APART = r"((CR?K){4}CB){3}B", r"((CR?K){4}CBB){3}BB"
 _RRDB = re.compile(rf"U?C(({_JOINED})+|({_APART})+)CB(ICR?)*CR?C")
 _SPAN_BLOCKS = 6
 _SPAN_RANGE = 255.0  # of centred pixels, in the published networks
 _DIV2K_MEAN = torch.tensor((0.4488, 0.4371, 0.4040))
 _RRDB_SLOPE = 0.2
-_SAME = (-233, -234)  # ncnn's words for as much padding as keeps the size
-_NEAREST = 1  # Interp's
+_SAME = (-233, -234)  # ncnn's codes for padding that keeps the size
+_NEAREST = 1  # of Interp
 _HINT = "take the .pth or .safetensors form of the network"
 
 
@@ -48,7 +48,7 @@ def published_weights(layers: Sequence[NcnnLayer]) -> Weights:
     """Return a graph's weights under the names of the network's published checkpoints.
 
     Raises:
-        ModelError: The graph is none of RRDBNet, SRVGGNetCompact and SPAN, or departs from them.
+        ModelError: The graph is not RRDBNet, SRVGGNetCompact or SPAN, or differs from them.
     """
     order = "".join(_LETTERS.get(layer.kind, "") for layer in layers)
     _check_convolutions(layers)
@@ -72,7 +72,7 @@ def published_weights(layers: Sequence[NcnnLayer]) -> Weights:
 
 
 def _check_convolutions(layers: Iterable[NcnnLayer]) -> None:
-    """Refuse convolutions and shuffles that do more than those of the known networks."""
+    """Check that convolutions and pixel shuffles are the plain ones of the known networks."""
     for layer in layers:
         if layer.kind == "Convolution":
             edge = layer.size(1)
@@ -80,7 +80,7 @@ def _check_convolutions(layers: Iterable[NcnnLayer]) -> None:
                 layer.size(11, edge) == edge
                 and layer.number(2, 1) == layer.number(3, 1) == 1  # dilation and stride
                 and layer.number(4) in (edge // 2, *_SAME)
-                and layer.number(9) in (0, 2)  # no activation in it, or a leaky rectifier
+                and layer.number(9) in (0, 2)  # no fused activation, or a leaky ReLU
             )
             if not plain:
                 raise _departs(layer, "is not a plain convolution that keeps the size")
@@ -92,7 +92,7 @@ def _compact(layers: Sequence[NcnnLayer]) -> Weights:
     _check_slopes(layers, None)
     (last,) = (layer for layer in layers if layer.kind == "Interp")
     if last.number(0) != _NEAREST:
-        raise _departs(last, "does not enlarge by nearest neighbours")
+        raise _departs(last, "does not upscale by nearest neighbours")
     weighted = [layer for layer in layers if layer.weights]
     return _named((f"body.{n}" for n in range(len(weighted))), weighted)
 
@@ -114,7 +114,7 @@ def _span(layers: Sequence[NcnnLayer]) -> Weights:
             "networks trained with another mean colour are not read",
         )
     scaling, *_ = (layer for layer in layers if layer.kind == "BinaryOp" and layer.number(0) == 2)
-    # A graph without it works on centred pixels of range 1; the first weights make up for that.
+    # A graph without it works on centred pixels of range 1; the first weights compensate for it.
     factor = scaling.number(2) if scaling.number(1) else 1.0
     weights["conv_1.weight"] = weights["conv_1.weight"] * (factor / _SPAN_RANGE)
     return weights
@@ -140,7 +140,7 @@ def _rrdb(layers: Sequence[NcnnLayer]) -> Weights:
 
 
 def _check_slopes(layers: Iterable[NcnnLayer], known: float | None) -> None:
-    """Refuse rectifiers of another slope below 0 than the known one; None allows no rectifiers."""
+    """Check that ReLUs have the known negative slope; None allows no ReLUs."""
     for layer in layers:
         if layer.kind == "ReLU":
             slopes = (layer.number(0),)
@@ -150,7 +150,7 @@ def _check_slopes(layers: Iterable[NcnnLayer], known: float | None) -> None:
         else:
             continue
         if known is None or not slopes or abs(slopes[0] - known) > 1e-3:
-            raise _departs(layer, f"rectifies with the slopes {slopes} below 0, known is {known}")
+            raise _departs(layer, f"has a ReLU with the slopes {slopes} below 0, expected {known}")
 
 
 def _named(names: Iterable[str], layers: Iterable[NcnnLayer]) -> Weights:

@@ -1,7 +1,7 @@
-"""Range and mean colour of the pixels that published networks were trained with.
+"""Pixel range and mean colour that published networks were trained with.
 
-Ours take pixels in [0, 1]. What EDSR and RCAN make of them before the first convolution and after
-the last stands as weights in checkpoints of their authors' programs, and in BasicSR's code alone.
+Ours take pixels in [0, 1]. What EDSR and RCAN do to pixels before the first convolution and after
+the last is stored as weights in their authors' checkpoints, and only in code in BasicSR.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from superres.errors import ModelError
 from superres.interop.weight_names import Weights
 
 _DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
-_USUAL = (255.0, 1.0)  # values of white; a stored mean has but six digits
+_USUAL = (255.0, 1.0)  # values of white; a stored mean has only six digits
 
 
 @dataclass(frozen=True, slots=True)
 class PixelRange:
-    """The pixels that a network was trained with.
+    """The pixel values that a network was trained with.
 
     Attributes:
         white: The value of white; black is 0.
-        centred: Whether DIV2K's mean colour is taken off before the network, and added after it.
+        centred: Whether DIV2K's mean colour is subtracted before the network and added after it.
     """
 
     white: float
@@ -38,12 +38,12 @@ OF_BASICSR = PixelRange(
 
 
 def stored_range(weights: Weights) -> PixelRange:
-    """Read the range of pixels from the mean colour that the authors of EDSR and RCAN store.
+    """Read the pixel range from the mean colour that the authors of EDSR and RCAN store.
 
-    Networks without it (traiNNer-redux's, unless asked for) take pixels up to 1 as they are.
+    Networks without it (traiNNer-redux's by default) take pixels up to 1 unchanged.
 
     Raises:
-        ModelError: Another colour is taken off, or pixels are scaled, or not added as taken off.
+        ModelError: Another colour is subtracted, pixels are scaled, or what is added differs.
     """
     bias = weights.get("sub_mean.bias")
     if bias is None:
@@ -59,7 +59,7 @@ def stored_range(weights: Weights) -> PixelRange:
         raise ModelError(
             f"the network subtracts ({shown}) from its pixels, expected a multiple of DIV2K's "
             f"mean {_DIV2K_MEAN} that is added again, and no other change",
-            "networks trained with another mean colour, or with scaled colours, are not read",
+            "networks trained with another mean colour, or with scaled colours, are not supported",
         )
     usual = next((one for one in _USUAL if abs(white / one - 1) < 1e-3), white)
     return PixelRange(usual, centred=True)
@@ -72,7 +72,7 @@ def _near(part: Tensor, wanted: Tensor) -> bool:
 
 
 def without_means(weights: Weights) -> Weights:
-    """Return all weights but the mean colour's."""
+    """Return all weights except the mean colour's."""
     return {k: v for k, v in weights.items() if not re.match(r"(sub|add)_mean\.", k)}
 
 

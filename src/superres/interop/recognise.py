@@ -1,7 +1,7 @@
-"""Recognition of weights without a card: a card, derived from the weights alone.
+"""Recognition of weights without a card: a card derived from the weights alone.
 
-`weight_files` and `ncnn_files` read, `layouts` and `ncnn_layouts` recognise. A network is built in
-memory only after all names and shapes were compared with what it has.
+`weight_files` and `ncnn_files` read, `layouts` and `ncnn_layouts` recognise. A network is allocated
+only after all names and shapes have been compared with its own.
 """
 
 from __future__ import annotations
@@ -31,18 +31,17 @@ _NCNN = (".param", ".bin")
 
 
 def read_foreign(path: Path) -> tuple[Card, Weights]:
-    """Read a file of weights that was made elsewhere.
+    """Read a weight file of another program.
 
     Args:
-        path: A `.pth`, `.pt`, `.ckpt` or `.safetensors` file, or either of an ncnn pair.
+        path: A `.pth`, `.pt`, `.ckpt` or `.safetensors` file, or either file of an ncnn pair.
 
     Returns:
-        A card, in which origin, data and licence are unknown, and the weights in fp32 under our
-        names.
+        A card with unknown origin, data and licence, and the weights in fp32 under our names.
 
     Raises:
-        ModelError: The file cannot be read safely, its network is not a known one, or its weights
-            are not those that the network has.
+        ModelError: The file cannot be read safely, its network is unknown, or its weights do not
+            match the network's.
     """
     if path.suffix in _NCNN:
         seen = published_weights(read_ncnn(path.with_suffix(".param")))
@@ -62,9 +61,9 @@ def read_foreign(path: Path) -> tuple[Card, Weights]:
 
 
 def _recognised(weights: Weights) -> Recognised:
-    """Return the network of weights after a comparison of all names and shapes."""
+    """Return the network of weights, with all names and shapes checked."""
     found = _found(weights)
-    # On this device weights take no memory, however many a crafted file claims.
+    # On the device `meta` weights take no memory, however many a crafted file claims.
     with torch.device("meta"), _WithoutValues():
         network = network_config(found.architecture, found.config).build()
     state = network.state_dict()
@@ -76,47 +75,47 @@ def _recognised(weights: Weights) -> Recognised:
             raise ModelError(
                 f"it looks like {found.architecture}, but {name} is {had.get(name, 'missing')}, "
                 f"expected {wanted.get(name, 'nothing')}",
-                "it is of a variant that is not known, or damaged",
+                "it is an unknown variant, or damaged",
             )
     return found
 
 
 def _found(weights: Weights) -> Recognised:
-    """Return the network that weights are said to be of by their names.
+    """Return the network that the weights' names identify.
 
     Raises:
-        ModelError: They are of none that is run here.
+        ModelError: It is unknown or not supported.
     """
     known = ", ".join(layout.name for layout in LAYOUTS)
     for spelling in spellings(weights):
         if other := network_elsewhere(spelling):
             raise ModelError(
-                f"its weights are of {other}, which is not run here: {describe(weights)}",
-                f"read are {known}; superres models list shows what comes with superres",
+                f"its weights are of {other}, which is not supported: {describe(weights)}",
+                f"supported are {known}; superres models list shows what comes with superres",
             )
         if found := recognise(spelling):
             return found
     raise ModelError(
-        f"its weights are not of a known network: {describe(weights)}", f"known are {known}"
+        f"its weights are not of a known network: {describe(weights)}", f"supported are {known}"
     )
 
 
 def _counted(weights: Weights, state: Mapping[str, Tensor]) -> Weights:
-    """Return weights with the counters of batches, which no run needs and some programs drop."""
+    """Return weights with batch counters, which inference does not need and some programs drop."""
     missing = (name for name in state if name.endswith(".num_batches_tracked"))
     return {**{name: torch.tensor(0) for name in missing}, **weights}
 
 
 class _WithoutValues(TorchFunctionMode):
-    """Leaves out values of weights and ranges; on the device `meta` they import 800 modules."""
+    """Skips initial values of weights and ranges; on the device `meta` they import 800 modules."""
 
     def __torch_function__(
         self,
-        func: Callable[..., Any],  # any function of torch's
+        func: Callable[..., Any],  # any function of torch
         types: Iterable[type],
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever that function returns
+    ) -> Any:  # noqa: ANN401 - that function's return type
         named = kwargs or {}
         if getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else named["tensor"]

@@ -1,7 +1,7 @@
-"""Reader of weight files without a card: as data, never as code.
+"""Reader of weight files without a card, as data and never as code.
 
-Pickles go through `torch.load(weights_only=True)` and nothing else, and only through a torch that
-keeps that promise: before 2.10 a crafted file could make it run code.
+Pickles are read only by `torch.load(weights_only=True)`, and only by a torch in which that is safe:
+before 2.10 a crafted file could execute code.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def read_tensors(path: Path) -> Weights:
 
 
 def describe(weights: Mapping[str, Tensor]) -> str:
-    """Return what was seen in a file, in one line: how many tensors, the first by name and size."""
+    """Return a file's contents in one line: the number of tensors, the first names and shapes."""
     first = ", ".join(f"{name} {tuple(t.shape)}" for name, t in islice(weights.items(), _SHOWN))
     return f"{len(weights)} tensors, the first are {first}"
 
@@ -75,7 +75,7 @@ def _unpickle(path: Path, *, zipped: bool) -> object:
     if zipped:
         _check_archive(path)
     try:
-        # Any: torch leaves the function's types incomplete. Only archives can be mapped.
+        # Any: torch's annotation of the function is incomplete. Only archives can be mapped.
         return cast("Any", torch.load)(path, map_location="cpu", weights_only=True, mmap=zipped)
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
@@ -84,10 +84,10 @@ def _unpickle(path: Path, *, zipped: bool) -> object:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse an archive that grows beyond the limit when it is unpacked, or that holds a program.
+    """Check an archive's unpacked size, and that it is not a program.
 
     Raises:
-        ModelError: It does, or it is not an archive.
+        ModelError: It is too large, a program, or not an archive.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -105,7 +105,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> ModelError:
-    """Build the error for a pickle that torch refused, naming what it asked for."""
+    """Return the error for a pickle that torch rejected, naming the type that it requires."""
     asked = re.search(r"GLOBAL (\S+)", str(error))
     if asked is None:
         return _damaged(path, (str(error).strip() or type(error).__name__).splitlines()[0][:200])
@@ -116,7 +116,7 @@ def _unreadable(path: Path, error: Exception) -> ModelError:
 
 
 def _plain(path: Path, found: object) -> Weights:
-    """Return the ordinary tensors of a dictionary in fp32; what is no tensor in it is left out."""
+    """Return the ordinary tensors of a dictionary in fp32, without its numbers and texts."""
     kind = "an empty dictionary" if isinstance(found, dict) else f"a {type(found).__name__}"
     named = cast("dict[object, object]", found) if isinstance(found, dict) else {}
     if not named:
@@ -128,7 +128,7 @@ def _plain(path: Path, found: object) -> Weights:
     some = any(isinstance(value, Tensor) for value in named.values())
     for key, value in named.items():
         if some and isinstance(value, (bool, int, float, str, list, tuple, type(None))):
-            continue  # such as the number of a step
+            continue  # such as a step's number
         if not isinstance(key, str) or not isinstance(value, Tensor):
             raise ModelError(
                 f"{path} holds a {type(value).__name__} under {key!r} among its weights",
@@ -141,7 +141,7 @@ def _plain(path: Path, found: object) -> Weights:
                 "save the weights as ordinary fp32 or fp16 tensors",
             )
         weights[key] = value
-    # A tensor can claim more than its file holds, by reading the same bytes again and again.
+    # A tensor can claim more than its file holds, by repeating the same bytes.
     claimed = sum(value.numel() * 4 for value in weights.values())
     if claimed > _MAX_BYTES:
         raise _too_large(path, claimed)

@@ -18,14 +18,14 @@ _HINT = "the file is damaged, or of a network that only looks like a known one"
 
 
 def renamed(weights: Weights, rules: Rules) -> Weights:
-    """Rename the beginning of each weight's name by the first rule that matches it.
+    """Rename the beginning of each weight's name by the first matching rule.
 
     Args:
-        weights: The weights by name; a name that no rule matches stays.
-        rules: Pairs of a regular expression and what takes its place.
+        weights: The weights by name; a name that no rule matches is kept.
+        rules: Pairs of a regular expression and its replacement.
 
     Raises:
-        ModelError: Two weights would have one name.
+        ModelError: Two weights would have the same name.
     """
     patterns = [(re.compile(pattern), new) for pattern, new in rules]
     named: Weights = {}
@@ -40,13 +40,13 @@ def renamed(weights: Weights, rules: Rules) -> Weights:
 
 
 def count(weights: Mapping[str, Tensor], name: str, *, first: int = 0, step: int = 1) -> int:
-    """Count the weights whose names differ in one number, up to the first that is missing.
+    """Count the weights whose names differ in one number, up to the first missing one.
 
     Args:
         weights: The weights by name.
         name: The name, with {} for the number.
-        first: Where the numbers begin.
-        step: How far they are apart.
+        first: The first number.
+        step: The distance between numbers.
     """
     numbers = itertools.count(first, step)
     found = itertools.takewhile(lambda number: name.format(number) in weights, numbers)
@@ -74,10 +74,10 @@ def matrix(weights: Mapping[str, Tensor], name: str) -> tuple[int, int]:
 
 
 def edge(many: int, few: int, name: str) -> int:
-    """Return the edge of the squares of pixels that channels are shuffled to or from.
+    """Return the factor of a pixel shuffle or unshuffle between two numbers of channels.
 
     Raises:
-        ModelError: The channels make no squares.
+        ModelError: The ratio of the channels is not a square number.
     """
     found = math.isqrt(many // few)
     if found**2 * few != many:
@@ -89,10 +89,10 @@ def edge(many: int, few: int, name: str) -> int:
 
 
 def shuffled_scale(weights: Mapping[str, Tensor], names: Sequence[str]) -> int:
-    """Return the product of the factors of the pixel shuffles behind these convolutions.
+    """Return the product of the factors of the pixel shuffles after these convolutions.
 
     Raises:
-        ModelError: One is missing, is not a convolution's, or is not one before a pixel shuffle.
+        ModelError: One is missing, or is not that of a convolution before a pixel shuffle.
     """
     return math.prod(edge(*convolution(weights, name), name) for name in names)
 

@@ -12,11 +12,11 @@ REAL = "real"  # the family that also repairs
 
 # Tuned on 130 training pictures, downscaled by 2 and 4, clean and with the degradation `real`;
 # `python benchmarks/choice.py` shows the choices on the benchmark sets.
-_LOWEST_QUALITY = 90  # of JPEG and WebP without visible loss
-_HIGHEST_EDGES = 0.85  # 8-bit levels between blocks; JPEG's at a quality of about 80
-_HIGHEST_OWN_EDGES = 1.2  # at a high stated quality; stronger edges are an earlier JPEG's
+_LOWEST_QUALITY = 90  # of a JPEG or WebP without visible loss
+_HIGHEST_EDGES = 0.85  # 8-bit levels between blocks; a JPEG's at a quality of about 80
+_HIGHEST_OWN_EDGES = 1.2  # at a high stated quality; stronger edges are from an earlier JPEG
 _MOST_NOISE = 3.0  # 8-bit levels
-_LEAST_SHARPNESS = 0.09  # a sharp picture's after a Gaussian blur of about 0.5 px
+_LEAST_SHARPNESS = 0.09  # of a sharp picture after a Gaussian blur of about 0.5 px
 
 
 @dataclass(frozen=True, slots=True)

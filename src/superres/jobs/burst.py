@@ -29,13 +29,13 @@ from superres.metadata.picture import check_colours
 from superres.model_pool import ModelPool
 from superres.watch import Watch
 
-_FEWEST_FRAMES = 2  # of those that can be read
+_FEWEST_FRAMES = 2  # that can be read
 
 
 def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstReport:
     """Fuse a burst of files. The result has the reference's depth, profile and tags.
 
-    Files that cannot be read are left out, as long as two remain.
+    Unreadable files are skipped, as long as two remain.
 
     Args:
         job: The frames, the fusion's options and the outputs.
@@ -44,11 +44,11 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
             all.
 
     Raises:
-        PictureError: Fewer than two frames can be read, or a single one or the requested reference
-            cannot; a frame or mask has bands that are no colours, a mask is not a picture, or they
-            do not fit together.
+        PictureError: Fewer than two frames can be read, or the only one or the requested reference
+            cannot; a frame or mask has bands that are not colours, a mask is not a picture, or
+            they do not match.
         OutputError: An output is an input, exists, or cannot be written.
-        ArgumentError: An option is out of its range, or there are too many pixels.
+        ArgumentError: An option is out of range, or there are too many pixels.
         Cancelled: The watch was cancelled; nothing is written.
     """
     began = time.perf_counter()
@@ -94,8 +94,8 @@ def _read_frames(
     """Read the frames, and check that they agree and are not too large.
 
     Returns:
-        The pictures that can be read; the pixels of all frames, black where one cannot; and why
-        those cannot be, by index.
+        The readable pictures; the pixels of all frames, black for unreadable ones; and the errors
+        of these, by index.
     """
     opened: dict[int, Picture] = {}
     failures: dict[int, PictureError] = {}
@@ -110,7 +110,7 @@ def _read_frames(
     for index, picture in list(opened.items()):
         try:
             read[index] = read_pixels(picture)
-        except PictureError as error:  # its first bytes were whole
+        except PictureError as error:  # only its first bytes were intact
             failures[index] = error
             del opened[index]
     if failures:

@@ -1,4 +1,4 @@
-"""Degrade jobs: small pictures as training makes them from large ones."""
+"""Degrade jobs: small pictures made from large ones as in training."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
         watch: Checked for cancellation before the file is written.
 
     Raises:
-        PictureError: The input is not a picture, damaged, of bands that are no colours, or smaller
-            than one small pixel.
+        PictureError: The input is not a picture, is damaged, has bands that are not colours, or is
+            smaller than one small pixel.
         OutputError: The target is the input, exists, or cannot be written.
         UnknownNameError: The target's suffix names no format.
         Cancelled: The watch was cancelled; nothing is written.
@@ -53,7 +53,7 @@ def degrade_picture_file(job: DegradeJob, watch: Watch) -> DegradeReport:
         large_HWC = from_unit(to_unit(large_HWC, picture.values), UINT8)
     if colours == 1:
         large_HWC = np.repeat(large_HWC, 3, axis=2)
-    # crc32, as Python's hash of a string differs from run to run.
+    # crc32, as Python's string hash differs from run to run.
     seed = (job.seed, zlib.crc32(job.source.stem.encode(errors="surrogateescape")))
     small_HWC = degrade_pixels(to_unit(large_HWC), job.degradation, scale=scale, seed=seed)
     watch.check()

@@ -46,7 +46,7 @@ def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -
 
 
 def check_names(job: JobHead) -> None:
-    """Check that the file system takes the names of a job's outputs and of their folders.
+    """Check that the file system accepts the names of a job's outputs and of their folders.
 
     Raises:
         OutputError: One is too long.

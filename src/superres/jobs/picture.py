@@ -135,8 +135,8 @@ def upscale_file(
         scale: The scale factor, any number above 0; or
         size: (height, width) of the result; where one is None, the picture keeps its shape. With
             neither scale nor size, the model's largest scale.
-        fit: Whether a size of another shape is refused (`exact`), is a box that the result lies in
-            (`inside`), or distorts the picture (`stretch`).
+        fit: Whether a size of another shape is an error (`exact`), bounds the result (`inside`), or
+            distorts the picture (`stretch`).
         model: A family (`default`), a model (`default-x4`), a model file, or `auto`.
         overwrite: Whether an existing target may be replaced.
 
@@ -177,7 +177,7 @@ def enlarge(
 
 
 def _options(job: PictureJob, picture: Picture) -> WriteOptions:
-    """Return how the result is encoded; unless requested otherwise, without loss as the source."""
+    """Return the encoding options; by default lossless if the source is, in its format."""
     lossless = job.lossless
     if lossless is None and job.quality is None and picture.lossless:
         target = job.format or (picture.format if job.target == PIPE else job.target)
@@ -218,7 +218,7 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
 
 
 def _check_data(requested: str, written: Format) -> None:
-    """Refuse a format that would composite colours by an alpha that is data."""
+    """Check that the format holds alpha that is data, rather than composite colours by it."""
     if isinstance(written.holding, Holding) and not written.holding.alpha:
         raise OutputError(
             f"alpha is data, but {requested} is {written.title}, which does not hold alpha",
@@ -227,9 +227,9 @@ def _check_data(requested: str, written: Format) -> None:
 
 
 class _Pages:
-    """The pages of a file, each upscaled when the one before it is written.
+    """The pages of a file, each upscaled after the previous one is written.
 
-    All pages are planned before the first is upscaled: an impossible size costs no work.
+    All pages are planned before the first is upscaled, so that an impossible size costs no work.
     """
 
     def __init__(
@@ -265,7 +265,7 @@ class _Pages:
 def _planes(
     picture: Picture, upscaler: Upscaler, route: Route, watch: Watch
 ) -> Iterator[NDArray[Any]]:
-    """Upscale the planes one after the other: one, or the frames of an animation."""
+    """Upscale the planes one by one: a single one, or the frames of an animation."""
     rows = route.target[0]
     for plane in range(picture.planes):
         before, total = plane * rows, picture.planes * rows
@@ -285,13 +285,13 @@ def _rows(
     """Read, run and round in two threads; the caller's thread encodes and writes.
 
     Args:
-        picture: What is read.
-        upscaler: What upscales it.
+        picture: The opened source.
+        upscaler: The loaded model.
         route: The passes.
-        watch: Told of the rows written.
-        plane: Which of its planes.
-        before: Rows of other pages and planes that are written already.
-        total: Rows of all pages; 0 for this one's.
+        watch: Notified of the rows written.
+        plane: Index of the plane.
+        before: Rows of other pages and planes that are already written.
+        total: Rows of all pages; 0 takes those of this one.
     """
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values

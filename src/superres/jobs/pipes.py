@@ -10,7 +10,7 @@ from superres.errors import ArgumentError, PictureError
 from superres.jobs.spec import Place
 
 _MAX_PIPED_BYTES = 2**31  # a pipe is read into memory whole
-_PORTION_BYTES = 2**20  # a raw stream sets as much aside for each portion
+_PORTION_BYTES = 2**20  # a raw stream allocates this much for each portion
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Pipes:
 
         Raises:
             ArgumentError: There is no stream.
-            PictureError: More than 2 GiB came in, or the stream does not wait for its bytes.
+            PictureError: More than 2 GiB arrived, or a non-blocking stream ran out of bytes.
         """
         if isinstance(place, Path):
             return place
@@ -59,7 +59,7 @@ NO_PIPES: Final = Pipes()
 
 
 def _read_to_end(stream: BinaryIO) -> bytes:
-    """Return all that comes in, in as many portions as it comes: a raw stream gives what it has.
+    """Return all bytes up to the end; a raw stream may return fewer than requested at a time.
 
     Raises:
         PictureError: See `Pipes.read`.
@@ -74,7 +74,7 @@ def _read_to_end(stream: BinaryIO) -> bytes:
                 f"more than {_MAX_PIPED_BYTES / 2**30:g} GiB arrived on stdin",
                 "save the picture to a file, which is read in strips",
             )
-    # A raw stream that does not block has None where nothing has come yet, whatever its type says.
+    # A non-blocking raw stream returns None if nothing has arrived yet, contrary to its type.
     if portion is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise PictureError(
             f"the stream has no more bytes for now, after {size:,}, and does not wait for them",

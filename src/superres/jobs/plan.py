@@ -19,7 +19,7 @@ from superres.errors import ArgumentError
 from superres.jobs.spec import PIPE, Place
 from superres.media import is_picture, is_written
 
-FALLBACK = ".png"  # it holds everything but floats
+FALLBACK = ".png"  # it holds everything except floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Sources:
 
     Attributes:
         pictures: Each once, in a fixed order.
-        empty: The input folders without any.
+        empty: The input folders without pictures.
         faults: What cannot be read.
         others: The number of files that are left alone, by suffix.
     """
@@ -127,7 +127,7 @@ def make_plan(
     single = len(inputs) == 1 and not os.path.isdir(inputs[0])
     if output == PIPE and not single:
         raise ArgumentError(
-            "only one picture can go to stdout, but the inputs may have more",
+            "only one picture can go to stdout, but the inputs may contain more",
             "name one picture, or a folder with -o",
         )
     folder = Path(output) if output not in (None, PIPE) and _is_folder(output, single) else None
@@ -161,7 +161,7 @@ def find_sources(
     faults: dict[Path, Fault] = {}
     others: Counter[str] = Counter()
     for given in inputs:
-        # Not Path.is_dir: it raises where the path leads through a closed folder.
+        # Not Path.is_dir: it raises if a folder on the path may not be searched.
         if os.path.isdir(given):
             top = Path() if len(inputs) == 1 else Path(given.resolve().name)
             listing = list_folder(given, recursive=recursive, without=without)
@@ -173,8 +173,8 @@ def find_sources(
                 below = top / path.parent.relative_to(given)
                 found.setdefault(os.path.realpath(path), Source(path, below, scanned=True))
         else:
-            # A named file counts as named even if also found, or a result of an earlier run could
-            # not be.
+            # A named file counts as named even if also found in a folder, so that a result of an
+            # earlier run can be upscaled.
             found[os.path.realpath(given)] = Source(given, Path(), scanned=False)
     return Sources(list(found.values()), empty, list(faults.values()), others)
 
@@ -187,7 +187,7 @@ def plan_tasks(sources: Sequence[Source], naming: Naming, folder: Path | None) -
 
     Args:
         sources: The pictures, as `find_sources` lists them.
-        naming: How results are named.
+        naming: The results' naming.
         folder: The output folder; None puts each result next to its source.
 
     Returns:
@@ -216,7 +216,7 @@ def _is_folder(output: str, single: bool) -> bool:
         return False
     if os.path.exists(path) or is_picture(path):
         raise ArgumentError(
-            f"{output} is one file, but the inputs may have more",
+            f"{output} is one file, but the inputs may contain more",
             "name a folder with -o",
         )
     return True

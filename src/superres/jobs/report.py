@@ -38,7 +38,7 @@ class ReportHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report(ReportHead):
-    """What was done to one picture.
+    """The report of an upscaled picture.
 
     Attributes:
         model: The requested model, or the family that `auto` chose.
@@ -67,8 +67,8 @@ class VideoReport(Report):
         fps: Frames per second of this run.
         codec: The encoder, or "png".
         pix_fmt: The pixel format of the result.
-        kept: The source's other contents that the result has.
-        not_kept: Those it lacks.
+        kept: Other contents of the source that the result has.
+        not_kept: Other contents that it lacks.
         repeated: Times of repeated frames, which replace lost ones, in seconds.
     """
 

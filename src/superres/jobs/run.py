@@ -120,7 +120,7 @@ def run_all(
         except OSError as error:
             what = error.strerror or str(error)
             outcome = _failed(job, what, "check the path, its permissions and the free space")
-        except Exception as error:  # our bug in one file must not stop the others
+        except Exception as error:  # a bug of ours in one file must not stop the others
             what = f"{type(error).__name__}: {error}"
             hint = "this is a bug in superres; please report it with its traceback"
             outcome = _failed(job, what, hint, traceback.format_exc())

@@ -44,12 +44,12 @@ Quality = Annotated[int, Field(ge=1, le=100)]
 
 
 def place_in_words(place: Place) -> str:
-    """Return a pipe as `-`, and a file that is called so as `./-`, or it would be a pipe."""
+    """Return a pipe as `-`, and a file of that name as `./-`, to distinguish it."""
     return "./-" if place == Path(PIPE) else str(place)
 
 
 def _possible(path: Path) -> Path:
-    """Refuse a path that no file can have."""
+    """Check that a path is possible."""
     if "\0" in str(path):
         raise ArgumentError(
             f"the path {str(path)!r} has a NUL character, which no file's may have", "correct it"
@@ -88,7 +88,7 @@ _Degradation = Annotated[
 def _size_of_pair(value: object) -> object:
     """Turn a plain (height, width), if given one, into a request for exactly that."""
     if isinstance(value, list | tuple):
-        pair = cast("Sequence[object]", value)  # of what is only known once pydantic has checked it
+        pair = cast("Sequence[object]", value)  # pydantic checks the items
         if len(pair) == 2:
             return {"height": pair[0], "width": pair[1]}
     return cast("object", value)
@@ -105,7 +105,7 @@ class JobHead(BaseModel, frozen=True):
             a single job raises.
     """
 
-    # A kind's schema is built with its first job.
+    # Each kind's schema is built with its first job.
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
     existing: Existing = "refuse"
@@ -123,7 +123,7 @@ class JobHead(BaseModel, frozen=True):
     @property
     @abstractmethod
     def names(self) -> tuple[str, str]:
-        """Return source and target as text."""
+        """The source and target as text."""
 
 
 class FileJob(JobHead, frozen=True):
@@ -149,7 +149,7 @@ class FileJob(JobHead, frozen=True):
 
     @property
     def names(self) -> tuple[str, str]:
-        """Source and target in words."""
+        """The source and target as text."""
         return place_in_words(self.source), place_in_words(self.target)
 
 
@@ -163,7 +163,7 @@ class UpscaleJob(FileJob, frozen=True):
         size: The requested size, as shown; a plain (height, width) is an exact one. With neither,
             the model's largest scale.
         run: The options for running networks.
-        max_pixels: Largest accepted picture or frame, input and output; None takes
+        max_pixels: Limit on pixels of a picture or frame, input and output; None takes
             `media.MAX_PIXELS`.
     """
 
@@ -179,11 +179,12 @@ class PictureJob(UpscaleJob, frozen=True):
 
     Attributes:
         profile: Keep the ICC profile, or convert to sRGB.
-        page: The one page of a file of several that is upscaled, from 1; None takes all.
-        format: Format of the result; None goes by the target's name, in a pipe by the source.
+        page: The page to upscale, from 1, of a file with several; None takes all.
+        format: Format of the result; None derives it from the target's name, or from the source
+            for a pipe.
         quality: Quality of lossy formats; None takes each format's default.
-        lossless: Whether no detail may be lost in coding; None does as the source does, where the
-            format of the result is the same and no quality is requested.
+        lossless: Whether coding must be lossless; None follows the source if the result has its
+            format and no quality is requested.
     """
 
     kind: Literal["picture"] = "picture"
@@ -197,13 +198,13 @@ class PictureJob(UpscaleJob, frozen=True):
     def _check_vectors(self) -> Self:
         if self.run.normal_map and self.profile != "keep":
             raise ArgumentError(
-                f"a normal map holds vectors, and was to be converted to {self.profile}",
+                f"a normal map holds vectors; conversion to {self.profile} was requested",
                 "keep the profile, as --profile keep does",
             )
         if self.run.normal_map and self.run.alpha == "resize":
             raise ArgumentError(
-                "alpha of a normal map is upscaled as data, and was to be resized as transparency",
-                "leave --alpha out, or say --alpha data",
+                "alpha of a normal map is upscaled as data; it was requested as transparency",
+                "leave --alpha out, or use --alpha data",
             )
         return self
 
@@ -212,12 +213,10 @@ class VideoJob(UpscaleJob, frozen=True):
     """One video to upscale; `run.alpha`, `wrap` and `normal_map` do not apply.
 
     Attributes:
-        source: The video, or a folder of its frames; it is read more than once, and cannot be a
-            pipe.
-        fps: Frames a second of a folder; None takes the times that it lists.
-        stream: Which of the file's streams is upscaled, by its index; None takes the one that
-            players show.
-        form: Whether the target is a video file, or a folder of frames.
+        source: The video, or a folder of frames; not a pipe, as it is read more than once.
+        fps: Frames per second of a folder; None takes the times that it lists.
+        stream: Index of the file's stream to upscale; None takes the one that players show.
+        form: Whether the target is a video file or a folder of frames.
         codec: The result's encoding.
         container: Its container (`mkv`); None derives it from the target's suffix.
         segment_frames: Frames per segment, the most that a killed run may lose.
@@ -265,7 +264,7 @@ class BurstJob(JobHead, frozen=True):
 
     @property
     def names(self) -> tuple[str, str]:
-        """The first frame, which stands for all of them, and the target."""
+        """The first frame, representing all of them, and the target."""
         return place_in_words(self.frames[0]) if self.frames else "", place_in_words(self.target)
 
 
@@ -293,7 +292,7 @@ Job = Annotated[PictureJob | VideoJob | BurstJob | DegradeJob, Field(discriminat
 
 def job_to_json(job: Job) -> str:
     """Return a job as JSON, in ASCII."""
-    return json.dumps(job.model_dump(mode="json"))  # pydantic's own rejects names beyond Unicode
+    return json.dumps(job.model_dump(mode="json"))  # pydantic's own rejects non-Unicode names
 
 
 def job_from_json(text: str | bytes) -> Job:
@@ -316,7 +315,7 @@ def job_from_json(text: str | bytes) -> Job:
 
 @cache
 def _jobs() -> TypeAdapter[Job]:
-    """Return the reader of jobs of any kind, which is slow to build."""
+    """Return the reader of all kinds of jobs, which is slow to build."""
     return TypeAdapter(Job)
 
 

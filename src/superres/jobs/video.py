@@ -36,7 +36,7 @@ from superres.watch import Watch
 def upscale_video(
     job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes = NO_PIPES
 ) -> VideoReport:
-    """Upscale one video, frame by frame, keeping everything else it holds.
+    """Upscale one video, frame by frame, keeping all other contents.
 
     A killed run resumes after its last finished segment when called again with the same job; the
     result equals that of an uninterrupted run.
@@ -111,7 +111,7 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
 
 
 def _open(job: VideoJob) -> tuple[VideoFacts, FrameReader | FolderReader]:
-    """Return what a file or a folder of frames holds, and what reads its frames."""
+    """Return the facts of a video file or folder of frames, and the reader of its frames."""
     if job.source.is_dir():
         max_pixels = job.max_pixels or MAX_PIXELS
         folder = open_folder(job.source, job.fps, max_pixels=max_pixels)

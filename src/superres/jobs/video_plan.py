@@ -20,9 +20,9 @@ from superres.videofiles.probe import VideoFacts
 from superres.videofiles.turn import NO_TURN, Turn, turn_of
 
 PIPE_CONTAINER = "matroska"
-"""The default container for a pipe: it needs no seeking."""
+"""The default container for a pipe, as it needs no seeking."""
 
-_ROUNDING_PX = 2.0  # videos of one shape have even sizes: 854x480 and 1280x720
+_ROUNDING_PX = 2.0  # sizes of one aspect ratio, rounded to even: 854x480 and 1280x720
 
 
 def plan_video(job: VideoJob, facts: VideoFacts, offered: tuple[int, ...]) -> VideoPlan:
@@ -82,8 +82,8 @@ def _container(target: Place, requested: str | None) -> str:
 def _stored_size(job: VideoJob, facts: VideoFacts, turn: Turn) -> tuple[Size | None, VideoFacts]:
     """Return the size of the result's frames as they are stored, and their pixel aspect ratio.
 
-    A size is requested as it is shown. Where pixels are not square, another shape is made up for
-    by the pixels' own; a scale, and what rounding does to it, leave that alone.
+    A requested size is the displayed one. If pixels are not square, their aspect ratio absorbs a
+    change of shape; a scale, with its rounding, keeps it.
 
     Raises:
         ArgumentError: The size would distort the picture.

@@ -17,15 +17,15 @@ from superres.train.recipe import AdversarialSection
 
 
 class Adversary:
-    """A discriminator with its optimiser and the loss that both sides play for.
+    """A discriminator with its optimiser and the adversarial loss of both networks.
 
     Goodfellow et al., NeurIPS 2014; the order of steps is SRGAN's (Ledig et al., CVPR 2017,
-    arXiv:1609.04802): the network first, then the discriminator on the same pictures.
+    arXiv:1609.04802): first the network, then the discriminator on the same pictures.
 
     Args:
         section: The recipe's section.
-        edge: Edge of the large patches in pixels.
-        channels: Their channels.
+        edge: Edge of the large patches, in pixels.
+        channels: Channels of the patches.
         fabric: The devices of the run.
 
     Raises:
@@ -51,7 +51,7 @@ class Adversary:
     def loss(self, restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
         """Return the network's adversarial loss; no gradient reaches the discriminator."""
         self._network.requires_grad_(False)
-        # The bare network: processes exchange no gradients that do not exist.
+        # The unwrapped network, so that processes do not wait for gradients that do not exist.
         with self._fabric.autocast():
             fake: Tensor = self._network(restored_BCHW)
             with torch.no_grad():
@@ -66,7 +66,7 @@ class Adversary:
 
         Args:
             micro_batches: (restored, truth) of each micro-batch, without gradients.
-            factor: On the learning rate.
+            factor: Factor on the learning rate.
 
         Returns:
             Its loss, and its mean scores of true and restored pictures.
@@ -77,7 +77,7 @@ class Adversary:
         for index, (restored_BCHW, truth_BCHW) in enumerate(micro_batches):
             last = index + 1 == len(micro_batches)
             with self._fabric.no_backward_sync(self._forward, enabled=not last):
-                # One pass over both, so that processes meet once.
+                # One pass over both, so that processes synchronise once.
                 scores: Tensor = self._forward(torch.cat((truth_BCHW, restored_BCHW)))
                 real, fake = scores.float().chunk(2)
                 loss = self._loss.discriminator(real, fake)
@@ -95,17 +95,17 @@ class Adversary:
         return sums
 
     def parts(self) -> dict[str, Part]:
-        """Return what a checkpoint keeps."""
+        """Return the state to keep in a checkpoint."""
         return {
             "discriminator": self._network.state_dict(),
             "discriminator_optimizer": optimizer_part(self._optimizer),
         }
 
     def fill(self, parts: Mapping[str, Part]) -> None:
-        """Take back what `parts` gave.
+        """Restore the state that `parts` returned.
 
         Raises:
-            KeyError, RuntimeError: The parts are another run's.
+            KeyError, RuntimeError: The parts are of another run.
         """
         self._network.load_state_dict(dict(parts["discriminator"]))
         fill_optimizer(self._optimizer, parts["discriminator_optimizer"])

@@ -24,7 +24,7 @@ Part = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
         step: Steps taken.
@@ -36,12 +36,12 @@ class Progress:
 
 
 def save_state(path: Path, parts: Mapping[str, Part], progress: Progress) -> None:
-    """Write everything that the next step depends on, whole or not at all.
+    """Write everything that the next step depends on, atomically.
 
     Args:
         path: The file.
-        parts: What to keep, by name: of networks their state, of optimisers `optimizer_part`.
-        progress: How far the run has come.
+        parts: What to keep, by name: networks' state dicts, and `optimizer_part` of optimisers.
+        progress: The progress of the run.
     """
     plain = {
         f"{part}.{name}": value.detach().cpu().contiguous().clone()
@@ -56,14 +56,14 @@ def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], Progress]:
     """Read a saved state.
 
     Returns:
-        The parts by name, with their tensors on the CPU, and how far the run had come.
+        The parts by name, with their tensors on the CPU, and the run's progress.
 
     Raises:
-        ModelError: The file is damaged or no state of a run.
+        ModelError: The file is damaged or is not the state of a run.
     """
     parts: dict[str, dict[str, Tensor]] = {}
     try:
-        # Any: safetensors leaves the file's methods untyped.
+        # Any: the file's methods are untyped in safetensors.
         with cast("Any", safe_open)(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
             progress = Progress(*read_progress(metadata.get(STATE_KEY, "null")))
@@ -83,7 +83,7 @@ def cannot_resume(path: Path, error: Exception) -> ModelError:
 
 
 def optimizer_part(optimizer: Optimizer) -> dict[str, Tensor]:
-    """Return an optimiser's moments and counters by the place of their parameter."""
+    """Return an optimiser's moments and counters, by the index of their parameter."""
     return {
         f"{index}.{key}": value
         for index, parameter in enumerate(_parameters(optimizer))
@@ -93,7 +93,7 @@ def optimizer_part(optimizer: Optimizer) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def fill_optimizer(optimizer: Optimizer, part: Part) -> None:
-    """Put what `optimizer_part` gave back into an optimiser of the same parameters."""
+    """Restore the result of `optimizer_part` into an optimiser of the same parameters."""
     for index, parameter in enumerate(_parameters(optimizer)):
         prefix = f"{index}."
         optimizer.state[parameter] = {
@@ -104,7 +104,7 @@ def fill_optimizer(optimizer: Optimizer, part: Part) -> None:
 
 
 def _placed(value: Tensor, parameter: Tensor) -> Tensor:
-    """Return a value of a state where it belongs: a counter on the CPU, the rest as the weight."""
+    """Return a state's value on its device: a counter on the CPU, all others as the parameter."""
     if value.ndim == 0:
         return value
     if value.shape == parameter.shape:

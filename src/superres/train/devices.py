@@ -21,11 +21,11 @@ _MIXED: dict[str, Literal["bf16-mixed", "16-mixed"]] = {"bf16": "bf16-mixed", "f
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """What a run may use.
+    """The devices of a run.
 
     Attributes:
         kind: `auto`, `cpu`, `cuda` or `mps`.
-        processes: Processes on each machine: one a GPU; more than one on a CPU is for tests.
+        processes: Processes on each machine: one per GPU; several on a CPU are for tests.
         machines: Machines, each of which starts the same command.
     """
 
@@ -35,28 +35,28 @@ class Devices:
 
 
 class _WholePictures(MixedPrecision):
-    """Mixed precision for convolutions, with pictures given to the network as they are.
+    """Mixed precision for convolutions, with the network's input kept in fp32.
 
-    Fabric's own rounds them to bf16 first: half a level off where they are bright, always upwards,
-    which a network with a skip then learns to undo and does wrong when it sees whole pictures.
+    Fabric's own rounds input to bf16 first: an error of half a level in bright areas, always
+    upwards, which a network with a skip learns to undo, and so is wrong on unrounded pictures.
     """
 
     def convert_input(self, data: _Data) -> _Data:
-        """Return the network's input untouched."""
+        """Return the network's input unchanged."""
         return data
 
 
 def open_fabric(devices: Devices, recipe: Recipe, watch: Watch) -> Fabric:
     """Open the devices in the recipe's precision and start the other processes.
 
-    The watch is told what they are, in the first process.
+    The first process's watch is notified of them.
 
     Raises:
         UnknownNameError: There is no such kind of device.
         BackendError: The device is missing, or cannot compute in the requested precision.
         ArgumentError: The batch cannot be divided among the processes.
     """
-    available = {  # in the order in which `auto` takes them
+    available = {  # in the order of preference of `auto`
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
@@ -94,7 +94,7 @@ def open_fabric(devices: Devices, recipe: Recipe, watch: Watch) -> Fabric:
 
 
 def _precision(recipe: Recipe, kind: str) -> Literal["fp32", "bf16", "fp16"]:
-    """Return the number format: what was requested, or bf16 where the hardware has it."""
+    """Return the number format: the requested one, or bf16 where the hardware supports it."""
     if recipe.precision == "fp16" and kind != "cuda":
         raise BackendError(
             f"precision fp16 needs a CUDA GPU, the run is on {kind}",

@@ -52,13 +52,13 @@ class TrainingOptions:
     """Where and how a recipe is run on this machine.
 
     Attributes:
-        folder: The run's folder; made if need be.
+        folder: The run's folder; created if missing.
         data: Folders, packs and pictures to train on.
         pairs: A folder of small and one of large pictures to train on instead.
         budget: When to stop; None takes the recipe's.
-        validation: Benchmark folders whose scores are watched, never trained on.
-        resume: Whether to go on from the folder's checkpoint, if it has one.
-        devices: What to compute on.
+        validation: Benchmark folders to score during training, never trained on.
+        resume: Whether to continue from the folder's checkpoint, if it has one.
+        devices: The devices to compute on.
         save_every_s: Seconds between checkpoints.
         validate_every_s: Seconds between validations.
         log_every: Steps between lines of the log.
@@ -78,32 +78,32 @@ class TrainingOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainReport:
-    """What a finished run gives: the model file, its card, and where the time went."""
+    """The result of a finished run: the model file, its card, and the time spent."""
 
     model: Path
     card: Card
     steps: int
     minutes: float
-    data_wait: float  # part of the time that was spent on drawing and degrading patches
-    watched: Watched = field(default_factory=Watched)  # what the sets that were watched say of it
+    data_wait: float  # fraction of the time spent on drawing and degrading patches
+    watched: Watched = field(default_factory=Watched)  # its scores on the validation sets
 
 
 def train(recipe: Recipe, options: TrainingOptions, *, watch: Watch) -> TrainReport:
     """Train a recipe's network and write it to the run's folder as `model.safetensors`.
 
-    The folder also receives the resolved recipe, checkpoints, a log and TensorBoard events. A run
-    that was killed goes on with `resume=True`; counted in steps, it then follows the loss curve of
-    an unbroken run exactly (in fp32 and bf16; fp16's loss scale begins anew).
+    The folder also receives the resolved recipe, checkpoints, a log and TensorBoard events. A
+    killed run continues with `resume=True`; step for step, it then follows the loss curve of an
+    uninterrupted run exactly (in fp32 and bf16; fp16's loss scale starts anew).
 
     Args:
-        recipe: What to train and how.
-        options: Where, and for how long.
-        watch: Told the choices that were made, the part of the budget that is spent, and, as its
-            status, the losses and scores. Where it is cancelled, the run ends at its next step, and
-            `resume` goes on from the last checkpoint.
+        recipe: The recipe to train.
+        options: The options of this run.
+        watch: Notified of choices, of the fraction of the budget that is spent, and, as its
+            status, of losses and scores. When it is cancelled, the run ends at its next step, and
+            `resume` continues from the last checkpoint.
 
     Raises:
-        ArgumentError: The folder holds a run already, of this or of another recipe, or options
+        ArgumentError: The folder already holds a run, of this or of another recipe, or options
             exclude each other.
         DataError: No usable pictures.
         BackendError: A device is missing, or a loss became NaN or Inf.
@@ -112,14 +112,14 @@ def train(recipe: Recipe, options: TrainingOptions, *, watch: Watch) -> TrainRep
     """
     fabric = open_fabric(options.devices, recipe, watch)
     if fabric.global_rank != 0:
-        return _train(recipe, options, fabric, Watch())  # one process of many speaks for all
+        return _train(recipe, options, fabric, Watch())  # only the first process reports
     with locked_folder(options.folder, watch):
         claim_folder(options.folder, recipe, resume=options.resume)
         return _train(recipe, options, fabric, watch)
 
 
 def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watch) -> TrainReport:
-    """Train in a folder that is this run's."""
+    """Train in a folder that this run owns."""
     leads = fabric.global_rank == 0
     fabric.barrier()
     run, card = _assemble(recipe, options, fabric, watch)
@@ -141,7 +141,7 @@ def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watc
             }
         )
         model = options.folder / MODEL_NAME
-        # Before the last validation: nothing that can fail stands between a run and its model.
+        # Before the last validation, so that no failure there can cost the run its model.
         if leads:
             with _averaged(run):
                 card = save_network(run.network, card, model)
@@ -156,7 +156,7 @@ def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watc
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The parts of one life of a run, put together once."""
+    """The parts of a run, between its start or resumption and its end."""
 
     recipe: Recipe
     options: TrainingOptions
@@ -195,7 +195,7 @@ def _assemble(
         watch=watch,
     )
     network.to(device=fabric.device)
-    cast("Any", network).to(memory_format=torch.channels_last)  # no overload in torch says it
+    cast("Any", network).to(memory_format=torch.channels_last)  # torch has no overload for it
     optimizer = optimizer_for(network, recipe.optimizer)
     average = WeightAverage(network, recipe.optimizer.ema)
     module = cast("nn.Module", torch.compile(network)) if recipe.compile else network
@@ -233,7 +233,7 @@ def _assemble(
 
 
 def _restore(network: nn.Module, forward: nn.Module) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """Return what maps small patches to all outputs that are supervised, the final one last."""
+    """Return the function from small patches to all supervised outputs, the final one last."""
     if isinstance(network, Supervised):
         wrapped = cast("Any", forward)  # fabric's class is not public
         wrapped.mark_forward_method("outputs")
@@ -247,7 +247,7 @@ def _follow(
     """Take steps until the budget is spent.
 
     Returns:
-        The final progress, and the seconds that data took.
+        The final progress, and the seconds spent on data.
     """
     options, fabric = run.options, run.fabric
     clock, step = Clock(at.elapsed_s), at.step
@@ -260,14 +260,14 @@ def _follow(
         if step % options.log_every == 0:
             means = mean_terms(window, fabric)
             if not all(map(math.isfinite, means.values())):
-                check_finite(window, step)  # step by step only now: each look waits for a GPU
+                check_finite(window, step)  # not at each step, as it waits for the GPU
             now = clock.elapsed_s
             samples = len(window) * run.recipe.data.batch / max(now - logged_s, 1e-9)
             if journal:
                 journal.scalars(step, {**means, "samples_per_s": round(samples, 1)})
             _report(watch, done, f"step {step}  {_words(means)}")
             window, logged_s = [], now
-            # Only here: a run that goes on in the middle of a window would log other means.
+            # Only here: a run resumed in the middle of a window would log other means.
             if now - saved_s >= options.save_every_s:
                 _save(run, Progress(step, clock.elapsed_s))
                 saved_s = clock.elapsed_s
@@ -286,7 +286,7 @@ def _report(watch: Watch, done: float, line: str) -> None:
 
 
 def _done(run: _Run, step: int, clock: Clock) -> float:
-    """Return the part of the budget that is spent; processes must agree, so one clock counts."""
+    """Return the spent fraction of the budget, by the first process's clock, so that all agree."""
     done = run.budget.done(step, clock.elapsed_s)
     if run.fabric.world_size > 1 and run.budget.minutes is not None:
         done = run.fabric.broadcast(done)
@@ -294,7 +294,7 @@ def _done(run: _Run, step: int, clock: Clock) -> float:
 
 
 def _take_step(run: _Run, step: int, done: float, clock: Clock) -> dict[str, Tensor]:
-    """Move the network, and the discriminator if there is one; return what to log."""
+    """Update the network, and the discriminator if there is one; return the values to log."""
     wanted, count = run.recipe.optimizer, run.recipe.optimizer.accumulate
     factor = rate_factor(done, step, wanted.warm_up_steps)
     for group in run.optimizer.param_groups:
@@ -320,7 +320,7 @@ def _take_step(run: _Run, step: int, done: float, clock: Clock) -> dict[str, Ten
     norm = run.fabric.clip_gradients(
         run.forward, run.stepper, max_norm=wanted.clip, error_if_nonfinite=False
     )
-    logged["gradient_norm"] = cast("Tensor", norm).detach()  # None for clipped values, not norms
+    logged["gradient_norm"] = cast("Tensor", norm).detach()  # None only when clipping by value
     run.stepper.step()
     run.stepper.zero_grad()
     run.average.update(run.network, step)
@@ -349,7 +349,7 @@ def _save(run: _Run, progress: Progress) -> None:
 
 
 def _resumed(run: _Run, path: Path) -> Progress:
-    """Put a saved state back into the parts of a run and return how far it had come."""
+    """Restore a saved state into the parts of a run and return its progress."""
     parts, progress = load_state(path)
     try:
         run.network.load_state_dict(parts["network"])
@@ -366,10 +366,10 @@ def _resumed(run: _Run, path: Path) -> Progress:
 
 
 def _validate(run: _Run, step: int, journal: Journal | None, watch: Watch) -> Watched:
-    """Score the averaged weights on the validation sets and write that down.
+    """Score the averaged weights on the validation sets and log the scores.
 
-    What fails here, such as a picture that was removed since the run began, is told; the run goes
-    on, for it needs no scores.
+    A failure here, such as a picture removed since the run began, is noted, and the run continues,
+    as it does not depend on scores.
     """
     if journal is None or not run.validators:
         return Watched()
@@ -386,7 +386,7 @@ def _validate(run: _Run, step: int, journal: Journal | None, watch: Watch) -> Wa
 
 @contextmanager
 def _averaged(run: _Run) -> Generator[None]:
-    """Put the averaged weights into the network for the length of a block."""
+    """Use the averaged weights in the network within a block."""
     current = {name: value.clone() for name, value in run.network.state_dict().items()}
     run.network.load_state_dict(run.average.weights)
     try:

@@ -1,6 +1,6 @@
-"""Loss terms: the one explicit table behind a recipe's [loss].
+"""Loss terms: the one explicit table for a recipe's [loss].
 
-A term is a name, and how its loss is opened; torch and the networks that some losses look through
+A term is a name with a function that opens its loss; torch and the networks that some losses use
 are imported only then.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from superres.train.recipe import LossSection
     from superres.watch import Watch
 
-    # Maps restored and truth, (B, C, H, W) in [0, 1], and what the network was given to a scalar.
+    # Maps restored and truth, (B, C, H, W) in [0, 1], and the network's input to a scalar.
     Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
     Opener = Callable[["LossSection", torch.device, Watch], Loss]
 
@@ -28,8 +28,8 @@ class LossTerm:
 
     Attributes:
         open: Opens the loss for a recipe's section on a device; may raise ModelError.
-        every_output: Whether it is taken at every supervised output, the truth downscaled to that
-            size; else at the final one alone.
+        every_output: Whether it applies to every supervised output, with the truth downscaled to
+            its size, or only to the final one.
     """
 
     open: Opener
@@ -111,7 +111,7 @@ def _distillation(section: LossSection, device: torch.device, _: Watch) -> Loss:
 
 
 def _frozen(name: str) -> nn.Module:
-    """Load a model to learn from.
+    """Load a teacher model.
 
     Raises:
         ModelError: It has no weights that torch can read.

@@ -17,12 +17,12 @@ from superres.watch import Watch
 
 
 class Objective:
-    """A recipe's losses, with the networks that some of them look through.
+    """A recipe's losses, with the networks that some of them use.
 
     Args:
         section: The recipe's section.
-        device: Where those networks are put.
-        watch: Told of each of them that is fetched.
+        device: The device of those networks.
+        watch: Notified of each download of one.
 
     Raises:
         ModelError: Feature weights or the teacher cannot be used.
@@ -37,14 +37,14 @@ class Objective:
     def terms(
         self, small: Tensor, outputs: Sequence[Tensor], truth_BCHW: Tensor, done: float
     ) -> dict[str, Tensor]:
-        """Return the terms with a weight, each already times its weight, by name.
+        """Return the terms of nonzero weight by name, each multiplied by its weight.
 
         Args:
-            small: What the network was given: (B, C, H, W), or bursts (B, T, C + 3, H, W).
-            outputs: All outputs that are supervised, the final one last. Those that are smaller
-                than it are compared with the truth downscaled to their size; a term is their mean.
+            small: The network's input: (B, C, H, W), or bursts (B, T, C + 3, H, W).
+            outputs: All supervised outputs, the final one last. Smaller ones are compared with the
+                truth downscaled to their size; a term is the mean over outputs.
             truth_BCHW: (B, C, scale*H, scale*W).
-            done: Part of the run that is over.
+            done: Completed fraction of the run.
         """
         truths = [_as_large_as(output, truth_BCHW) for output in outputs]
         terms: dict[str, Tensor] = {}
@@ -67,14 +67,14 @@ def _as_large_as(output_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
 
 
 def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
-    """Raise, naming the first loss and step, if a value of the last steps is NaN or Inf.
+    """Check that all values of the last steps are finite.
 
     Args:
-        window: What the last steps logged, oldest first.
+        window: The logged values of the last steps, oldest first.
         step: Steps taken so far.
 
     Raises:
-        BackendError: A value is not finite.
+        BackendError: A value is NaN or Inf; the first such loss and its step are named.
     """
     for index, told in enumerate(window):
         for name, value in told.items():
@@ -90,8 +90,8 @@ def mean_terms(window: Sequence[dict[str, Tensor]], fabric: Fabric) -> dict[str,
     """Return the mean of each value over the steps that have it, and over all processes.
 
     Args:
-        window: What the last steps logged.
-        fabric: Of the processes.
+        window: The logged values of the last steps.
+        fabric: The fabric of the processes.
     """
     names = dict.fromkeys(name for logged in window for name in logged)
     means: dict[str, float] = {}

@@ -13,9 +13,9 @@ from superres.train.recipe import OptimizerSection
 
 
 def optimizer_for(network: nn.Module, section: OptimizerSection) -> Optimizer:
-    """Return the optimiser that a recipe asks for.
+    """Return the optimiser that a recipe requests.
 
-    Its groups tell by `matrices` which of the recipe's two rates is theirs.
+    `matrices` of each parameter group selects one of the recipe's two rates.
     """
     matrices, others = _SPLIT[section.name](network)
     kind = Soap if section.name == "soap" else Muon
@@ -40,7 +40,7 @@ def inner_convolutions(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def all_matrices(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Return (matrices, others): parameters of two and more axes, and biases and slopes."""
+    """Return (matrices, others): parameters of two or more axes, and biases and slopes."""
     trained = [p for p in network.parameters() if p.requires_grad]
     return [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
 

@@ -1,4 +1,4 @@
-"""Training patches: the small and large ones of each step."""
+"""Training patches: the small and large patches of each step."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _CLEAN = "bicubic"
 
 
 class Patches:
-    """All pictures of a run, and what a network is shown of them.
+    """All pictures of a run, and the patches drawn from them.
 
     Args:
         pairs: The pictures.
-        sample_maker: What is drawn, and what becomes of it.
-        recipe: Batch and seed.
-        shard: Rank of this process, and how many there are.
+        sample_maker: Converts drawn patches into the network's input and truth.
+        recipe: The recipe, for batch and seed.
+        shard: Rank of this process, and the number of processes.
     """
 
     def __init__(
@@ -55,16 +55,16 @@ class Patches:
     def draw(self, step: int, micro_batch: int) -> tuple[Tensor, Tensor]:
         """Return one micro-batch of this process.
 
-        It depends on the seed, the step and the shard alone, so a run that goes on after a stop
-        sees what an unbroken one would have seen.
+        It depends only on the seed, the step and the shard, so a resumed run sees the same patches
+        as an uninterrupted one.
 
         Args:
             step: The step's number.
-            micro_batch: Which of the micro-batches of `optimizer.accumulate`.
+            micro_batch: Index among the `optimizer.accumulate` micro-batches.
 
         Returns:
-            Small (b, C, patch, patch) and large (b, C, scale*patch, scale*patch) in [0, 1], or what
-            bursts and clips are.
+            Small (b, C, patch, patch) and large (b, C, scale*patch, scale*patch) in [0, 1]; see
+            `sample_maker` for bursts and clips.
         """
         recipe, (rank, ranks) = self._recipe, self._shard
         micro_batches = recipe.optimizer.accumulate
@@ -94,18 +94,18 @@ def load_patches(
     """Read a run's pictures into the device's memory.
 
     Args:
-        recipe: Patch, batch, seed, and degradation, bursts or clips.
-        config: Scale, channels and kind of input of the network.
+        recipe: The recipe, for patch, batch, seed, and degradation, bursts or clips.
+        config: The network's config, for scale, channels and kind of input.
         data: Folders, packs and files of large pictures.
         pairs: A folder of small and one of large pictures instead.
-        shard: Rank of this process, and how many there are.
-        device: Where the pixels are put.
-        watch: Told of what is left out, and of files of other kinds.
+        shard: Rank of this process, and the number of processes.
+        device: The device that holds the pixels.
+        watch: Notified of skipped pictures and of other files.
 
     Raises:
-        DataError: No usable pictures, or pairs that do not fit together.
-        ArgumentError: Both kinds of data are given, or pairs and a degradation, or what the
-            network's kind of input excludes.
+        DataError: No usable pictures, or pairs that do not match.
+        ArgumentError: Both kinds of data are given, or pairs with a degradation, or data or
+            settings that the network's kind of input excludes.
     """
     if config.channels not in (1, 3):
         raise ArgumentError(
@@ -138,10 +138,10 @@ def load_patches(
 
 
 def _sample_maker(recipe: Recipe, config: NetworkConfig, *, paired: bool) -> SampleMaker:
-    """Return what is drawn for a step, and what becomes of it.
+    """Return the sample maker for the network's kind of input.
 
     Raises:
-        ArgumentError: The recipe or the data are of another kind than the network's.
+        ArgumentError: The recipe or the data do not suit that kind.
     """
     name = recipe.network.architecture
     kind, make = _SEQUENCES.get(config.input, ("one frame", None))
@@ -172,7 +172,7 @@ def _clips(recipe: Recipe, scale: int) -> SampleMaker:
     return clip_sample_maker(recipe.clips or ClipConfig(), recipe, scale)
 
 
-# What networks of more than single pictures are shown, and what makes it of large pictures.
+# The input of burst and video networks, with its sample maker.
 _SEQUENCES: dict[str, tuple[str, Callable[[Recipe, int], SampleMaker]]] = {
     "burst": ("bursts", _bursts),
     "video": ("clips", _clips),
@@ -180,7 +180,7 @@ _SEQUENCES: dict[str, tuple[str, Callable[[Recipe, int], SampleMaker]]] = {
 
 
 def _pair_maker(recipe: Recipe, scale: int, *, paired: bool) -> SampleMaker:
-    """Return what makes small patches of large ones, for networks of single pictures."""
+    """Return the sample maker of small patches from large ones, for single-frame networks."""
     patch, name = recipe.data.patch, recipe.degradation.name
     if paired:
         return SampleMaker(patch, "unknown: the small pictures were given")

@@ -18,7 +18,7 @@ from superres.synthesis.burst_config import BurstConfig
 from superres.synthesis.clip_config import ClipConfig
 from superres.train.loss_terms import LOSS_TERMS
 
-# What TOML gives for a network's config.
+# TOML values of a network's config.
 Setting = bool | int | float | str | tuple[int, ...]
 
 
@@ -27,13 +27,13 @@ class _Section(BaseModel):
 
 
 class NetworkSection(_Section):
-    """Which network, and what it starts from.
+    """The network and its initial weights.
 
     Attributes:
         architecture: A key of `networks.catalog`.
         config: Its config; fields left out take their defaults.
-        pretrained: A model's name or file to take weights from; "" takes none.
-        reinitialise: Prefixes of parameter names that are initialised anew all the same.
+        pretrained: Name or file of a model to take weights from; "" takes none.
+        reinitialise: Prefixes of parameter names that are initialised anew nevertheless.
         frozen: Prefixes of parameter names that are not trained.
     """
 
@@ -50,8 +50,8 @@ class DataSection(_Section):
     Attributes:
         patch: Edge of a small patch, in input pixels.
         batch: Patches in a step, over all processes.
-        emphasis: How much likelier pixels are drawn from pictures whose file names fit a pattern;
-            the first that fits counts, and other pictures weigh 1.
+        emphasis: The relative probability of drawing pixels from pictures whose file names match a
+            pattern, by the first match; other pictures have 1.
         sources: Where the pictures come from, for the card.
     """
 
@@ -62,25 +62,25 @@ class DataSection(_Section):
 
 
 class DegradationSection(_Section):
-    """How small pictures are made from large ones.
+    """The degradation that makes small pictures from large ones.
 
     Attributes:
         name: `bicubic`, another built-in degradation (`degrade.load`), or the path of a TOML file.
-        changes: Tables to lay over the degradation's, such as `{ clean = 0.3 }`.
+        changes: Tables merged over the degradation's, such as `{ clean = 0.3 }`.
     """
 
     name: str = "bicubic"
-    changes: dict[str, Any] = {}  # of whatever type the degradation's key has, which checks it
+    changes: dict[str, Any] = {}  # of the type of the degradation's key, which checks it
 
 
 class Ramp(_Section):
-    """A weight that goes linearly from one value to another, and stays there.
+    """A weight that changes linearly from one value to another, and stays there.
 
     Attributes:
         start: The weight up to `after`.
         end: The weight from `until` on.
-        after: Part of the run at which it begins to go.
-        until: Part of the run at which it has arrived.
+        after: Fraction of the run at which the change begins.
+        until: Fraction of the run at which it ends.
     """
 
     start: float = Field(default=0.0, ge=0)
@@ -95,7 +95,7 @@ class Ramp(_Section):
         return self
 
     def at(self, done: float) -> float:
-        """Return the weight when the part `done` of the run is over."""
+        """Return the weight at the completed fraction `done` of the run."""
         if done >= self.until:
             return self.end
         part = max(0.0, done - self.after) / (self.until - self.after)
@@ -103,12 +103,12 @@ class Ramp(_Section):
 
     @property
     def largest(self) -> float:
-        """The largest weight that the run will see."""
+        """The largest weight during the run."""
         return max(self.start, self.end)
 
 
 def _as_ramp(weight: object) -> object:
-    """Let a recipe say a constant weight as a number."""
+    """Convert a number, a recipe's form of a constant weight, to a ramp."""
     if isinstance(weight, (int, float)) and not isinstance(weight, bool):
         return Ramp(start=weight, end=weight, until=0.0)
     return weight
@@ -118,25 +118,25 @@ def _as_number(ramp: Ramp) -> object:
     return ramp.end if ramp.start == ramp.end else ramp.model_dump()
 
 
-# In a recipe's file a number, or a table of a Ramp.
+# In a recipe's file, a number or the table of a Ramp.
 Weight = Annotated[Ramp, BeforeValidator(_as_ramp), PlainSerializer(_as_number)]
 _NONE = Ramp(end=0.0, until=0.0)
 _ONE = Ramp(start=1.0, end=1.0, until=0.0)
 
 
 class LossSection(_Section):
-    """What is minimised: a sum of terms with their weights; a weight of 0 leaves the term out.
+    """The training loss: a weighted sum of terms; a weight of 0 leaves a term out.
 
     Besides the fields below, each key of `loss_terms.LOSS_TERMS` is a weight, 0 by default.
 
     Attributes:
-        l1: Weight of the mean absolute difference, the one that is there unless it is set to 0.
-        teacher: A model's name or file, whose answers `distillation` compares with.
+        l1: Weight of the mean absolute difference, the only term with a default above 0.
+        teacher: Name or file of the model whose output `distillation` compares with.
         perceptual_layers: Layers of VGG16 that `perceptual` compares, with their weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    # As pydantic's manual types the keys that no field names.
+    # The type of extra keys, as in pydantic's manual.
     __pydantic_extra__: dict[str, Weight] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     l1: Weight = _ONE
@@ -153,7 +153,7 @@ class LossSection(_Section):
         if unknown := self.__pydantic_extra__.keys() - LOSS_TERMS.keys():
             raise ValueError(f"there is no loss named {min(unknown)!r}")
         for name in [name for name, ramp in self.__pydantic_extra__.items() if not ramp.largest]:
-            del self.__pydantic_extra__[name]  # so that 0 and nothing are equal
+            del self.__pydantic_extra__[name]  # so that a weight of 0 equals a missing key
         return self
 
     @model_validator(mode="after")
@@ -164,13 +164,13 @@ class LossSection(_Section):
 
     @property
     def weights(self) -> dict[str, Ramp]:
-        """The terms that have a weight at any time of the run, in the order of the table."""
+        """The terms with a nonzero weight at any time of the run, in the order of the table."""
         ramps = {"l1": self.l1, **self.__pydantic_extra__}
         return {name: ramps[name] for name in LOSS_TERMS if name in ramps and ramps[name].largest}
 
 
 class AdversarialSection(_Section):
-    """A discriminator that learns to tell restored pictures from true ones.
+    """A discriminator that learns to distinguish restored pictures from true ones.
 
     Attributes:
         weight: Weight of its score in the network's loss; 0 trains without one.
@@ -188,18 +188,18 @@ class AdversarialSection(_Section):
 
 
 class OptimizerSection(_Section):
-    """How weights move.
+    """The optimiser and its learning rates.
 
     Attributes:
         name: `muon` (with Adam for first and last layers, biases and slopes), `soap` (with Adam for
             biases and slopes) or `adam`.
-        rate: Learning rate of Adam, and of all parameters that the others leave to it.
+        rate: Learning rate of Adam, also for the parameters that the others leave to it.
         matrix_lr: Learning rate of Muon and SOAP.
-        matrix_decay: Weight decay of what these two move, as a part of their rate.
+        matrix_decay: Weight decay of the parameters of these two, as a fraction of their rate.
         warm_up_steps: Steps until the full rate is reached.
-        clip: Largest norm of the gradient; larger ones are scaled down.
-        ema: Decay of the weights' average.
-        accumulate: Micro-batches in a batch, one after another, to save memory.
+        clip: Maximum norm of the gradient; larger gradients are scaled down.
+        ema: Decay of the exponential moving average of the weights.
+        accumulate: Micro-batches per batch, one after another, to save memory.
     """
 
     name: Literal["muon", "soap", "adam"] = "muon"
@@ -213,7 +213,7 @@ class OptimizerSection(_Section):
 
 
 class BudgetSection(_Section):
-    """How long, unless the command says otherwise; minutes or steps, not both."""
+    """The run's length, unless the command sets another; minutes or steps, not both."""
 
     steps: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0)
@@ -226,15 +226,15 @@ class BudgetSection(_Section):
 
 
 class Recipe(_Section):
-    """Everything a training run needs, apart from where the pictures lie on this machine.
+    """Everything a training run needs, except the paths of its pictures.
 
     Attributes:
-        name: Name of the model that comes out.
-        burst: How bursts are made, for burst networks; None takes the defaults.
-        clips: How clips are made, for video networks; None takes the defaults.
+        name: Name of the resulting model.
+        burst: The synthesis of bursts, for burst networks; None takes the defaults.
+        clips: The synthesis of clips, for video networks; None takes the defaults.
         licence: Licence of the weights.
         precision: Number format of the network's arithmetic; `auto` takes bf16 where it is native.
-        compile: Let torch compile the network: slower to begin, faster on GPUs.
+        compile: Whether torch compiles the network: a slower start, faster steps on GPUs.
         seed: Seed of the initial weights and of the patches.
     """
 

@@ -27,7 +27,7 @@ from superres.toml_tables import (
 from superres.train.recipe import Recipe
 from superres.watch import Watch
 
-# What a section's other values belong to.
+# The key of a section that its other values depend on.
 _CHOICES = {"network": "architecture", "adversarial": "discriminator"}
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _WITH_SCALE = re.compile(r"(?P<family>.+)-x(?P<scale>[2-8])")
@@ -40,19 +40,19 @@ def built_in_recipes() -> dict[str, Path]:
 
 
 def load_recipe(name: str, overrides: Sequence[str] = (), watch: Watch | None = None) -> Recipe:
-    """Read a recipe, with what it extends under it.
+    """Read a recipe, merged over the recipe that it extends.
 
     Keys of earlier versions (`runs.old_names`) are renamed.
 
     Args:
-        name: A built-in recipe's name, or the path of a TOML file. A family that has a recipe for
-            x4 has one for other scales too: `vdsr-x3` is `vdsr-x4` with the scale changed.
-        overrides: Values to replace, as `data.patch=64` or `network.config.scale=2`.
-        watch: Told of each key that was renamed.
+        name: A built-in recipe's name, or the path of a TOML file. A family with a recipe for x4
+            has one for other scales too: `vdsr-x3` is `vdsr-x4` with the scale changed.
+        overrides: Values to replace, such as `data.patch=64` or `network.config.scale=2`.
+        watch: Notified of each renamed key.
 
     Raises:
-        RecipeError: The file is missing or not TOML, a value is bad, a key is there by its old and
-            its new name, or the recipe extends itself.
+        RecipeError: The file is missing or not TOML, a value is invalid, a key occurs by its old
+            and its new name, or the recipe extends itself.
         UnknownNameError: No recipe has this name, or a key is unknown; the hint names the nearest.
     """
     watch = watch or Watch()
@@ -74,7 +74,7 @@ def to_toml(recipe: Recipe) -> str:
     """Return a recipe as TOML that `load_recipe` reads back to an equal one.
 
     Raises:
-        RecipeError: TOML cannot hold a value; see `toml_tables.check_values`.
+        RecipeError: TOML cannot represent a value; see `toml_tables.check_values`.
     """
     lines: list[str] = []
     table = recipe.model_dump(exclude_none=True)
@@ -86,7 +86,7 @@ def to_toml(recipe: Recipe) -> str:
 def _resolve(name: str, seen: tuple[str, ...], watch: Watch) -> Table:
     if name in seen:
         raise RecipeError(
-            f"recipe {name} extends itself, by way of {' -> '.join((*seen, name))}",
+            f"recipe {name} extends itself, through {' -> '.join((*seen, name))}",
             "remove one of the `extends`",
         )
     table = _read(name)
@@ -99,14 +99,14 @@ def _resolve(name: str, seen: tuple[str, ...], watch: Watch) -> Table:
     for section, choice in _CHOICES.items():
         below, above = as_table(under.get(section)), as_table(table.get(section))
         if below and above and above.get(choice, below.get(choice)) != below.get(choice):
-            del under[section]  # another network takes over nothing from the one it replaces
+            del under[section]  # another network inherits nothing from the one it replaces
     if "budget" in table:
         under.pop("budget", None)  # its two keys exclude each other: one replaces the other
     return merged(under, table)
 
 
 def _override(table: Table, override: str, watch: Watch) -> None:
-    """Replace one value; what stands right of `=` is TOML, or else a string."""
+    """Replace one value; the text after `=` is TOML, or otherwise a string."""
     path, equals, text = (part.strip() for part in override.partition("="))
     if path in RECIPE_KEYS:
         watch.note(f"--set {path}: {path} is now called {RECIPE_KEYS[path]}")
@@ -157,7 +157,7 @@ def _toml_key(key: str) -> str:
 
 
 def _toml_text(text: str) -> str:
-    """Return a basic string: TOML's escapes are JSON's, and it wants DEL escaped, too."""
+    """Return a basic string: TOML's escapes are JSON's, plus one for DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

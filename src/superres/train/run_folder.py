@@ -1,4 +1,4 @@
-"""Ownership of a run's folder: one recipe's, and one process's at a time."""
+"""Ownership of a run's folder by one recipe, and by one process at a time."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from superres.train.recipe_file import load_recipe, to_toml
 from superres.watch import Watch
 
 _LOCK_NAME = "run.lock"
-_LOCKED_BYTE = 2**20  # beyond the words in the file: on Windows nobody can read what is locked
+_LOCKED_BYTE = 2**20  # beyond the text in the file, as locked bytes cannot be read on Windows
 
 
 def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
-    """Make a run's folder and write its recipe, or check that the run in it is this recipe's.
+    """Create a run's folder and write its recipe, or check that the run in it is this recipe's.
 
     Raises:
-        ArgumentError: The folder already holds a run and `resume` is not set, or it is a run of
-            another recipe, or a recipe of the user's own would be replaced.
+        ArgumentError: The folder already holds a run and `resume` is not set, or a run of another
+            recipe, or the user's own recipe would be replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
     recipe_path = folder / RECIPE_NAME
@@ -50,7 +50,7 @@ def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
 
 
 def _of_a_run(path: Path) -> bool:
-    """Say whether a recipe is as runs write it, such as one that ended before its first step."""
+    """Return whether a recipe was written by a run, even one that ended before its first step."""
     try:
         return path.read_text(encoding="utf-8") == to_toml(load_recipe(str(path)))
     except (SuperresError, UnicodeDecodeError):
@@ -59,16 +59,16 @@ def _of_a_run(path: Path) -> bool:
 
 @contextmanager
 def locked_folder(folder: Path, watch: Watch) -> Generator[None]:
-    """Keep a run's folder, made if need be, to this process while the block lasts.
+    """Lock a run's folder, created if missing, for this process within the block.
 
-    The system holds the lock, not the file: it ends with the process, however that ends.
+    The lock belongs to the process, not to the file: it ends with the process in all cases.
 
     Args:
         folder: The run's folder.
-        watch: Told if the file system has no locks, so that nothing is kept.
+        watch: Notified if the file system does not support locks, so that nothing is locked.
 
     Raises:
-        ArgumentError: A run in another process, or in this one, has the folder.
+        ArgumentError: A run in another process, or in this one, uses the folder.
         OutputError: The folder cannot be written to, or its name is too long.
     """
     check_name(folder, "name a shorter folder with -o")
@@ -84,10 +84,10 @@ def locked_folder(folder: Path, watch: Watch) -> Generator[None]:
         try:
             yield
         finally:
-            if os.name != "nt":  # there an open file cannot be removed
+            if os.name != "nt":  # where an open file cannot be removed
                 path.unlink(missing_ok=True)
     if os.name == "nt":
-        with suppress(OSError):  # the next run has it open already
+        with suppress(OSError):  # the next run may already have opened it
             path.unlink(missing_ok=True)
 
 
@@ -105,7 +105,7 @@ def _acquired(folder: Path, path: Path, watch: Watch) -> IO[str]:
             reason = error.strerror or error
             watch.note(f"{folder} cannot be locked ({reason}): let no second run write to it")
             return file
-        with suppress(OSError):  # a run that just ended has removed what was opened here
+        with suppress(OSError):  # a run that just ended has removed the opened file
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file
         file.close()
@@ -115,7 +115,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: IO[str]) -> None:
-        """Lock an open file, or raise an OSError: PermissionError if another has it."""
+        """Lock an open file, or raise an OSError: PermissionError if it is locked."""
         file.seek(_LOCKED_BYTE)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         file.seek(0)
@@ -124,7 +124,7 @@ else:
     import fcntl
 
     def _lock(file: IO[str]) -> None:
-        """Lock an open file, or raise an OSError: BlockingIOError if another has it."""
+        """Lock an open file, or raise an OSError: BlockingIOError if it is locked."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

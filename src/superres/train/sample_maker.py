@@ -14,20 +14,20 @@ from superres.synthesis.clip_config import ClipConfig
 from superres.synthesis.clips import clip_canvas, make_clips
 from superres.train.recipe import Recipe
 
-_SALT = 0xC0947  # so that counts are other numbers than what patches are drawn by
+_SALT = 0xC0947  # so that frame counts are independent of the drawing of patches
 
-# Takes small and large patches, the step's number and the shard of its batch, on which alone chance
-# may depend besides the recipe's seed.
+# Takes small and large patches, the step's number and the shard of its batch; randomness may depend
+# only on the last two and the recipe's seed.
 Make = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
 class SampleMaker:
-    """What is drawn for a step, and what becomes of it.
+    """The patches to draw for a step, and their conversion into input and truth.
 
     Attributes:
-        edge: Edge of what is drawn, in small pixels.
-        description: How the network's input comes to be, for the card.
+        edge: Edge of the drawn patches, in small pixels.
+        description: The origin of the network's input, for the card.
         make: Makes input and truth; None takes the small and the large patches.
     """
 
@@ -37,7 +37,7 @@ class SampleMaker:
 
 
 def burst_sample_maker(config: BurstConfig, recipe: Recipe, scale: int) -> SampleMaker:
-    """Return how bursts are made of large patches alone; all of a step have as many frames.
+    """Return the sample maker of bursts, from large patches; all bursts of a step are equally long.
 
     Input is (b, T, C + 3, patch, patch), truth (b, C, scale*patch, scale*patch).
     """
@@ -62,12 +62,12 @@ def burst_sample_maker(config: BurstConfig, recipe: Recipe, scale: int) -> Sampl
 
 
 def frame_count(most: int, seed: tuple[int, ...]) -> int:
-    """Return how many frames the bursts of a step have: 1 to `most`, drawn evenly."""
+    """Return the number of frames in a step's bursts: 1 to `most`, uniformly drawn."""
     return int(np.random.default_rng((*seed, _SALT)).integers(1, most + 1))
 
 
 def clip_sample_maker(config: ClipConfig, recipe: Recipe, scale: int) -> SampleMaker:
-    """Return how clips are made of large patches alone.
+    """Return the sample maker of clips, from large patches.
 
     Input is (b, T, C, patch, patch), truth (b, T, C, scale*patch, scale*patch).
     """

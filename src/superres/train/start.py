@@ -21,13 +21,13 @@ def start_weights(network: nn.Module, section: NetworkSection, watch: Watch) -> 
     Args:
         network: The network, initialised; changed in place.
         section: The recipe's network section.
-        watch: Told what was taken, what was initialised anew, and what is unused.
+        watch: Notified of loaded, newly initialised and unused weights.
 
     Returns:
-        The name and hash of the pretrained model; "" where there is none.
+        The name and hash of the pretrained model; "" if there is none.
 
     Raises:
-        ModelError: A weight that is to be taken is missing there or has another shape.
+        ModelError: A weight to load is missing in the model or has another shape.
     """
     if not section.pretrained:
         return ""
@@ -60,15 +60,15 @@ def start_weights(network: nn.Module, section: NetworkSection, watch: Watch) -> 
 
 
 def misfits(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> list[str]:
-    """Return the names of our weights that are missing among theirs or have another shape there."""
+    """Return the names of our weights that are missing in theirs or have another shape there."""
     return [n for n, w in ours.items() if n not in theirs or theirs[n].shape != w.shape]
 
 
 def freeze(network: nn.Module, section: NetworkSection) -> None:
-    """Keep the parameters that a recipe names as they are.
+    """Freeze the parameters that a recipe names.
 
     Raises:
-        RecipeError: A name fits no parameter, or all are named.
+        RecipeError: A name matches no parameter, or all parameters are frozen.
     """
     parameters = dict(network.named_parameters())
     for prefix in section.frozen:
@@ -88,7 +88,7 @@ def freeze(network: nn.Module, section: NetworkSection) -> None:
 
 
 def _misfit(name: str, theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> str:
-    """Say what is wrong with a weight: missing there, or of another shape."""
+    """Describe a weight's misfit: missing there, or of another shape."""
     wanted = "x".join(map(str, ours[name].shape))
     if name not in theirs:
         return f"{name} ({wanted}), which is not there"
