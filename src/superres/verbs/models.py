@@ -165,7 +165,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
             for score in card.scores
         ),
         ("weights", card.weights_sha256),
-        *(("half precision", line) for line in _half_precision(model)),
+        *(("precision", line) for line in _half_precision(model)),
         ("made by", f"superres {card.superres_version}" if card.superres_version else ""),
         *(("file", file) for file in _files(model).values() or (_NOT_HERE,)),
     ]
