@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
 from fake_backends import FakeBackend, make_card
 
 from superres import zoo
+from superres.cli.main import main
 from superres.errors import BackendError
 from superres.modelfiles.files import ModelFile
 from superres.runtimes import half_precision
@@ -189,3 +191,13 @@ def test_what_was_published_is_what_this_cpu_measures(name):
     published = published_errors()[model.card.weights_sha256]["bf16"]
     assert found.mean == pytest.approx(published.mean, rel=0.1)
     assert found.worst == pytest.approx(published.worst, rel=0.3)
+
+
+def test_models_info_shows_what_was_measured(capsys):
+    assert main(["models", "info", "espcn-x4"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^precision +bf16 differs by 0\.\d\d of 255 .*: runs in fp32$", shown, re.M)
+    assert main(["models", "info", "default-x4"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^precision +bf16 differs by 0\.\d\d of 255 on average", shown, re.M)
+    assert "runs in fp32" not in shown
