@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from superres.metadata.header import Metadata
 
-_FILTER = 0x20  # "up" alone: on upscaled pictures half the time of all five, files as small
+_FILTER = 0x20  # only "up": on upscaled pictures half the time of all five, files as small
 
 
 class Png:
-    """PNG: 8 or 16 bits, grey or RGB, with alpha, without loss."""
+    """PNG: 8 or 16 bits, grey or RGB, with alpha, lossless."""
 
     name = "png"
     title = "PNG"
@@ -43,7 +43,7 @@ class Png:
     )
 
     def sniff(self, head: bytes) -> bool:
-        """Look for PNG's signature."""
+        """Check for PNG's signature."""
         return head.startswith(b"\x89PNG\r\n\x1a\n")
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
@@ -84,7 +84,7 @@ class Png:
 
         held, notes = held_metadata(self.holding, self.title, header)
         reserve = _reserve(held)
-        # libvips would write XMP as a kind of text that other programs do not read.
+        # libvips would write XMP in a text chunk that other programs do not read.
         header = replace(header, metadata=replace(held, exif=None, xmp=None))
         save(path, rows, header, saver, reserve=reserve)
         return (*notes, *_finish(path, held, reserve))
@@ -99,7 +99,7 @@ def _reserve(held: Metadata) -> int:
 
 
 def _finish(path: Path, held: Metadata, reserve: int) -> Notes:
-    """Put into the finished file what libvips would have changed; note what does not fit."""
+    """Write into the finished file what libvips would have changed; note what does not fit."""
     from superres.containers.kept import not_found
     from superres.containers.png_chunks import after_header, cicp_chunk, read_png_facts
     from superres.formats.saving import NO_ROOM
