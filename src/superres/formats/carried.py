@@ -56,7 +56,7 @@ def _held_colour(
         return cicp, icc, notes
     if cicp and cicp.is_hdr and icc:
         kind = "PQ" if cicp.transfer == PQ else "HLG"
-        alone = f"HDR ({kind}) is described by an ICC profile alone: {title} has no other place"
+        alone = f"HDR ({kind}) is described only by an ICC profile: {title} has no other place"
         notes = (*notes, f"{alone}, and many viewers will show it as SDR")
     return None, icc, notes
 

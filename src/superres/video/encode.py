@@ -132,7 +132,7 @@ def segment_format(encoding: Encoding) -> str:
             if encoding.encoder in trial.supported_codecs:
                 return format
     raise ArgumentError(
-        f"segments of a video cannot be stored as {encoding.encoder} makes them",
+        f"segments of a video cannot store the output of {encoding.encoder}",
         "use another --codec, such as h264, hevc, av1, prores or ffv1",
     )
 

@@ -75,7 +75,7 @@ class _Trial:
                 with target.open("ab") as file:
                     file.write(_STUFFING)
             if probe(target, place_of_video(self.facts, rest)).size != self.encoding.size:
-                raise _Rejected("its size is another one when it is read back")
+                raise _Rejected("its size differs when it is read back")
         except FFmpegError as error:
             raise _Rejected(reason(error)) from error
         except SuperresError as error:

@@ -230,6 +230,6 @@ def bytes_of(file: BinaryIO, start: int, end: int) -> bytes:
         ValueError: It is larger than any box that is read.
     """
     if not 0 <= end - start <= _MOST_BYTES:
-        raise ValueError(f"{end - start} bytes are no box that is read")
+        raise ValueError(f"a box of {end - start} bytes is too large to read")
     file.seek(start)
     return file.read(end - start)

@@ -222,7 +222,7 @@ def _from_numbers(colour: Colour, described: Described, profile: Profile) -> Col
 def _to_srgb(colour: Colour) -> Colour:
     """Convert grey or RGB through its own profile, but not floats, which have no defined range."""
     if colour.dtype == "float32":
-        note = "float pixels keep their ICC profile: only whole numbers are converted to sRGB"
+        note = "float pixels keep their ICC profile: only integers are converted to sRGB"
         return replace(colour, notes=(*colour.notes, note))
     grey = colour.bands.colour == "grey"
     return replace(
