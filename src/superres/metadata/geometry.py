@@ -167,7 +167,7 @@ _PHOTOSHOP = (
     Place("Photoshop", "thumbnail", "thumbnail", 0x0409),
     Place("Photoshop", "thumbnail", "thumbnail", 0x040C),
     Place("Photoshop", "slices", "pointer", 0x041A, "they are cut in pixels of the old size"),
-    Place("Photoshop", "counted places", "pointer", 0x0438, "they lie in pixels of the old size"),
+    Place("Photoshop", "counted places", "pointer", 0x0438, "they are in pixels of the old size"),
 )
 PLACES: tuple[Place, ...] = (*_EXIF, *_XMP, *_IPTC, *_PHOTOSHOP)
 

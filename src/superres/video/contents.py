@@ -55,7 +55,7 @@ def time_fault(found: Contents, wanted: Iterable[float], tick: float) -> str | N
     """Return what is wrong with the times of a file's frames; None if nothing is.
 
     Args:
-        found: What the file holds.
+        found: The file's contents.
         wanted: When each frame should be shown, in seconds, from any origin.
         tick: The unit of the file's time stamps: times are rounded to it.
     """

@@ -31,7 +31,7 @@ _KEPT = 3  # frames to compare a new one with
 _SHARE = 2 / 3  # of the blocks that two shifted frames must share
 _LEAST_CONTRAST = 0.004  # standard deviation of blocks; black to white is 1
 _UNLIKE = 0.5  # of the usual similarity
-_MEMORY = 0.8  # decay of the usual similarity from frame to frame
+_MEMORY = 0.8  # share of the usual similarity carried from frame to frame
 _WEIGHTS = (np.array(LUMA_WEIGHTS) / sum(LUMA_WEIGHTS)).astype(np.float32)
 _SPECTRUM = (2 * _BLOCKS[0], 2 * _BLOCKS[1])  # large enough that shifted blocks do not wrap round
 

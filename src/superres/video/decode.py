@@ -69,7 +69,7 @@ class FrameReader:
 
     Args:
         source: The file.
-        facts: What it holds.
+        facts: Its facts.
     """
 
     def __init__(self, source: Path, facts: VideoFacts) -> None:

@@ -32,7 +32,7 @@ _WEIGHTS: dict[int, tuple[float, float]] = {
     9: (0.2627, 0.0593),  # BT.2020
     10: (0.2627, 0.0593),  # BT.2020 with constant luminance, treated as non-constant
 }
-_LARGEST_SD = (576, 1024)  # untagged video: players assume BT.601, above it BT.709
+_LARGEST_SD = (576, 1024)  # players assume BT.601 for untagged video, above this BT.709
 _SMOOTH = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
 _PIECE_PX = 2**14  # pixels computed at a time: fits the cache
 
@@ -42,7 +42,7 @@ class Numbers:
     """Meaning of the samples of a pixel format.
 
     Attributes:
-        kind: Luma and chroma, luma alone, or red, green and blue.
+        kind: Luma and chroma, only luma, or red, green and blue.
         bits: Bits a sample in the planes used for computing: 8, 10, 12 or 16.
         full: Whether black is 0 and white the largest value; else 16 and 235 of 255.
         matrix: The matrix's number, one of those above.

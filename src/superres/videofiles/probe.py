@@ -76,8 +76,7 @@ class VideoFacts:
         time_base: The unit of its time stamps in seconds.
         start: When the first frame is shown, in seconds; None if that is unknown.
         rate: Frames a second, on average.
-        frames: Number of frames that the file states, or else from duration and rate; None if
-            unknown.
+        frames: Number of frames, as stated or else from duration and rate; None if unknown.
         counted: Whether the file states `frames`.
         colour: Its colour description.
         aspect: Width of a pixel over its height; None if unspecified.

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 _ABSOLUTE_S = 10  # a file that begins later than this keeps its recorder's clock
-# Streams that jump to times closer together than this may jump together, as one of them may begin
-# late; they do so if the lengths or ends of their forward jumps differ by less than the latter.
+# Streams that jump to times closer together than the first may jump together, as one of them may
+# begin late; forward jumps must also differ in length or end by less than the second of these.
 _SAME_BEGINNING_S, _SAME_JUMP_S = 30, 2
 _MOST_TRIED = 50  # jumps of another stream
 _OVERLAP_S = Fraction(1, 2)  # of audio at a joint is dropped, so that frames continue at once
