@@ -59,7 +59,7 @@ __all__ = [
     "write_picture",
 ]
 
-# In the order in which they are tried on a file. A new format is a file in `formats` and a row.
+# In the order in which a file is tested. A new format is a file in `formats` and a row here.
 FORMATS: tuple[Format, ...] = (
     Png(),
     Jpeg(),
@@ -83,12 +83,12 @@ def picture_suffixes() -> frozenset[str]:
 
 
 def is_picture(path: str | Path) -> bool:
-    """Say whether a file has the suffix of a format that is read or written."""
+    """Return whether a file has the suffix of a format that is read or written."""
     return Path(path).suffix.lower() in picture_suffixes()
 
 
 def is_written(path: str | Path) -> bool:
-    """Say whether a file has the suffix of a format that is written."""
+    """Return whether a file has the suffix of a format that is written."""
     return Path(path).suffix.lower() in _written_suffixes()
 
 
@@ -224,7 +224,7 @@ class Page:
 
     Attributes:
         blocks: (h, width, channels) arrays of the dtype, from top to bottom.
-        header: What they are.
+        header: Their description.
     """
 
     blocks: Iterable[NDArray[Any]]
@@ -240,12 +240,12 @@ def write_pages(
 ) -> tuple[str, ...]:
     """Encode pages one after the other, each as a picture of its own size and kind.
 
-    A page is written to a temporary file and appended, so memory does not grow with the pages.
+    A page is written to a temporary file and appended, so memory does not grow with their number.
 
     Args:
-        target: A path, or a binary stream, which is given the finished file's bytes.
-        pages: The pages; each is pulled when the one before it is done.
-        format: Name of the format; None goes by the path's suffix.
+        target: A path, or a binary stream, which receives the finished file's bytes.
+        pages: The pages; each is requested when the previous one is done.
+        format: Name of the format; None takes the path's suffix.
         options: How to encode.
 
     Returns:
@@ -253,7 +253,7 @@ def write_pages(
 
     Raises:
         OutputError: See `write_picture`; or the format does not hold pages.
-        BaseException: Whatever `pages` raises comes through as it is, after cleaning up.
+        BaseException: Whatever `pages` raises passes through unchanged, after cleanup.
     """
     written = _format(target, format)
     holding = _holding(written, str(target))
@@ -307,7 +307,7 @@ def _holding(written: Format, requested: str) -> Holding:
 def _held_rows(
     blocks: Iterable[NDArray[Any]], header: Header, held: Header
 ) -> Iterator[NDArray[Any]]:
-    """Pass blocks on as what the format can hold."""
+    """Yield blocks converted to what the format can hold."""
     for block in _checked(blocks, header):
         yield held_pixels(block, header.values, bands=held.bands, held=held.values)
 

@@ -1,1 +1,1 @@
-"""Containers: where the files of each format hold blocks of metadata. This file imports nothing."""
+"""Containers: the blocks of metadata in the files of each format. This file imports nothing."""

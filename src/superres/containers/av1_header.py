@@ -1,4 +1,4 @@
-"""Colours in an AV1 picture's own header, for files whose boxes do not describe them."""
+"""Colour description in an AV1 picture's header, for files whose boxes have none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MOST_UNITS = 16
 
 
 def coded_colours(data: bytes) -> Cicp | None:
-    """Return the code points of a picture's sequence header (AV1, 5.5), None if it has none.
+    """Return the code points of a picture's sequence header (AV1, 5.5); None if it has none.
 
     Args:
         data: The coded picture, or its first bytes.
@@ -35,14 +35,14 @@ def coded_colours(data: bytes) -> Cicp | None:
 
 
 def _colours(bits: _Bits) -> Cicp | None:
-    """Read a sequence header as far as its colours."""
+    """Read a sequence header up to its colours."""
     profile = bits.take(3)
     bits.take(1)
     is_reduced = bits.take(1)
     if is_reduced:
         bits.take(5)
     else:
-        if bits.take(1):  # timing, which still pictures do not have
+        if bits.take(1):  # timing, absent in still pictures
             return None
         has_delay = bits.take(1)
         for _ in range(bits.take(5) + 1):
@@ -54,7 +54,7 @@ def _colours(bits: _Bits) -> Cicp | None:
     sizes = bits.take(4) + 1, bits.take(4) + 1
     for size in sizes:
         bits.take(size)
-    if not is_reduced and bits.take(1):  # numbers of frames
+    if not is_reduced and bits.take(1):  # frame numbers
         bits.take(7)
     bits.take(3)
     if not is_reduced:
@@ -79,7 +79,7 @@ def _colours(bits: _Bits) -> Cicp | None:
 
 
 class _Bits:
-    """Reads bits one after the other, from each byte's highest on.
+    """Reads bits in order, from the highest of each byte.
 
     Args:
         data: The bytes.
@@ -92,7 +92,7 @@ class _Bits:
         """Return the next bits as a number.
 
         Raises:
-            IndexError: The bytes end before them.
+            IndexError: Too few bytes are left.
         """
         number = 0
         for _ in range(count):

@@ -1,6 +1,6 @@
 """EXIF and IPTC in TIFF files, stored as tags among the picture's own.
 
-libvips ignores EXIF tags and writes a quarter of IPTC, so both are read from the file and
+libvips ignores EXIF tags and writes only a quarter of IPTC, so both are read from the file and
 added to the finished one here.
 """
 
@@ -34,23 +34,23 @@ from superres.metadata.tags import (
 DESCRIPTION, PHOTOSHOP = 0x010E, 0x8649
 _INTEROPERABILITY_POINTER, _IPTC = 0xA005, 0x83BB
 # Tags of the main directory that describe the picture: camera, software, time, people, Windows'
-# titles. The others say how pixels are stored, and are true of one file alone.
+# titles. The others describe the storage of pixels, and are valid for one file only.
 _CAMERA_AND_PEOPLE = (0x010D, DESCRIPTION, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
 DESCRIPTIVE = (*_CAMERA_AND_PEOPLE, 0x011D, 0x4746, 0x4749, *range(0x9C9B, 0x9CA0))
-# Descriptions by which programs lay out the file's pixels; at another size they break it.
+# Descriptions that define the layout of the file's pixels; at another size they break it.
 _STRUCTURAL_DESCRIPTIONS = (b'{"shape"', b"shape=", b"ImageJ=", b"SCIFIO=", b"<?xml", b"<OME")
 _LITTLE = struct.pack("<2sHI", b"II", 42, 0)
 
 
 def exif_of_tiff(stream: BinaryIO) -> tuple[bytes | None, bool]:
-    """Collect the tags of a TIFF's first picture that EXIF has a place for.
+    """Collect the EXIF tags of a TIFF's first picture.
 
     Args:
         stream: The file.
 
     Returns:
-        An EXIF block, None if there are no such tags; and whether a description was left out
-        because it lays out the file's pixels for some program.
+        An EXIF block, or None if there are no such tags; and whether a description was left out
+        because it defines the layout of the file's pixels.
 
     Raises:
         TagError: The file's directories are damaged.
@@ -76,7 +76,7 @@ def exif_of_tiff(stream: BinaryIO) -> tuple[bytes | None, bool]:
 
 
 def iptc_of_tiff(stream: BinaryIO) -> bytes | None:
-    """Return the IPTC record of a TIFF's first picture, None if there is none.
+    """Return the IPTC record of a TIFF's first picture; None if there is none.
 
     Raises:
         TagError: The file's directory is damaged.
@@ -89,7 +89,7 @@ def iptc_of_tiff(stream: BinaryIO) -> bytes | None:
 def add_to_tiff(
     stream: BinaryIO, *, exif: bytes | None, iptc: bytes | None, photoshop: bytes | None = None
 ) -> None:
-    """Give a finished TIFF the tags of an EXIF block, an IPTC record and Photoshop's resources.
+    """Add an EXIF block's tags, an IPTC record and Photoshop's resources to a finished TIFF.
 
     Args:
         stream: The file, open for reading and writing.
@@ -119,7 +119,7 @@ def add_to_tiff(
 
 
 def forget_tiff_resolution(stream: BinaryIO) -> None:
-    """Remove the unit of the resolution that libvips makes up, which leaves a ratio of 1:1.
+    """Remove the unit of libvips' made-up resolution, which leaves a ratio of 1:1.
 
     Args:
         stream: The file, open for reading and writing.
@@ -135,7 +135,7 @@ def forget_tiff_resolution(stream: BinaryIO) -> None:
 def _copy(
     stream: BinaryIO, header: Header, tags: Iterable[int], order: str = "<"
 ) -> dict[int, Field]:
-    """Read those of the tags that the first directory has."""
+    """Read the given tags that the first directory has."""
     slots = read_directory(stream, header, header.first).slots
     return {tag: read_field(stream, header, slots[tag], order) for tag in tags if tag in slots}
 
@@ -149,7 +149,7 @@ def _copy_directory(
     *,
     innermost: bool = False,
 ) -> Field:
-    """Copy a directory and the one it may point to; return the field that points to the copy."""
+    """Copy a directory and any that it points to; return the field that points to the copy."""
     slots = read_directory(stream, header, at).slots
     fields = {
         tag: read_field(stream, header, slot, target.order)

@@ -1,4 +1,4 @@
-"""AVIF's and HEIC's boxes: blocks of metadata, colours by code points, turns, and what is lost."""
+"""AVIF and HEIC boxes: blocks of metadata, colour code points, turns, and what is not kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KNOWN_BOXES = {b"ftyp", b"meta", b"mdat", b"free", b"skip", b"pdin"}
 _BOX_NAMES = {b"mpvd": "video of a motion photo", b"moov": "video or sequence (moov)"}
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _LIGHT = {b"clli": "light level (clli)", b"mdcv": "mastering display (mdcv)"}
-# EXIF's number of a turn by 90 degrees to the left, so many times, and of its mirrored form.
+# EXIF's orientation for a number of 90 degree turns to the left, and for its mirrored form.
 _TURNS, _MIRRORED = (1, 8, 3, 6), {1: 4, 8: 5, 3: 2, 6: 7}
 _LEFT_RIGHT = {1: 2, 8: 7, 3: 4, 6: 5}
 
@@ -36,7 +36,7 @@ class IsoFacts:
         xmp: The XMP packet.
         icc: The ICC profile.
         cicp: Code points of the colours.
-        source: Where they were found.
+        source: Where these were found.
         orientation: How decoders turn the coded picture, as EXIF numbers it.
         lost: What it carries that is not kept, by name.
     """
@@ -59,7 +59,7 @@ class _Item:
 
 
 def read_iso_facts(stream: BinaryIO) -> IsoFacts:
-    """Walk a file's boxes without decoding; what is damaged is left out."""
+    """Walk a file's boxes without decoding; damaged ones are left out."""
     facts = IsoFacts()
     size = stream.seek(0, 2)
     at, meta, meta_at = 0, b"", 0
@@ -85,7 +85,7 @@ def read_iso_facts(stream: BinaryIO) -> IsoFacts:
         at += box
     if 0 < size - at < size:
         facts.lost.append(f"{size - at:,} bytes behind the picture")
-    with suppress(IndexError):  # the decoder says what is damaged about the picture
+    with suppress(IndexError):  # the decoder reports damage of the picture itself
         _read_meta(stream, facts, meta, meta_at)
     facts.lost = list(dict.fromkeys(facts.lost))
     return facts
@@ -140,7 +140,7 @@ def _read_properties(facts: IsoFacts, properties: list[tuple[bytes, bytes]]) -> 
     for name, value in properties:
         if name == b"colr" and value[:4] == b"nclx" and len(value) >= 11 and not facts.cicp:
             numbers = [int.from_bytes(value[at : at + 2], "big") for at in (4, 6, 8)]
-            facts.cicp = Cicp(numbers[0], numbers[1])  # matrix and range end with decoding
+            facts.cicp = Cicp(numbers[0], numbers[1])  # matrix and range do not outlast decoding
         elif name == b"colr" and value[:4] in (b"prof", b"rICC"):
             facts.icc = value[4:]
         elif name == b"irot" and value:
@@ -162,7 +162,7 @@ def _auxiliary(kinds: list[bytes]) -> str:
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the name, begin and end of the body of each box."""
+    """Yield the name of each box, and the start and end of its body."""
     while at + 8 <= end:
         size, skip = int.from_bytes(data[at : at + 4], "big"), 8
         if size == 1:
@@ -233,7 +233,7 @@ def _references(body: bytes) -> Iterator[tuple[bytes, int, list[int]]]:
 
 
 def _data(stream: BinaryIO, item: _Item, inside: int, most: int = -1) -> bytes:
-    """Return an item's bytes, which lie in the file or in its meta box's own store."""
+    """Return an item's bytes, which are in the file or in its meta box's item data."""
     parts: list[bytes] = []
     for method, start, size in item.extents:
         if method in (0, 1) and size <= _MOST_BLOCK_BYTES and start < 2**62:
@@ -243,21 +243,21 @@ def _data(stream: BinaryIO, item: _Item, inside: int, most: int = -1) -> bytes:
 
 
 class _Reader:
-    """Reads big-endian numbers one after the other.
+    """Reads big-endian numbers in order.
 
     Args:
         data: The bytes.
-        at: Where the first number begins.
+        at: Offset of the first number.
     """
 
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self._at = data, at
 
     def number(self, size: int) -> int:
-        """Return the next number of so many bytes.
+        """Return the next number of `size` bytes.
 
         Raises:
-            IndexError: The bytes end before it.
+            IndexError: Too few bytes are left.
         """
         self._at += size
         if self._at > len(self._data):
@@ -268,12 +268,12 @@ class _Reader:
 def put_code_points(path: Path, cicp: Cicp, stand_in: bytes | None) -> bool:
     """Describe a finished AVIF's colours by code points.
 
-    An nclx box gets them; else the box of an ICC profile, written for its room, becomes one.
+    An nclx box gets them; else the box of a placeholder ICC profile is turned into one.
 
     Args:
         path: The file.
         cicp: Primaries and transfer function.
-        stand_in: The profile that holds the room, None if there is an nclx box.
+        stand_in: The placeholder profile; None if there is an nclx box.
 
     Returns:
         Whether there was room.
@@ -293,18 +293,18 @@ def put_code_points(path: Path, cicp: Cicp, stand_in: bytes | None) -> bool:
         if begin < 0 or places is None or head[begin + 4 : begin + 8] != b"colr":
             return False
         end = begin + 12 + len(stand_in)
-        # libheif turns colours to luma and chroma as BT.601 does, at full range.
+        # libheif converts colours to luma and chroma by BT.601, at full range.
         box = (19).to_bytes(4, "big") + b"colrnclx" + codes + (6).to_bytes(2, "big") + b"\x80"
         spare = end - begin - len(box)
         free = spare.to_bytes(4, "big") + b"free" + bytes(spare - 8)
         file.seek(begin)
-        # The free box comes last: properties are counted.
+        # The free box comes last: properties are referred to by index.
         file.write(box + head[end : places[1]] + free)
     return True
 
 
 def _store(head: bytes) -> tuple[int, int] | None:
-    """Return where the bodies of the properties begin and end."""
+    """Return the start and end of the properties' bodies."""
     inside = (0, len(head))
     for name, skip in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0)):
         found = [(a, b) for kind, a, b in _boxes(head, *inside) if kind == name]

@@ -1,4 +1,4 @@
-"""JPEG segments: blocks of metadata, and what else stands in a file or behind its picture."""
+"""JPEG segments: blocks of metadata, and other data in a file or after its picture."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _BARE_MARKERS = (0x01, *range(0xD0, 0xD9))
 _MOST_SEGMENTS = 100_000
 _BLOCK_BYTES = 2**20
 _MOST_BLOCKS_BYTES = 2**28
-_NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # begins with a byte, so it is fast
-# How segments begin that are read here, or say how the file's own pixels are coded.
+_NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # begins with a literal byte, so it is fast
+# First bytes of segments that are read here, or that describe the coding of the file's pixels.
 _KNOWN = {
     0: (b"JFIF\0",),
     1: (_EXIF, _XMP),
@@ -23,7 +23,7 @@ _KNOWN = {
     13: (SIGNATURE,),
     14: (b"Adobe",),
 }
-# What segments mean that are not kept.
+# Meaning of segments that are not kept.
 _NAMES = (
     (1, b"http://ns.adobe.com/xmp/extension/\0", "extended XMP"),
     (0, b"JFXX\0", "JFXX thumbnail"),
@@ -41,7 +41,7 @@ class JpegFacts:
     """Content of the segments of a JPEG.
 
     Attributes:
-        exif: The EXIF block with its mark, None if there is none.
+        exif: The EXIF block with its marker; None if there is none.
         xmp: The XMP packet.
         photoshop: Photoshop's resources, IPTC's among them.
         icc: The ICC profile.
@@ -63,7 +63,7 @@ class JpegFacts:
 
 
 def read_jpeg_facts(stream: BinaryIO) -> JpegFacts:
-    """Walk a JPEG's segments to its end without decoding; stop where it breaks off."""
+    """Walk all segments of a JPEG without decoding; stop where it is truncated."""
     facts, pieces = JpegFacts(), list[bytes]()
     stream.seek(2)
     budget = _MOST_BLOCKS_BYTES
@@ -91,7 +91,7 @@ def read_jpeg_facts(stream: BinaryIO) -> JpegFacts:
 
 
 def comment_segments(comments: tuple[bytes, ...]) -> bytes:
-    """Return comments as segments, each in as many as it needs."""
+    """Return comments as segments; long ones are split."""
     pieces = [
         comment[at : at + 65_533] for comment in comments for at in range(0, len(comment), 65_533)
     ]
@@ -99,7 +99,7 @@ def comment_segments(comments: tuple[bytes, ...]) -> bytes:
 
 
 def after_applications(stream: BinaryIO) -> int:
-    """Return the offset behind a JPEG's APP segments, where comments belong."""
+    """Return the offset after a JPEG's APP segments, where comments belong."""
     stream.seek(2)
     while (head := stream.read(4))[:1] == b"\xff" and len(head) == 4 and 0xE0 <= head[1] <= 0xEF:
         stream.seek(int.from_bytes(head[2:], "big") - 2, 1)
@@ -107,7 +107,7 @@ def after_applications(stream: BinaryIO) -> int:
 
 
 def _take(facts: JpegFacts, pieces: list[bytes], marker: int, body: bytes) -> None:
-    """Sort a segment in."""
+    """Add a segment to the facts."""
     number = marker - _APP0
     if marker == _COM:
         facts.comments = (*facts.comments, body)
@@ -135,7 +135,7 @@ def _name(number: int, body: bytes) -> str:
 
 
 def _next_marker(stream: BinaryIO) -> int | None:
-    """Go to the next marker, past coded pixels and stray bytes, and return its code."""
+    """Seek to the next marker, past coded pixels and stray bytes, and return its code."""
     carry = b""
     while block := stream.read(4096 if not carry else _BLOCK_BYTES):
         data = carry + block
@@ -148,7 +148,7 @@ def _next_marker(stream: BinaryIO) -> int | None:
 
 
 def _read_rest(stream: BinaryIO, facts: JpegFacts) -> None:
-    """Name what stands behind the end of the picture; nothing but zeros is padding."""
+    """Name the data after the end of the picture; only zeros count as padding."""
     start = stream.tell()
     size = stream.seek(0, 2) - start
     stream.seek(start)

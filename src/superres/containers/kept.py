@@ -1,4 +1,4 @@
-"""Check of a finished file: what it is to carry is read back from it."""
+"""Check of a finished file: the metadata that it should carry is read back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from superres.metadata.tags import TagError, read_directory, read_header, read_n
 
 
 class Carrying(Protocol):
-    """What a format's reader found in a file; every reader has some of these."""
+    """Findings of a format's reader; every reader has some of these."""
 
     @property
     def exif(self) -> bytes | None:
@@ -32,12 +32,11 @@ class Carrying(Protocol):
 
 
 def not_found(held: Metadata, found: Carrying) -> tuple[str, ...]:
-    """Name what a finished file was to carry and does not.
+    """List the metadata that a finished file should carry and does not.
 
     Args:
-        held: What it was to carry.
-        found: What its own reader finds in it; of what the reader does not look for, the format
-            promises nothing.
+        held: What it should carry.
+        found: What its own reader finds in it; what the reader does not look for is not checked.
     """
     iptc: bytes | None = getattr(found, "iptc", None)
     photoshop: bytes | None = getattr(found, "photoshop", None)
@@ -61,7 +60,7 @@ def not_found(held: Metadata, found: Carrying) -> tuple[str, ...]:
 
 
 def _tags(block: bytes) -> set[tuple[int, int]]:
-    """Return the tags of a block that a TIFF has a place for, with the directories' pointers."""
+    """Return the tags of a block that a TIFF can hold, with the directories' pointers."""
     stream = io.BytesIO(block)
     found: set[tuple[int, int]] = set()
     try:

@@ -19,7 +19,7 @@ _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _HEADER_BYTES = 33  # signature and IHDR
 _READ = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"pHYs", b"gAMA", b"cHRM", b"cICP", b"sRGB", b"iCCP")
 _MOVING = (b"acTL", b"fcTL", b"fdAT")
-# Chunks that are read here or by libvips, or say how pixels are stored or prepared for display.
+# Chunks that are read here or by libvips, or describe the storage or display of pixels.
 _KNOWN = {
     b"IHDR",
     b"PLTE",
@@ -42,7 +42,7 @@ _NAMES = {
     b"pCAL": "meaning of numbers (pCAL)",
     b"sTER": "stereo layout (sTER)",
 }
-# Keywords that programs write into every file, and that do not describe the picture.
+# Keywords that programs write into every file, which do not describe the picture.
 _IDLE_KEYWORDS = ("Software", "date:create", "date:modify", "date:timestamp", "signature")
 
 
@@ -52,12 +52,12 @@ class PngFacts:
 
     Attributes:
         animated: Whether it is an APNG.
-        dpi: Horizontal and vertical pixels per inch, None if not stated.
-        exif: The EXIF block, None if there is none.
-        xmp: The XMP packet, None if there is none.
+        dpi: Horizontal and vertical pixels per inch; None if not stated.
+        exif: The EXIF block; None if there is none.
+        xmp: The XMP packet; None if there is none.
         profile: Whether it has an ICC profile.
         notes: What it carries that will not be kept.
-        icc: The ICC profile, if the file has it in text alone or it is sound.
+        icc: The ICC profile, if it is valid or only in text.
         iptc: The IPTC record.
         photoshop: Photoshop's resources.
         colour: Its colours by numbers, by the format's order of precedence.
@@ -80,7 +80,7 @@ class PngFacts:
 
 
 def read_png_facts(stream: BinaryIO) -> PngFacts:
-    """Walk a PNG's chunks without touching its pixels; stop silently where it ends."""
+    """Walk a PNG's chunks without reading its pixels; stop silently where it ends."""
     found: dict[bytes, bytes] = {}
     keywords: list[str] = []
     lost: dict[str, None] = {}
@@ -133,13 +133,13 @@ def read_png_facts(stream: BinaryIO) -> PngFacts:
 
 
 def cicp_chunk(cicp: Cicp) -> bytes:
-    """Return code points as a chunk, which belongs right behind IHDR."""
+    """Return code points as a chunk, which belongs right after IHDR."""
     body = b"cICP" + bytes((cicp.primaries, cicp.transfer, 0, cicp.full))
     return struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
 
 
 def after_header() -> int:
-    """Return the offset behind a PNG's signature and IHDR."""
+    """Return the offset after a PNG's signature and IHDR."""
     return _HEADER_BYTES
 
 
@@ -167,7 +167,7 @@ def _international_text(body: bytes) -> bytes | None:
 
 
 def _text(name: bytes, body: bytes) -> bytes | None:
-    """Return the text of a chunk of any of the three kinds."""
+    """Return the text of a chunk of any of the three text types."""
     if name == b"iTXt":
         return _international_text(body)
     text = body.partition(b"\0")[2]
@@ -212,7 +212,7 @@ def _colour(found: dict[bytes, bytes]) -> Described | None:
 
 
 def _colour_notes(found: dict[bytes, bytes]) -> tuple[str, ...]:
-    """Say which descriptions of colour cannot be understood."""
+    """Note the colour descriptions that are not supported."""
     codes = found.get(b"cICP", b"")
     if b"cICP" in found and (len(codes) != 4 or codes[2]):
         return ("the PNG's cICP colour description is not one of RGB, and not kept",)

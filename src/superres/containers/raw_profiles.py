@@ -1,4 +1,4 @@
-"""PNG's raw profiles: blocks that ImageMagick and darktable write into text, in hexadecimal."""
+"""PNG's raw profiles: blocks that ImageMagick and darktable write as hexadecimal text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from superres.metadata.photoshop import IPTC, SIGNATURE, resource
 
 _START = b"Raw profile type "
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-# A line with the name, one with the number of bytes, then digits with breaks.
+# A line with the name, one with the number of bytes, then digits with line breaks.
 _LAYOUT = re.compile(rb"\n([^\n]{1,80})\n *(\d{1,9})\n([0-9a-fA-F\s]*)\Z")
 
 
 class RawProfiles:
-    """The blocks found so far; of doubled ones the first counts.
+    """The blocks found so far; of duplicates the first counts.
 
     Attributes:
         exif: The EXIF block.
@@ -34,11 +34,11 @@ class RawProfiles:
         self.notes: list[str] = []
 
     def take(self, keyword: bytes, text: Callable[[], bytes | None]) -> bool:
-        """Read a chunk of text if it is a raw profile.
+        """Read a text chunk if it is a raw profile.
 
         Args:
-            keyword: The chunk's.
-            text: Returns its text, None if it is damaged.
+            keyword: The chunk's keyword.
+            text: Returns its text; None if it is damaged.
 
         Returns:
             Whether it is one.
@@ -54,7 +54,7 @@ class RawProfiles:
         return True
 
     def _sort_in(self, kind: str, body: bytes) -> bool:
-        """Keep a block as what it is by its name, or by how it begins."""
+        """Store a block by its name, or by its first bytes."""
         if kind in ("exif", "app1") and body.startswith((_EXIF, b"II*\0", b"MM\0*")):
             self.exif = self.exif or body.removeprefix(_EXIF)
         elif kind in ("xmp", "app1") and (kind == "xmp" or body.startswith(_XMP)):
@@ -74,7 +74,7 @@ class RawProfiles:
 
 
 def _decoded(text: bytes) -> bytes | None:
-    """Return the bytes of a profile, None if they are not as many as it says."""
+    """Return the bytes of a profile; None if their number is not as stated."""
     found = _LAYOUT.match(text)
     if found is None:
         return None

@@ -29,7 +29,7 @@ class WebpFacts:
 
 
 def read_webp_facts(stream: BinaryIO) -> WebpFacts:
-    """Walk a WebP's chunks without decoding; stop where the file breaks off."""
+    """Walk a WebP's chunks without decoding; stop where the file is truncated."""
     found: dict[bytes, bytes] = {}
     lost: list[str] = []
     file_bytes = stream.seek(0, 2)

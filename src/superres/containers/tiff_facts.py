@@ -27,7 +27,7 @@ Alpha = Literal["none", "straight", "premultiplied", "unlabelled"]
 _EXTRA_SAMPLES, _SAMPLES, _PHOTOMETRIC = 0x0152, 0x0115, 0x0106
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # PhotometricInterpretation; all others have 1
 _XMP, _ICC = 0x02BC, 0x8773
-# Tags that say how pixels are stored and what they mean, or are read here or by libvips.
+# Tags that describe the storage and meaning of pixels, or are read here or by libvips.
 _KNOWN = {*range(0x0100, 0x0104), 0x0106, *range(0x0107, 0x010B), 0x0111, 0x0112, 0x0115, 0x0116}
 _KNOWN_TOO = {
     0x0117,
@@ -75,16 +75,16 @@ class TiffFacts:
     """Content of the tags of a TIFF.
 
     Attributes:
-        alpha: What the channels after the colours are.
-        exif: Its EXIF tags as a block, None if there are none.
-        iptc: Its IPTC record, None if there is none.
+        alpha: Meaning of the channels after the colours.
+        exif: Its EXIF tags as a block; None if there are none.
+        iptc: Its IPTC record; None if there is none.
         notes: What it carries that will not be kept.
         xmp: Its XMP packet.
         icc: Its ICC profile.
         photoshop: Photoshop's resources.
         colour: Its colours by numbers.
         lost: What it carries that is not kept, by name.
-        has_tags: EXIF stands in tags, and is gathered into a block of its own.
+        has_tags: EXIF is in tags, and is collected into a block.
     """
 
     alpha: Alpha
@@ -100,7 +100,7 @@ class TiffFacts:
 
 
 def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
-    """Read a TIFF's first directory without touching its pixels.
+    """Read a TIFF's first directory without reading its pixels.
 
     Raises:
         TagError: A directory is damaged.
@@ -127,7 +127,7 @@ def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
     try:
         colour = of_directory(stream, header, first.slots)
     except TagError:
-        colour = None  # it is noted above that the EXIF tags are damaged
+        colour = None  # the damaged EXIF tags are noted above
     return TiffFacts(
         alpha,
         exif,
@@ -147,13 +147,13 @@ def _value(stream: BinaryIO, directory: Directory, tag: int) -> bytes | None:
 
 
 def _lost(first: Directory) -> list[str]:
-    """Name the tags that are neither kept nor about how pixels are stored."""
+    """Name the tags that are neither kept nor about the storage of pixels."""
     known = {*_KNOWN, *_KNOWN_TOO, *_KNOWN_ALSO, *_CODED, *_POINTERS, *_GEOGRAPHIC, *DESCRIPTIVE}
     return [_NAMES.get(tag, f"tag {tag}") for tag in sorted(first.slots.keys() - known)]
 
 
 def _alpha(stream: BinaryIO, header: Header, first: Directory) -> Alpha:
-    """Return what the first channel after the colours is."""
+    """Return the meaning of the first channel after the colours."""
     photometric = read_numbers(stream, header, first.slots.get(_PHOTOMETRIC))
     samples = read_numbers(stream, header, first.slots.get(_SAMPLES)) or (1,)
     colours = _COLOURS.get(int(photometric[0]), 1) if photometric else 1

@@ -1,1 +1,1 @@
-"""What is read of picture files without libvips. This file imports nothing."""
+"""Decoding of picture files without libvips. This file imports nothing."""

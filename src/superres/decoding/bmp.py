@@ -1,4 +1,4 @@
-"""BMP: the header, and how its rows become pixels (Windows' bitmap headers of 12 to 124 bytes)."""
+"""BMP: header, and conversion of rows to pixels (Windows' bitmap headers of 12 to 124 bytes)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _MASKS_OF_32_BITS = (0xFF0000, 0xFF00, 0xFF, 0)
 
 
 class BmpError(ValueError):
-    """A BMP is damaged, or of a kind that is not read."""
+    """A BMP is damaged, or of an unsupported kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class BmpHeader:
-    """What the header of a BMP says.
+    """Header of a BMP.
 
     Attributes:
         height: Rows.
         width: Pixels a row.
         upward: Whether the lowest row comes first.
         bits: Bits a pixel.
-        start: Where the rows begin.
-        palette: (colours, 3) RGB of palette pictures; of a grey one (colours, 1).
+        start: Offset of the rows.
+        palette: (colours, 3) RGB for palette pictures; (colours, 1) for grey ones.
         masks: Bits of red, green, blue and alpha in a pixel of 16 or 32 bits.
-        dpi: Horizontal and vertical pixels per inch, None if not stated.
-        icc: The ICC profile, None if there is none.
+        dpi: Horizontal and vertical pixels per inch; None if not stated.
+        icc: The ICC profile; None if there is none.
     """
 
     height: int
@@ -51,7 +51,7 @@ class BmpHeader:
 
     @property
     def row_bytes(self) -> int:
-        """From one row to the next: rows are padded to four bytes."""
+        """Bytes from one row to the next: rows are padded to four bytes."""
         return (self.width * self.bits + 31) // 32 * 4
 
     @property
@@ -83,7 +83,7 @@ def read_bmp_header(stream: BinaryIO) -> BmpHeader:
     """Read the header and palette of a BMP.
 
     Raises:
-        BmpError: It is damaged, or of a kind that is not read.
+        BmpError: It is damaged, or of an unsupported kind.
     """
     head = stream.read(_FILE_HEADER_BYTES + 4)
     if len(head) < _FILE_HEADER_BYTES + 4:
@@ -125,11 +125,11 @@ def read_bmp_header(stream: BinaryIO) -> BmpHeader:
 def _masks(
     stream: BinaryIO, body: bytes, size: int, coding: int, bits: int
 ) -> tuple[tuple[int, int, int, int], int]:
-    """Return the bits of the channels, and how many bytes they take behind the header."""
+    """Return the bit masks of the channels, and their number of bytes after the header."""
     if bits not in (16, 32) or coding == _PLAIN:
         return (_MASKS_OF_16_BITS if bits == 16 else _MASKS_OF_32_BITS), 0
     outside = 0
-    if size < 52:  # they stand behind the header
+    if size < 52:  # they are after the header
         outside = 16 if coding == _ALPHA_MASKS else 12
         data = stream.read(outside)
     else:
@@ -144,12 +144,12 @@ def _masks(
 
 
 def _low(mask: int) -> int:
-    """Return how far right the lowest bit of a mask is."""
+    """Return the index of a mask's lowest bit."""
     return (mask & -mask).bit_length() - 1
 
 
 def _channel(whole: NDArray[np.uint32], mask: int) -> NDArray[np.uint8]:
-    """Return a channel over all of 0 to 255."""
+    """Return a channel stretched to 0 to 255."""
     low = _low(mask)
     most = mask >> low
     values = ((whole & np.uint32(mask)) >> np.uint32(low)).astype(np.uint64)
@@ -166,5 +166,5 @@ def _palette(data: bytes, entry: int) -> NDArray[np.uint8]:
 
 
 def is_bmp(head: bytes) -> bool:
-    """Say whether a file begins as a BMP does, with a length of the header that there is."""
+    """Return whether a file begins like a BMP, with a valid header length."""
     return head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _HEADER_SIZES

@@ -1,4 +1,4 @@
-"""Camera raw files, known by how they begin; those that are TIFFs, by their tags."""
+"""Camera raw files, recognised by their first bytes; those that are TIFFs, by their tags."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from superres.errors import PictureError
 from superres.metadata.picture import name_of
 
-# (where, bytes): whose format
+# (offset, bytes): the format's maker
 _STARTS: dict[tuple[int, bytes], str] = {
     (0, b"FUJIFILMCCD-RAW"): "RAF",
     (0, b"IIU\0"): "RW2",
@@ -25,7 +25,7 @@ CAMERA_RAW = "camera raw"
 
 
 def raw_kind(head: bytes) -> str:
-    """Return what a camera raw file is called, by its first bytes; "" if it is not one."""
+    """Return a camera raw file's kind, by its first bytes; "" if it is not one."""
     for (at, start), kind in _STARTS.items():
         if head[at : at + len(start)] == start:
             return kind
@@ -37,7 +37,7 @@ def raw_error(source: Path | bytes, kind: str = "") -> PictureError:
 
     Args:
         source: The file, or its bytes.
-        kind: What its format is called.
+        kind: Name of its format.
     """
     what = f"a camera raw file{f' ({kind})' if kind else ''}"
     return PictureError(

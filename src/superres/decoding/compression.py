@@ -1,7 +1,7 @@
 """Compression quality of a picture file, from its own data: JPEG's tables, WebP's quantiser.
 
-PNG and TIFF do not record what their pixels went through before. AVIF and HEIC keep their
-quantiser deep inside the coded picture, where it is not read.
+PNG and TIFF do not record how their pixels were coded before. AVIF and HEIC keep their quantiser
+deep inside the coded picture, where it is not read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 # Sum of the luma table K.1 of ITU-T T.81, which libjpeg scales by a percentage.
 _LUMA_TABLE_SUM = 3688
-_MAX_SEGMENTS = 1000  # a hostile file must not be read for ever
+_MAX_SEGMENTS = 1000  # a hostile file must not be read forever
 _SOI, _SOS, _EOI, _DQT = 0xD8, 0xDA, 0xD9, 0xDB
 _BARE_MARKERS = (0x01, *range(0xD0, 0xD9))  # those without a length
 _VP8_START = b"\x9d\x01\x2a"
@@ -22,11 +22,11 @@ _VP8_HEADER_BYTES = 64  # everything before the quantiser takes at most 187 bits
 def jpeg_quality(stream: BinaryIO) -> int | None:
     """Estimate libjpeg's quality from the luma table of a JPEG file.
 
-    The table's sum over that of the standard's own gives the percentage that libjpeg scaled it by;
-    other tables are rated by their sum too. Nothing past the first scan's start is read.
+    The ratio of the table's sum to that of the standard's table gives the percentage by which
+    libjpeg scaled it; other tables are rated by their sum too. Reading stops at the first scan.
 
     Returns:
-        1 to 100, or None if the file ends or breaks off before its luma table.
+        1 to 100, or None if the file ends before its luma table.
     """
     stream.seek(2)
     for _ in range(_MAX_SEGMENTS):
@@ -52,7 +52,7 @@ def webp_quality(stream: BinaryIO) -> int | None:
     between segments of a picture; their mean is taken.
 
     Returns:
-        0 to 100, or None if the file is lossless, or cut off or damaged before its quantiser.
+        0 to 100, or None if the file is lossless, or truncated or damaged before its quantiser.
     """
     stream.seek(12)
     for _ in range(_MAX_SEGMENTS):
@@ -69,14 +69,14 @@ def webp_quality(stream: BinaryIO) -> int | None:
 
 
 def webp_says_lossless(stream: BinaryIO) -> bool:
-    """Say whether the first picture of a WebP file is coded without loss (RFC 9649, VP8L)."""
+    """Return whether the first picture of a WebP file is coded losslessly (RFC 9649, VP8L)."""
     stream.seek(12)
     for _ in range(_MAX_SEGMENTS):
         head = stream.read(8)
         size = int.from_bytes(head[4:], "little")
         if len(head) < 8 or head[:4] in (b"VP8 ", b"VP8L"):
             return head[:4] == b"VP8L"
-        # A frame of an animation holds chunks of its own behind 16 bytes.
+        # A frame of an animation holds its own chunks after 16 bytes.
         stream.seek(_FRAME_HEAD_BYTES if head[:4] == b"ANMF" else size + size % 2, 1)
     return False
 
@@ -93,7 +93,7 @@ def _next_marker(stream: BinaryIO) -> int | None:
 
 
 def _luma_sum(tables: bytes) -> int | None:
-    """Return the sum of table 0, luma's by convention; None if it is incomplete or missing."""
+    """Return the sum of table 0, by convention luma's; None if it is incomplete or missing."""
     at = 0
     while at < len(tables):
         width = 2 if tables[at] >> 4 else 1
@@ -143,7 +143,7 @@ class _EvenBits:
     """Reads bits that VP8's arithmetic coder wrote at even odds (RFC 6386, section 7.3).
 
     Args:
-        data: The first bytes of a partition; zeros follow them.
+        data: The first bytes of a partition; zeros are assumed after them.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -171,6 +171,6 @@ class _EvenBits:
         self._value -= split if bit else 0
         self._range = self._range - split if bit else split
         while self._range // self._unit < 128:
-            # All that is compared shrinks with the unit, so nothing has to be shifted in.
+            # All compared values shrink with the unit, so nothing has to be shifted in.
             self._unit >>= 1
         return int(bit)

@@ -1,4 +1,4 @@
-"""Blocks of a GIF, walked to its end (GIF89a): a decoder shows the frames in front of a cut."""
+"""Blocks of a GIF (GIF89a), as a check for truncation: decoders show the frames before a cut."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_BLOCKS = 1_000_000
 
 
 def ends_inside_a_block(stream: BinaryIO) -> bool:
-    """Say whether a GIF breaks off in the middle of a block; a missing trailer alone is none."""
+    """Return whether a GIF ends in the middle of a block; a missing trailer does not count."""
     screen = stream.read(_SCREEN_BYTES)
     if len(screen) < _SCREEN_BYTES:
         return True
@@ -28,7 +28,7 @@ def ends_inside_a_block(stream: BinaryIO) -> bool:
                 return True
             stream.seek(_palette_bytes(image[8]) + 1, 1)
         else:
-            return False  # rubbish behind the last block, which decoders pass over
+            return False  # garbage after the last block, which decoders ignore
         if not _skip_parts(stream):
             return True
     return False
@@ -39,7 +39,7 @@ def _palette_bytes(flags: int) -> int:
 
 
 def _skip_parts(stream: BinaryIO) -> bool:
-    """Skip the parts of a block's data; say whether the empty one at their end is there."""
+    """Skip the sub-blocks of a block's data; return whether the terminator is present."""
     while size := stream.read(1):
         if not size[0]:
             return True

@@ -1,4 +1,4 @@
-"""Rows of files whose pixels stand at known places, read block by block."""
+"""Reader of rows at known offsets, block by block."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def rows_at(
 
     Args:
         source: The file, or its bytes.
-        title: What its format is called.
-        start: Where the first row in the file begins.
-        row_bytes: From one row to the next.
+        title: Display name of its format.
+        start: Offset of the first row in the file.
+        row_bytes: Bytes from one row to the next.
         height: Rows in all.
         upward: Whether the file's first row is the lowest.
         block: Rows at a time.
-        decode: Turns (h, row_bytes) into (h, width, channels).
+        decode: Converts (h, row_bytes) to (h, width, channels).
 
     Raises:
         PictureError: The file ends too early.

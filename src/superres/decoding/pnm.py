@@ -1,4 +1,4 @@
-"""PNM: PBM, PGM and PPM in text and bytes, PAM and PFM (netpbm's pages): header and rows."""
+"""PNM: PBM, PGM and PPM in text and binary, PAM and PFM (netpbm's pages): header and rows."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class PnmError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PnmHeader:
-    """What the header of a PNM file says.
+    """Header of a PNM file.
 
     Attributes:
         height: Rows.
         width: Pixels a row.
         bands: What its channels mean.
-        values: What its numbers mean, once they are stretched to all that their type holds.
-        most: The largest number in the file.
-        start: Where the pixels begin.
-        form: `bits`, `text bits`, `text`, or numbers as numpy names them (`>u2`).
+        values: What its numbers mean, once they are stretched to the range of their type.
+        most: The largest value, as the header states it.
+        start: Offset of the pixels.
+        form: `bits`, `text bits`, `text`, or numpy's name of the number type (`>u2`).
         upward: Whether the lowest row comes first.
     """
 
@@ -50,7 +50,7 @@ class PnmHeader:
 
     @property
     def row_bytes(self) -> int:
-        """From one row to the next, where pixels are not text."""
+        """Bytes from one row to the next, where pixels are not text."""
         if self.form == "bits":
             return (self.width + 7) // 8
         return self.width * self.bands.channels * np.dtype(self.form).itemsize
@@ -64,7 +64,7 @@ class PnmHeader:
         return self.stretched(numbers.reshape(len(rows), self.width, self.bands.channels))
 
     def stretched(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """Return numbers of 0 to `most` over all that the type holds, rounded to nearest.
+        """Stretch numbers of 0 to `most` to the range of the type, rounded to nearest.
 
         Raises:
             PnmError: One is larger.
@@ -89,7 +89,7 @@ def read_pnm_header(stream: BinaryIO) -> PnmHeader:
 
 
 def text_rows(stream: BinaryIO, header: PnmHeader, block: int) -> Iterator[NDArray[Any]]:
-    """Yield blocks of rows whose numbers are written as text.
+    """Yield blocks of rows from numbers in text.
 
     Raises:
         PnmError: A number is missing, too large or not a number.
@@ -115,7 +115,7 @@ def _take(numbers: Iterator[int], count: int) -> NDArray[np.int64]:
 
 
 def _numbers(stream: BinaryIO, header: PnmHeader) -> Iterator[int]:
-    """Yield the numbers of a text; in one of bits, digits need no space between them."""
+    """Yield the numbers of a text; bits need no whitespace between them."""
     rest = b""
     while data := stream.read(_TEXT_BYTES):
         text = re.sub(rb"#[^\r\n]*", b"", rest + data)

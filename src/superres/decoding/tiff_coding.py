@@ -1,4 +1,4 @@
-"""Table of TIFF's compressions: what each is called, and which are read here."""
+"""Table of TIFF's compressions: their names, and which are read here."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 
 from superres.errors import PictureError
 
-# What libtiff's builds may lack, or never had; the others of TIFF 6.0 are in every build.
+# Compressions that builds of libtiff may lack, or never had; TIFF 6.0's others are in every build.
 _NAMES: Final = {
     1: "no compression",
     2: "CCITT RLE",
     3: "CCITT Group 3",
     4: "CCITT Group 4",
     5: "LZW",
-    6: "JPEG as of before 1995",
+    6: "JPEG from before 1995",
     7: "JPEG",
     8: "Deflate",
     9: "JBIG (T.85)",
@@ -34,7 +34,7 @@ _NAMES: Final = {
     32898: "IT8 binary line work",
     32908: "Pixar film LZW",
     32909: "Pixar log",
-    32946: "Deflate as of before 1996",
+    32946: "Deflate from before 1996",
     32947: "DCS",
     33003: "JPEG 2000 (Aperio, YCbCr)",
     33004: "JPEG 2000 (Aperio)",
@@ -73,7 +73,7 @@ _UNREAD: Final = re.compile(r"is not configured|not implemented|not supported|Un
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How a picture in a TIFF is compressed.
+    """Compression of a picture in a TIFF.
 
     Attributes:
         number: TIFF's number of the compression.
@@ -85,7 +85,7 @@ class Coding:
 
     @property
     def words(self) -> str:
-        """What it is called."""
+        """Its display name."""
         name = _NAMES.get(self.number, f"an unknown compression, number {self.number}")
         return f"{self.bits}-bit {name}" if self.number in _JPEG and self.bits != 8 else name
 
@@ -94,9 +94,9 @@ def coding_error(name: str, coding: Coding, reason: str) -> PictureError | None:
     """Build the error for a TIFF whose coding is not read here.
 
     Args:
-        name: What to call the file.
-        coding: How it is coded.
-        reason: What the decoder said.
+        name: The file's name.
+        coding: Its coding.
+        reason: The decoder's message.
 
     Returns:
         The error; None if the reason is another.

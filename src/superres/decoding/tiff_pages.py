@@ -1,4 +1,4 @@
-"""Pictures that a TIFF holds: its pages, apart from reduced copies, masks and previews."""
+"""Pages of a TIFF, told apart from reduced copies, masks and previews."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from superres.metadata.tags import read_numbers as numbers_of
 _NEW_SUBFILE, _SUBFILE, _WIDTH, _LENGTH, _BITS, _COMPRESSION = 254, 255, 256, 257, 258, 259
 _PHOTOMETRIC, _MAKE, _SUB_DIRECTORIES, _DNG_VERSION = 262, 271, 330, 50706
 _REDUCED, _MASK = 0b001, 0b100  # bits of NewSubfileType
-_OLD_REDUCED = 2  # SubfileType of before TIFF 6.0
+_OLD_REDUCED = 2  # SubfileType from before TIFF 6.0
 _CFA, _LINEAR_RAW = 32803, 34892
 _MAX_DIRECTORIES = 10_000
 _MAX_DEPTH = 2
@@ -24,12 +24,12 @@ class TiffPage:
     """One picture in a TIFF.
 
     Attributes:
-        at: Where its directory is.
-        index: Its number in the file's chain of directories, from 0; None below another one.
+        at: Offset of its directory.
+        index: Its index in the file's chain of directories, from 0; None below another one.
         height: Rows.
         width: Pixels a row.
         coding: How it is compressed.
-        reduced: Whether the file calls it a smaller copy of another, or a mask.
+        reduced: Whether the file calls it a reduced copy of another, or a mask.
         raw: Whether it holds a sensor's samples, not colours.
     """
 
@@ -48,8 +48,8 @@ class TiffPages:
 
     Attributes:
         pages: The pictures themselves, in the file's order; never empty.
-        camera_raw: Whether it is a camera's raw file.
-        notes: What is passed over.
+        camera_raw: Whether it is a camera raw file.
+        notes: What is left out.
     """
 
     pages: tuple[TiffPage, ...]
@@ -58,10 +58,10 @@ class TiffPages:
 
 
 def read_tiff_pages(stream: BinaryIO) -> TiffPages:
-    """Read all directories of a TIFF without touching its pixels.
+    """Read all directories of a TIFF without reading its pixels.
 
     A page is a directory of the chain. Where directories below it hold a larger picture that the
-    file does not call a reduced copy, as cameras do behind a thumbnail, that one is the page.
+    file does not call a reduced copy, as cameras write below a thumbnail, that one is the page.
 
     Raises:
         TagError: A directory is damaged.
@@ -120,7 +120,7 @@ def _below(
     for at in numbers_of(stream, header, directory.slots.get(_SUB_DIRECTORIES))[:100]:
         try:
             below = read_directory(stream, header, int(at))
-        except TagError:  # it is no page, and libtiff passes over it as well
+        except TagError:  # it is not a page, and libtiff ignores it as well
             continue
         page = _page(stream, header, below, int(at), None)
         if page is not None:
@@ -132,7 +132,7 @@ def _below(
 def _page(
     stream: BinaryIO, header: Header, directory: Directory, at: int, index: int | None
 ) -> TiffPage | None:
-    """Return what a directory says of its picture; None if it is of none."""
+    """Return the picture that a directory describes; None if it describes none."""
 
     def number(tag: int, otherwise: int = 0) -> int:
         found = numbers_of(stream, header, directory.slots.get(tag))

@@ -18,7 +18,7 @@ from superres.vips.profile import fit_profile
 
 
 def held_metadata(holding: Holding, title: str, header: Header) -> tuple[Metadata, Notes]:
-    """Return what the format can hold, made true of this size, and notes on the rest."""
+    """Return the metadata that the format can hold, updated to this size, and notes on the rest."""
     prepare_library()
     metadata = header.metadata
     cicp, icc, icc_notes = _held_colour(holding, title, header)
@@ -50,19 +50,19 @@ def _held_colour(
     """Return the code points and the profile that the file will hold."""
     cicp = header.metadata.cicp
     if cicp and cicp.is_hdr and cicp.full and holding.code_points == "hdr":
-        return cicp, None, ()  # a profile beside them would count first
+        return cicp, None, ()  # a profile would take precedence over them
     icc, notes = _held_icc(holding, title, header)
     if holding.code_points == "all":
         return cicp, icc, notes
     if cicp and cicp.is_hdr and icc:
         kind = "PQ" if cicp.transfer == PQ else "HLG"
-        alone = f"HDR ({kind}) is described by an ICC profile alone: {title} has no other place"
+        alone = f"HDR ({kind}) is described only by an ICC profile: {title} has no other place"
         notes = (*notes, f"{alone}, and many viewers will show it as SDR")
     return None, icc, notes
 
 
 def _held_iptc(holding: Holding, title: str, header: Header) -> tuple[bytes | None, Notes]:
-    """Return the record with true sizes, if the format has room for it."""
+    """Return the record with updated sizes, if the format has room for it."""
     iptc = header.metadata.iptc
     if not iptc:
         return None, ()
@@ -77,7 +77,7 @@ def _held_iptc(holding: Holding, title: str, header: Header) -> tuple[bytes | No
 def _held_photoshop(
     holding: Holding, title: str, header: Header, iptc: bytes | None
 ) -> tuple[bytes | None, Notes]:
-    """Return Photoshop's resources made true, if the format has room for them."""
+    """Return Photoshop's resources, updated, if the format has room for them."""
     metadata = header.metadata
     if not metadata.photoshop:
         return None, ()
@@ -106,7 +106,7 @@ def _held_comments(
 
 
 def _held_icc(holding: Holding, title: str, header: Header) -> tuple[bytes | None, Notes]:
-    """Return the profile if it is for the colours that the file will hold."""
+    """Return the profile if it fits the colours that the file will hold."""
     icc = header.metadata.icc
     written = "RGB" if header.bands.colour == "rgb" or not holding.grey else "GRAY"
     if icc is None:
@@ -126,7 +126,7 @@ def _held_icc(holding: Holding, title: str, header: Header) -> tuple[bytes | Non
 
 
 def _held_xmp(holding: Holding, title: str, header: Header) -> tuple[bytes | None, Notes]:
-    """Return the packet with true sizes, if it is text that the format has room for."""
+    """Return the packet with updated sizes, if it is text and the format has room for it."""
     xmp, most = header.metadata.xmp, holding.xmp_bytes
     if not xmp:
         return None, ()
@@ -140,7 +140,7 @@ def _held_xmp(holding: Holding, title: str, header: Header) -> tuple[bytes | Non
 
 
 def _held_exif(holding: Holding, header: Header) -> tuple[bytes | None, Notes]:
-    """Return the EXIF block made true, or a new one where only EXIF holds a resolution."""
+    """Return the EXIF block, updated, or a new one where only EXIF holds a resolution."""
     exif, dpi, notes = header.metadata.exif, header.metadata.dpi, ()
     if exif:
         try:

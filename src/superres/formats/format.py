@@ -1,4 +1,4 @@
-"""Format protocol, with the description of what a format can hold."""
+"""Format protocol, and the description of a format's capabilities."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from numpy.typing import NDArray
 
 from superres.metadata.picture import Header, Notes, Picture, ReadLimits, WriteOptions
 
-# Largest EXIF block that room is reserved for: libexif and a JPEG segment hold 64 KB, with what
-# libvips adds.
+# Largest EXIF block for which room is reserved: libexif and a JPEG segment hold 64 KB, including
+# what libvips adds.
 MAX_RESERVED_BYTES = 65_000
 
 
 class EncoderError(Exception):
-    """An encoder failed; its text gives the reason, `media` names the target."""
+    """An encoder failed; the text gives the reason, `media` names the target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a format can hold of a picture.
+    """Capabilities of a format.
 
     Attributes:
-        dtypes: What its numbers can be; the last holds the most.
+        dtypes: Supported dtypes; the last holds the most.
         wide_bits: Bits that it keeps of 16-bit numbers.
-        ranges: Whether it keeps what black, white and nodata are; else black and white are the
-            least and the most that the dtype holds.
-        bands: Whether it holds any number of bands, rather than grey and RGB alone.
+        ranges: Whether it keeps the values of black, white and nodata; else black and white are
+            the least and largest of the dtype.
+        bands: Whether it holds any number of bands, rather than only grey and RGB.
         alpha: Whether it holds alpha.
         grey: Whether it holds grey pictures; else they are written as RGB.
         planes: Whether it holds several planes.
         pages: Whether it holds pages: pictures of their own size and kind; see `Paged`.
         frames: Whether it holds planes that are the frames of an animation.
         longest_edge: Largest height and width in pixels.
-        lossless: Whether it can lose no detail.
-        quality: Quality of lossy coding by default, 1 to 100; 0 if there is none.
+        lossless: Whether it has lossless coding.
+        quality: Default quality of lossy coding, 1 to 100; 0 if there is none.
         iptc_bytes: Longest IPTC record; 0 if it holds none.
         xmp_bytes: Longest XMP packet.
         exif_bytes: Longest EXIF block.
@@ -45,9 +45,9 @@ class Holding:
         dpi: Whether it holds the resolution at all.
         icc: Whether it holds an ICC profile.
         photoshop_bytes: Most bytes of Photoshop's resources, with IPTC; 0 if it holds none.
-        comments: Whether it holds comments, of no other meaning.
-        code_points: Which colours it can describe by H.273's code points.
-        whole_word_icc: Whether ICC profiles need a length that is a multiple of four bytes.
+        comments: Whether it holds plain comments.
+        code_points: Which colours it can describe by H.273 code points.
+        whole_word_icc: Whether the length of ICC profiles must be a multiple of four bytes.
     """
 
     dtypes: tuple[str, ...]
@@ -76,7 +76,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class ReadOnly:
-    """Why a format is read and not written.
+    """Reason why a format is read but not written.
 
     Attributes:
         reason: What is missing.
@@ -111,10 +111,10 @@ class Format(Protocol):
         ...
 
     def sniff(self, head: bytes) -> bool:
-        """Say whether a file is of this format.
+        """Return whether a file is of this format.
 
         Args:
-            head: Its first `media.HEAD_BYTES` bytes, or all if there are fewer.
+            head: Its first `media.HEAD_BYTES` bytes, or all of a shorter file.
         """
         ...
 
@@ -123,7 +123,7 @@ class Format(Protocol):
 
         Args:
             source: The file, or its bytes.
-            limits: What is accepted.
+            limits: The limits on reading.
 
         Raises:
             PictureError: The file is damaged, beyond the limits, or of an unsupported kind.
@@ -141,12 +141,12 @@ class Format(Protocol):
 
         Args:
             path: The file to write; `media` makes it appear under its name.
-            rows: (h, width, channels) arrays of what the format can hold, from top to bottom.
-            header: What they are; of the metadata, the format keeps what it can.
+            rows: (h, width, channels) arrays in a form that the format holds, from top to bottom.
+            header: Their description; of the metadata, the format keeps what it can.
             options: How to encode.
 
         Returns:
-            What was not kept, in words.
+            Notes on what was not kept.
 
         Raises:
             EncoderError: The file cannot be encoded or written.
@@ -156,7 +156,7 @@ class Format(Protocol):
 
 @runtime_checkable
 class Paged(Protocol):
-    """What a format has besides whose `Holding` says that it holds pages."""
+    """Further method of a format whose `Holding` states that it holds pages."""
 
     def add_page(self, path: Path, page: Path) -> None:
         """Append the finished file of a page.

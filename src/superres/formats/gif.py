@@ -46,7 +46,7 @@ class Gif:
     )
 
     def sniff(self, head: bytes) -> bool:
-        """Look for GIF's signature."""
+        """Check for GIF's signature."""
         return head.startswith((b"GIF87a", b"GIF89a"))
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:

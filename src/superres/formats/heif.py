@@ -1,4 +1,4 @@
-"""AVIF and HEIC: two codecs in one container, read by one library; HEIC is not written."""
+"""AVIF and HEIC: two codecs in one container, read by one library; HEIC is read only."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Avif:
     )
 
     def sniff(self, head: bytes) -> bool:
-        """Look for AVIF's brand in the first box of a still picture."""
+        """Check for AVIF's brand in the first box of a still picture."""
         major, brands = brands_of(head)
         return major not in SEQUENCE_BRANDS and b"avif" in (major, *brands)
 
@@ -62,7 +62,7 @@ class Avif:
     def write(
         self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
     ) -> Notes:
-        """Encode an AVIF, with colour at full size."""
+        """Encode an AVIF, without chroma subsampling."""
         from superres.formats.carried import held_metadata
         from superres.formats.saving import save_with_exif
         from superres.vips.colour import srgb_profile
@@ -84,7 +84,7 @@ class Avif:
 
         held, notes = held_metadata(self.holding, self.title, header)
         rows = _high(rows, bits) if wide else rows
-        # A lossless file has code points already; else a profile makes room for them.
+        # A lossless file already has code points; else a profile reserves room for them.
         stand_in = srgb_profile() if held.cicp and not options.lossless else None
         placed = replace(held, icc=stand_in) if stand_in else held
         late_notes = save_with_exif(path, rows, header, saver, held=placed)
@@ -100,7 +100,7 @@ class Heic:
     holding = ReadOnly("HEIC needs an HEVC encoder", "write AVIF (.avif) instead")
 
     def sniff(self, head: bytes) -> bool:
-        """Look for HEIC's brands in the first box of a still picture."""
+        """Check for HEIC's brands in the first box of a still picture."""
         major, brands = brands_of(head)
         return major not in SEQUENCE_BRANDS and (major in _HEIC_BRANDS or b"heic" in brands)
 
@@ -116,7 +116,7 @@ class Heic:
 
 
 def brands_of(head: bytes) -> tuple[bytes, set[bytes]]:
-    """Return the major brand and the compatible ones of an MP4-like file; b"" if it is not one."""
+    """Return the major and the compatible brands of an MP4-like file; b"" if it is not one."""
     if head[4:8] != b"ftyp":
         return b"", set()
     size = int.from_bytes(head[:4], "big")

@@ -1,4 +1,4 @@
-"""Pixels fitted to what a format can hold, with notes on the rest."""
+"""Pixels converted to what a format can hold, with notes on the rest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS: dict[str, str] = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-b
 
 
 def held_header(holding: Holding, title: str, header: Header) -> tuple[Header, Notes]:
-    """Return the header of the pixels that the format is given, and notes on what is lost.
+    """Return the header of the pixels passed to the format, and notes on what is lost.
 
     Raises:
         OutputError: The format cannot hold a picture of this size, these bands or planes.
@@ -29,13 +29,13 @@ def held_header(holding: Holding, title: str, header: Header) -> tuple[Header, N
 
 
 def held_pixels(block: NDArray[Any], values: Values, *, bands: Bands, held: Values) -> NDArray[Any]:
-    """Turn a block into what the format is given.
+    """Convert a block to the form that is passed to the format.
 
     Args:
         block: (h, width, channels).
         values: What its numbers mean.
-        bands: What the format takes; without alpha, colours are composited on white.
-        held: What the format takes.
+        bands: Bands for the format; without alpha, colours are composited on white.
+        held: Values for the format.
     """
     if block.shape[2] != bands.channels:
         unit = _known(to_unit(block, values), held)
@@ -68,7 +68,7 @@ def _check_size(holding: Holding, title: str, header: Header) -> None:
 
 
 def _held_bands(holding: Holding, title: str, bands: Bands) -> tuple[Bands, Notes]:
-    """Return the channels that the format is given, and notes on the others."""
+    """Return the channels passed to the format, and notes on the others."""
     if bands.colour == "bands" and not holding.bands:
         raise OutputError(
             f"{title} as written here holds grey or RGB pictures, this one has {bands.count} bands",
@@ -83,7 +83,7 @@ def _held_bands(holding: Holding, title: str, bands: Bands) -> tuple[Bands, Note
 
 
 def _held_values(holding: Holding, title: str, values: Values) -> tuple[Values, Notes]:
-    """Return what the numbers will mean that the format is given, and notes on what is lost."""
+    """Return the meaning of the numbers passed to the format, and notes on what is lost."""
     dtype = _held_dtype(holding, values)
     if holding.ranges and dtype == values.dtype:
         return values, ()
@@ -106,7 +106,7 @@ def _held_values(holding: Holding, title: str, values: Values) -> tuple[Values, 
 
 
 def _held_dtype(holding: Holding, values: Values) -> str:
-    """Return the dtype itself if it is held, else the smallest that holds as much, or the last."""
+    """Return the dtype itself if supported, else the smallest that holds as much, or the last."""
     if values.dtype in holding.dtypes:
         return values.dtype
     enough = [dtype for dtype in holding.dtypes if _is_enough(Values.of(dtype), 64, values)]
@@ -114,7 +114,7 @@ def _held_dtype(holding: Holding, values: Values) -> str:
 
 
 def _is_enough(held: Values, bits: int, values: Values) -> bool:
-    """Say whether numbers of a dtype, with so many bits kept, distinguish all values."""
+    """Return whether numbers of a dtype, with `bits` bits kept, distinguish all values."""
     if not values.whole:
         return not held.whole and np.dtype(held.dtype).itemsize >= np.dtype(values.dtype).itemsize
     steps = values.white - values.black
@@ -124,7 +124,7 @@ def _is_enough(held: Values, bits: int, values: Values) -> bool:
 
 
 def _known(unit: NDArray[np.float32], held: Values) -> NDArray[np.float32]:
-    """Return unit pixels with black for those without a value, where they cannot be marked."""
+    """Return unit pixels with black for missing values, if these cannot be marked."""
     if held.whole and held.nodata is None:
         return np.nan_to_num(unit, nan=0.0, posinf=np.inf, neginf=-np.inf)
     return unit

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Jpeg:
-    """JPEG: 8 bits, no alpha, always lossy; the only one with XMP and IPTC in one segment each."""
+    """JPEG: 8 bits, no alpha, always lossy; XMP and IPTC are limited to one segment each."""
 
     name = "jpeg"
     title = "JPEG"
@@ -38,19 +38,19 @@ class Jpeg:
     holding = Holding(
         dtypes=("uint8",),
         alpha=False,
-        longest_edge=65_500,  # the format could say 65,535, its encoders stop here
+        longest_edge=65_500,  # the format allows 65,535, its encoders stop here
         lossless=False,
         quality=95,
         iptc_bytes=MAX_JPEG_IPTC_BYTES,
         photoshop_bytes=MAX_JPEG_IPTC_BYTES,
         comments=True,
-        xmp_bytes=60_000,  # libvips drops more without a word; a segment would hold 65,502
+        xmp_bytes=60_000,  # libvips silently drops more; a segment would hold 65,502
         exif_bytes=MAX_RESERVED_BYTES,
         dpi_in_exif=True,
     )
 
     def sniff(self, head: bytes) -> bool:
-        """Look for the start of an image, and a marker after it."""
+        """Check for the start of an image, and a marker after it."""
         return head.startswith(b"\xff\xd8\xff")
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
@@ -90,7 +90,7 @@ class Jpeg:
     def write(
         self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
     ) -> Notes:
-        """Encode a JPEG row by row, with colour at full size."""
+        """Encode a JPEG row by row, without chroma subsampling."""
         from superres.formats.carried import held_metadata
         from superres.formats.saving import save_with_exif
 
@@ -122,7 +122,7 @@ def _finish(path: Path, held: Metadata) -> Notes:
 
 
 def _unread(name: str, reason: str) -> PictureError | None:
-    """Return the error for a kind of JPEG that the decoder does not have; None for damage."""
+    """Return the error for a JPEG that the decoder does not support; None for damage."""
     if not reason.startswith("Unsupported JPEG"):
         return None
     what = reason.removeprefix("Unsupported JPEG ")

@@ -21,7 +21,7 @@ from superres.metadata.picture import (
 
 
 class _Optional:
-    """A format that one operation of libvips reads, if it is there."""
+    """A format read by one operation of libvips, if that is present."""
 
     name: str
     title: str
@@ -32,7 +32,7 @@ class _Optional:
     converters: str
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
-        """Read the header, or say which library is missing."""
+        """Read the header, or report the missing library."""
         from superres.vips.decode import Loader, open_image
         from superres.vips.library import loader_named
 
@@ -65,12 +65,12 @@ class Jpeg2000(_Optional):
     converters = "ImageMagick, GIMP, or opj_decompress"
 
     def sniff(self, head: bytes) -> bool:
-        """Look for JP2's signature box, or the start of a codestream."""
+        """Check for JP2's signature box, or the start of a codestream."""
         return head.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"))
 
 
 class JpegXl(_Optional):
-    """JPEG XL: bare codestreams and files of boxes."""
+    """JPEG XL: bare codestreams and box files."""
 
     name = "jxl"
     title = "JPEG XL"
@@ -81,5 +81,5 @@ class JpegXl(_Optional):
     converters = "ImageMagick, GIMP, or djxl"
 
     def sniff(self, head: bytes) -> bool:
-        """Look for the start of a codestream, or the signature box."""
+        """Check for the start of a codestream, or the signature box."""
         return head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"))

@@ -1,4 +1,4 @@
-"""Saving through libvips: rows pushed by the caller's thread, encoded in another as they come."""
+"""Saver through libvips: rows pushed by the caller's thread, encoded in another as they come."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def save(
     Args:
         path: The file.
         rows: (h, width, channels) blocks from top to bottom, `height` rows of each plane.
-        header: What they are; its metadata is what libvips writes, None is left out.
+        header: Their description; libvips writes its metadata, except fields that are None.
         saver: Calls the format's saver with the image, the file, and the flags of the metadata
-            that it is to write.
+            to write.
         reserve: Bytes to reserve for EXIF, which is put into the finished file.
 
     Raises:
         EncoderError: libvips cannot encode or write.
-        BaseException: Whatever `rows` raises comes through as it is.
+        BaseException: Whatever `rows` raises passes through unchanged.
     """
     carrier = Carrier(
         header.height * header.planes, header.width, header.bands.channels, header.values.dtype
     )
-    # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
+    # pyvips passes bytes on unchanged, and names that are not UTF-8 have no other form.
     file = cast("str", os.fsencode(path))
     failures: list[BaseException] = []
 
@@ -68,7 +68,7 @@ def save(
         try:
             image = _described(carrier.image(), header, reserve)
             saver(image, file, _kept(header.metadata, reserve))
-        except BaseException as error:  # carried over to the caller's thread and raised there
+        except BaseException as error:  # raised in the caller's thread
             failures.append(error)
         finally:
             carrier.release()
@@ -79,7 +79,7 @@ def save(
         for block in rows:
             carrier.push(block)
         while encoder.is_alive():
-            encoder.join(0.5)  # in short waits, or Windows would ignore Ctrl-C
+            encoder.join(0.5)  # short waits, else Windows ignores Ctrl-C
     except CarrierError:
         encoder.join()
     except BaseException:
@@ -101,14 +101,14 @@ def save_with_exif(
     *,
     held: Metadata,
 ) -> Notes:
-    """Encode rows as they come, and put EXIF into the finished JPEG, WebP or AVIF as it is.
+    """Encode rows as they come, and put EXIF unchanged into the finished JPEG, WebP or AVIF.
 
     Args:
         path: The file.
         rows: (h, width, channels) blocks from top to bottom.
-        header: What they are.
+        header: Their description.
         saver: See `save`.
-        held: The metadata that the file is to carry.
+        held: The metadata for the file.
 
     Returns:
         Notes on what did not fit.
@@ -123,7 +123,7 @@ def save_with_exif(
 
 
 def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Image:
-    """Say what the channels mean, and attach the metadata."""
+    """Set the meaning of the channels, and attach the metadata."""
     metadata = header.metadata
     iptc = None
     if metadata.iptc or metadata.photoshop:
@@ -141,7 +141,7 @@ def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Imag
     if metadata.animation:
         image.set_type(pyvips.GValue.gint_type, "page-height", header.height)
         image.set_type(pyvips.GValue.gint_type, "loop", metadata.animation.loop)
-        # pyvips takes a list for an array of whole numbers; its stubs leave it out.
+        # pyvips takes a list for an array of integers; its stubs leave it out.
         delays = cast("Any", list(metadata.animation.delays_ms))
         image.set_type(pyvips.GValue.array_int_type, "delay", delays)
     if metadata.dpi:
@@ -152,7 +152,7 @@ def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Imag
 
 
 def _kept(metadata: Metadata, reserve: int) -> int:
-    """Return the flags of the metadata present; for missing EXIF, libvips would make one up."""
+    """Return the flags of the metadata present; libvips would make up missing EXIF."""
     keep = KEEP_FLAGS["exif"] if reserve else 0
     if metadata.photoshop and not metadata.iptc:
         keep += KEEP_FLAGS["iptc"]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEAD_BYTES = 32
-_BIG_TIFF_BYTES = 3 * 2**30  # deflate can also make noise a little larger
+_BIG_TIFF_BYTES = 3 * 2**30  # deflate can also enlarge noise a little
 
 
 class Tiff:
@@ -50,7 +50,7 @@ class Tiff:
     )
 
     def sniff(self, head: bytes) -> bool:
-        """Look for TIFF's and BigTIFF's marks in both byte orders."""
+        """Check for TIFF's and BigTIFF's signatures in both byte orders."""
         return head.startswith(_STARTS)
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:
@@ -161,7 +161,7 @@ class Tiff:
 
 
 def _mended(source: Path | bytes, at: int) -> tuple[Patched, Notes] | None:
-    """Return the picture whose directory is at an offset, without flaws, and notes on them."""
+    """Return the picture whose directory is at an offset, repaired, and notes on its flaws."""
     from superres.mending.flaws import flaw_notes
     from superres.mending.tiff import clean_tiff
 
@@ -171,7 +171,7 @@ def _mended(source: Path | bytes, at: int) -> tuple[Patched, Notes] | None:
 
 
 def _finish(path: Path, held: Metadata) -> Notes:
-    """Put into the finished file what libvips leaves out, as tags."""
+    """Add the tags that libvips leaves out to the finished file."""
     from superres.containers.exif_in_tiff import add_to_tiff, forget_tiff_resolution
     from superres.containers.kept import not_found
     from superres.containers.tiff_facts import read_tiff_facts

@@ -32,7 +32,7 @@ _HINT = "write PNG (.png), or TIFF (.tif) for floats"
 
 
 class Bmp:
-    """BMP: 8 bits, grey, RGB or palette, with alpha where the header says where it is."""
+    """BMP: 8 bits, grey, RGB or palette, with alpha where the header has a mask for it."""
 
     name = "bmp"
     title = "BMP"
@@ -40,7 +40,7 @@ class Bmp:
     holding = ReadOnly("a BMP keeps no metadata, and is many times as large as a PNG", _HINT)
 
     def sniff(self, head: bytes) -> bool:
-        """Look for BM, and a length of the header behind it that there is."""
+        """Check for BM, followed by a valid header length."""
         from superres.decoding.bmp import is_bmp
 
         return is_bmp(head)
@@ -95,7 +95,7 @@ class Pnm:
     holding = ReadOnly("a PNM keeps no metadata", _HINT)
 
     def sniff(self, head: bytes) -> bool:
-        """Look for a P with a number or letter, and white space."""
+        """Check for a P with a number or letter, and whitespace."""
         return head[:1] == b"P" and head[1:2] in b"1234567fF" and head[2:3] in b" \t\r\n#"
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:

@@ -10,7 +10,7 @@ from superres.errors import PictureError
 from superres.formats.heif import SEQUENCE_BRANDS, brands_of
 from superres.metadata.picture import animation_error, name_of
 
-# By how they begin: what they are, and which programs turn them into a picture that is read.
+# By their first bytes: what they are, and which programs convert them to a supported format.
 _OTHERS = {
     b"%PDF": ("a PDF", "pdftoppm, ImageMagick"),
     b"BM": ("a damaged BMP", "ImageMagick"),
@@ -64,7 +64,7 @@ def unknown_error(source: Path | bytes, head: bytes, readable: Sequence[str]) ->
             f"{name} is not a picture but another file of the MP4 family (brand {text!r})",
             "`superres video` takes videos",
         )
-    words = head.lstrip(b"\xef\xbb\xbf \t\r\n")  # of a text
+    words = head.lstrip(b"\xef\xbb\xbf \t\r\n")  # of text files
     first, last = ", ".join(readable[:-1]), readable[-1]
     for start, (what, programs) in _OTHERS.items():
         if head.startswith(start) or words.startswith(start):

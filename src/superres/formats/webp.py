@@ -41,7 +41,7 @@ class Webp:
     )
 
     def sniff(self, head: bytes) -> bool:
-        """Look for a RIFF of the form WEBP."""
+        """Check for a RIFF of the form WEBP."""
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
     def open(self, source: Path | bytes, limits: ReadLimits) -> Picture:

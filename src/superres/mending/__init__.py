@@ -1,1 +1,1 @@
-"""Flaws of files that cost no pixel, put right for the decoder. This file imports nothing."""
+"""Repair of file flaws that cost no pixel, for the decoder. This file imports nothing."""

@@ -1,11 +1,11 @@
-"""Table of flaws that a decoder warns of, and what each costs.
+"""Table of flaws that decoders warn about, and their cost.
 
-A decoder's warnings do not say what they cost: libjpeg counts them, and tells of the first alone;
-libtiff's are gone by the time that libvips fails. So no warning is passed over. What can be put
-right without guessing at pixels is put right in what the decoder reads, and the decoder then reads
-that as strictly as any file: whatever it still warns of lacks pixels, and is refused.
+A decoder's warnings do not state their cost: libjpeg counts them, and reports only the first;
+libtiff's are lost by the time libvips fails. So no warning is ignored. What can be repaired without
+guessing at pixels is repaired in what the decoder reads, and the decoder then reads that as
+strictly as any file: if it still warns, pixels are missing, and the file is refused.
 
-libpng and libwebp need no rows here: they pass over all that is not pixels, and their warnings of
+libpng and libwebp need no rows here: they ignore everything but pixels, and their warnings about
 pixels are errors.
 """
 
@@ -19,8 +19,8 @@ class Flaw:
     """One kind of flaw that is mended.
 
     Attributes:
-        words: What a file has, as the end of a note; "" where a user cannot care.
-        reason: Why the pixels are whole in spite of it, or what is assumed of them.
+        words: The flaw, as the end of a note; "" where it does not matter to users.
+        reason: Why the pixels are complete anyway, or what is assumed about them.
         harmless: Whether nothing is assumed.
     """
 
@@ -68,6 +68,6 @@ NO_PHOTOMETRIC = Flaw(
 
 
 def flaw_notes(flaws: tuple[Flaw, ...]) -> tuple[str, ...]:
-    """Return what a report says of flaws that a file was read in spite of."""
+    """Return the notes on flaws with which a file was read."""
     said = dict.fromkeys(flaw.words for flaw in flaws if flaw.words)
     return (f"read in spite of {', '.join(said)}",) if said else ()

@@ -1,4 +1,4 @@
-"""Harmless flaws of JPEG files, found by their markers (ITU-T T.81, annex B)."""
+"""Finder of harmless flaws in JPEG files, by their markers (ITU-T T.81, annex B)."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _COEFFICIENTS = 64
 
 @dataclass(frozen=True, slots=True)
 class MendedJpeg:
-    """What was found in a JPEG.
+    """Findings in a JPEG.
 
     Attributes:
-        flaws: What is not as it should be, and can be mended or said.
-        file: The file as a decoder is to see it; None if it needs no change.
+        flaws: Its flaws that can be repaired or reported.
+        file: The file as a decoder should see it; None if it needs no change.
     """
 
     flaws: tuple[Flaw, ...]
@@ -44,23 +44,23 @@ class MendedJpeg:
 
 @dataclass
 class _Walk:
-    """What the markers of a file say, up to its end."""
+    """Facts from all markers of a file."""
 
     frame: int = 0
-    components: dict[int, int] = field(default_factory=dict)  # number to quantisation table
-    tables: set[tuple[str, int]] = field(default_factory=set)  # those that are defined
-    needed: set[tuple[str, int]] = field(default_factory=set)  # those that scans name
+    components: dict[int, int] = field(default_factory=dict)  # quantisation table by number
+    tables: set[tuple[str, int]] = field(default_factory=set)  # those defined
+    needed: set[tuple[str, int]] = field(default_factory=set)  # those that scans refer to
     low_bits: dict[int, list[int | None]] = field(default_factory=dict)  # of each coefficient
     changes: list[tuple[int, int, bytes]] = field(default_factory=list)
     flaws: list[Flaw] = field(default_factory=list)
     is_jfif: bool = False
-    transform_at: int = 0  # of an unknown one
+    transform_at: int = 0  # offset of an unknown one
     scans: int = 0
     ended: bool = False
 
     @property
     def is_whole(self) -> bool:
-        """Whether the scans of all components, coefficients and bits have begun."""
+        """Whether scans of all components, coefficients and bits have begun."""
         return bool(self.components) and all(
             all(low == 0 for low in self.low_bits.get(number, [None])) for number in self.components
         )
@@ -77,12 +77,12 @@ def mend_jpeg(source: Path | bytes, stream: BinaryIO) -> MendedJpeg:
     walk = _Walk()
     for marker, start, body in _segments(stream, size, walk):
         _note_segment(walk, marker, start, body)
-    if walk.transform_at:  # libjpeg's own choice, said aloud
+    if walk.transform_at:  # libjpeg's own choice, made explicit
         transform = 2 if len(walk.components) == 4 else 1
         walk.changes.append((walk.transform_at, walk.transform_at + 1, bytes([transform])))
         walk.flaws.append(ADOBE_TRANSFORM)
     if STRAY_BYTES in walk.flaws and not walk.needed <= walk.tables:
-        return MendedJpeg((), None)  # a table may lie in what is skipped
+        return MendedJpeg((), None)  # a table may be in what is skipped
     if not walk.ended and walk.is_whole:
         walk.changes.append((size, size, bytes([0xFF, _EOI])))
         walk.flaws.append(NO_END)
@@ -93,7 +93,7 @@ def mend_jpeg(source: Path | bytes, stream: BinaryIO) -> MendedJpeg:
 
 
 def _segments(stream: BinaryIO, size: int, walk: _Walk) -> Iterator[tuple[int, int, bytes]]:
-    """Yield marker, offset of the body, and body of each segment; end at the file's or EOI."""
+    """Yield marker, body offset and body of each segment, up to EOI or the end of the file."""
     at = 2
     for _ in range(_MAX_SEGMENTS):
         found = _next_marker(stream, at)
@@ -120,7 +120,7 @@ def _segments(stream: BinaryIO, size: int, walk: _Walk) -> Iterator[tuple[int, i
 
 
 def _next_marker(stream: BinaryIO, at: int) -> tuple[int, int, int] | None:
-    """Return a marker, where it begins, and where its body does; None at the end of the file."""
+    """Return a marker, its offset, and that of its body; None at the end of the file."""
     while True:
         stream.seek(at)
         block = stream.read(_READ_BYTES)
@@ -129,11 +129,11 @@ def _next_marker(stream: BinaryIO, at: int) -> tuple[int, int, int] | None:
             return block[found.end() - 1], at + found.start(), at + found.end()
         if len(block) < _READ_BYTES:
             return None
-        at += len(block) - 1  # an FF may stand at its end
+        at += len(block) - 1  # its last byte may be an FF
 
 
 def _end_of_coded(stream: BinaryIO, at: int) -> int:
-    """Return where the marker behind a scan begins, or the end of the file."""
+    """Return the offset of the marker after a scan, or of the end of the file."""
     while True:
         stream.seek(at)
         block = stream.read(_READ_BYTES)

@@ -1,4 +1,4 @@
-"""Patched file: a file as a decoder is to see it, made of parts of the real one and other bytes."""
+"""Patched file: a file as a decoder should see it, from parts of the real one and other bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from superres.metadata.picture import stream_of
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-Piece = bytes | tuple[int, int]  # other bytes; or from where to where in the real file
+Piece = bytes | tuple[int, int]  # other bytes; or start and end in the real file
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Patched:
 
     Attributes:
         source: The real file, or its bytes.
-        pieces: What the patched one consists of.
+        pieces: The parts of the patched one.
     """
 
     source: Path | bytes
@@ -41,8 +41,8 @@ def patched(source: Path | bytes, size: int, changes: Sequence[tuple[int, int, b
 
     Args:
         source: The real file, or its bytes.
-        size: Its bytes.
-        changes: (start, end, new bytes) in the real file, in order and apart from each other.
+        size: Its size in bytes.
+        changes: (start, end, new bytes) in the real file, in order and not overlapping.
     """
     pieces: list[Piece] = []
     at = 0
@@ -54,12 +54,12 @@ def patched(source: Path | bytes, size: int, changes: Sequence[tuple[int, int, b
 
 
 def size_of(stream: BinaryIO) -> int:
-    """Return the bytes of an open file."""
+    """Return the size of an open file in bytes."""
     return stream.seek(0, io.SEEK_END)
 
 
 class _Reader(io.RawIOBase):
-    """The pieces, one behind the other."""
+    """The pieces, one after the other."""
 
     def __init__(self, stream: BinaryIO, pieces: Sequence[Piece]) -> None:
         self._stream, self._pieces = stream, pieces

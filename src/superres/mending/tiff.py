@@ -1,4 +1,4 @@
-"""Clean directory of one picture in a TIFF, in place of the file's own (TIFF 6.0)."""
+"""Clean directory for one picture in a TIFF, in place of the file's own (TIFF 6.0)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _WHOLE = (SHORT, LONG, LONG8)
 _UNCOMPRESSED, _PALETTE, _COLOUR_MAP = 1, 3, 320
 _MAX_PARTS = 10_000_000
 
-# What a decoder needs beside the sizes: the types that each may have, and its values if few do.
+# Tags that a decoder needs besides the sizes: the allowed types, and the values if only a few are.
 _OPTIONAL: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     _FILL_ORDER: (_WHOLE, (1, 2)),
     _ORIENTATION: (_WHOLE, tuple(range(1, 9))),
@@ -47,7 +47,7 @@ _OPTIONAL: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     _UNIT: (_WHOLE, (1, 2, 3)),
     282: ((5,), ()),  # resolution
     283: ((5,), ()),
-    292: (_WHOLE, ()),  # options of fax coding
+    292: (_WHOLE, ()),  # fax coding options
     293: (_WHOLE, ()),
     317: (_WHOLE, (1, 2, 3)),  # predictor
     _COLOUR_MAP: ((SHORT,), ()),
@@ -55,8 +55,8 @@ _OPTIONAL: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     334: (_WHOLE, ()),
     338: (_WHOLE, ()),  # extra samples
     339: (_WHOLE, ()),  # sample format
-    347: ((7,), ()),  # tables of JPEG
-    512: (_WHOLE, ()),  # JPEG of before 1995
+    347: ((7,), ()),  # JPEG tables
+    512: (_WHOLE, ()),  # JPEG from before 1995
     513: (_WHOLE, ()),
     514: (_WHOLE, ()),
     515: (_WHOLE, ()),
@@ -79,7 +79,7 @@ class CleanTiff:
     """A TIFF with one picture.
 
     Attributes:
-        file: The file as a decoder is to see it.
+        file: The file as a decoder should see it.
         flaws: What was assumed or left out.
     """
 
@@ -88,7 +88,7 @@ class CleanTiff:
 
 
 def page_view(source: Path | bytes, stream: BinaryIO, at: int) -> Patched:
-    """Return a TIFF whose first directory is the one at an offset; nothing else is changed."""
+    """Return a TIFF whose first directory is the one at an offset; nothing else changes."""
     header = read_header(stream)
     start = struct.pack(header.offset_code, at)
     changes = [(header.first_at, header.first_at + len(start), start)]
@@ -96,23 +96,23 @@ def page_view(source: Path | bytes, stream: BinaryIO, at: int) -> Patched:
 
 
 def clean_tiff(source: Path | bytes, stream: BinaryIO, at: int) -> CleanTiff | None:
-    """Return a TIFF as if one of its pictures were all that it holds, in a directory without flaws.
+    """Return a TIFF with only one of its pictures, in a directory without flaws.
 
-    The directory is made anew of the tags that say how pixels are stored, and of the blocks that a
-    decoder hands on; missing and wrong sizes of strips follow from where the strips begin.
+    The directory is rebuilt from the tags that describe the storage of pixels, and from the blocks
+    that a decoder exposes; missing and wrong sizes of strips follow from the strips' offsets.
 
     Args:
         source: The file, or its bytes.
         stream: The same, open.
-        at: Where the picture's own directory is.
+        at: Offset of the picture's directory.
 
     Returns:
-        The file, or None if it does not say where all its pixels are.
+        The file, or None if it does not state where all its pixels are.
     """
     try:
         header = read_header(stream)
         slots = read_directory(stream, header, at).slots
-        if at != header.first:  # a thumbnail in front may hold what is true of all
+        if at != header.first:  # a thumbnail before it may hold the tags common to all
             slots = {
                 tag: slot
                 for tag, slot in read_directory(stream, header, header.first).slots.items()
@@ -160,7 +160,7 @@ def _fields(
     fields = {
         tag: (slot.kind, read_value(stream, slot))
         for tag, (kinds, allowed) in _OPTIONAL.items()
-        if (slot := slots.get(tag)) and slot.kind in kinds  # others would be warned of
+        if (slot := slots.get(tag)) and slot.kind in kinds  # others would cause warnings
         if not allowed or numbers(tag)[0] in allowed
     }
     if colours[0] != _PALETTE:
@@ -194,7 +194,7 @@ def _fields(
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How the pixels of a picture are stored."""
+    """Storage of a picture's pixels."""
 
     height: int
     width: int
@@ -204,7 +204,7 @@ class _Layout:
     compression: int
 
     def plain_bytes(self, rows: int, width: int) -> int:
-        """Return the bytes of so many uncompressed rows in one strip or tile."""
+        """Return the bytes of uncompressed rows in one strip or tile."""
         samples = self.samples // self.planes
         return rows * ((width * samples * self.sample_bits + 7) // 8)
 
@@ -216,7 +216,7 @@ class _Numbers(Protocol):
 def _parts(
     layout: _Layout, numbers: _Numbers, file_bytes: int
 ) -> dict[int, tuple[int, ...]] | None:
-    """Return where strips or tiles begin and how long they are; None if any is missing."""
+    """Return the offsets and sizes of strips or tiles; None if any is missing."""
     tiled = numbers(_TILE_OFFSETS)
     if tiled:
         width, rows = (numbers(tag, (0,))[0] for tag in (_TILE_WIDTH, _TILE_LENGTH))
@@ -256,7 +256,7 @@ def _parts(
 
 
 def _laid_out(header: Header, fields: dict[int, tuple[int, bytes]], at: int) -> bytes:
-    """Return a directory for an offset, with its values behind it."""
+    """Return a directory for an offset, followed by its values."""
     order = header.order
     count_code, entry_code = ("Q", "HHQ") if header.big else ("H", "HHI")
     unit = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 16: 8}

@@ -43,9 +43,9 @@ UNSPECIFIED, SRGB, LINEAR, PQ, HLG, GAMMA, TABLE = 2, 13, 8, 16, 18, -1, -2
 _TRANSFERS = (1, 4, 5, 6, 7, LINEAR, 11, 12, SRGB, 14, 15, PQ, 17, HLG)
 _GAMMAS = {4: 2.2, 5: 2.8}
 _TRANSFER_NAMES = {PQ: " with PQ", HLG: " with HLG", LINEAR: ", linear"}
-WHITE_NITS = 203.0  # of a sheet of paper in HDR pictures, BT.2408
+WHITE_NITS = 203.0  # HDR reference white, BT.2408
 _HLG_PEAK_NITS = 1000.0
-KNEE = 0.8  # of that white; brighter light is compressed in SDR
+KNEE = 0.8  # of reference white; brighter light is compressed in SDR
 _WHITE_POINT, _PRIMARY_TAG, _TRANSFER_FUNCTION, _GAMMA_TAG = 0x013E, 0x013F, 0x012D, 0xA500
 _EXIF, _INTEROPERABILITY, _COLOUR_SPACE = 0x8769, 0xA005, 0xA001
 
@@ -58,7 +58,7 @@ class Cicp:
         primaries: Of the primaries.
         transfer: Of the transfer function.
         matrix: Of the matrix to luma and chroma; 0 for RGB.
-        full: Whether numbers use their whole range.
+        full: Whether values use their full range.
     """
 
     primaries: int
@@ -68,11 +68,11 @@ class Cicp:
 
     @property
     def is_hdr(self) -> bool:
-        """Whether its light goes beyond a sheet of white paper: PQ and HLG."""
+        """Whether its light exceeds reference white: PQ and HLG."""
         return self.transfer in (PQ, HLG)
 
     def space(self) -> ColourSpace | None:
-        """Return what it describes, None for code points that are not known here."""
+        """Return the colour space; None for unsupported code points."""
         primaries = 1 if self.primaries == UNSPECIFIED else self.primaries
         transfer = SRGB if self.transfer == UNSPECIFIED else self.transfer
         if primaries not in _PRIMARIES or transfer not in _TRANSFERS:
@@ -89,12 +89,12 @@ class ColourSpace:
     """Primaries, white and transfer function of RGB pixels.
 
     Attributes:
-        name: In words.
+        name: Display name.
         chromaticities: Red, green, blue and white, each x and y.
         transfer: Code point of H.273; or `GAMMA`, or `TABLE`.
-        gamma: Exponent of a plain power.
+        gamma: Exponent of a pure power law.
         table: Light by code, both from 0 to 1, at equal steps.
-        narrow: Whether codes use video's range, black at 16 of 255 and white at 235.
+        narrow: Whether codes use video range, black at 16 of 255 and white at 235.
     """
 
     name: str
@@ -106,12 +106,12 @@ class ColourSpace:
 
     @property
     def is_srgb(self) -> bool:
-        """Whether it is what pixels without a description are taken for."""
+        """Whether it is sRGB, which pixels without a description are assumed to be."""
         near = np.allclose(self.chromaticities, _PRIMARIES[1], atol=0.002)
         return near and self.transfer == SRGB and not self.narrow
 
     def light(self, codes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the linear light of codes from 0 to 1; white is 1, HDR's highlights compressed."""
+        """Return the linear light of codes from 0 to 1; white is 1, HDR highlights compressed."""
         if self.narrow:
             codes = np.clip((codes * 255 - 16) / 219, 0, 1)
         if self.transfer == TABLE:
@@ -123,13 +123,13 @@ class ColourSpace:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A description of colours that was found in a file.
+    """A colour description found in a file.
 
     Attributes:
-        space: What it says; None for code points that are not known.
-        source: Where it was found, in words.
+        space: The colour space; None for unsupported code points.
+        source: Where it was found, as notes name it.
         cicp: Its code points, if it has any.
-        outranks_icc: Whether it is to be believed over an ICC profile beside it.
+        outranks_icc: Whether it takes precedence over an ICC profile.
     """
 
     space: ColourSpace | None
@@ -152,7 +152,7 @@ def from_gamma(gamma: float | None, chromaticities: Chromaticities | None) -> Co
         return ColourSpace("Adobe RGB (1998)", primaries, GAMMA, gamma)
     if abs(gamma - 1) < 1e-4:
         return ColourSpace("linear light", primaries, LINEAR)
-    # Files that mean sRGB say 1 / 2.2, for want of a better number.
+    # Files that mean sRGB state 1 / 2.2, as the nearest number.
     if (
         np.allclose(primaries, _PRIMARIES[1], atol=0.002)
         and 1 / 0.46 + 1e-9 < gamma < 1 / 0.45 + 1e-9
@@ -162,7 +162,7 @@ def from_gamma(gamma: float | None, chromaticities: Chromaticities | None) -> Co
 
 
 def of_tags(exif: bytes) -> Described | None:
-    """Return the colours that an EXIF block, or a TIFF's directory as one, describes.
+    """Return the colours that an EXIF block, or a TIFF directory in its form, describes.
 
     White point, primaries and transfer function count first; then EXIF's colour space, which is
     Adobe RGB if it is uncalibrated and the interoperability index says R03.
@@ -213,7 +213,7 @@ def _is_r03(stream: BinaryIO, header: Header, slots: dict[int, Slot]) -> bool:
 
 
 def _light(codes: NDArray[np.float64], transfer: int) -> NDArray[np.float64]:
-    """Return the light of codes by H.273's transfer functions."""
+    """Return the light of codes by an H.273 transfer function."""
     if transfer == SRGB:
         return np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
     if transfer in _GAMMAS:
@@ -236,6 +236,6 @@ def _light(codes: NDArray[np.float64], transfer: int) -> NDArray[np.float64]:
 
 
 def _shoulder(nits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fit HDR's light below white: as it is up to the knee, then ever slower."""
+    """Compress HDR light below white: linear up to the knee, then ever flatter."""
     light = nits / WHITE_NITS
     return np.where(light <= KNEE, light, 1 - (1 - KNEE) * np.exp(-(light - KNEE) / (1 - KNEE)))

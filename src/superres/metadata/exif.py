@@ -1,7 +1,7 @@
-"""EXIF blocks: kept byte for byte, except for the tags that upscaling would make untrue.
+"""EXIF blocks: kept byte for byte, except for the tags that upscaling would invalidate.
 
-`geometry` lists them. Everything is changed in place, so makers' notes stay readable. A block here
-begins with TIFF's II or MM; the "Exif" mark that JPEG and WebP put in front of it is removed on
+`geometry` lists them. Everything is changed in place, so maker notes stay readable. A block here
+begins with TIFF's II or MM; the "Exif" marker that JPEG and WebP put before it is removed on
 reading.
 """
 
@@ -45,9 +45,9 @@ def settle_exif(exif: bytes, change: Change | None = None) -> bytes:
     """Return the block with orientation 1 and without its thumbnail.
 
     Args:
-        exif: A block as a file holds it, with or without the "Exif" mark.
-        change: How the pixels were turned, so that places are turned too; None for pixels that
-            lie as they did.
+        exif: A block as a file holds it, with or without the "Exif" marker.
+        change: How the pixels were turned, so that positions are turned too; None for unturned
+            pixels.
 
     Raises:
         TagError: It is not an EXIF block, or its first directory is damaged.
@@ -66,7 +66,7 @@ def settle_exif(exif: bytes, change: Change | None = None) -> bytes:
             start = read_numbers(stream, header, thumbnail.get(_THUMBNAIL))
             size = read_numbers(stream, header, thumbnail.get(_THUMBNAIL_BYTES))
         except TagError:
-            return bytes(block)  # damaged thumbnails are common, and nothing points there any more
+            return bytes(block)  # damaged thumbnails are common, and nothing points to it any more
         if start and size:
             _erase(block, int(start[0]), int(size[0]))
     return bytes(block)
@@ -80,16 +80,16 @@ def fit_exif(
     dpi: tuple[float, float] | None,
     before: tuple[int, int] | None = None,
 ) -> bytes:
-    """Return the block with the size and resolution of the picture that it will be part of.
+    """Return the block with the size and resolution of its new picture.
 
-    Sizes are changed where the block has them; a resolution is added if it has none.
+    Sizes are changed where the block has them; a missing resolution is added.
 
     Args:
         exif: A block, settled.
         height: Pixels.
         width: Pixels.
-        dpi: Horizontal and vertical pixels per inch; None leaves what is there.
-        before: (height, width) that its places in pixels are true of; None leaves them.
+        dpi: Horizontal and vertical pixels per inch; None leaves the block's own.
+        before: (height, width) that its positions in pixels refer to; None leaves them.
 
     Raises:
         TagError: The block is damaged.
@@ -111,7 +111,7 @@ def fit_exif(
 
 
 def new_exif(dpi: tuple[float, float]) -> bytes:
-    """Return a block that holds a resolution alone, for formats with no other place for it."""
+    """Return a block with only a resolution, for formats with no other place for it."""
     stream = io.BytesIO(_EMPTY)
     header = read_header(stream)
     at = write_directory(stream, header, resolution_fields(header, dpi))
@@ -167,7 +167,7 @@ def resolution_fields(header: Header, dpi: tuple[float, float]) -> dict[int, Fie
 
 
 def _tables(block: bytearray, header: Header) -> list[dict[int, Slot]]:
-    """Return where the tags of the main, the EXIF and the interoperability directory are.
+    """Return the slots of the main, EXIF and interoperability directories.
 
     Raises:
         TagError: The main or the EXIF directory is damaged.
@@ -178,13 +178,13 @@ def _tables(block: bytearray, header: Header) -> list[dict[int, Slot]]:
     if pointer:
         tables.append(read_directory(stream, header, int(pointer[0])).slots)
         inner = read_numbers(stream, header, tables[1].get(_INTEROPERABILITY_POINTER))
-        with suppress(TagError):  # it only names a colour space, and damaged ones are common
+        with suppress(TagError):  # it only states a colour space, and damaged ones are common
             tables += [read_directory(stream, header, int(at)).slots for at in inner[:1]]
     return tables
 
 
 def _apply(block: bytearray, header: Header, change: Change) -> None:
-    """Turn and scale places, scale the sensor's resolution, and say so of converted colours."""
+    """Turn and scale positions, scale the sensor's resolution, and record converted colours."""
     tables = _tables(block, header)
     down, across = change.scale
     pairs: tuple[tuple[Kind, Kind, float, float], ...] = (
@@ -209,7 +209,7 @@ def _apply(block: bytearray, header: Header, change: Change) -> None:
 def _scale_pair(
     block: bytearray, header: Header, slots: tuple[Slot, Slot], factors: list[float], swap: bool
 ) -> None:
-    """Multiply the rationals of both axes, which change places in a turned picture."""
+    """Multiply the rationals of both axes, which are swapped in a turned picture."""
     if any((slot.kind, slot.count) != (RATIONAL, 1) for slot in slots):
         return
     stream = io.BytesIO(block)
@@ -226,7 +226,7 @@ def _scale_pair(
 
 
 def _turn_area(block: bytearray, header: Header, slot: Slot, change: Change) -> None:
-    """Turn and scale a place in pixels; what outgrows 16 bits moves to the block's end."""
+    """Turn and scale a position in pixels; values above 16 bits move to the block's end."""
     if slot.kind not in (SHORT, LONG) or not 2 <= slot.count <= 4:
         return
     numbers = read_numbers(io.BytesIO(block), header, slot)
@@ -247,7 +247,7 @@ def _turn_area(block: bytearray, header: Header, slot: Slot, change: Change) -> 
 def _with_resolution(
     block: bytearray, header: Header, slots: dict[int, Slot], dpi: tuple[float, float]
 ) -> bytes:
-    """Overwrite the tags of the resolution if all are present; else add them."""
+    """Overwrite the resolution tags if all are present; else add them."""
     fields = resolution_fields(header, dpi)
     there = {tag: slots[tag] for tag in fields if tag in slots}
     if len(there) == len(fields) and all(
@@ -262,7 +262,7 @@ def _with_resolution(
 
 
 def _put_number(block: bytearray, header: Header, slot: Slot | None, value: int) -> None:
-    """Overwrite a tag of one short or long, if it is there; a long takes a short's whole cell."""
+    """Overwrite a tag of one short or long, if present; a long takes a short's whole cell."""
     if slot is None or slot.count != 1 or slot.kind not in (SHORT, LONG):
         return
     kind = LONG if value > 0xFFFF else slot.kind
@@ -272,7 +272,7 @@ def _put_number(block: bytearray, header: Header, slot: Slot | None, value: int)
 
 
 def _erase(block: bytearray, start: int, size: int) -> None:
-    """Remove a thumbnail's bytes: cut them off if they come last, else make them zeros."""
+    """Remove a thumbnail's bytes: truncate if they come last, else overwrite with zeros."""
     end = min(start + size, len(block))
     if not 0 <= start < end:
         return

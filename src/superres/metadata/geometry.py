@@ -1,7 +1,7 @@
-"""Fields that hold sizes, places, directions or pointers, with what a new picture does to them.
+"""Table of fields that hold sizes, positions, directions or pointers, and how each is updated.
 
 Every block is read through this one table: EXIF by tags, XMP by names, IPTC by datasets and
-Photoshop's resources by numbers. What turns or scales pixels does the same to each field of it.
+Photoshop's resources by numbers. Turning or scaling pixels does the same to each of these fields.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Kind = Literal[
     "left",
 ]
 
-# What happens to the fields of a kind: in a turned or mirrored picture, and at another size.
+# Update of the fields of a kind: in a turned or mirrored picture, and at another size.
 EFFECTS: dict[Kind, tuple[str, str]] = {
     "orientation": ("becomes 1: the pixels are turned", "stays"),
     "width": ("the new width", "the new width"),
@@ -63,14 +63,14 @@ EFFECTS: dict[Kind, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A field that another size or another turn of the pixels makes untrue.
+    """A field that resizing or turning the pixels invalidates.
 
     Attributes:
-        block: Where it is found.
-        name: Its name; of XMP, the usual prefix with the name, `*` for all that begin so.
-        kind: What happens to it.
+        block: The block that holds it.
+        name: Its name; in XMP, the usual prefix with the name, `*` for any ending.
+        kind: How it is updated.
         number: Its tag, dataset or resource; 0 in XMP.
-        why: What is not plain from its kind.
+        why: The reason, where its kind does not tell.
     """
 
     block: Literal["EXIF", "XMP", "IPTC", "Photoshop"]
@@ -139,14 +139,14 @@ _XMP = (
     Place("XMP", "GCamera:MotionPhoto*", "pointer", why="the video behind the picture is not kept"),
     Place("XMP", "GCamera:MicroVideo*", "pointer", why="the video behind the picture is not kept"),
     Place("XMP", "OpCamera:*", "pointer", why="the video behind the picture is not kept"),
-    Place("XMP", "Container:*", "pointer", why="it lists what stands behind the picture"),
-    Place("XMP", "Device:*", "pointer", why="it lists what stands behind the picture"),
+    Place("XMP", "Container:*", "pointer", why="it lists what follows the picture"),
+    Place("XMP", "Device:*", "pointer", why="it lists what follows the picture"),
     Place("XMP", "hdrgm:*", "pointer", why="the gain map is not kept"),
     Place("XMP", "HDRGainMap:*", "pointer", why="the gain map is not kept"),
     Place("XMP", "xmpNote:HasExtendedXMP", "pointer", why="the extension is not kept"),
     Place("XMP", "GDepth:*", "pointer", why="the depth map has the old size"),
     Place("XMP", "GImage:*", "pointer", why="the picture inside has the old size"),
-    Place("XMP", "GAudio:*", "pointer", why="it stands in the extension"),
+    Place("XMP", "GAudio:*", "pointer", why="it is in the extension"),
     Place("XMP", "dcterms:provenance", "pointer", why="C2PA's manifest is of the old file"),
     Place("XMP", "xmp:Thumbnails", "thumbnail"),
     Place("XMP", "exif:ColorSpace", "colour"),
@@ -167,18 +167,18 @@ _PHOTOSHOP = (
     Place("Photoshop", "thumbnail", "thumbnail", 0x0409),
     Place("Photoshop", "thumbnail", "thumbnail", 0x040C),
     Place("Photoshop", "slices", "pointer", 0x041A, "they are cut in pixels of the old size"),
-    Place("Photoshop", "counted places", "pointer", 0x0438, "they lie in pixels of the old size"),
+    Place("Photoshop", "counted places", "pointer", 0x0438, "they are in pixels of the old size"),
 )
 PLACES: tuple[Place, ...] = (*_EXIF, *_XMP, *_IPTC, *_PHOTOSHOP)
 
 
 def kind_of(block: str, number: int) -> Kind | None:
-    """Return what happens to a tag, dataset or resource, None if nothing does."""
+    """Return the kind of a tag, dataset or resource; None if it is never updated."""
     return _NUMBERED.get((block, number))
 
 
 def xmp_kind(name: str) -> Kind | None:
-    """Return what happens to a property of XMP, by its usual prefix and name."""
+    """Return the kind of an XMP property, by its usual prefix and name."""
     for start, kind in _STARTS:
         if name.startswith(start):
             return kind
@@ -196,10 +196,10 @@ _STARTS: list[tuple[str, Kind]] = [
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A turn of the pixels and a change of their number, as one step.
+    """A turn and a resize of the pixels, in one step.
 
     Attributes:
-        before: (height, width) as the pixels lay.
+        before: (height, width) of the stored pixels.
         after: (height, width) of the new picture.
         orientation: How they are turned, 1 to 8 as EXIF numbers it.
         to_srgb: Whether their colours were converted to sRGB.
@@ -212,22 +212,22 @@ class Change:
 
     @property
     def swaps(self) -> bool:
-        """Whether height and width change places."""
+        """Whether height and width are swapped."""
         return self.orientation > 4
 
     @property
     def mirrors(self) -> bool:
-        """Whether left and right change places, whatever else is turned."""
+        """Whether the picture is mirrored, whatever its rotation."""
         return self.orientation in (2, 4, 5, 7)
 
     @property
     def scale(self) -> tuple[float, float]:
-        """How many new pixels one old one is, down and across the turned picture."""
+        """New pixels per old one, down and across the turned picture."""
         height, width = self.before[::-1] if self.swaps else self.before
         return self.after[0] / height, self.after[1] / width
 
     def point(self, x: float, y: float) -> tuple[float, float]:
-        """Turn a place from 0 to 1 across and down."""
+        """Turn a position, from 0 to 1 across and down."""
         turned = {
             2: (1 - x, y),
             3: (1 - x, 1 - y),
@@ -244,7 +244,7 @@ class Change:
         return (height, width) if self.swaps else (width, height)
 
     def point_px(self, x: float, y: float) -> tuple[float, float]:
-        """Turn and scale a place in pixels."""
+        """Turn and scale a position in pixels."""
         height, width = self.before
         across, down = self.point(x / width, y / height)
         return across * self.after[1], down * self.after[0]

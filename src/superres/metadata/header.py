@@ -1,4 +1,4 @@
-"""Metadata of a picture file: what it carries besides pixels, made true of another size."""
+"""Metadata of a picture file: what it carries besides pixels, updated to another size."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from superres.metadata.tags import TagError
 from superres.metadata.xmp import NOT_TEXT, settle_xmp, unturned
 
 MM_PER_INCH = 25.4
-KEEP_FLAGS = {"exif": 1, "xmp": 2, "iptc": 4, "icc": 8}  # libvips' flags of what a saver writes
+KEEP_FLAGS = {"exif": 1, "xmp": 2, "iptc": 4, "icc": 8}  # libvips' flags for what a saver writes
 _ICC_HEADER_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Animation:
-    """How frames are shown.
+    """Timing of an animation.
 
     Attributes:
-        delays_ms: How long each frame is shown.
-        loop: How often all of them are; 0 for ever.
+        delays_ms: Duration of each frame.
+        loop: Number of repetitions; 0 for endless.
     """
 
     delays_ms: tuple[int, ...]
@@ -35,19 +35,19 @@ class Animation:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a picture file carries besides pixels.
+    """Metadata of a picture.
 
     Attributes:
-        icc: The ICC profile of the pixels; made from numbers where a file describes its colours so.
-        exif: The EXIF block, from its II or MM on; its orientation is 1, its thumbnail is gone.
+        icc: The ICC profile of the pixels; built from numbers if a file describes its colours so.
+        exif: The EXIF block, from II or MM on, with orientation 1 and no thumbnail.
         xmp: The XMP packet in UTF-8; its orientation is 1.
         dpi: Horizontal and vertical pixels per inch.
-        iptc: The IPTC record, bare; JPEG and TIFF alone hold it.
-        photoshop: Photoshop's other resources; JPEG and TIFF alone hold them.
+        iptc: The IPTC record, bare; only JPEG and TIFF hold it.
+        photoshop: Photoshop's other resources; only JPEG and TIFF hold them.
         comments: A JPEG's comments.
-        cicp: The colours by the code points of ITU-T H.273, if the file gave these.
-        size: (height, width) that places in pixels are true of; None if that is not known.
-        animation: How the planes are shown, one after the other; None where they are not frames.
+        cicp: The colours by the code points of ITU-T H.273, if the file states these.
+        size: (height, width) that positions in pixels refer to; None if unknown.
+        animation: How the planes are shown, one after the other; None if they are not frames.
     """
 
     icc: bytes | None = None
@@ -91,17 +91,17 @@ def collect_metadata(
     cicp: Cicp | None,
     change: Change,
 ) -> tuple[Metadata, tuple[str, ...]]:
-    """Gather what libvips read of a file and what was read beside it.
+    """Merge what libvips read of a file with what was read separately.
 
     Args:
         image: The opened file.
-        found: The blocks as the file holds them; None where libvips knows.
+        found: The blocks as the file holds them; None where libvips' are used.
         icc: The profile of the pixels after conversion.
         cicp: Their code points, if they have any.
         change: How the pixels are turned and converted.
 
     Returns:
-        The metadata, true of the upright picture, and notes on what was damaged.
+        The metadata, valid for the upright picture, and notes on damage.
     """
     notes: list[str] = []
     exif, dpi = found.exif, found.dpi
@@ -139,7 +139,7 @@ def collect_metadata(
 
 
 def blob(image: pyvips.Image, field: str) -> bytes | None:
-    """Return the bytes of a field that libvips read, None if there is none."""
+    """Return the bytes of a field that libvips read; None if there is none."""
     if not image.get_typeof(field):
         return None
     value: object = image.get(field)
@@ -153,13 +153,13 @@ def set_blob(image: pyvips.Image, field: str, data: bytes) -> None:
 
 
 def profile_of(image: pyvips.Image) -> bytes | None:
-    """Return an image's ICC profile without the padding that some programs leave behind it."""
+    """Return an image's ICC profile without the padding that some programs append."""
     icc = blob(image, "icc-profile-data")
     return icc[: int.from_bytes(icc[:4], "big")] if icc and icc_space(icc) else icc
 
 
 def icc_space(icc: bytes) -> str:
-    """Return which colours an ICC profile is for ("RGB", "GRAY", "CMYK"); "" if it is damaged."""
+    """Return the colour space of an ICC profile ("RGB", "GRAY", "CMYK"); "" if damaged."""
     stated_bytes = int.from_bytes(icc[:4], "big")
     if icc[36:40] != b"acsp" or not _ICC_HEADER_BYTES < stated_bytes <= len(icc):
         return ""

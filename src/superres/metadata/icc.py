@@ -1,4 +1,4 @@
-"""ICC profiles made of primaries and a transfer function."""
+"""ICC profiles built from primaries and a transfer function."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _COPYRIGHT = "No copyright, use freely"
 
 
 def build_profile(space: ColourSpace, *, grey: bool, cicp: Cicp | None = None) -> bytes:
-    """Return a matrix profile of version 4 for RGB, or one of a curve alone for grey pixels.
+    """Return a matrix profile of version 4 for RGB, or one with only a curve for grey pixels.
 
-    HDR's curve is the one that shows it in SDR; the code points stand beside it, in the tag that
-    viewers of HDR look for.
+    HDR gets the curve that shows it in SDR; its code points are in the separate tag that HDR
+    viewers look for.
 
     Args:
-        space: What the pixels mean.
+        space: The colour space of the pixels.
         grey: Whether the pixels are grey.
-        cicp: Code points to state besides.
+        cicp: Code points to add.
     """
     if not grey:
         return _matrix_profile(space, _curve(space), space.name, cicp)
@@ -36,10 +36,10 @@ def build_profile(space: ColourSpace, *, grey: bool, cicp: Cicp | None = None) -
 
 
 def grey_as_rgb(icc: bytes) -> bytes | None:
-    """Return a profile for RGB in which equal codes look as they do in a grey profile.
+    """Return an RGB profile in which equal codes look as in a grey profile.
 
     Returns:
-        The profile, None if the grey one has no curve.
+        The profile; None if the grey one has no curve.
     """
     count = int.from_bytes(icc[128:132], "big")
     for at in range(132, min(132 + 12 * count, len(icc) - 11), 12):
@@ -64,7 +64,7 @@ def _matrix_profile(space: ColourSpace, curve: bytes, name: str, cicp: Cicp | No
 def _head(
     space: ColourSpace, name: str
 ) -> tuple[dict[bytes, bytes], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the tags of every profile, the matrix that adapts its white to D50, and that white."""
+    """Return the tags common to all profiles, the matrix from its white to D50, and that white."""
     white = _xyz(*space.chromaticities[6:8])
     adapted = _adaptation(white)
     tags = {
@@ -121,7 +121,7 @@ def _adaptation(white: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _fixed(numbers: NDArray[np.float64]) -> bytes:
-    """Return numbers as ICC's signed 16.16 bits."""
+    """Return numbers in ICC's signed 16.16 fixed point."""
     return np.rint(np.clip(numbers, -32767, 32767) * 65536).astype(">i4").tobytes()
 
 

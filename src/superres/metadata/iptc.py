@@ -1,6 +1,6 @@
 """IPTC records: bare in TIFF, inside Photoshop's segment in JPEG; one form for both here.
 
-A record is a row of datasets: a mark, the numbers of record and dataset, a length, and the value.
+A record is a sequence of datasets: marker, numbers of record and dataset, length, and value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def unwrap_iptc(data: bytes) -> bytes | None:
         data: What libvips calls "iptc-data": the record, or the JPEG segment that holds it.
 
     Returns:
-        The record, None if the segment holds other things alone or is cut off.
+        The record; None if the segment has none or is truncated.
     """
     if not data.startswith(_SEGMENT):
         return data
@@ -42,7 +42,7 @@ def unwrap_iptc(data: bytes) -> bytes | None:
 
 
 def wrap_iptc(record: bytes | None, resources: bytes = b"") -> bytes:
-    """Return a bare record, and other resources, as the segment that libvips writes into a JPEG."""
+    """Return a bare record and other resources as the segment that libvips writes into a JPEG."""
     if not record:
         return _SEGMENT + resources
     head = _RESOURCE + struct.pack(">HHI", _IPTC_NUMBER, 0, len(record))
@@ -50,9 +50,9 @@ def wrap_iptc(record: bytes | None, resources: bytes = b"") -> bytes:
 
 
 def fit_iptc(record: bytes, *, height: int, width: int) -> bytes:
-    """Return a record with the new size and shape, where it states one, and without previews.
+    """Return a record with the new size and shape, where stated, and without previews.
 
-    A record that does not read to its end is returned as it is.
+    A record that cannot be read to its end is returned unchanged.
     """
     parts: list[bytes] = []
     at = 0
@@ -61,7 +61,7 @@ def fit_iptc(record: bytes, *, height: int, width: int) -> bytes:
             return record if record[at:].strip(b"\0") else b"".join((*parts, record[at:]))
         number, size = struct.unpack_from(">HH", record, at + 1)
         head = 5
-        if size & 0x8000:  # the lower bits say how many bytes the length itself takes
+        if size & 0x8000:  # the lower bits give the size of the length itself
             extra = size & 0x7FFF
             size = int.from_bytes(record[at + 5 : at + 5 + extra], "big")
             head += extra
@@ -74,7 +74,7 @@ def fit_iptc(record: bytes, *, height: int, width: int) -> bytes:
 
 
 def _fitted(dataset: bytes, number: int, value: bytes, height: int, width: int) -> bytes:
-    """Return a dataset as it is, with a new value, or as nothing."""
+    """Return a dataset unchanged, with a new value, or empty."""
     kind = kind_of("IPTC", number)
     if kind == "thumbnail":
         return b""

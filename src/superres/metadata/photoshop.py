@@ -1,7 +1,7 @@
-"""Photoshop's image resources: clipping paths, copyright flags, and what else a file keeps there.
+"""Photoshop's image resources: clipping paths, copyright flags, and others.
 
-They stand in a JPEG's APP13 segments and in a TIFF's tag 34377. IPTC is one of them, and handled by
-itself; copies of other blocks are dropped, as the file has them in their own places.
+They are in a JPEG's APP13 segments and in a TIFF's tag 34377. IPTC is one of them, handled
+separately; copies of other blocks are dropped, as the file has them in their own places.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Resource:
     """One of Photoshop's resources.
 
     Attributes:
-        number: Which one.
-        head: Its signature, number and name as they stand.
+        number: Its number.
+        head: Its signature, number and name as stored.
         data: Its content.
     """
 
@@ -37,12 +37,12 @@ class Resource:
     data: bytes
 
     def packed(self) -> bytes:
-        """Return it as it stands in a file."""
+        """Return it as stored in a file."""
         return self.head + struct.pack(">I", len(self.data)) + self.data + bytes(len(self.data) % 2)
 
 
 def read_resources(data: bytes) -> list[Resource]:
-    """Return the resources in a block, without the segment's signature, as far as it is sound."""
+    """Return the resources in a block, up to the first damage; the block has no signature."""
     found: list[Resource] = []
     at = 0
     while data[at : at + 4] in _SIGNATURES and at + 7 <= len(data):
@@ -59,12 +59,12 @@ def read_resources(data: bytes) -> list[Resource]:
 
 
 def resource(block: bytes, *numbers: int) -> bytes | None:
-    """Return the content of the first resource of these numbers, None if there is none."""
+    """Return the content of the first resource of these numbers; None if there is none."""
     return next((one.data for one in read_resources(block) if one.number in numbers), None)
 
 
 def settle_resources(block: bytes, change: Change) -> tuple[bytes, tuple[str, ...]]:
-    """Return the resources that are kept, turned as the pixels are, and the names of others.
+    """Return the kept resources, turned with the pixels, and the names of the others.
 
     Args:
         block: Resources as a file holds them, without the segment's signature.
@@ -90,13 +90,13 @@ def fit_resources(
     change: Change | None,
     has_same_iptc: bool,
 ) -> bytes:
-    """Return settled resources made true of the file that they go into.
+    """Return settled resources, updated for their new file.
 
     Args:
         block: Resources, settled.
-        dpi: Horizontal and vertical pixels per inch; None removes what is stated.
-        change: From the size that places in pixels are true of to the new one; None leaves them.
-        has_same_iptc: Whether the file gets the IPTC record that a digest was taken of.
+        dpi: Horizontal and vertical pixels per inch; None removes the stated ones.
+        change: From the size that positions in pixels refer to, to the new one; None leaves them.
+        has_same_iptc: Whether the file gets the IPTC record that a digest belongs to.
     """
     kept: list[bytes] = []
     for one in read_resources(block):
@@ -113,7 +113,7 @@ def fit_resources(
 
 
 def _changed(one: Resource, change: Change) -> Resource:
-    """Turn a path; turn and scale guides; swap the sides of pixels that are not square."""
+    """Turn a path; turn and scale guides; swap the sides of non-square pixels."""
     if one.number in _PATHS and change.orientation != 1:
         return replace(one, data=_turned_path(one.data, change))
     if kind_of("Photoshop", one.number) == "guides":
@@ -139,7 +139,7 @@ def _turned_path(data: bytes, change: Change) -> bytes:
 
 
 def _changed_guides(data: bytes, change: Change) -> bytes:
-    """Turn and scale guides: lines across (1) or down (0) the picture, in parts of a pixel."""
+    """Turn and scale guides: lines across (1) or down (0) the picture, in fractions of a pixel."""
     changed = bytearray(data)
     height, width = change.before
     down, across = change.scale

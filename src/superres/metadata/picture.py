@@ -1,4 +1,4 @@
-"""Picture files opened for reading, with the headers of those to be written."""
+"""Picture files opened for reading, and headers of those to be written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from superres.errors import ArgumentError, PictureError
 from superres.frame import Bands, Values
 
-if TYPE_CHECKING:  # it brings libvips, which formats load as late as they can
+if TYPE_CHECKING:  # it imports libvips, which formats load as late as possible
     from superres.metadata.header import Metadata
 
 MAX_PIXELS = 2**30
@@ -28,10 +28,10 @@ Decode = Callable[[int, int], Iterator[NDArray[Any]]]
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """Limits of what is read from a file, and the form of its colours.
+    """Limits on reading a file, and the form of its colours.
 
     Attributes:
-        max_pixels: Largest number of pixels in a plane, by the file's header.
+        max_pixels: Most pixels in a plane, by the file's header.
         profile: Keep the file's ICC profile, or convert its pixels to sRGB.
     """
 
@@ -55,7 +55,7 @@ class ReadLimits:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture file whose header was read; its pixels are decoded on demand, any number of times.
+    """A picture file with its header read; pixels are decoded on demand, any number of times.
 
     Attributes:
         height: Pixels, of the upright picture.
@@ -64,13 +64,13 @@ class Picture:
         values: What its numbers mean, from the file's type.
         metadata: What it carries besides pixels.
         format: Name of its format.
-        title: The format's name in words.
-        notes: What was converted or cannot be kept, in words.
+        title: The format's display name.
+        notes: What was converted or cannot be kept.
         planes: Pictures of this size and kind in the file: frames or slices.
-        coded_quality: About the quality of libjpeg or libwebp that it was coded with, 0 to 100;
-            None if it is lossless or unknown.
-        pages: Pictures of their own in the file, of which this is one: pages of a scan.
-        lossless: Whether its format could have lost detail, and the file says that it did not.
+        coded_quality: Estimate of the libjpeg or libwebp quality of its coding, 0 to 100; None if
+            it is lossless or unknown.
+        pages: Independent pictures in the file, of which this is one: pages of a scan.
+        lossless: Whether its format can lose detail, and the file states that it did not.
     """
 
     height: int
@@ -89,10 +89,10 @@ class Picture:
     _page: OpenPage | None = field(default=None, repr=False)
 
     def page(self, number: int) -> Picture:
-        """Open a page: a picture of its own, whose size, bands, values and metadata may differ.
+        """Open a page: an independent picture; size, bands, values and metadata may differ.
 
         Args:
-            number: Which one, from 1.
+            number: Its number, from 1.
 
         Raises:
             PictureError: The page is damaged or too large.
@@ -108,14 +108,14 @@ class Picture:
         """Decode one plane from top to bottom.
 
         Args:
-            plane: Which one, from 0.
+            plane: Its index, from 0.
             block: Rows at a time; the last block may be shorter.
 
         Yields:
             (h, width, channels) arrays of the picture's dtype.
 
         Raises:
-            PictureError: The file is damaged or cut off, or has changed since it was opened.
+            PictureError: The file is damaged or truncated, or has changed since it was opened.
             ArgumentError: There is no such plane, or `block` is below 1.
         """
         if block < 1:
@@ -136,7 +136,7 @@ class Header:
         width: Pixels a row.
         bands: What the channels mean.
         values: What their numbers mean.
-        metadata: What the file carries besides; sizes and resolution in it are made true.
+        metadata: What the file carries besides; sizes and resolution in it are updated.
         planes: Pictures of this size and kind; their rows follow one another.
     """
 
@@ -154,7 +154,7 @@ class WriteOptions:
 
     Attributes:
         quality: Of lossy coding, 1 to 100; None takes each format's default.
-        lossless: Lose no detail in formats that can, at several times the size.
+        lossless: Lossless coding in formats that have it, at several times the size.
         compression: Effort of deflate in formats that use it, 0 (none) to 9.
         past_4_gb: Whether the file must be able to grow past 4 GB, as more pages will follow.
     """
@@ -183,13 +183,13 @@ def read_pixels(picture: Picture, plane: int = 0) -> NDArray[Any]:
 
     Args:
         picture: The opened picture.
-        plane: Which one, from 0.
+        plane: Its index, from 0.
 
     Returns:
         (height, width, channels) of the picture's dtype.
 
     Raises:
-        PictureError: The file is damaged or cut off.
+        PictureError: The file is damaged or truncated.
     """
     shape = (picture.height, picture.width, picture.bands.channels)
     pixels = np.empty(shape, np.dtype(picture.values.dtype))
@@ -201,7 +201,7 @@ def read_pixels(picture: Picture, plane: int = 0) -> NDArray[Any]:
 
 
 def name_of(source: Path | bytes) -> str:
-    """Return what to call a source in errors."""
+    """Return the name of a source for errors."""
     return str(source) if isinstance(source, Path) else "the picture in memory"
 
 
@@ -232,7 +232,7 @@ def unreadable(source: Path | bytes, title: str, reason: str, hint: str = "") ->
 
     Args:
         source: The file, or its bytes.
-        title: What its format is called.
+        title: Display name of its format.
         reason: What was found.
         hint: What to do; "" for a damaged file.
     """
@@ -266,12 +266,12 @@ def several_error(source: Path | bytes, pictures: int) -> PictureError:
 
 
 def check_colours(source: object, bands: Bands, where: str) -> None:
-    """Refuse bands that are no colours, of which nothing but upscaling knows what to make.
+    """Refuse bands that are not colours, which only upscaling supports.
 
     Args:
         source: The picture's name.
         bands: What its channels mean.
-        where: What takes colours alone, such as "training".
+        where: What takes only colours, such as "training".
 
     Raises:
         PictureError: Its bands are neither grey nor RGB.

@@ -1,8 +1,8 @@
-"""TIFF directories: reading and extending the tables of tags in TIFF files and EXIF blocks.
+"""TIFF directories: reading and extending the tag tables of TIFF files and EXIF blocks.
 
 An EXIF block is a small classic TIFF without pixels, so one set of functions serves both. Nothing
-is ever moved: changed directories are appended and the header is pointed at them, because camera
-makers store offsets inside their notes that only stay true if every byte keeps its place.
+is ever moved: changed directories are appended and the header is pointed at them, because maker
+notes contain offsets that only stay valid if every byte keeps its place.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 2, 3, 4, 5, 7, 16
 
 
 class TagError(ValueError):
-    """A directory is damaged: it points outside the file, or states what is not possible."""
+    """A directory is damaged: it points outside the file, or states something impossible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """How the numbers of a TIFF are stored.
+    """Number storage of a TIFF.
 
     Attributes:
-        order: `struct`'s sign for the byte order.
+        order: `struct`'s character for the byte order.
         big: Whether offsets have 64 bits (BigTIFF).
         first: Offset of the first directory.
         first_at: Offset of that field.
@@ -55,11 +55,11 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where one tag of a directory is stored.
+    """Location of one tag of a directory.
 
     Attributes:
         kind: TIFF's number of the type.
-        count: How many values.
+        count: Number of values.
         entry_at: Offset of the entry in the directory.
         value_at: Offset of the values.
         size: Bytes of the values.
@@ -74,12 +74,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A tag's values on their way into a directory.
+    """Values of a tag to be written into a directory.
 
     Attributes:
         kind: TIFF's number of the type.
-        count: How many values.
-        data: The values' bytes in the target's order; or, if `placed`, the value cell as it is.
+        count: Number of values.
+        data: The values' bytes in the target's order; or, if `placed`, the value cell unchanged.
         placed: Whether `data` is a cell that already points to its values.
     """
 
@@ -94,7 +94,7 @@ class Directory:
     """One table of tags.
 
     Attributes:
-        slots: Where each tag is stored; of doubled tags the first counts.
+        slots: Where each tag is stored; of duplicate tags the first counts.
         next: Offset of the next directory, 0 for none.
         next_at: Offset of that field.
     """
@@ -108,7 +108,7 @@ def read_header(stream: BinaryIO) -> Header:
     """Read the first bytes of a TIFF or EXIF block.
 
     Raises:
-        TagError: They are not those of a TIFF.
+        TagError: It is not a TIFF.
     """
     stream.seek(0)
     start = stream.read(16)
@@ -127,7 +127,7 @@ def read_directory(stream: BinaryIO, header: Header, offset: int) -> Directory:
     """Read the table at an offset; entries of unknown types are left out.
 
     Raises:
-        TagError: The table is cut off or absurdly long.
+        TagError: The table is truncated or absurdly long.
     """
     order, cell = header.order, header.cell_bytes
     count_code, entry_bytes = (order + "Q", 20) if header.big else (order + "H", 12)
@@ -159,7 +159,7 @@ def read_value(stream: BinaryIO, slot: Slot) -> bytes:
     """Read a tag's bytes as they are stored.
 
     Raises:
-        TagError: They are cut off, or more than 16 MB.
+        TagError: They are truncated, or more than 16 MB.
     """
     if slot.size > _MAX_VALUE_BYTES:
         raise TagError(f"a tag claims {slot.size} bytes")
@@ -168,7 +168,7 @@ def read_value(stream: BinaryIO, slot: Slot) -> bytes:
 
 
 def read_numbers(stream: BinaryIO, header: Header, slot: Slot | None) -> tuple[float, ...]:
-    """Read the values of a tag of whole or rational numbers; empty for None or another type.
+    """Read the values of a tag of integers or rationals; empty for None or another type.
 
     Raises:
         TagError: See `read_value`.
@@ -186,9 +186,9 @@ def read_numbers(stream: BinaryIO, header: Header, slot: Slot | None) -> tuple[f
 
 
 def read_field(stream: BinaryIO, header: Header, slot: Slot, order: str) -> Field:
-    """Read a tag's values for another file, turned into that file's byte order.
+    """Read a tag's values for another file, converted to that file's byte order.
 
-    A text that lacks its closing zero, as some cameras leave it, is given one: TIFF requires it.
+    Text gets the terminating zero that TIFF requires and some cameras omit.
 
     Raises:
         TagError: See `read_value`.
@@ -218,7 +218,7 @@ def write_directory(
         The offset of the directory.
 
     Raises:
-        TagError: The block would grow past what its offsets can say.
+        TagError: The block would outgrow its offsets.
     """
     order = header.order
     stream.seek(0, 2)
@@ -244,7 +244,7 @@ def point_header(stream: BinaryIO, header: Header, first: int) -> None:
 
 
 def add_to_first_directory(stream: BinaryIO, header: Header, extra: Mapping[int, Field]) -> None:
-    """Give the first directory more tags (or other values for tags that it has), in place.
+    """Add tags to the first directory, or replace their values, in place.
 
     The longer table is appended; all existing values keep their place.
 
@@ -262,7 +262,7 @@ def add_to_first_directory(stream: BinaryIO, header: Header, extra: Mapping[int,
 
 
 def overwrite_field(stream: BinaryIO, header: Header, tag: int, field: Field) -> None:
-    """Replace a value of the first directory by one of the same type and count, if it is there.
+    """Replace a value of the first directory by one of the same type and count, if present.
 
     Raises:
         TagError: The directory is damaged.
@@ -274,7 +274,7 @@ def overwrite_field(stream: BinaryIO, header: Header, tag: int, field: Field) ->
 
 
 def _append(stream: BinaryIO, data: bytes) -> int:
-    """Write at the end, at an even offset as TIFF requires, and return that offset."""
+    """Append at an even offset, as TIFF requires, and return that offset."""
     at = stream.seek(0, 2)
     if at % 2:
         stream.write(b"\0")
@@ -289,7 +289,7 @@ def _offset(header: Header, value: int) -> bytes:
 
 
 def _seek(stream: BinaryIO, offset: int) -> None:
-    """Go to an offset that a file states, which may be one that no file can have."""
+    """Seek to an offset that a file states, which may be impossible."""
     if not 0 <= offset < 2**63:
         raise TagError("it points past its end")
     stream.seek(offset)

@@ -1,4 +1,4 @@
-"""XMP packets in UTF-8, which every format takes, made true of another turn and another size."""
+"""XMP packets in UTF-8, which every format accepts, updated to another turn and size."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from superres.metadata.xmp_places import changed_places
 from superres.metadata.xmp_tree import Edit, Node, number_of, parse, put, replaced, values
 
 NOT_TEXT = "XMP is damaged (it is not text) and not kept"
-# Both ways of writing a property, in packets that are not well-formed.
+# Both ways to write a property, for packets that are not well-formed.
 _PROPERTY = rb"""(\b(?:%(names)s)(?:\s*=\s*["']|\s*>\s*))\d+(\s*["']|\s*</(?:%(names)s)\s*>)"""
 _ORIENTATION_NAMES = b"tiff:Orientation"
 _WIDTH_NAMES = b"tiff:ImageWidth|exif:PixelXDimension"
 _HEIGHT_NAMES = b"tiff:ImageLength|exif:PixelYDimension"
-# How a packet in 16 or 32 bits begins: with a byte order mark, or with "<".
+# First bytes of a packet in UTF-16 or UTF-32: a byte order mark, or "<".
 _WIDE_STARTS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -30,16 +30,16 @@ _WIDE_STARTS = (
 
 
 def settle_xmp(xmp: bytes, change: Change | None = None) -> bytes | None:
-    """Return the packet in UTF-8, with orientation 1 and without zeros at its end.
+    """Return the packet in UTF-8, with orientation 1 and without trailing zeros.
 
-    Pointers to what is not kept are removed; places are turned as the pixels are.
+    Pointers to what is not kept are removed; positions are turned with the pixels.
 
     Args:
         xmp: A packet as a file holds it, in UTF-8, UTF-16 or UTF-32.
-        change: How the pixels were turned; None for pixels that lie as they did.
+        change: How the pixels were turned; None for unturned pixels.
 
     Returns:
-        The packet, None if it is not text.
+        The packet; None if it is not text.
     """
     encoding = next((name for start, name in _WIDE_STARTS if xmp.startswith(start)), "utf-8")
     try:
@@ -59,13 +59,13 @@ def settle_xmp(xmp: bytes, change: Change | None = None) -> bytes | None:
 
 
 def fit_xmp(xmp: bytes, *, height: int, width: int, before: tuple[int, int] | None = None) -> bytes:
-    """Return the packet with the size of the picture it will be part of, where it states one.
+    """Return the packet with the size of its new picture, where it states one.
 
     Args:
         xmp: A packet, settled.
         height: Pixels.
         width: Pixels.
-        before: (height, width) that its places in pixels are true of; None leaves them.
+        before: (height, width) that its positions in pixels refer to; None leaves them.
     """
     nodes = parse(xmp)
     if nodes is None:
@@ -82,7 +82,7 @@ def fit_xmp(xmp: bytes, *, height: int, width: int, before: tuple[int, int] | No
 
 
 def unturned(xmp: bytes, change: Change) -> tuple[str, ...]:
-    """Name what a settled packet lacks, or says wrongly, because it could not be turned."""
+    """List what a settled packet lacks or misstates because it could not be turned."""
     nodes = parse(xmp)
     if change.orientation == 1:
         return ()
@@ -105,7 +105,7 @@ def _names(nodes: list[Node]) -> Iterator[str]:
 
 
 def _removals(packet: bytes, nodes: list[Node], change: Change | None) -> Iterator[Edit]:
-    """Remove thumbnails and what points to data that is not kept; of turned pictures, masks too."""
+    """Remove thumbnails and pointers to data that is not kept; in turned pictures, masks too."""
     gone: set[Kind] = {"pointer", "thumbnail"}
     if change and change.orientation != 1:
         gone |= {"panorama", "masks"}
@@ -118,7 +118,7 @@ def _removals(packet: bytes, nodes: list[Node], change: Change | None) -> Iterat
 
 
 def _without_line(packet: bytes, start: int, end: int) -> Edit:
-    """Remove an element, with the blanks in front of it if it has a line of its own."""
+    """Remove an element, with its indentation if it has a line of its own."""
     blank = len(packet[:start]) - len(packet[:start].rstrip(b" \t"))
     if packet[start - blank - 1 : start - blank] == b"\n" and packet[end : end + 1] in (b"\n", b""):
         return start - blank - 1, end, b""

@@ -1,4 +1,4 @@
-"""Places and sizes in XMP, turned and scaled with the pixels."""
+"""Positions and sizes in XMP, turned and scaled with the pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAIRS: dict[Kind, Kind] = {
 
 
 def changed_places(nodes: list[Node], change: Change) -> Iterator[Edit]:
-    """Turn and scale places, and say so of converted colours."""
+    """Turn and scale positions, and record converted colours."""
     yield from _paired(nodes, change)
     yield from _crop(nodes, change)
     for name, value in values(nodes):
@@ -59,7 +59,7 @@ def _paired(nodes: list[Node], change: Change) -> Iterator[Edit]:
 
 
 def _rational(text: str, factor: float) -> str:
-    """Multiply "96/36", keeping the denominator where the factor is a whole number."""
+    """Multiply "96/36", keeping the denominator if the factor is an integer."""
     above, slash, below = text.strip().partition("/")
     try:
         number = float(above) * factor
@@ -133,7 +133,7 @@ def _regions(node: Node, change: Change) -> Iterator[Edit]:
 
 
 def _is_upright(width: float, height: float, change: Change) -> bool:
-    """Say whether regions were drawn on the upright picture, by the shape that they state."""
+    """Return whether regions refer to the upright picture, by the shape that they state."""
     tall, wide = change.before
     return abs(width * wide - height * tall) < abs(width * tall - height * wide)
 
@@ -164,7 +164,7 @@ def _region_area(area: dict[str, Value], change: Change) -> Iterator[Edit]:
 
 
 def _boundary(node: Node, change: Change) -> Iterator[Edit]:
-    """Turn a rectangle, circle or polygon as IPTC's extension writes it."""
+    """Turn a rectangle, circle or polygon in the form of IPTC's extension."""
     at = "Iptc4xmpExt:rb"
     plain, elements = fields(node)
     unit = plain.get(f"{at}Unit")
@@ -181,7 +181,7 @@ def _boundary(node: Node, change: Change) -> Iterator[Edit]:
         for part, number, unit_size in zip("XYWH", new, (wide, tall, wide, tall), strict=True):
             yield _set(plain.get(at + part), number * unit_size)
     radius = number_of(plain.get(f"{at}Rx"))
-    if radius is not None:  # relative to the width, which is another one now
+    if radius is not None:  # relative to the width, which has changed
         turned = radius * width / height if change.swaps else radius
         yield _set(plain[f"{at}Rx"], radius * min(change.scale) if in_pixels else turned)
     for vertex in items(elements.get(f"{at}Vertices")):
@@ -194,7 +194,7 @@ def _boundary(node: Node, change: Change) -> Iterator[Edit]:
 
 
 def _area(node: Node, change: Change) -> Iterator[Edit]:
-    """Turn a point, circle or rectangle in pixels, which is a list of numbers."""
+    """Turn a point, circle or rectangle in pixels, given as a list of numbers."""
     texts = [item.text for item in items(node)]
     numbers = [number_of(text) for text in texts]
     known = [number for number in numbers if number is not None]

@@ -1,4 +1,4 @@
-"""XMP packets as elements with their places, so that single values can be replaced."""
+"""XMP packets as elements with their offsets, so that single values can be replaced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-# The usual prefixes of the namespaces whose properties are looked at.
+# The usual prefixes of the namespaces that are searched.
 PREFIXES = {
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#": "rdf",
     "http://ns.adobe.com/tiff/1.0/": "tiff",
@@ -38,7 +38,7 @@ PREFIXES = {
     "http://ns.apple.com/HDRGainMap/1.0/": "HDRGainMap",
     "http://purl.org/dc/terms/": "dcterms",
 }
-Edit = tuple[int, int, bytes]  # from where, to where, and what comes there
+Edit = tuple[int, int, bytes]  # start, end, replacement
 _NAME = rb"""[^\s=>/"'<]+"""
 _ATTRIBUTE = re.compile(rb"""\s++(%s)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)')""" % _NAME)
 _TOKEN = re.compile(
@@ -46,7 +46,7 @@ _TOKEN = re.compile(
     rb"""|<(/?)(%s)((?:\s++%s\s*+=\s*+(?:"[^"]*+"|'[^']*+'))*+)\s*+(/?)>""" % (_NAME, _NAME),
     re.DOTALL,
 )
-_MOST_NESTED, _MOST_PREFIXES = 200, 500  # a hostile packet must not take all memory
+_MOST_NESTED, _MOST_PREFIXES = 200, 500  # a hostile packet must not exhaust memory
 _NUMBER = re.compile(r"\s*[+-]?(?:\d{1,15}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][+-]?\d\d?)?\s*")
 _BLANKS = " \t\r\n"
 _LISTS = ("rdf:Bag", "rdf:Seq", "rdf:Alt")
@@ -57,10 +57,10 @@ class Value:
     """A piece of text in a packet: an attribute's, or between an element's tags.
 
     Attributes:
-        text: What it says.
+        text: Its content.
         start: Offset of its first byte.
-        end: Offset behind its last byte.
-        whole: From where to where the property stands, with its name.
+        end: Offset after its last byte.
+        whole: Start and end of the property, with its name.
     """
 
     text: str
@@ -76,11 +76,11 @@ class Node:
     Attributes:
         name: Its usual prefix and name.
         start: Offset of its start tag.
-        inner: Offset behind its start tag.
-        end: Offset behind its end tag.
+        inner: Offset after its start tag.
+        end: Offset after its end tag.
         attributes: By their usual prefixes and names.
         children: Its elements.
-        text: What stands in it, if no element does.
+        text: Its text, if it has no elements.
     """
 
     name: str
@@ -99,8 +99,8 @@ def parse(packet: bytes) -> list[Node] | None:
         packet: In UTF-8.
 
     Returns:
-        The elements, None if the packet is not well-formed, declares entities of its own, or is
-        nested absurdly deep.
+        The elements; None if the packet is not well-formed, declares entities, or is nested
+        absurdly deep.
     """
     if not _is_well_formed(packet):
         return None
@@ -141,7 +141,7 @@ def parse(packet: bytes) -> list[Node] | None:
 
 
 def values(nodes: list[Node]) -> Iterator[tuple[str, Value]]:
-    """Yield the properties of all elements that are plain text, attributes and elements alike."""
+    """Yield the plain-text properties of all elements, both attributes and elements."""
     for node in nodes:
         yield from node.attributes.items()
         if node.text is not None:
@@ -149,7 +149,7 @@ def values(nodes: list[Node]) -> Iterator[tuple[str, Value]]:
 
 
 def fields(node: Node) -> tuple[dict[str, Value], dict[str, Node]]:
-    """Return a structure's plain properties, and its elements, in any of RDF's ways to write it."""
+    """Return a structure's plain properties and its elements, in any RDF form."""
     plain, elements = dict(node.attributes), dict[str, Node]()
     inside = [child for child in node.children if child.name == "rdf:Description"]
     for each in inside:
@@ -168,7 +168,7 @@ def items(node: Node | None) -> list[Node]:
 
 
 def replaced(packet: bytes, edits: list[Edit]) -> bytes:
-    """Return the packet with pieces replaced; of pieces inside others, the outer ones count."""
+    """Return the packet with edits applied; of nested edits, the outer ones count."""
     parts: list[bytes] = []
     at = 0
     for start, end, new in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
@@ -180,14 +180,14 @@ def replaced(packet: bytes, edits: list[Edit]) -> bytes:
 
 
 def number_of(value: Value | None) -> float | None:
-    """Return the number that a value is, None if it is not one."""
+    """Return a value as a number; None if it is not one."""
     if value is None or not _NUMBER.fullmatch(value.text):
         return None
     return float(value.text)
 
 
 def put(value: Value, new: bytes) -> Edit:
-    """Replace a value and leave the blanks around it."""
+    """Replace a value and keep the whitespace around it."""
     lead = len(value.text) - len(value.text.lstrip(_BLANKS))
     tail = len(value.text) - len(value.text.rstrip(_BLANKS))
     return value.start + lead, value.end - tail, new
@@ -217,7 +217,7 @@ def _close(packet: bytes, node: Node, start: int, end: int) -> None:
 
 
 def _declared(found: list[re.Match[bytes]], scope: dict[bytes, str]) -> dict[bytes, str]:
-    """Return the prefixes in force, with those that an element's attributes declare."""
+    """Return the prefixes in scope, with those that an element's attributes declare."""
     own = {
         each.group(1)[6:]: (each.group(2) or each.group(3) or b"").decode("utf-8", "replace")
         for each in found
@@ -227,7 +227,7 @@ def _declared(found: list[re.Match[bytes]], scope: dict[bytes, str]) -> dict[byt
 
 
 def _usual(name: bytes, scope: dict[bytes, str]) -> str:
-    """Return a name with the usual prefix of its namespace; undeclared prefixes are taken so."""
+    """Return a name with its namespace's usual prefix; undeclared prefixes stay as they are."""
     prefix, colon, local = name.partition(b":")
     if not colon:
         return name.decode("utf-8", "replace")

@@ -1,1 +1,1 @@
-"""Video files: decoded, upscaled frame by frame, encoded, and joined with all else they hold."""
+"""Video files: decoded, upscaled frame by frame, encoded, and joined with the other streams."""

@@ -1,4 +1,4 @@
-"""Contents of a finished file: when its frames are shown, and which of its streams hold packets."""
+"""Contents of a finished file: times of its frames, packets in each of its streams."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Contents:
 
     Attributes:
         seconds: When the video's frames are shown, in order.
-        packets: How many packets each stream holds, by its index.
+        packets: Number of packets in each stream, by its index.
     """
 
     seconds: tuple[float, ...]
@@ -25,11 +25,11 @@ class Contents:
 
 
 def read_contents(path: Path, video: int) -> Contents:
-    """Read a file from its beginning to its end.
+    """Read a file from start to end.
 
     Args:
         path: The file.
-        video: Which of its streams is the video.
+        video: Index of the video stream.
 
     Raises:
         PictureError: It cannot be opened.
@@ -41,7 +41,7 @@ def read_contents(path: Path, video: int) -> Contents:
         try:
             for packet in container.demux():
                 if not packet.size:
-                    continue  # av's own, to flush decoders
+                    continue  # from av itself, to flush decoders
                 packets[packet.stream_index] = packets.get(packet.stream_index, 0) + 1
                 if packet.stream_index == video and packet.pts is not None:
                     stamps.append(packet.pts)
@@ -52,11 +52,11 @@ def read_contents(path: Path, video: int) -> Contents:
 
 
 def time_fault(found: Contents, wanted: Iterable[float], tick: float) -> str | None:
-    """Say what is wrong with the times of a file's frames; None if nothing is.
+    """Return what is wrong with the times of a file's frames; None if nothing is.
 
     Args:
-        found: What the file holds.
-        wanted: When each frame is to be shown, in seconds, from any beginning.
+        found: The file's contents.
+        wanted: When each frame should be shown, in seconds, from any origin.
         tick: The unit of the file's time stamps: times are rounded to it.
     """
     times = list(wanted)
@@ -66,5 +66,5 @@ def time_fault(found: Contents, wanted: Iterable[float], tick: float) -> str | N
         return None
     moved = found.seconds[0] - times[0]
     off = max(abs(at - due - moved) for at, due in zip(found.seconds, times, strict=True))
-    # Both ends are rounded, and so is the first frame, which the others are measured from.
+    # Both times are rounded, and so is the first frame's, from which the others are measured.
     return f"frames are shown up to {off:.4f} s off" if off > 1.01 * tick + 1e-6 else None

@@ -1,15 +1,15 @@
-"""Scene cuts, detected from the frames before each frame.
+"""Detector of scene cuts, from each frame and those before it.
 
-A frame is looked at through 18 x 32 blocks of luma (25 samples each), less the mean of the 9 x 9
-blocks around. It is alike another one as far as their blocks correlate, at the best of all shifts
-that keep two thirds of them in view: pans move blocks, flashes and fades change their mean and
-contrast, and noise is averaged away, so all of these stay alike. A frame begins a scene if it is
-less than half as alike as frames lately were, to each of the last three: one flash is not two cuts.
-Frames with next to no contrast (black, or a flash that whitens all) begin no scene, and none is
-told by them; the first frame does begin one.
+A frame is reduced to 18 x 32 blocks of luma (25 samples each), less the mean of the surrounding
+9 x 9 blocks. The similarity of two frames is the correlation of their blocks at the best shift that
+keeps two thirds of them in view: pans move blocks, flashes and fades change their mean and
+contrast, and noise averages out, so similarity stays high. A frame begins a scene if its similarity
+to each of the last three is below half of what it recently was: one flash is not two cuts. Frames
+with almost no contrast (black, or a white flash) neither begin a scene nor are compared with; the
+first frame does begin one.
 
-Of photographs, unrelated ones are alike by 0.33 at most; pans by a sixth of the width, flashes
-and zooms of 8 % by 0.61 at least.
+Measured on photographs: unrelated ones reach at most 0.33; pans by a sixth of the width, flashes
+and zooms of 8 % at least 0.61.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ Floats = NDArray[np.float64]
 
 _BLOCKS = (18, 32)
 _SAMPLES = 5  # of a block, along each axis
-_AROUND = 4  # blocks on each side, whose mean is taken away
-_KEPT = 3  # frames that a new one is compared with
+_AROUND = 4  # blocks on each side, whose mean is subtracted
+_KEPT = 3  # frames to compare a new one with
 _SHARE = 2 / 3  # of the blocks that two shifted frames must share
-_LEAST_CONTRAST = 0.004  # standard deviation of blocks; 1 is from black to white
-_UNLIKE = 0.5  # of what is usual
-_MEMORY = 0.8  # how much of what is usual is carried from frame to frame
+_LEAST_CONTRAST = 0.004  # standard deviation of blocks; black to white is 1
+_UNLIKE = 0.5  # of the usual similarity
+_MEMORY = 0.8  # share of the usual similarity carried from frame to frame
 _WEIGHTS = (np.array(LUMA_WEIGHTS) / sum(LUMA_WEIGHTS)).astype(np.float32)
-_SPECTRUM = (2 * _BLOCKS[0], 2 * _BLOCKS[1])  # so large that shifted blocks do not come round again
+_SPECTRUM = (2 * _BLOCKS[0], 2 * _BLOCKS[1])  # large enough that shifted blocks do not wrap round
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a frame looks like, ready to be compared at all shifts.
+    """Spectra of a frame's blocks, for comparison at all shifts.
 
     Attributes:
-        values: Spectrum of the blocks, which surround 0.
+        values: Spectrum of the blocks, which are centred on 0.
         squares: Spectrum of their squares.
     """
 
@@ -50,7 +50,7 @@ class _Look:
 
 
 class SceneCuts:
-    """Finds where scenes begin, in frames that come one by one; made once for a video."""
+    """Finds where scenes begin, frame by frame; one instance per video."""
 
     def __init__(self) -> None:
         self._last: deque[_Look] = deque(maxlen=_KEPT)
@@ -58,7 +58,7 @@ class SceneCuts:
         self._begun = False
 
     def begins_scene(self, frame_HWC: NDArray[np.float32]) -> bool:
-        """Say whether a frame begins a new scene; takes under a millisecond at any size.
+        """Return whether a frame begins a new scene; takes under a millisecond at any size.
 
         Args:
             frame_HWC: (H, W, 3) in [0, 1], the next frame of the video.
@@ -81,7 +81,7 @@ class SceneCuts:
 
 
 def _blocks(frame_HWC: NDArray[np.float32]) -> Floats:
-    """Return the luma of blocks of a frame, less the mean around each."""
+    """Return the luma of a frame's blocks, each less the mean around it."""
     rows, columns = (
         ((np.arange(count * _SAMPLES) + 0.5) * (length / (count * _SAMPLES))).astype(np.intp)
         for count, length in zip(_BLOCKS, frame_HWC.shape, strict=False)
@@ -116,5 +116,5 @@ def _likeness(one: _Look, other: _Look) -> float:
 
 
 _ONES = np.fft.rfft2(np.ones(_BLOCKS), _SPECTRUM)
-_SHARED = np.fft.irfft2(_ONES * _ONES.conj(), _SPECTRUM)  # blocks in common, by the shift
+_SHARED = np.fft.irfft2(_ONES * _ONES.conj(), _SPECTRUM)  # blocks in common, by shift
 _COUNTED = _SHARED / _ONES[0, 0].real >= _SHARE

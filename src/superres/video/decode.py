@@ -1,4 +1,4 @@
-"""Video decoder: frames in order with time stamps, lost ones replaced."""
+"""Video decoder: frames in order, with time stamps; lost frames replaced."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-_MOST_REORDERED = 17  # a packet may be shown after so many later ones, of any codec
-_FIELD = 0.75  # of a frame's duration: a packet that is nearer to a frame is its second field
+_MOST_REORDERED = 17  # later packets that may be shown before a packet, in any codec
+_FIELD = 0.75  # of a frame's duration: a packet closer to a frame is its second field
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class Still:
     """A frame and when it is shown.
 
     Attributes:
-        frame: The decoded frame; its own stamp may be another one.
-        stamp: When it is shown, in the stream's time base; larger than that of the frame before.
+        frame: The decoded frame; its own stamp may differ.
+        stamp: When it is shown, in the stream's time base; later than the frame before.
         duration: For how long, in the time base; 0 if the file does not say.
         seconds: When it is shown, in seconds.
-        repeated: Whether it stands in for a neighbour that could not be decoded.
+        repeated: Whether it replaces a neighbour that could not be decoded.
     """
 
     frame: av.VideoFrame
@@ -43,12 +43,12 @@ class Still:
 
 
 class _FrameMissingError(Exception):
-    """A frame did not come out of the decoder."""
+    """The decoder did not return a frame."""
 
 
 @dataclass(slots=True)
 class _Flaws:
-    """What was wrong with a video so far; times are in seconds."""
+    """Faults found in a video so far; times are in seconds."""
 
     packets: int = 0
     frames: int = 0
@@ -60,16 +60,16 @@ class _Flaws:
 
 
 class FrameReader:
-    """Decodes a video once, from its beginning to its end, and keeps count of what was wrong.
+    """Decodes a video once, from start to end, and counts its faults.
 
-    Every packet of a video is a frame, which is known by its time stamp. One that went in and did
-    not come out when later ones do is lost: the frame before it is shown again in its place, or
-    at the beginning the one after it. Where stamps do not say when frames are shown, they still
-    tell frames apart, and the times are given out in order.
+    Every packet of a video is a frame, identified by its time stamp. One that went in and has not
+    come out when later ones do is lost: the frame before it is repeated in its place, or at the
+    beginning the one after it. Where stamps do not say when frames are shown, they still identify
+    frames, and the times are assigned in order.
 
     Args:
         source: The file.
-        facts: What it holds.
+        facts: Its facts.
     """
 
     def __init__(self, source: Path, facts: VideoFacts) -> None:
@@ -78,14 +78,14 @@ class FrameReader:
         self._step = max(1, round(1 / (facts.rate * facts.time_base)))
         self._flaws = _Flaws()
         self._last: Still | None = None
-        self._due: list[int] = []  # a heap of the stamps that went in and did not come out yet
-        self._inside: dict[int, int] = {}  # of packets that only count, by stamp: which one it is
+        self._due: list[int] = []  # a heap of the stamps that went in and are not out yet
+        self._inside: dict[int, int] = {}  # packets that only count: number by stamp
         self._lost_unstamped = 0
         self._strict = False
 
     @property
     def repeated(self) -> tuple[float, ...]:
-        """When frames are shown, in seconds, that stand in for lost ones."""
+        """Times of the frames that replace lost ones, in seconds."""
         return tuple(self._flaws.repeated)
 
     def frames(self) -> Iterator[Still]:
@@ -95,8 +95,8 @@ class FrameReader:
             PictureError: No frame can be decoded.
         """
         given = 0
-        # Decoders that work on several frames at a time are fast, and lose good frames beside a
-        # bad one. At the first that is missing all is decoded again, frame by frame.
+        # Decoders that work on several frames at a time are fast, but lose good frames next to a
+        # bad one. At the first missing frame, decoding restarts frame by frame.
         for threads, strict in (("AUTO", True), ("SLICE", False)):
             self._flaws, self._last = _Flaws(), None
             self._due, self._inside, self._lost_unstamped, self._strict = [], {}, 0, strict
@@ -110,7 +110,7 @@ class FrameReader:
                 continue
 
     def notes(self) -> list[str]:
-        """Return what was wrong with the video, in words; complete when all frames are read."""
+        """Describe the video's faults; complete once all frames are read."""
         facts, flaws, notes = self._facts, self._flaws, list[str]()
         if flaws.repeated:
             notes.append(
@@ -145,10 +145,10 @@ class FrameReader:
         return notes
 
     def _pass(self, threads: str) -> Iterator[Still]:
-        """Decode the whole file once."""
+        """Decode the whole file in one pass."""
         with open_video(self._source) as container:
             stream = container.streams[self._facts.index]
-            assert isinstance(stream, av.VideoStream)  # the probe found it there
+            assert isinstance(stream, av.VideoStream)  # as the probe found
             stream.thread_type = threads
             place = self._place_in_order if self._facts.timeline.reordered else self._place
             for packet in self._facts.timeline.video_packets(container, stream):
@@ -157,7 +157,7 @@ class FrameReader:
                 for frame in self._decode(stream, packet):
                     yield from place(frame)
                 if packet is None:
-                    stream.codec_context.flush_buffers()  # so that it takes packets again
+                    stream.codec_context.flush_buffers()  # so that it accepts packets again
         if self._last is None:
             packets = self._flaws.packets
             raise PictureError(
@@ -178,9 +178,9 @@ class FrameReader:
     def _decode(
         self, stream: VideoStream, packet: Packet[VideoStream] | None
     ) -> list[av.VideoFrame]:
-        """Decode one packet, or with None what the decoder still holds."""
+        """Decode one packet; None drains the decoder."""
         if packet is not None and not packet.size:
-            return []  # to the decoder it would mean the end; its stamp stays due
+            return []  # the decoder would take it for the end; its stamp stays due
         try:
             return stream.decode(packet)
         except FFmpegError as error:
@@ -190,7 +190,7 @@ class FrameReader:
             return []
 
     def _place(self, frame: av.VideoFrame) -> Iterator[Still]:
-        """Yield a decoded frame, and before it those that were lost."""
+        """Yield the lost frames before a decoded one, then that one."""
         while self._lost_unstamped and self._last:
             self._lost_unstamped -= 1
             yield self._still(self._last.frame, self._last.stamp + self._step, repeated=True)
@@ -205,7 +205,7 @@ class FrameReader:
         yield from self._shown(frame, stamp)
 
     def _place_in_order(self, frame: av.VideoFrame) -> Iterator[Still]:
-        """Yield a decoded frame at the next of the times, and before it those that were lost."""
+        """Yield the lost frames before a decoded one, then that one at the next time."""
         number = self._inside.pop(frame.pts, None) if frame.pts is not None else None
         if number is not None:
             latest = number - _MOST_REORDERED
@@ -213,7 +213,7 @@ class FrameReader:
                 del self._inside[stamp]
                 yield from self._repeats(self._due[0] + 1, frame)
         while self._due and self._last and self._due[0] <= self._last.stamp:
-            heapq.heappop(self._due)  # a frame came out that no packet announced
+            heapq.heappop(self._due)  # a frame that no packet announced
         if self._due:
             stamp = self._due[0]
         else:
@@ -221,7 +221,7 @@ class FrameReader:
         yield from self._shown(frame, stamp)
 
     def _shown(self, frame: av.VideoFrame, stamp: int) -> Iterator[Still]:
-        """Yield a frame, and count what is odd about it."""
+        """Yield a frame, and count its faults."""
         seconds = float(stamp * self._facts.time_base)
         if (frame.height, frame.width) != self._facts.size and not self._flaws.resized:
             self._flaws.resized = (seconds, (frame.height, frame.width))
@@ -236,7 +236,7 @@ class FrameReader:
     def _repeats(
         self, before: int | None, following: av.VideoFrame | None = None
     ) -> Iterator[Still]:
-        """Yield a frame for each stamp that should have come out by now."""
+        """Yield a frame for each stamp that is overdue."""
         while self._due and (before is None or self._due[0] < before):
             stamp = heapq.heappop(self._due)
             neighbour = self._last.frame if self._last else following
@@ -260,6 +260,6 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _times(seconds: list[float]) -> str:
-    """Return the first few of some times."""
+    """List the first few times."""
     listed = ", ".join(f"{at:.3f} s" for at in seconds[:5])
     return listed if len(seconds) <= 5 else f"{listed} and more"

@@ -1,4 +1,4 @@
-"""Encoding of frames, as a stream of packets or as a segment file."""
+"""Frame encoder, into a stream of packets or a segment file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-# What segments are stored in, the first that holds the codec: both keep time stamps in any unit.
+# Segment formats; the first that holds the codec is used. Both keep time stamps in any unit.
 _SEGMENT_FORMATS = ("nut", "mov")
-# libx265 leaves the decoding times of a stream uninitialised that has fewer frames than this.
+# libx265 leaves decoding times uninitialised in streams of fewer frames than this.
 _TRUSTED_FROM = 3
-# Packets are decoded before they are shown, so the first times may be below 0, and stay so.
+# Packets are decoded before they are shown, so the first times may be negative, and stay so.
 _UNMOVED = {"avoid_negative_ts": "disabled"}
 
 
@@ -36,10 +36,10 @@ class Segment:
     """A finished part of the video.
 
     Attributes:
-        name: Its file's name; the ending is FFmpeg's name of its format.
-        frames: How many frames it holds.
-        start: The first one's time stamp, which the file counts from.
-        delay: How many places a packet may stand later in the file than among the time stamps.
+        name: Its file name; the suffix is FFmpeg's name of its format.
+        frames: Number of frames.
+        start: Time stamp of the first frame; the file counts from there.
+        delay: How many places later a packet may be in the file than in time stamp order.
         duration: How long the last frame is shown, in the time base; 0 if that is unknown.
     """
 
@@ -51,7 +51,7 @@ class Segment:
 
 
 def add_video(container: OutputContainer, encoding: Encoding) -> VideoStream:
-    """Add the stream that frames are encoded into, and open its encoder.
+    """Add the video stream to a container, and open its encoder.
 
     Raises:
         ArgumentError: The container cannot hold the codec, or the encoder rejects it.
@@ -87,7 +87,7 @@ def add_video(container: OutputContainer, encoding: Encoding) -> VideoStream:
 
 
 def tag(stream: VideoStream, encoding: Encoding) -> None:
-    """Let a stream say what its numbers mean, and how wide its pixels are."""
+    """Set a stream's colour description and pixel aspect ratio."""
     context = stream.codec_context
     if encoding.aspect:
         context.sample_aspect_ratio = encoding.aspect
@@ -98,7 +98,7 @@ def tag(stream: VideoStream, encoding: Encoding) -> None:
 
 
 def encode(stream: VideoStream, frames: Iterable[av.VideoFrame]) -> Iterator[Packet[VideoStream]]:
-    """Encode frames one by one, to the last packet.
+    """Encode frames one by one, and flush the encoder.
 
     Raises:
         BackendError: The encoder failed.
@@ -112,10 +112,10 @@ def encode(stream: VideoStream, frames: Iterable[av.VideoFrame]) -> Iterator[Pac
 
 
 def order_delay(stamps: Sequence[int]) -> int:
-    """Return how many places a packet may stand later than its time stamp does in order.
+    """Return how many places later a packet may be than in time stamp order.
 
     Args:
-        stamps: The packets' time stamps, in the order of decoding.
+        stamps: The packets' time stamps, in decoding order.
     """
     ranks = {stamp: rank for rank, stamp in enumerate(sorted(stamps))}
     return max(place - ranks[stamp] for place, stamp in enumerate(stamps))
@@ -125,14 +125,14 @@ def segment_format(encoding: Encoding) -> str:
     """Return FFmpeg's name of the container that segments are stored in.
 
     Raises:
-        ArgumentError: None can hold the codec.
+        ArgumentError: No segment format can hold the codec.
     """
     for format in _SEGMENT_FORMATS:
         with av.open(io.BytesIO(), "w", format=format) as trial:
             if encoding.encoder in trial.supported_codecs:
                 return format
     raise ArgumentError(
-        f"segments of a video cannot be stored as {encoding.encoder} makes them",
+        f"segments of a video cannot store the output of {encoding.encoder}",
         "use another --codec, such as h264, hevc, av1, prores or ffv1",
     )
 
@@ -140,12 +140,12 @@ def segment_format(encoding: Encoding) -> str:
 def write_segment(
     folder: Path, number: int, format: str, frames: Iterable[av.VideoFrame], encoding: Encoding
 ) -> Segment:
-    """Encode frames into a file that depends on no other one; it is written atomically.
+    """Encode frames into a self-contained file, written atomically.
 
     Args:
-        folder: Where it goes.
-        number: Which segment it is.
-        format: What it is stored in; see `segment_format`.
+        folder: The folder of the file.
+        number: Number of the segment.
+        format: Its container; see `segment_format`.
         frames: At least one frame.
         encoding: How they are encoded.
 
@@ -154,7 +154,7 @@ def write_segment(
         BackendError: The encoder failed.
     """
     path = folder / f"{number:06}.{format}"
-    stamps: list[int] = []  # in the order of packets
+    stamps: list[int] = []  # in packet order
     start = duration = 0
 
     def counted_from_start() -> Iterator[av.VideoFrame]:
@@ -189,21 +189,21 @@ def write_segment(
 def writing(
     target: Path | str, hint: str = "another container may hold it: name it .mkv"
 ) -> Generator[None]:
-    """Turn errors on writing, the system's and FFmpeg's, into ours.
+    """Turn write errors, the system's and FFmpeg's, into ours.
 
     Args:
-        target: What is written, for people.
-        hint: What can be done where FFmpeg rejects what it is given.
+        target: What is written, as messages name it.
+        hint: What to do where FFmpeg rejects its input.
 
     Raises:
-        OutputError: The block raised an error of FFmpeg's, or of the system's.
-        BrokenPipeError: The reader of a pipe has gone, which is its right.
+        OutputError: The block raised an FFmpeg or system error.
+        BrokenPipeError: The reader closed the pipe, which is not an error.
     """
     try:
         yield
     except (BrokenPipeError, OutputError):
         raise
-    except OSError as error:  # FFmpeg's too, where the system is behind it
+    except OSError as error:  # FFmpeg's too, where the system caused it
         raise unwritable(str(target), error.strerror or str(error)) from error
     except FFmpegError as error:
         raise OutputError(f"{target} cannot be written: {reason(error)}", hint) from error
@@ -216,7 +216,7 @@ def _packets(stream: VideoStream, frames: Iterable[av.VideoFrame]) -> Iterator[P
 
 
 def _with_decoding_times(packets: list[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
-    """Give packets decoding times that grow, and are never later than the packets' own times."""
+    """Give packets increasing decoding times, never later than their presentation times."""
     stamps = [packet.pts for packet in packets if packet.pts is not None]
     assert len(stamps) == len(packets)
     delay, ordered = order_delay(stamps) if stamps else 0, sorted(stamps)

@@ -1,4 +1,4 @@
-"""Folder of pictures as a video: its frames in the order of their numbers, and their times."""
+"""Folder of pictures as a video: frames in numerical order, and their times."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from superres.video.pictures import TIMES
 from superres.videofiles.probe import PICTURES, Colour, VideoFacts
 
 _SRGB = Colour(range=2, matrix=0, primaries=1, transfer=13)  # H.273's numbers of sRGB
-_FINE_TICKS = 10_000  # a second is cut into as many at least, as in other files
+_FINE_TICKS = 10_000  # least ticks a second, as in other files
 _MICROSECONDS = Fraction(1, 1_000_000)
 _SHALLOW, _DEEP = ("rgb24", "rgba"), ("rgb48le", "rgba64le")  # FFmpeg's names, without alpha first
-_SAME_MS = 0.002  # lists are written with so many digits
+_SAME_MS = 0.002  # precision of written lists
 _LISTED = 5  # numbers or names in a note
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFolder:
-    """A folder of frames that was looked through.
+    """A folder of frames, as found.
 
     Attributes:
         files: The frames' files, in order.
         stamps: When each is shown, in the time base of the facts.
-        facts: What it holds, as a video.
-        notes: What is missing or cannot be kept, in words.
+        facts: Its facts, as a video.
+        notes: What is missing or cannot be kept.
     """
 
     files: tuple[Path, ...]
@@ -49,7 +49,7 @@ class FrameFolder:
 
 
 class FolderReader:
-    """Reads the frames of a folder; stands in for `video.decode.FrameReader`.
+    """Reads the frames of a folder, in place of `video.decode.FrameReader`.
 
     Args:
         folder: The frames.
@@ -60,18 +60,18 @@ class FolderReader:
 
     @property
     def repeated(self) -> tuple[float, ...]:
-        """When frames are shown that stand in for lost ones: never, as none is made up."""
+        """Times of frames that replace lost ones: none, as no frame is made up."""
         return ()
 
     def notes(self) -> list[str]:
-        """Return what is missing or cannot be kept, in words."""
+        """Describe what is missing or cannot be kept."""
         return list(self._folder.notes)
 
     def frames(self) -> Iterator[Still]:
         """Read the frames.
 
         Raises:
-            PictureError: One is damaged, or has changed since it was looked at.
+            PictureError: One is damaged, or has changed since the folder was opened.
         """
         facts, stamps = self._folder.facts, self._folder.stamps
         values, name = (UINT16, "rgb48le") if facts.pix_fmt in _DEEP else (UINT8, "rgb24")
@@ -88,17 +88,16 @@ class FolderReader:
 
 
 def open_folder(path: Path, fps: float | None, *, max_pixels: int = MAX_PIXELS) -> FrameFolder:
-    """Look through a folder of frames.
+    """Read the facts of a folder of frames.
 
     Args:
         path: The folder.
-        fps: Frames a second; None takes the times that `timestamps.txt` in the folder lists.
-        max_pixels: Largest frame that is taken on.
+        fps: Frames a second; None takes the times in the folder's `timestamps.txt`.
+        max_pixels: Largest frame accepted.
 
     Raises:
-        PictureError: The folder cannot be listed, holds no pictures, or some that do not fit
-            together.
-        ArgumentError: No rate is given, and no times are listed.
+        PictureError: The folder cannot be listed, holds no pictures, or ones that do not match.
+        ArgumentError: Neither a rate nor a list of times is given.
     """
     files = _files(path)
     pictures = [open_picture(file, max_pixels=max_pixels) for file in files]
@@ -149,7 +148,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Return what sorts names by their numbers: `a2` comes before `a10`."""
+    """Return the key that sorts names by their numbers: `a2` comes before `a10`."""
     parts = re.split(r"([0-9]+)", path.name.casefold())
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
 
@@ -174,9 +173,9 @@ def _other_size(path: Path, picture: Picture, first: Path, size: tuple[int, int]
     )
 
 
-# Any: whole numbers of any size.
+# Any: integers of any width.
 def _colours(pixels: NDArray[Any], picture: Picture) -> Unit:
-    """Return the colours of a picture as (H, W, 3) in [0, 1], without its transparency."""
+    """Return a picture's colours as (H, W, 3) in [0, 1], without transparency."""
     unit = to_unit(pixels, picture.values)
     colours = unit[..., : picture.bands.count]
     return np.broadcast_to(colours, (*unit.shape[:2], 3))
@@ -211,14 +210,14 @@ def _times(
 
 
 def _steady(frames: int, rate: Fraction) -> tuple[tuple[int, ...], Fraction, Fraction]:
-    """Return the times of frames that follow each other at one rate from 0, in whole ticks."""
+    """Return the times of frames at a constant rate from 0, in whole ticks."""
     fine = math.ceil(_FINE_TICKS / rate.numerator)
     step = rate.denominator * fine
     return tuple(step * place for place in range(frames)), Fraction(1, rate.numerator * fine), rate
 
 
 def _listed_times(path: Path) -> list[float] | None:
-    """Return the times in milliseconds that a list of them holds; None if there is no list."""
+    """Read a list of times in milliseconds; None if there is no list."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         times = [float(line) for line in lines if line.strip() and not line.startswith("#")]
@@ -234,7 +233,7 @@ def _listed_times(path: Path) -> list[float] | None:
 
 
 def exact_rate(fps: float) -> Fraction:
-    """Return the rate that a decimal number means: 23.976 is 24000/1001."""
+    """Return the exact rate for a decimal number: 24000/1001 for 23.976."""
     for rate in (Fraction(round(fps)), Fraction(1000 * round(fps * 1.001), 1001)):
         if rate and abs(fps - rate) < 5e-4 * rate:
             return rate
@@ -264,7 +263,7 @@ def _notes(files: Sequence[Path], pictures: Sequence[Picture]) -> list[str]:
 
 
 def _beside_pixels(pictures: Sequence[Picture]) -> dict[str, bytes]:
-    """Return what frames hold besides pixels, which no video has a place for, by its name."""
+    """Return the frames' metadata that no video can hold, by name."""
     found: dict[str, bytes] = {}
     for picture in pictures:
         for name in ("exif", "xmp", "iptc"):

@@ -1,9 +1,9 @@
-"""Frames in, larger frames out: a network over a video, as iterators.
+"""Upscaler of a video's frames: a network over an iterator of frames.
 
-A network that sees one frame at a time, or one that knows what it made of those before. A killed
-run goes on at a segment's beginning, and shall make what an unbroken one makes; so at every
-segment's beginning, in any run, the latter forgets all, looks again at a few frames before the
-segment, and drops what it makes of them. A frame then depends on its segment and on these alone.
+The network is a single-frame one, or a recurrent one. A killed run resumes at the start of a
+segment, and must give the same frames as an uninterrupted run. So at the start of every segment, in
+any run, a recurrent network is reset, warmed up on a few frames before the segment, and its output
+for them is dropped. A frame then depends only on its segment and on these frames.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from superres.upscaler import RunOptions, Upscaler
 from superres.video.cuts import SceneCuts
 from superres.watch import Watch
 
-# Takes frames, and how many of the first are only there to be looked at; yields all others.
+# Takes frames, and how many of the first are only for warm-up; yields all others.
 FrameUpscaler = Callable[[Iterable[Unit], int], Iterator[Unit]]
 
 LOOKED_BACK = 8  # frames before a segment
 
-_MOST_AT_ONCE = 16  # frames, and what is made of them, lie in memory
+_MOST_AT_ONCE = 16  # frames, held in memory with their results
 
 
 def upscale_each(upscaler: Upscaler, route: Route, watch: Watch) -> FrameUpscaler:
-    """Return what upscales each frame by itself.
+    """Return a frame upscaler that treats each frame by itself.
 
     Args:
         upscaler: The networks.
         route: The passes, and the size of the larger frames.
-        watch: The job, or the part of it, that the frames are.
+        watch: The job, or part of a job, of these frames.
     """
     # Opened here, once, and not in the threads.
     engines = upscaler.engines(route, watch)
@@ -56,8 +56,8 @@ def upscale_each(upscaler: Upscaler, route: Route, watch: Watch) -> FrameUpscale
                 for frame in frames:
                     watch.check()
                     flying.append(pool.submit(upscaler.frame, frame, route, watch))
-                    # While the network runs some frames, the tiles of the next are cut and those
-                    # of the last are joined.
+                    # While the network runs some frames, the next ones are cut into tiles, and
+                    # the tiles of the last ones are joined.
                     at_once = engines[0].pictures_at_once(*frame.shape[:2]) if engines else 1
                     while len(flying) > min(at_once, _MOST_AT_ONCE):
                         yield flying.popleft().result()
@@ -71,15 +71,14 @@ def upscale_each(upscaler: Upscaler, route: Route, watch: Watch) -> FrameUpscale
 
 
 class VideoNetworks:
-    """A model of videos with its opened networks, for one video.
+    """A video model with its opened networks, for one video.
 
-    It stands in for an `Upscaler`, but is not shared: what a network knows of earlier frames is of
-    one video.
+    It takes the place of an `Upscaler`, but is not shared: a network's state belongs to one video.
 
     Args:
         model: A family, a model or a model file.
         options: How networks are run.
-        watch: The job: told of each choice and fallback.
+        watch: The job, which is notified of each choice and fallback.
 
     Raises:
         UnknownNameError: There is no such model.
@@ -100,11 +99,11 @@ class VideoNetworks:
         self._engines: dict[tuple[int, int], VideoEngine] = {}
 
     def _engine(self, scale: int, nth: int) -> VideoEngine:
-        """Return the engine of one scale, opened at its first use.
+        """Return the engine of a scale, opened at its first use.
 
         Args:
             scale: The scale.
-            nth: Which pass of a route it is for: each has a history of its own.
+            nth: Index of the pass in a route: each has its own history.
         """
         if (scale, nth) not in self._engines:
             found = zoo.resolve(self.model, scale=scale, watch=self._watch)
@@ -124,11 +123,11 @@ class VideoNetworks:
         return tuple(self._engine(scale, nth) for nth, scale in enumerate(route.passes))
 
     def facts(self, route: Route) -> RuntimeFacts | None:
-        """Return the facts of the runtime that a route begins on; None if it has no pass."""
+        """Return the facts of the runtime of a route's first pass; None if it has no pass."""
         return self.engines(route)[0].facts if route.passes else None
 
     def state(self, route: Route, watch: Watch) -> EngineState | None:
-        """Return how the video was run by the network that a route begins with, if any."""
+        """Return how the network of a route's first pass ran, if there is one."""
         assert watch.job is self._watch.job
         if not route.passes:
             return None
@@ -139,13 +138,13 @@ class VideoNetworks:
 def open_networks(
     model: str, options: RunOptions, models: ModelPool, watch: Watch
 ) -> Upscaler | VideoNetworks:
-    """Return the networks of a model, by what its card says that they take.
+    """Return the networks of a model, by the input that its card states.
 
     Args:
         model: A family, a model or a model file.
         options: How networks are run.
-        models: What jobs share: networks of single frames are taken from there.
-        watch: The job: told of each choice and fallback.
+        models: Shared by jobs: the source of single-frame networks.
+        watch: The job, which is notified of each choice and fallback.
 
     Raises:
         UnknownNameError: There is no such model.
@@ -160,12 +159,12 @@ def open_networks(
 def upscale_in_order(
     networks: VideoNetworks, route: Route, watch: Watch, *, segment_frames: int
 ) -> FrameUpscaler:
-    """Return what upscales each frame with what it made of those before, scene by scene.
+    """Return a frame upscaler for recurrent networks, which are reset at each scene.
 
     Args:
         networks: The networks.
         route: The passes, and the size of the larger frames.
-        watch: The job, or the part of it, that the frames are.
+        watch: The job, or part of a job, of these frames.
         segment_frames: Frames in a segment; see above.
     """
     engines = networks.engines(route)
@@ -179,7 +178,7 @@ def upscale_in_order(
                 for engine in engines:
                     engine.restart()
             for engine in engines:
-                answer = engine.upscale(frame).copy(order="K")  # its history keeps its own
+                answer = engine.upscale(frame).copy(order="K")  # the history keeps the original
                 frame = anchored(frame, answer, clamped=True)
             if frame.shape[:2] != route.target:
                 frame = resize(frame, size=route.target).astype(np.float32)

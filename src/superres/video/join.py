@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 # Tags that say how a file was made, not what it shows: the new container writes its own.
 _OWN_TAGS = {
     "major_brand", "minor_version", "compatible_brands", "encoder", "duration",
-    "timecode",  # which the video gets, from wherever the source has it
+    "timecode",  # set on the video, wherever the source has it
 }  # fmt: skip
-_LEAST_STEP_S = Fraction(1, 8000)  # a tick of any sound at least, and so another time there
-_STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION")  # of mkvmerge, for the old stream
+_LEAST_STEP_S = Fraction(1, 8000)  # at least one tick of any audio, so a distinct time there
+_STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION")  # by mkvmerge, of the old stream
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What goes along with the video.
+    """The parts of the source that are copied along with the video.
 
     Attributes:
         tracks: Indices of the source's streams that the container can hold.
-        refused: Why it cannot hold the others, in words, by index.
-        timecode: Whether the time code of the first frame goes along, if there is one.
+        refused: Why it cannot hold the others, by index.
+        timecode: Whether the time code of the first frame is copied, if there is one.
     """
 
     tracks: tuple[int, ...]
@@ -52,7 +52,7 @@ class Rest:
 
 
 def place_of_video(facts: VideoFacts, rest: Rest) -> int:
-    """Return the index that the video has in the result: covers and attachments come last there."""
+    """Return the video's index in the result, where covers and attachments come last."""
     last = {track.index for track in facts.tracks if track.kind in ("attachment", "cover")}
     return sum(index < facts.index for index in rest.tracks if index not in last)
 
@@ -75,19 +75,19 @@ def join(
     """Write a file of finished segments and the rest of the source.
 
     Args:
-        path: The file, which exists and is written over.
+        path: The file, which exists and is overwritten.
         container: FFmpeg's name of its format.
         source: The source.
-        facts: What it holds.
-        rest: What of it goes along.
+        facts: The source's facts.
+        rest: The parts of it that are copied.
         encoding: How the segments are encoded.
-        folder: Where they lie.
+        folder: Their folder.
         segments: All of them, in order.
-        most_packets: How many packets of the source's other streams are written; None for all.
+        most_packets: Limit on packets written of the source's other streams; None for no limit.
 
     Raises:
         FFmpegError: See `superres.video.encode.writing`.
-        PictureError: The source cannot be read any more.
+        PictureError: The source can no longer be read.
     """
 
     def copy_of_first(target: OutputContainer) -> VideoStream:
@@ -117,21 +117,21 @@ def stream_out(
     packets: VideoPackets,
     most_packets: int | None = None,
 ) -> None:
-    """Write the video while it is encoded, and the rest of the source, into a pipe.
+    """Write the video, while it is encoded, and the rest of the source into a pipe.
 
     Args:
         file: Takes the bytes; it need not be able to seek.
         container: FFmpeg's name of the format.
         source: The source.
-        facts: What it holds.
-        rest: What of it goes along.
+        facts: The source's facts.
+        rest: The parts of it that are copied.
         encoding: How the video is encoded.
         packets: Encodes into the stream that it is given.
-        most_packets: How many packets of the source's other streams are written; None for all.
+        most_packets: Limit on packets written of the source's other streams; None for no limit.
 
     Raises:
         FFmpegError: See `superres.video.encode.writing`.
-        PictureError: The source cannot be read any more.
+        PictureError: The source can no longer be read.
     """
     _write(
         file,
@@ -187,7 +187,7 @@ def _write(
         for packet in covers.values():
             if packet.stream.container is target:
                 target.mux(packet)
-        # By time, or the muxer would hold one stream in memory until the other has come as far.
+        # By time, or the muxer would buffer one stream until the other catches up.
         for packet in heapq.merge(packets(video), others, key=_seconds):
             target.mux(packet)
 
@@ -197,8 +197,8 @@ def _joined(
 ) -> Iterator[Packet[VideoStream]]:
     """Yield the packets of all segments with their decoding times, which segments cannot know.
 
-    A packet's decoding time is the time stamp that stands `delay` places before its own in order:
-    it grows, and is never later than the packet's own, as no packet stands further back than that.
+    A packet's decoding time is the time stamp `delay` places before its own in sorted order: it
+    increases, and is never later than the packet's own, as no packet is further out of order.
     """
     base = facts.time_base
     step = max(1, round(1 / (facts.rate * base)))
@@ -209,7 +209,7 @@ def _joined(
         with av.open(file_url(folder / segment.name)) as part:
             for packet in part.demux(video=0):
                 if packet.pts is None:
-                    continue  # av's own, to flush decoders
+                    continue  # from av itself, to flush decoders
                 unit = fraction(packet.time_base)
                 assert unit is not None
                 packet.pts = segment.start + round(packet.pts * unit / base)
@@ -226,16 +226,16 @@ def _joined(
 def _track_packets(
     packets: Iterator[Packet[Stream]], copies: dict[int, Stream]
 ) -> Iterator[Packet[Stream]]:
-    """Yield the packets of the other streams, times made to grow, which muxers insist on.
+    """Yield the packets of the other streams with increasing times, as muxers require.
 
-    Sound of a time that is past is left out: a stream that runs backwards by itself repeats it.
+    Audio of a time already passed is left out: a stream that runs backwards by itself repeats it.
     """
     last: dict[int, int] = {}
     for packet in packets:
         index = packet.stream_index
         if packet.dts is None:
             if packet.pts is None:
-                continue  # nobody knows when
+                continue  # its time is unknown
             packet.dts = packet.pts
         copy, before = copies[index], last.get(index)
         if before is not None and packet.dts <= before:
@@ -250,9 +250,9 @@ def _track_packets(
 
 
 def _least_step(packet: Packet[Stream], copy: Stream) -> int:
-    """Return the least time between two packets, in the first one's time base."""
+    """Return the least time between two packets, in the first argument's time base."""
     if copy.type not in ("audio", "video"):
-        return 0  # several may be shown at once
+        return 0  # several may be shown together
     return math.ceil(_LEAST_STEP_S / packet.time_base)
 
 
@@ -260,17 +260,17 @@ def _copy_video(
     target: OutputContainer, stream: VideoStream, encoding: Encoding, extradata: bytes | None
 ) -> VideoStream:
     copy = target.add_stream_from_template(stream, opaque=True)
-    copy.codec_context.extradata = extradata  # in the form that goes with the packets
+    copy.codec_context.extradata = extradata  # in the form that matches the packets
     copy.time_base = encoding.time_base
-    copy.codec_context.framerate = encoding.rate  # a timecode track counts by it
-    tag(copy, encoding)  # not every codec says it in its packets
+    copy.codec_context.framerate = encoding.rate  # timecode tracks count by it
+    tag(copy, encoding)  # not every codec stores it in its packets
     if copy.codec_context.name == "hevc" and target.format.name in ("mp4", "mov"):
-        copy.codec_context.codec_tag = "hvc1"  # the one that Apple's players know
+        copy.codec_context.codec_tag = "hvc1"  # the tag that Apple's players know
     return copy
 
 
 def _copy_track(target: OutputContainer, stream: Stream) -> Stream:
-    # Any: av's types promise a stream with a codec, attachments and data have none.
+    # Any: av's types promise a stream with a codec; attachments and data have none.
     template: Any = stream
     copy: Stream = (
         target.add_stream_from_template(template, opaque=True)
@@ -283,10 +283,10 @@ def _copy_track(target: OutputContainer, stream: Stream) -> Stream:
 
 
 def _covers(source: Path, facts: VideoFacts, rest: Rest) -> dict[int, Packet[Stream]]:
-    """Return the one packet of each cover picture that goes along, by its stream's index.
+    """Return the one packet of each cover picture that is copied, by its stream's index.
 
-    A demuxer hands them out without times, before all else; by a reader of their own, so that the
-    other streams' packets are not read past.
+    A demuxer returns them first, without times. They have their own reader, so that no packets of
+    other streams are skipped.
     """
     wanted = {track.index for track in facts.tracks if track.kind == "cover"} & set(rest.tracks)
     found: dict[int, Packet[Stream]] = {}
@@ -301,7 +301,7 @@ def _covers(source: Path, facts: VideoFacts, rest: Rest) -> dict[int, Packet[Str
 
 
 def _add_cover(target: OutputContainer, stream: Stream, packet: Packet[Stream]) -> None:
-    """Add a cover picture the way that the container stores them; see `Container.covers`."""
+    """Add a cover picture as the container stores it; see `Container.covers`."""
     if BY_NAME[target.format.name].covers == "attachment":
         kind = stream.codec_context.name.replace("mjpeg", "jpeg")
         name = stream.metadata.get("filename", f"cover.{kind.replace('jpeg', 'jpg')}")
@@ -332,7 +332,7 @@ def _kept_tags(tags: Mapping[str, str]) -> dict[str, str]:
 def _muxer_options(container: str, facts: VideoFacts) -> dict[str, str]:
     if container not in ("mp4", "mov"):
         return {}
-    flags = "+faststart"  # players on the web begin before all is loaded
+    flags = "+faststart"  # web players start before the whole file is loaded
     if any("." in name for name in facts.metadata):
         flags += "+use_metadata_tags"  # Apple's own names, such as com.apple.quicktime.make
     options = {"movflags": flags}

@@ -1,4 +1,4 @@
-"""Comparison of a finished file with its source: what was kept, what was not."""
+"""Comparison of a finished file with its source: what was kept, and what was not."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from superres.videofiles.turn import turn_of
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a finished result is and has.
+    """Report on a finished result.
 
     Attributes:
         codec: The encoder, or "png".
         pix_fmt: The pixel format.
-        kept: What it has of the source besides its pictures.
-        not_kept: What it has not.
+        kept: What it keeps of the source besides the frames.
+        not_kept: What it does not keep.
         notes: What was wrong with the source, or was changed.
     """
 
@@ -38,16 +38,16 @@ class Findings:
     notes: tuple[str, ...]
 
 
-# Tags that say how a file was made, or that are judged by themselves.
+# Tags that say how a file was made, or that are compared separately.
 _TRIFLES = {
     "encoder", "duration", "handler_name", "vendor_id", "major_brand", "minor_version",
     "compatible_brands", "language", "timecode", "filename", "mimetype",
 }  # fmt: skip
-_DELAY_TICK_S = Fraction(1, 1000)  # in which MP4 and MOV say how late a track begins
-# Their bytes stand in the file's head, and are read with it.
+_DELAY_TICK_S = Fraction(1, 1000)  # unit of a track's delay in MP4 and MOV
+# Their bytes are in the file's header, and are read with it.
 _WITHOUT_PACKETS = {"attachment", "cover"}
-_STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION", "SOURCE_ID")  # of Matroska's tools
-# Of H.273: what pictures without a profile are taken for, or what looks the same.
+_STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION", "SOURCE_ID")  # by Matroska's tools
+# H.273's numbers for what pictures without a profile are assumed to be, or that look the same.
 _USUAL_PRIMARIES = (UNSAID, BT709)
 _USUAL_TRANSFERS = (UNSAID, BT709, 6, 13, 14, 15)
 
@@ -58,13 +58,13 @@ def findings(
     notes_of_source: Sequence[str],
     times: Sequence[float] = (),
 ) -> Findings:
-    """Look into a finished result for what it kept.
+    """Report what a finished result kept of its source.
 
     Args:
-        plan: What was to be made.
-        target: What was made; a pipe cannot be read back.
+        plan: The plan of the result.
+        target: The result; a pipe cannot be read back.
         notes_of_source: What was wrong with the source.
-        times: When each frame is to be shown, in seconds.
+        times: When each frame should be shown, in seconds.
     """
     facts, encoding = plan.facts, plan.encoding
     source = numbers_of(facts.pix_fmt, facts.colour, facts.size)
@@ -100,7 +100,7 @@ def findings(
 
 
 def beside_frames(facts: VideoFacts) -> list[str]:
-    """Return all that a video holds beside its frames and their times, in words."""
+    """Describe all that a video holds besides its frames and their times."""
     aspect = facts.aspect if facts.aspect and facts.aspect != 1 else None
     tags = [name for name in facts.metadata if not _is_trifle(name)]
     said = [
@@ -132,15 +132,15 @@ def compare(
     colour: Colour,
     refused: Mapping[int, str],
 ) -> tuple[list[str], list[str]]:
-    """Return what was kept and what was not, in words, as it is found in the finished file.
+    """Describe what was kept and what was not, as found in the finished file.
 
     Args:
-        before: What the source holds.
-        after: What the result holds.
+        before: The source's facts.
+        after: The result's facts.
         contents: What was read back from the result's packets.
-        times: When each frame is to be shown, in seconds; none are judged if it is empty.
-        colour: What the result was to say of its colours.
-        refused: Why some of the source's other streams could not go along.
+        times: When each frame should be shown, in seconds; not compared if empty.
+        colour: The colour description that the result should have.
+        refused: Why some of the source's other streams could not be copied.
     """
     kept: list[str] = []
     lost: list[str] = []
@@ -166,7 +166,7 @@ def _refused(track: Track, refused: Mapping[int, str]) -> str:
 def _judge_track(
     track: Track, left: list[Track], contents: Contents, kept: list[str], lost: list[str]
 ) -> None:
-    """Find a stream of the source among those of the result that are not accounted for."""
+    """Find a stream of the source among the result's streams that are not matched yet."""
     alike = [t for t in left if (t.kind, t.codec) == (track.kind, track.codec)]
     if not alike:
         lost.append(f"{track.words}: the finished file does not have it")
@@ -189,7 +189,7 @@ def _judge_track(
 
 
 def changes(before: VideoFacts, source: Numbers, copy: Numbers, colour: Colour) -> list[str]:
-    """Return what the copy's pixels cannot be as the source's are, in words."""
+    """Describe how the copy's pixels have to differ from the source's."""
     notes: list[str] = []
     if copy.bits < source.bits:
         notes.append(f"{source.bits} bits become {copy.bits}")
@@ -212,7 +212,7 @@ def changes(before: VideoFacts, source: Numbers, copy: Numbers, colour: Colour) 
 def _judge_video(
     before: VideoFacts, after: VideoFacts, colour: Colour, kept: list[str], lost: list[str]
 ) -> None:
-    # What it is, what it should be, what it is in the result, and the value for people.
+    # Name, expected value, value in the result, and the value as messages show it.
     facts: list[tuple[str, object, object, str]] = [
         (f"colour {name}", getattr(colour, name), getattr(after.colour, name), "")
         for name in ("matrix", "primaries", "transfer")
@@ -277,5 +277,5 @@ def _is_trifle(name: str) -> bool:
 
 
 def _moment(value: str | None) -> str | None:
-    """Return a tag's value; of a time, without the fraction of 0 that some containers add."""
+    """Return a tag's value; a time loses the fraction of 0 that some containers add."""
     return value.replace(".000000Z", "Z") if value is not None else None

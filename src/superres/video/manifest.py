@@ -1,4 +1,4 @@
-"""Work folder beside a target: finished segments, and the command they belong to."""
+"""Work folder next to a target: finished segments, and the command they belong to."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from superres.video.encode import Segment
 
 _NAME = "manifest.json"
 _VERSION = 1
-_HASHED_BYTES = 2**20  # of the source's head and as many of its tail
+_HASHED_BYTES = 2**20  # at each end of the source
 
-Command = dict[str, Any]  # what must be the same for a run to go on, as JSON holds it
+Command = dict[str, Any]  # what must be equal for a run to resume, as JSON
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class WorkFolder:
 
     Attributes:
         path: The folder.
-        segments: What is finished, in order.
+        segments: The finished segments, in order.
     """
 
     path: Path
@@ -41,26 +41,26 @@ class WorkFolder:
 
     @property
     def frames(self) -> int:
-        """How many frames are finished."""
+        """Number of finished frames."""
         return sum(segment.frames for segment in self.segments)
 
     def add(self, segment: Segment) -> None:
-        """List a segment, whose file stands, as finished."""
+        """List a segment, whose file exists, as finished."""
         self.segments.append(segment)
         self._write()
 
     def complete(self) -> None:
-        """State that all segments are finished, and only what is made of them is missing."""
+        """State that all segments are finished, and only the result is missing."""
         self._complete = True
         self._write()
 
     def remove(self) -> None:
-        """Remove the folder and all in it."""
+        """Remove the folder and its contents."""
         with os_errors_as(self.path):
             shutil.rmtree(self.path)
 
     def forget(self, folder: Path) -> None:
-        """Remove the manifest from what was the work folder and is the result now."""
+        """Remove the manifest from the former work folder, which is now the result."""
         with os_errors_as(folder):
             (folder / _NAME).unlink()
 
@@ -75,22 +75,22 @@ class WorkFolder:
 
 
 def work_folder_of(target: Path) -> Path:
-    """Return the work folder of a target: beside it, so that its disk is the target's."""
+    """Return the work folder of a target: next to it, so on the same disk."""
     return target.with_name(fitting_name(target.name, ".part", target.parent))
 
 
 def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
-    """Go on in a work folder, or begin one.
+    """Resume a work folder, or create one.
 
     Args:
         path: The folder.
-        command: What is to be made, of what.
-        overwrite: Whether work for another command is thrown away.
+        command: The result to make, and its source.
+        overwrite: Whether work for another command is discarded.
 
     Raises:
         OutputError: The folder holds work for another command, or cannot be written.
     """
-    command = json.loads(json.dumps(command))  # as it is read back: tuples are lists
+    command = json.loads(json.dumps(command))  # as read back: tuples become lists
     with os_errors_as(path):
         if path.exists():
             found = _read(path)
@@ -112,20 +112,20 @@ def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
             shutil.rmtree(path)
         path.mkdir()
     work = WorkFolder(path, [], command)
-    work._write()  # pyright: ignore[reportPrivateUsage] - its own class' maker
+    work._write()  # pyright: ignore[reportPrivateUsage] - the class's own factory
     return work
 
 
 def take_over(path: Path, command: Command) -> Path | None:
-    """Let a target have the finished frames of one that differs in its suffix alone.
+    """Take over the finished frames of a target that differs only in its suffix.
 
     Frames do not depend on the container, so where one container failed at the end, another one
-    is made of the same segments. Unfinished work of another target is left alone: a run may be at
-    it.
+    is made from the same segments. Unfinished work of another target is left alone: a run may be
+    using it.
 
     Args:
         path: The target's work folder; nothing is done if it exists.
-        command: What is to be made, of what.
+        command: The result to make, and its source.
 
     Returns:
         The folder that was renamed to `path`, if any.
@@ -149,16 +149,16 @@ def take_over(path: Path, command: Command) -> Path | None:
 
 
 def software() -> dict[str, Any]:
-    """Return what of this machine and its programs the encoded frames depend on."""
+    """Return the facts of machine and software that encoded frames depend on."""
     return {
-        "cores": os.cpu_count(),  # encoders cut their work by it
+        "cores": os.cpu_count(),  # encoders split their work by it
         "superres": __version__,
         "av": av.__version__,
     }
 
 
 def fingerprint(source: Path) -> dict[str, Any]:
-    """Return what tells a file from a changed one, without reading all of it; or a folder."""
+    """Return what identifies a version of a file or folder, without reading all of it."""
     if source.is_dir():
         held = sorted((entry.name, entry.stat()) for entry in source.iterdir() if entry.is_file())
         listed = [(name, facts.st_size, facts.st_mtime_ns) for name, facts in held]
@@ -177,7 +177,7 @@ def fingerprint(source: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[Command, list[Segment]] | None:
-    """Return a manifest's command and segments; None if there is no manifest of ours."""
+    """Return a manifest's command and segments; None if there is no valid manifest."""
     try:
         document = json.loads((path / _NAME).read_bytes())
         if document["version"] != _VERSION or not isinstance(document["command"], dict):
@@ -192,11 +192,11 @@ def _is_complete(path: Path) -> bool:
 
 
 def _segment(fields: dict[str, Any]) -> Segment:  # Any: as JSON holds it
-    """Return a segment of a manifest.
+    """Return a segment from a manifest.
 
     Raises:
         TypeError: A field is missing, unknown or of another type.
-        ValueError: A value is none that is written here.
+        ValueError: A value is not one that is written here.
     """
     segment = Segment(**fields)
     name, *numbers = dataclasses.astuple(segment)
@@ -219,7 +219,7 @@ def _is_temporary(file: Path) -> bool:
 
 
 def _difference(one: Command, other: Command) -> str:
-    """Return the first few things that two commands do not share."""
+    """Describe the first few differences of two commands."""
     names = [name for name in {**other, **one} if _stated(one, name) != _stated(other, name)]
     return ", ".join(
         f"{name} was {_stated(one, name)}, now {_stated(other, name)}" for name in names[:3]

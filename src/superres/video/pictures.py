@@ -1,4 +1,4 @@
-"""Folder of frames: a PNG each, and a list of their time stamps."""
+"""Folder of frames: one PNG each, and a list of their time stamps."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def picture_name(number: int) -> str:
 
 
 def write_frame(path: Path, rgb: NDArray[np.float32], *, bits: int) -> None:
-    """Write one frame as a PNG; it is written atomically.
+    """Write one frame as a PNG, atomically.
 
     Args:
         path: The file.
         rgb: (H, W, 3), in [0, 1], clipped.
-        bits: Bits of a number in the source; above 8 the PNG has 16.
+        bits: Bits a sample in the source; above 8 the PNG has 16.
 
     Raises:
         OutputError: The file cannot be written.
@@ -48,7 +48,7 @@ def write_frame(path: Path, rgb: NDArray[np.float32], *, bits: int) -> None:
 
 
 def write_times(folder: Path, seconds: Iterable[float]) -> None:
-    """Write when frames are shown, in milliseconds, as mkvmerge and others read it.
+    """Write the times of frames in milliseconds, in the format that mkvmerge and others read.
 
     Raises:
         OutputError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""Production of a larger video: frames through the network into a file, a folder or a pipe."""
+"""Production of an upscaled video, as a file, a folder or a stream."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ _QUEUED_SMALL, _QUEUED_LARGE = 3, 2  # frames that wait before and after the net
 
 @dataclass(frozen=True, slots=True)
 class VideoPlan:
-    """What will be made of a video.
+    """Plan of an upscaled video.
 
     Attributes:
         source: The video.
-        facts: What it holds.
-        route: How its frames get to their new size.
+        facts: Its facts.
+        route: The passes by which its frames reach their new size.
         container: FFmpeg's name of the result's container; "" for a folder of frames.
         encoding: How the result is encoded; None for a folder of frames.
-        rest: What of the source goes along.
-        turn: How stored frames become the shown ones: players do that to a file's, and a folder
-            gets them turned.
+        rest: The parts of the source that are copied.
+        turn: How stored frames become the shown ones: players apply it to a file, and a folder
+            gets turned frames.
     """
 
     source: Path
@@ -61,15 +61,15 @@ class VideoPlan:
 
 @dataclass(slots=True)
 class VideoRun:
-    """One video on its way, and how far it is.
+    """One video in progress.
 
     Attributes:
-        plan: What is made.
+        plan: The plan of the result.
         network: Upscales the frames.
-        part: Told of the frames done, and all of them if known; it ends what the network is at
-            when nobody waits for it any more.
+        part: Receives the number of frames done, and of all frames if known; it stops the network
+            when nobody waits for the result any more.
         reader: Decodes the source.
-        looked_back: Frames before the first missing one that the network sees again.
+        looked_back: Warm-up frames before the first missing one.
         resumed_at: Frames that an earlier run had finished.
         made: Frames that this run has finished.
         times: When each frame is shown, in seconds.
@@ -85,20 +85,20 @@ class VideoRun:
     times: array[float] = field(default_factory=lambda: array("d"))
 
     def frames(self) -> Generator[Upscaled]:
-        """Yield all frames that are not finished yet, larger.
+        """Yield all frames that are not finished yet, upscaled.
 
         Three threads work at a time: one decodes, one cuts tiles, runs them and joins them, and
-        the caller's own encodes. The queues between them are short, so memory is bounded.
+        the caller's encodes. The queues between them are short, so memory is bounded.
         """
         facts = self.plan.facts
-        waiting: deque[Still] = deque()  # frames that the network holds
+        waiting: deque[Still] = deque()  # frames in the network
         first = max(0, self.resumed_at - self.looked_back)
 
         def decoded() -> Iterator[Unit]:
             to_rgb = ToRgb(facts.size, facts.colour)
             for number, still in enumerate(self.reader.frames()):
                 self.times.append(still.seconds)
-                if number >= first:  # decoding on from within would not be exact
+                if number >= first:  # seeking would not be exact
                     rgb = to_rgb(still.frame)
                     if number >= self.resumed_at:
                         waiting.append(still)
@@ -115,12 +115,12 @@ class VideoRun:
 
 
 def make_file(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int) -> None:
-    """Encode what is missing segment by segment, then join all of them into the target.
+    """Encode the missing segments one by one, then join all of them into the target.
 
     Args:
         target: The video file, which appears whole or not at all.
-        run: What is made.
-        work: What is finished of it.
+        run: The video in progress.
+        work: Its finished segments.
         segment_frames: Frames in a segment.
 
     Raises:
@@ -153,12 +153,12 @@ def make_file(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int
 
 
 def make_folder(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int) -> None:
-    """Write what is missing frame by frame, then give the work folder the target's name.
+    """Write the missing frames one by one, then rename the work folder to the target.
 
     Args:
         target: The folder, which is new or empty.
-        run: What is made.
-        work: What is finished of it.
+        run: The video in progress.
+        work: Its finished segments.
         segment_frames: Frames that a killed run may lose.
 
     Raises:
@@ -180,17 +180,17 @@ def make_folder(target: Path, run: VideoRun, work: WorkFolder, segment_frames: i
     write_times(work.path, run.times)
     with os_errors_as(target):
         if target.exists():
-            target.rmdir()  # it is empty, which was checked
+            target.rmdir()  # empty, as checked before
         work.path.rename(target)
     work.forget(target)
 
 
 def make_stream(target: BinaryIO, run: VideoRun) -> None:
-    """Encode and join at once, as the bytes can never be taken back.
+    """Encode and join in one pass, as bytes written to a pipe are final.
 
     Args:
         target: Takes the bytes; it need not be able to seek.
-        run: What is made.
+        run: The video in progress.
 
     Raises:
         SuperresError: The source, the network, the encoder or the pipe failed.
@@ -211,7 +211,7 @@ def make_stream(target: BinaryIO, run: VideoRun) -> None:
 
 
 def _other_container(target: Path, work: WorkFolder) -> str:
-    """Return what can be done where a container rejects what is finished."""
+    """Return the hint for a container that rejects the finished segments."""
     suffix = ".mkv" if target.suffix.lower() != ".mkv" else ".mp4"
     return (
         f"its frames are kept in {work.path}: "
@@ -220,7 +220,7 @@ def _other_container(target: Path, work: WorkFolder) -> str:
 
 
 def _coded(upscaled: Iterator[Upscaled], encoding: Encoding) -> Iterator[av.VideoFrame]:
-    """Turn larger frames into what is encoded, each at its own time."""
+    """Convert upscaled frames for the encoder, each with its own time."""
     from_rgb = FromRgb(encoding.pix_fmt, encoding.numbers, encoding.colour, encoding.size)
     for still, rgb in upscaled:
         frame = from_rgb(rgb, still.frame)

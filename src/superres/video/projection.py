@@ -1,8 +1,8 @@
-"""Projection of 360° pictures and layout of two views, handed to muxers.
+"""Projection of 360° video and layout of two views, passed to muxers.
 
-FFmpeg's muxers write both from what a stream carries, which av cannot set. So a stream is made
-that carries them: one packet goes into an MP4 in memory, its sample entry gets the boxes of
-Google's Spherical Video V2, and the demuxer's stream of that is what muxers are given.
+FFmpeg's muxers write both from a stream's side data, which av cannot set. So a stream with them is
+created: one packet goes into an MP4 in memory, its sample entry gets the boxes of Google's
+Spherical Video V2, and muxers get the stream that the demuxer makes of it.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 MUXER_OPTIONS: Mapping[str, str] = {"strict": "unofficial"}
-"""What the muxer of MP4 must be told, or it leaves the boxes out."""
+"""Option without which the MP4 muxer leaves the boxes out."""
 
 APPLES_BOX = "vexu"
-"""What the muxer of MP4 writes then, too, and of MOV instead. It has no word for two views in one
-frame and for the direction of sight, but players believe it rather than the other boxes."""
+"""What the MP4 muxer then writes too, and the MOV muxer instead. It cannot express two views in one
+frame or the viewing direction, but players prefer it to the other boxes."""
 
 _CONTAINERS = ("mp4", "mov")  # the first that holds the codec
 _WAY = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 _EQUIRECTANGULAR, _CUBE, _TILE = 0, 1, 2  # FFmpeg's AVSphericalProjection
-_LAYOUTS = {0: 0, 2: 1, 1: 2}  # FFmpeg's AVStereo3DType to that of the box st3d
+_LAYOUTS = {0: 0, 2: 1, 1: 2}  # FFmpeg's AVStereo3DType to the box st3d's
 
 
 def boxes_of(carried: Mapping[str, bytes]) -> bytes:
-    """Return the boxes for what a video carries, by its names for people; b"" for nothing.
+    """Return the boxes for a video's projection and layout; b"" for neither.
 
     Args:
-        carried: FFmpeg's AVSphericalMapping and AVStereo3D as bytes.
+        carried: FFmpeg's AVSphericalMapping and AVStereo3D as bytes, by display name.
     """
     boxes = b""
     stereo = carried.get(NAMES["STEREO3D"], b"")
@@ -71,19 +71,19 @@ def carrying(
     carried: Mapping[str, bytes],
     container: str,
 ) -> Generator[VideoStream]:
-    """Lend a stream with the codec of another one that carries a projection and a layout.
+    """Yield a stream with the codec of another one, and a projection and a layout.
 
     Args:
-        stream: The encoded video, opened for reading.
+        stream: The encoded video, open for reading.
         packet: Its first packet.
         carried: See `boxes_of`.
         container: FFmpeg's name of the container that the stream is for.
 
     Yields:
-        The stream that a copy takes for its template; `stream` itself, if there is nothing to
-        carry, or no container of MP4's kind holds the codec.
+        The template stream for a copy; `stream` itself, if there is neither, or if neither MP4
+        nor MOV holds the codec.
     """
-    if container == "mov":  # it would be said to hold one view a track
+    if container == "mov":  # it would claim one view a track
         carried = {name: data for name, data in carried.items() if name != NAMES["STEREO3D"]}
     boxes = boxes_of(carried)
     memory = _in_memory(stream, packet) if boxes else None
@@ -109,11 +109,11 @@ def _in_memory(stream: VideoStream, packet: Packet[VideoStream]) -> bytes | None
 
 
 def _with_boxes(data: bytes, boxes: bytes) -> bytes:
-    """Add boxes to the sample entry of the only track; its packets lie before it, and stay."""
+    """Add boxes to the only track's sample entry; its packets come before, and do not move."""
     made = bytearray(data)
     at, end = 0, len(made)
     holders: list[int] = []
-    for kind in (*_WAY, b""):  # the last is the sample entry, whatever its codec is called
+    for kind in (*_WAY, b""):  # the last is the sample entry, of any codec
         while kind and not made.startswith(kind, at + 4):
             at += struct.unpack_from(">I", made, at)[0]
         end = at + struct.unpack_from(">I", made, at)[0]

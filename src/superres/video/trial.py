@@ -1,7 +1,7 @@
-"""Trial of a result before any work: what an encoder, a container and the source's streams allow.
+"""Trial encoding before any work: what encoder, container and the source's streams allow.
 
 Three frames are encoded and joined with the first packets of the source's other streams, by the
-same code and into the same container as the result, to its last byte.
+same code and into the same container as the result, up to its last byte.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _FRAMES = 3
-_PACKETS = 20  # of the other streams, all together
+_PACKETS = 20  # of the other streams, in total
 
-# Packets of MPEG-TS that hold nothing (ISO/IEC 13818-1, 2.4.3.3): FFmpeg takes no file of a few
-# packets for one.
+# Null packets of MPEG-TS (ISO/IEC 13818-1, 2.4.3.3): FFmpeg does not recognise a file of only a
+# few packets.
 _STUFFING = 100 * (b"\x47\x1f\xff\x10" + 184 * b"\xff")
 
 
-class _Rejected(Exception):  # noqa: N818 - it ends one trial, and the next one goes on
-    """FFmpeg's reason why streams cannot go into one file."""
+class _Rejected(Exception):  # noqa: N818 - it ends one trial, and the next one follows
+    """FFmpeg's reason for rejecting streams in one file."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What is tried: the encoded frames, and where they go."""
+    """Subject of a trial: encoded frames and their container."""
 
     source: Path
     facts: VideoFacts
@@ -55,7 +55,7 @@ class _Trial:
     segment: Segment
 
     def run(self, rest: Rest) -> None:
-        """Write a whole file with what `rest` names, or raise `_Rejected`."""
+        """Write a complete file with what `rest` names, or raise `_Rejected`."""
         target = self.folder / f"trial{BY_NAME[self.container].suffixes[0]}"
         try:
             if self.piped:
@@ -75,12 +75,12 @@ class _Trial:
                 with target.open("ab") as file:
                     file.write(_STUFFING)
             if probe(target, place_of_video(self.facts, rest)).size != self.encoding.size:
-                raise _Rejected("its size is another one when it is read back")
+                raise _Rejected("its size differs when it is read back")
         except FFmpegError as error:
             raise _Rejected(reason(error)) from error
         except SuperresError as error:
             raise _Rejected(f"it cannot be read back ({error.message})") from error
-        # What PyAV says of streams it has no way to copy, and of codecs a container cannot hold.
+        # PyAV's errors for streams it cannot copy, and for codecs a container cannot hold.
         except (ValueError, TypeError, AttributeError) as error:
             raise _Rejected(str(error)) from error
 
@@ -91,17 +91,17 @@ class _Trial:
 def try_out(
     source: Path, facts: VideoFacts, container: str, encoding: Encoding, *, piped: bool = False
 ) -> Rest:
-    """Find out which of a source's streams can go along with the encoded video.
+    """Determine which of a source's streams can be copied along with the encoded video.
 
     Args:
         source: The source.
-        facts: What it holds.
-        container: FFmpeg's name of the container that is written.
+        facts: Its facts.
+        container: FFmpeg's name of the output container.
         encoding: How the video is encoded.
-        piped: Whether the result goes to where nothing can be written twice.
+        piped: Whether the result goes into a pipe, which cannot seek.
 
     Returns:
-        What goes along, and why the rest does not.
+        What is copied, and why the rest is not.
 
     Raises:
         ArgumentError: The encoder rejects the frames, or the container its output.
@@ -126,7 +126,7 @@ def try_out(
 
 
 def _what_goes_along(trial: _Trial, bare: Rest) -> Rest:
-    """Return all streams if they fit together, or else each that fits beside those before it."""
+    """Return all streams if they fit together, else each that fits with those before it."""
     facts, container = trial.facts, BY_NAME[trial.container]
     refused = {
         track.index: f"{trial.container} has no cover pictures"
@@ -164,7 +164,7 @@ def _grown(trial: _Trial, rest: Rest, wider: Rest) -> Rest | None:
 
 
 def _frames(facts: VideoFacts, encoding: Encoding) -> Iterator[av.VideoFrame]:
-    """Yield a few black frames, converted and stamped as the result's are."""
+    """Yield a few black frames, converted and stamped like the result's."""
     height, width = encoding.size
     black = np.zeros((3, height, width), np.float32).transpose(1, 2, 0)
     like = av.VideoFrame(facts.size[1], facts.size[0], facts.pix_fmt)
@@ -179,7 +179,7 @@ def _frames(facts: VideoFacts, encoding: Encoding) -> Iterator[av.VideoFrame]:
 
 @contextmanager
 def _named_as_argument(encoding: Encoding) -> Generator[None]:
-    """Turn a segment that cannot be written into an error of the request's."""
+    """Turn a segment that cannot be written into an error in the request."""
     try:
         yield
     except OutputError as error:
@@ -190,7 +190,7 @@ def _named_as_argument(encoding: Encoding) -> Generator[None]:
 
 
 class _Pipe(io.RawIOBase):
-    """A pipe, into a file that can be read afterwards."""
+    """A pipe into a file that can be read afterwards."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -198,5 +198,5 @@ class _Pipe(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object, /) -> int:  # a buffer, which Python 3.11 has no type for
+    def write(self, data: object, /) -> int:  # a buffer, for which Python 3.11 has no type
         return self._file.write(cast("bytes", data))

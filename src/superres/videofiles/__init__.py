@@ -1,1 +1,1 @@
-"""Video files: streams, colours, settings of their encoding. See `superres.video` for frames."""
+"""Video files: streams, colours, encoding settings. See `superres.video` for frames."""

@@ -1,7 +1,7 @@
-"""Boxes of MP4 and elements of Matroska that FFmpeg's demuxers do not hand on.
+"""MP4 boxes and Matroska elements that FFmpeg's demuxers do not expose.
 
-Only names and bytes are read, so that a copy that lacks one can say so. What is damaged ends the
-search: the demuxers judge the file itself.
+Only names and bytes are read, so that a copy without one can be reported. Damage ends the search:
+the demuxers judge the file itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST_BYTES = 2**26  # of a box that is read into memory
 _MOST_DEPTH = 8
 # Bytes before the boxes inside a sample entry, by the track's handler; ISO/IEC 14496-12, 8.5.2.
 _ENTRY_HEAD = {"vide": 78, "soun": 28}
-# Boxes that describe the coded stream, which a copy's own replace, or that FFmpeg hands on.
+# Boxes that describe the coded stream, and are replaced by a copy's own, or that FFmpeg exposes.
 _DESCRIBED = {
     "vide": {
         "avcC", "hvcC", "vvcC", "lhvC", "av1C", "vpcC", "esds", "d263", "glbl", "jp2h", "APRG",
@@ -35,7 +35,7 @@ _DESCRIBED = {
 _DOLBY_VISION = {"dvcC", "dvvC", "dvwC"}
 _FFMPEG_READS = {"meta", "chpl", "name", "loci", "hnti", "titl", "auth", "cprt", "dscp", "date"}
 _UUIDS = {
-    "ffcc8263f8554a938814587a02521fdd": "",  # 360° projection, which FFmpeg hands on
+    "ffcc8263f8554a938814587a02521fdd": "",  # 360° projection, which FFmpeg exposes
     "be7acfcb97a942e89c71999491e3afac": "XMP metadata",
 }
 _EBML_HEAD = b"\x1a\x45\xdf\xa3"
@@ -49,9 +49,9 @@ class Box:
     """A box of an MP4 file.
 
     Attributes:
-        kind: Its four letters; hexadecimal digits, if they are not printable.
-        start: Where its content begins in the file.
-        end: Where it ends.
+        kind: Its four letters; hexadecimal digits if they are not printable.
+        start: Offset of its content in the file.
+        end: Offset of its end.
     """
 
     kind: str
@@ -60,10 +60,10 @@ class Box:
 
 
 def unread(source: Path) -> dict[str, bytes]:
-    """Return what a file carries that FFmpeg does not hand on, by the names for people.
+    """Return what a file carries that FFmpeg does not expose, by display name.
 
     Args:
-        source: A file of any kind; of other containers than MP4 and Matroska nothing is known.
+        source: A file of any kind; only MP4 and Matroska are searched.
     """
     found: dict[str, bytes] = {}
     with suppress(OSError, struct.error, ValueError, IndexError), source.open("rb") as file:
@@ -78,9 +78,9 @@ def unread(source: Path) -> dict[str, bytes]:
 
 
 def hide(path: Path, kind: str) -> None:
-    """Let nobody read the boxes of a kind that describe the video of an MP4.
+    """Turn the boxes of a kind that describe the video of an MP4 into free space.
 
-    They keep their size and become free space, so that nothing else moves.
+    They keep their size, so that nothing else moves.
     """
     with path.open("r+b") as file:
         size = file.seek(0, 2)
@@ -131,7 +131,7 @@ def _handler(file: BinaryIO, mdia: Box) -> str:
 
 
 def _entries(file: BinaryIO, mdia: Box, handler: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the boxes inside the sample entries of a track that are not known to be described."""
+    """Yield the boxes inside a track's sample entries that are not in `_DESCRIBED`."""
     for inner in _inside_entries(file, mdia, handler):
         if inner.kind in _DOLBY_VISION:
             yield DOLBY_VISION, bytes_of(file, inner.start, inner.end)
@@ -141,7 +141,7 @@ def _entries(file: BinaryIO, mdia: Box, handler: str) -> Iterator[tuple[str, byt
 
 
 def _inside_entries(file: BinaryIO, box: Box, handler: str) -> Iterator[Box]:
-    """Yield all boxes inside the sample entries of a track."""
+    """Yield all boxes inside a track's sample entries."""
     if handler not in _ENTRY_HEAD:
         return
     for kind in ("minf", "stbl", "stsd"):
@@ -151,14 +151,14 @@ def _inside_entries(file: BinaryIO, box: Box, handler: str) -> Iterator[Box]:
         box = found[0]
     for entry in boxes_in(file, box.start + 8, box.end):
         head = _ENTRY_HEAD[handler]
-        if handler == "soun":  # QuickTime's later versions are longer
+        if handler == "soun":  # later QuickTime versions are longer
             version = struct.unpack(">H", bytes_of(file, entry.start + 8, entry.start + 10))[0]
             head += {1: 16, 2: 36}.get(version, 0)
         yield from boxes_in(file, entry.start + head, entry.end)
 
 
 def boxes_in(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
-    """Yield the boxes of a part of a file, at one level, up to the first that is damaged."""
+    """Yield the boxes of one level in a part of a file, up to the first damaged one."""
     while start + 8 <= end:
         size, kind = struct.unpack(">I4s", bytes_of(file, start, start + 8))
         head = 8
@@ -174,7 +174,7 @@ def boxes_in(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
 
 
 def _matroska(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
-    """Yield what tracks' mappings of additions hold, such as a Dolby Vision configuration."""
+    """Yield the block additions of tracks, such as a Dolby Vision configuration."""
     for kind, start, end in _elements(file, 0, size):
         if kind == _SEGMENT:
             for inner, at, until in _elements(file, start, end):
@@ -203,7 +203,7 @@ def _additions(file: BinaryIO, start: int, end: int) -> Iterator[tuple[str, byte
 
 
 def _elements(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (kind, start, end) of the elements of EBML, RFC 8794, at one level."""
+    """Yield (kind, start, end) of the EBML elements (RFC 8794) of one level."""
     while start < end:
         head = bytes_of(file, start, min(start + 12, end))
         width = 9 - head[0].bit_length()
@@ -211,7 +211,7 @@ def _elements(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, 
         digits = 9 - head[width].bit_length()
         size = int.from_bytes(head[width : width + digits], "big") & ((1 << 7 * digits) - 1)
         start += width + digits
-        if size == (1 << 7 * digits) - 1:  # unknown: it ends with what holds it
+        if size == (1 << 7 * digits) - 1:  # unknown: it ends with its parent
             size = end - start
         if start + size > end:
             return
@@ -230,6 +230,6 @@ def bytes_of(file: BinaryIO, start: int, end: int) -> bytes:
         ValueError: It is larger than any box that is read.
     """
     if not 0 <= end - start <= _MOST_BYTES:
-        raise ValueError(f"{end - start} bytes are no box that is read")
+        raise ValueError(f"a box of {end - start} bytes is too large to read")
     file.seek(start)
     return file.read(end - start)

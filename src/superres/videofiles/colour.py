@@ -1,8 +1,8 @@
 """Conversion of video frames to RGB in [0, 1], and back.
 
-swscale moves chroma between its own grid and luma's, and honours where a stream says that chroma
-lies; matrix and range are computed here, in float32. swscale would compute them in fixed point:
-FFmpeg 8 makes 236 of white in 16-bit RGB, and is off by up to 3 levels in 10 bits.
+swscale resamples chroma between its own grid and luma's, and honours the stream's chroma location;
+matrix and range are computed here, in float32. swscale would compute them in fixed point: FFmpeg 8
+turns white into 236 in 16-bit RGB, and is off by up to 3 levels in 10 bits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from superres.videofiles.probe import UNSAID, Colour, reason
 
 BT709, BT601 = 1, 6
 LIMITED, FULL = 1, 2
-# Weights of red and blue in luma, by the number of the matrix in ITU-T H.273, table 4.
+# Weights of red and blue in luma, by the matrix's number in ITU-T H.273, table 4.
 _WEIGHTS: dict[int, tuple[float, float]] = {
     1: (0.2126, 0.0722),  # BT.709
     4: (0.30, 0.11),  # FCC, 1953
@@ -30,22 +30,22 @@ _WEIGHTS: dict[int, tuple[float, float]] = {
     6: (0.299, 0.114),  # BT.601, 525 lines
     7: (0.212, 0.087),  # SMPTE 240M
     9: (0.2627, 0.0593),  # BT.2020
-    10: (0.2627, 0.0593),  # BT.2020 with constant luminance, which is taken for the other
+    10: (0.2627, 0.0593),  # BT.2020 with constant luminance, treated as non-constant
 }
-_LARGEST_SD = (576, 1024)  # players take larger untagged video for BT.709, this for BT.601
+_LARGEST_SD = (576, 1024)  # players assume BT.601 for untagged video, above this BT.709
 _SMOOTH = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
-_PIECE_PX = 2**14  # computed at a time: stays in the cache
+_PIECE_PX = 2**14  # pixels computed at a time: fits the cache
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What the numbers of a pixel format mean.
+    """Meaning of the samples of a pixel format.
 
     Attributes:
-        kind: Luma and chroma, luma alone, or red, green and blue.
-        bits: Bits of a number in the planes that are computed with: 8, 10, 12 or 16.
-        full: Whether black is 0 and white the largest number; else 16 and 235 of 255.
-        matrix: The matrix' number, of those above.
+        kind: Luma and chroma, only luma, or red, green and blue.
+        bits: Bits a sample in the planes used for computing: 8, 10, 12 or 16.
+        full: Whether black is 0 and white the largest value; else 16 and 235 of 255.
+        matrix: The matrix's number, one of those above.
     """
 
     kind: Literal["yuv", "grey", "rgb"]
@@ -55,21 +55,21 @@ class Numbers:
 
     @property
     def planes(self) -> str:
-        """The pixel format that is computed with: no chroma is halved, nothing else is changed."""
+        """The pixel format used for computing: full chroma, otherwise the same."""
         if self.kind == "rgb":
-            # Packed, for swscale knows exact ways from every 8-bit RGB to this one.
+            # Packed: swscale converts every 8-bit RGB format to this one exactly.
             return "rgb24" if self.bits == 8 else f"gbrp{self.bits}le"
         name = "gray" if self.kind == "grey" else "yuv444p"
         return name if self.bits == 8 else f"{name}{self.bits}le"
 
 
 def knows_matrix(matrix: int) -> bool:
-    """Say whether a matrix, by its number in H.273, is computed as it should be."""
+    """Return whether a matrix, by its H.273 number, is supported exactly."""
     return matrix in _WEIGHTS
 
 
 def matrix_of(matrix: int, size: tuple[int, int]) -> int:
-    """Return a matrix' number, or for an unsaid or unknown one what players take it for."""
+    """Return a matrix's number; for an unspecified or unknown one, what players assume."""
     if matrix in _WEIGHTS:
         return matrix
     if matrix in (0, UNSAID) and size[0] <= _LARGEST_SD[0] and size[1] <= _LARGEST_SD[1]:
@@ -78,12 +78,12 @@ def matrix_of(matrix: int, size: tuple[int, int]) -> int:
 
 
 def numbers_of(pix_fmt: str, colour: Colour, size: tuple[int, int]) -> Numbers:
-    """Return what the numbers of a pixel format mean.
+    """Return the meaning of a pixel format's samples.
 
     Args:
         pix_fmt: FFmpeg's name of it.
-        colour: What the stream says.
-        size: (height, width), which decides for BT.601 or BT.709 if the stream does not say.
+        colour: The stream's colour description.
+        size: (height, width), which decides between BT.601 and BT.709 if the stream does not.
     """
     format = av.VideoFormat(pix_fmt)
     parts = [part for part in format.components if not part.is_alpha]
@@ -99,14 +99,14 @@ def numbers_of(pix_fmt: str, colour: Colour, size: tuple[int, int]) -> Numbers:
 
 
 def colour_of_copy(source: Numbers, said: Colour, copy_fmt: str) -> tuple[Numbers, Colour]:
-    """Return how a larger copy is written, and what its stream says of that.
+    """Return the sample meaning of an upscaled copy, and its colour description.
 
-    What the source says is said again. An unsaid matrix is said, as players would take a larger
-    video for another one.
+    The source's description is repeated. An unspecified matrix is stated, as players would assume
+    another one for a larger video.
 
     Args:
-        source: How the source is written.
-        said: What its stream says.
+        source: The source's sample meaning.
+        said: Its stream's colour description.
         copy_fmt: The copy's pixel format.
     """
     copy = replace(numbers_of(copy_fmt, said, (0, 0)), matrix=source.matrix)
@@ -126,11 +126,11 @@ def colour_of_copy(source: Numbers, said: Colour, copy_fmt: str) -> tuple[Number
 
 
 class ToRgb:
-    """Turns decoded frames into RGB; made once, for one thread.
+    """Converts decoded frames to RGB; one instance per thread.
 
     Args:
-        size: (height, width) that all frames are brought to; streams may change theirs.
-        colour: What the stream says, for frames that say nothing.
+        size: (height, width) that all frames are resized to; streams may change theirs.
+        colour: The stream's colour description, for frames without one.
     """
 
     def __init__(self, size: tuple[int, int], colour: Colour) -> None:
@@ -139,7 +139,7 @@ class ToRgb:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame) -> Unit:
-        """Return (H, W, 3) float32 in [0, 1], which lies in memory plane by plane."""
+        """Return (H, W, 3) float32 in [0, 1], planar in memory."""
         height, width = self._size
         said = Colour(
             range=int(frame.color_range) or self._colour.range,
@@ -161,12 +161,12 @@ class ToRgb:
 
 
 class FromRgb:
-    """Turns RGB into frames to encode; made once, for one thread.
+    """Converts RGB to frames for encoding; one instance per thread.
 
     Args:
-        pix_fmt: FFmpeg's name of the pixel format to make.
-        numbers: What its numbers mean.
-        colour: What the frames are to say.
+        pix_fmt: FFmpeg's name of the target pixel format.
+        numbers: The meaning of its samples.
+        colour: The colour description of the frames.
         size: (height, width) of the frames.
     """
 
@@ -178,7 +178,7 @@ class FromRgb:
         self._colour = colour
         self._size = size
         to_rgb, black = _to_rgb(numbers)
-        # With 3 planes this is the inverse; of grey it takes luma's weights.
+        # With 3 planes this is the inverse; for grey it takes luma's weights.
         from_rgb = np.linalg.inv(to_rgb) if len(to_rgb.T) == 3 else _luma(numbers) / to_rgb[0]
         self._from_rgb = from_rgb.astype(np.float32)
         self._offset = (-from_rgb @ black).astype(np.float32)[:, None]
@@ -189,15 +189,15 @@ class FromRgb:
 
         Args:
             rgb: (H, W, 3), clipped to [0, 1] and rounded to nearest.
-            like: The small frame that they came of: the new one takes over where chroma lies, and
-                what the frame carries besides pixels (closed captions, HDR10+).
+            like: The small frame they came from: the new one takes over its chroma location and
+                its side data (closed captions, HDR10+).
         """
         height, width = self._size
         numbers, top = self._numbers, float(2**self._numbers.bits - 1)
         frame = self._empty(like)
         views = _views(frame, numbers)
         for rows in _pieces(height, width):
-            # Where planes lie apart, as networks make them, nothing is copied here.
+            # Planar arrays, as networks return them, are not copied here.
             piece = np.clip(rgb[rows].transpose(2, 0, 1), 0.0, 1.0).reshape(3, -1)
             codes = self._from_rgb @ piece
             codes += self._offset
@@ -209,13 +209,13 @@ class FromRgb:
         frame.colorspace = self._colour.matrix
         frame.color_primaries = self._colour.primaries
         frame.color_trc = self._colour.transfer
-        frame.pict_type = 0  # the source's would tell the encoder where to put key frames
+        frame.pict_type = 0  # the source's would force the encoder's key frames
         return frame
 
     def _empty(self, like: av.VideoFrame) -> av.VideoFrame:
-        """Return a frame to write into, with all of a small one's properties and none of its own.
+        """Return a frame to write into, with all properties of a small one.
 
-        Stretching the small one is the only way that av has to hand its properties on.
+        Resizing the small one is av's only way to pass its properties on.
         """
         frame = self._stretch.reformat(
             like,
@@ -224,7 +224,7 @@ class FromRgb:
             format=self._numbers.planes,
             interpolation=Interpolation.POINT,
         )
-        if frame is like:  # nothing had to be stretched, and it is not ours to write into
+        if frame is like:  # nothing was resized, and it is not ours to write into
             return av.VideoFrame(self._size[1], self._size[0], self._numbers.planes)
         return frame
 
@@ -236,7 +236,7 @@ def _reformat(
     pix_fmt: str,
     size: tuple[int, int],
 ) -> av.VideoFrame:
-    """Bring a frame to another layout and size; matrix and range are the same before and after."""
+    """Convert a frame to another layout and size; matrix and range stay the same."""
     same = FULL if numbers.full else LIMITED
     try:
         return reformatter.reformat(
@@ -257,9 +257,9 @@ def _reformat(
         ) from error
 
 
-# Any: uint8 or uint16; and a plane is a buffer, which Python 3.11 has no type for.
+# Any: uint8 or uint16; and a plane is a buffer, for which Python 3.11 has no type.
 def _views(frame: av.VideoFrame, numbers: Numbers) -> list[NDArray[Any]]:
-    """Return the numbers of a frame as (H, W) arrays onto its memory: Y, U, V or R, G, B."""
+    """Return the samples of a frame as (H, W) views of its memory: Y, U, V or R, G, B."""
     dtype = np.dtype("u1" if numbers.bits == 8 else "<u2")
     packed = 3 if numbers.planes == "rgb24" else 1
     views: list[NDArray[Any]] = []
@@ -274,7 +274,7 @@ def _views(frame: av.VideoFrame, numbers: Numbers) -> list[NDArray[Any]]:
 
 
 def _to_rgb(numbers: Numbers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return matrix (3, planes) and offset (3,) that make RGB in [0, 1] of a format's numbers."""
+    """Return matrix (3, planes) and offset (3,) from a format's samples to RGB in [0, 1]."""
     largest, unit = 2**numbers.bits - 1, 2 ** (numbers.bits - 8)
     white, low, swing = (
         (largest, 0, largest) if numbers.full else (219 * unit, 16 * unit, 224 * unit)

@@ -1,4 +1,4 @@
-"""Containers of video files: their names, and what each can hold besides the video."""
+"""Containers of video files: names, and capabilities besides the video itself."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Thing = Literal[
     "rotation",
     "360° projection",
 ]
-"""What some containers hold and others do not, whatever the codec."""
+"""Capabilities that differ between containers, whatever the codec."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container that results are written to.
+    """An output container.
 
     Attributes:
         name: FFmpeg's name of it.
-        suffixes: Suffixes of its files.
+        suffixes: Its file suffixes.
         holds: What it can hold besides streams.
-        covers: How it stores a cover picture: as a track of one packet, as an attached file, or
-            not at all.
+        covers: How it stores a cover picture: as a track of one packet, as an attachment, or not
+            at all.
     """
 
     name: str
@@ -53,7 +53,7 @@ CONTAINERS: tuple[Container, ...] = (
     Container("webm", (".webm",), _WEBM),
     Container("mpegts", (".ts", ".mts", ".m2ts"), _all()),
 )
-"""The one table of containers that results are written to."""
+"""The one table of output containers."""
 
 BY_NAME: Mapping[str, Container] = {container.name: container for container in CONTAINERS}
 
@@ -62,7 +62,7 @@ def container_of(name: str) -> str:
     """Return FFmpeg's name of the container that a suffix (`.mkv`) or a format (`mkv`) means.
 
     Raises:
-        ArgumentError: It is none that is written here.
+        ArgumentError: It is not an output container.
     """
     suffix = f".{name.removeprefix('.').lower()}"
     for container in CONTAINERS:

@@ -1,8 +1,8 @@
 """Edit lists of MP4 files that show more than one stretch of a track.
 
-FFmpeg cuts such a track as its list says, but puts what follows a cut up to some frames off, and
-plays the track's beginning where a list pauses later on. A list of one stretch, with or without a
-delay before it, it follows. ISO/IEC 14496-12, section 8.6.6.
+FFmpeg cuts such a track as listed, but is off by up to some frames after a cut, and plays the
+track's beginning where a list pauses later on. It does follow a list of one stretch, with or
+without a delay before it. ISO/IEC 14496-12, section 8.6.6.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from superres.videofiles.stamps import Stretch, read_packets
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-# What reading boxes that are missing, cut off or nonsense raises.
+# Exceptions from missing, truncated or invalid boxes.
 _DAMAGED = (OSError, struct.error, ValueError, IndexError, StopIteration, ZeroDivisionError)
 _MP4 = "mov"  # among FFmpeg's names of the demuxer
 IGNORED = {"ignore_editlist": "1"}
-"""FFmpeg's option that hands out a file's tracks as they are stored."""
+"""FFmpeg's option to read tracks as they are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class _Edit:
     """An entry of an edit list, in ticks of its track.
 
     Attributes:
-        at: When it begins in the file's time.
-        begin: What is shown from there on, in the track's own time; None for nothing.
-        length: For how long.
+        at: Its start, in the file's time.
+        begin: Start of what is shown, in the track's own time; None for nothing.
+        length: Its duration.
     """
 
     at: Fraction
@@ -45,10 +45,10 @@ class _Edit:
 
 
 def edit_lists(source: Path) -> Mapping[int, Sequence[_Edit]]:
-    """Return the lists of an MP4 file that show more than one stretch, by the track's number.
+    """Return an MP4 file's lists that show more than one stretch, by the track's number.
 
-    They begin with what is shown first: FFmpeg follows a delay before it by itself. Of other
-    files, and of those whose boxes are damaged, there are none.
+    They begin with what is shown first: FFmpeg itself follows a delay before it. Other files, and
+    those with damaged boxes, have none.
     """
     found: dict[int, Sequence[_Edit]] = {}
     with suppress(*_DAMAGED), source.open("rb") as file:
@@ -72,11 +72,11 @@ def edit_lists(source: Path) -> Mapping[int, Sequence[_Edit]]:
 def read_stretches(
     lists: Mapping[int, Sequence[_Edit]], edited: InputContainer, stored: InputContainer
 ) -> dict[int, list[Stretch]]:
-    """Find out which packets of a file's tracks belong to which entry of their lists.
+    """Assign the packets of a file's tracks to the entries of their lists.
 
     Args:
         lists: The tracks' lists.
-        edited: The file, opened anew.
+        edited: The file, newly opened.
         stored: The file, opened with `IGNORED`.
 
     Returns:
@@ -85,14 +85,14 @@ def read_stretches(
     names = {stream.index: stream.id for stream in edited.streams if stream.id in lists}
     if not names or _MP4 not in edited.format.name.split(","):
         return {}
-    own: dict[tuple[int, int | None], int] = {}  # a packet's own time, by where it is stored
+    own: dict[tuple[int, int | None], int] = {}  # a packet's own time, by its file position
     for packet in read_packets(stored, [stored.streams[index] for index in names]):
         if packet.pts is not None:
             own[packet.stream_index, packet.pos] = packet.pts
     found: dict[int, list[Stretch]] = {index: [] for index in names}
     numbers = dict.fromkeys(names, -1)
-    moved: dict[int, int] = {}  # what FFmpeg adds to a packet's own time: one value for an entry
-    begun: dict[int, int] = {}  # of stretches of which nothing was shown yet: the first packet
+    moved: dict[int, int] = {}  # FFmpeg's shift of a packet's own time: one per entry
+    begun: dict[int, int] = {}  # first packet of stretches of which nothing was shown yet
     for packet in read_packets(edited, [edited.streams[index] for index in names]):
         index = packet.stream_index
         numbers[index] += 1
@@ -119,7 +119,7 @@ def _stretch(edit: _Edit, first: int, moved: int) -> Stretch:
 def _edit_of(
     edits: Sequence[_Edit], time: int, length: int, before: Sequence[Stretch]
 ) -> _Edit | None:
-    """Return the first entry, of those that were not met yet, that a packet can belong to."""
+    """Return the first unused entry that a packet can belong to."""
     met = before[-1].until if before else -1
     for edit in edits:
         begin = edit.begin if edit.begin is not None else -1
@@ -129,7 +129,7 @@ def _edit_of(
 
 
 def _within(file: BinaryIO, box: Box, *kinds: str) -> list[Box]:
-    """Return the boxes that lie within a box, at the end of a way through some kinds."""
+    """Return the boxes within a box at the end of a path of kinds."""
     found = [box]
     for kind in kinds:
         found = [
@@ -142,7 +142,7 @@ def _within(file: BinaryIO, box: Box, *kinds: str) -> list[Box]:
 
 
 def _scale(file: BinaryIO, head: Box) -> int:
-    """Return how many units of a second a header of the movie or of a track's media names."""
+    """Return the ticks a second that a movie's or a track's media header states."""
     data = bytes_of(file, head.start, head.end)
     return struct.unpack_from(">I", data, 20 if data[0] else 12)[0]
 

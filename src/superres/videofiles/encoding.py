@@ -1,4 +1,4 @@
-"""Encoding of a larger copy of a video, settled before any work."""
+"""Encoding settings of an upscaled video, resolved before any work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from superres.videofiles.codec_options import CodecOptions
 from superres.videofiles.colour import LIMITED, Numbers, colour_of_copy, numbers_of
 from superres.videofiles.probe import PICTURES, Colour, VideoFacts
 
-# What people call codecs, and FFmpeg its best encoder of each.
+# Common codec names, and FFmpeg's best encoder for each.
 _ENCODERS = {
     "h264": "libx264",
     "avc": "libx264",
@@ -25,17 +25,17 @@ _ENCODERS = {
     "vp9": "libvpx-vp9",
     "prores": "prores_ks",
 }
-# Of encoders whose names hold these, players learn that black is 0; of others they cannot.
+# Encoders whose names contain these tell players that black is 0; others cannot.
 _SAYS_RANGE = ("264", "265", "hevc", "av1", "vp9", "ffv1")
-# So that what is lost is hard to see, and the encoder leaves the processor to the network; slower
-# presets make smaller files of the same quality.
+# The loss is hard to see, and the encoder leaves the processor to the network; slower presets give
+# smaller files of the same quality.
 _DEFAULTS = {
     "libx264": {"crf": "18", "preset": "faster"},
     "libx265": {"crf": "20", "preset": "faster"},
     "libsvtav1": {"crf": "24"},
     "libvpx-vp9": {"crf": "24", "cpu-used": "4", "row-mt": "1"},
 }
-# What takes an encoder's own parameters, and what it calls the two kinds of HDR's static metadata.
+# Option for an encoder's own parameters, and its names of the two kinds of static HDR metadata.
 _PARAMETERS = {
     "libx264": "x264-params",
     "libx265": "x265-params",
@@ -50,18 +50,18 @@ _HDR_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How frames are encoded, all of it settled.
+    """Resolved encoding settings.
 
     Attributes:
         encoder: FFmpeg's name of the encoder.
         options: Its options.
         pix_fmt: The pixel format.
-        numbers: What its numbers mean.
-        colour: What the stream says of them.
+        numbers: The meaning of its samples.
+        colour: The stream's colour description.
         size: (height, width).
         time_base: The unit of time stamps in seconds.
         rate: Frames a second, on average.
-        aspect: Width of a pixel over its height; None if it is unsaid.
+        aspect: Width of a pixel over its height; None if unspecified.
     """
 
     encoder: str
@@ -79,8 +79,8 @@ def choose_pix_fmt(facts: VideoFacts, container: str, options: CodecOptions) -> 
     """Choose the pixel format of a copy: the requested one, or the nearest that the encoder has.
 
     Args:
-        facts: What the source holds.
-        container: FFmpeg's name of the container that the copy goes into.
+        facts: The source's facts.
+        container: FFmpeg's name of the copy's container.
         options: The user's request.
 
     Raises:
@@ -92,12 +92,12 @@ def choose_pix_fmt(facts: VideoFacts, container: str, options: CodecOptions) -> 
 def choose_encoding(
     facts: VideoFacts, size: tuple[int, int], container: str, options: CodecOptions
 ) -> Encoding:
-    """Settle how a larger copy of a video is encoded.
+    """Resolve the encoding of an upscaled copy of a video.
 
     Args:
-        facts: What the source holds.
+        facts: The source's facts.
         size: (height, width) of the copy.
-        container: FFmpeg's name of the container it goes into.
+        container: FFmpeg's name of the copy's container.
         options: The user's request.
 
     Raises:
@@ -123,7 +123,7 @@ def choose_encoding(
 
 
 def chroma_steps(pix_fmt: str) -> tuple[int, int]:
-    """Return how many (rows, columns) of luma share a chroma number: sizes are multiples of it."""
+    """Return the (rows, columns) of luma that share a chroma sample; sizes are multiples of it."""
     format = av.VideoFormat(pix_fmt, 16, 16)
     chroma = [part for part in format.components if part.is_chroma]
     if not chroma:
@@ -132,9 +132,9 @@ def chroma_steps(pix_fmt: str) -> tuple[int, int]:
 
 
 def _encoder(facts: VideoFacts, container: str, options: CodecOptions) -> str:
-    """Return the encoder's name, known to the installed av."""
+    """Return the name of an encoder that the installed av has."""
     deep = numbers_of(facts.pix_fmt, facts.colour, facts.size).bits > 8
-    # What plays nearly everywhere; nearly nothing plays H.264 of more than 8 bits.
+    # Plays nearly everywhere; almost no player supports H.264 of more than 8 bits.
     default = "vp9" if container == "webm" else "hevc" if deep else "h264"
     requested = options.codec or default
     name = _ENCODERS.get(requested.lower(), requested)
@@ -152,7 +152,7 @@ def _encoder(facts: VideoFacts, container: str, options: CodecOptions) -> str:
 
 
 def _pix_fmt(facts: VideoFacts, encoder: str, requested: str | None) -> str:
-    """Return the pixel format: the one requested for, or the encoder's that loses the least."""
+    """Return the pixel format: the requested one, or the encoder's that loses the least."""
     formats = [format.name for format in av.Codec(encoder, "w").video_formats or ()]
     if requested is not None:
         if formats and requested not in formats:
@@ -166,11 +166,11 @@ def _pix_fmt(facts: VideoFacts, encoder: str, requested: str | None) -> str:
             raise ArgumentError(
                 f"there is no pixel format named {requested!r}", "such as yuv420p or yuv420p10le"
             ) from error
-    # The names with a j say by the format what we say by the colour range; and transparency is
-    # not upscaled, so an encoder that has it gains nothing.
+    # Names with a j state the colour range, which we state separately; transparency is not
+    # upscaled, so alpha in a format gains nothing.
     source = facts.pix_fmt.replace("yuvj", "yuv")
     if facts.codec == PICTURES and encoder in _DEFAULTS:
-        # Hardly a player shows these codecs with chroma that is not halved.
+        # Few players support these codecs with chroma that is not subsampled.
         source = (
             "yuv420p10le" if numbers_of(source, facts.colour, facts.size).bits > 8 else "yuv420p"
         )
@@ -191,31 +191,31 @@ def _options(facts: VideoFacts, encoder: str, options: CodecOptions) -> dict[str
         found["crf"] = f"{options.crf:g}"
     own = _hdr(facts, encoder)
     if encoder == "libx265":
-        own = ["log-level=error", *own]  # it would write to stderr by itself
+        own = ["log-level=error", *own]  # else it writes to stderr itself
     if own:
         found[_PARAMETERS[encoder]] = ":".join(own)
     for name, value in options.more:
-        # The parameters of an encoder's own are a list, which the user's are added to.
+        # An encoder's own parameters are a list, to which the user's are added.
         found[name] = f"{found[name]}:{value}" if name in _PARAMETERS.values() else value
     return found
 
 
 def _hdr(facts: VideoFacts, encoder: str) -> list[str]:
-    """Return HDR's static metadata as parameters of an encoder."""
+    """Return static HDR metadata as parameters of an encoder."""
     if encoder not in _HDR_NAMES:
         return []
     display, light = _HDR_NAMES[encoder]
     found: list[str] = []
     if facts.mastering:
         # AVMasteringDisplayMetadata: ten fractions (red, green, blue, white, darkest, brightest)
-        # and whether the two kinds of them are there.
+        # and whether each of the two kinds is present.
         *numbers, has_primaries, has_luminance = struct.unpack("=22i", facts.mastering[:88])
         values = [
             Fraction(top, bottom or 1)
             for top, bottom in zip(numbers[::2], numbers[1::2], strict=True)
         ]
         if has_primaries and has_luminance:
-            # The two encoders of the ITU count in steps, AV1's in units: SMPTE ST 2086.
+            # The encoders of the two ITU codecs count in steps, AV1's in units: SMPTE ST 2086.
             steps, nits = (1, 1) if encoder == "libsvtav1" else (50_000, 10_000)
             points = [f"({_number(x * steps)},{_number(y * steps)})" for x, y in _pairs(values[:8])]
             red, green, blue, white = points

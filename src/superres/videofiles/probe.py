@@ -39,23 +39,23 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-# A file may begin with packets that need an earlier one; the first frame comes some time later.
+# A file may begin with packets that need an earlier one; the first frame then comes later.
 _PACKETS_TO_FIRST_FRAME = 500
 _PROFILE_WITHOUT_COLOURS = 5  # of Dolby Vision
-UNSAID = 2  # what ITU-T H.273 numbers matrix, primaries and transfer with if a file does not say
+UNSAID = 2  # ITU-T H.273's number for an unspecified matrix, primaries or transfer
 
 PICTURES = "pictures"  # the codec of a folder of frames
 
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """What a stream says of its colours, in the numbers of ITU-T H.273.
+    """A stream's colour description, in the numbers of ITU-T H.273.
 
     Attributes:
-        range: 1 for black at 16 and white at 235 (of 8 bits), 2 for 0 and 255, 0 if it is unsaid.
-        matrix: How luma and chroma come of RGB; 1 is BT.709, 5 and 6 are BT.601, 9 is BT.2020.
-        primaries: Which red, green and blue.
-        transfer: The curve from light to numbers; 16 is PQ, 18 is HLG.
+        range: 1 for black at 16 and white at 235 (of 8 bits), 2 for 0 and 255, 0 if unspecified.
+        matrix: From RGB to luma and chroma; 1 is BT.709, 5 and 6 are BT.601, 9 is BT.2020.
+        primaries: The red, green and blue primaries.
+        transfer: The curve from light to sample values; 16 is PQ, 18 is HLG.
     """
 
     range: int
@@ -66,32 +66,32 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """What a video file holds.
+    """Facts of a video file.
 
     Attributes:
-        index: Which of its streams is the video.
+        index: Index of the video stream.
         codec: The video's codec.
         size: (height, width) of a frame as it is stored.
         pix_fmt: FFmpeg's name of its pixel format.
         time_base: The unit of its time stamps in seconds.
         start: When the first frame is shown, in seconds; None if that is unknown.
         rate: Frames a second, on average.
-        frames: How many frames the file says, or by duration and rate must, have; None if neither.
-        counted: Whether `frames` is what the file says.
-        colour: What its numbers mean.
-        aspect: Width of a pixel over its height; None if it is unsaid.
-        display: The 3 x 3 matrix that players turn and flip the picture with; None for none.
+        frames: Number of frames, as stated or else from duration and rate; None if unknown.
+        counted: Whether the file states `frames`.
+        colour: Its colour description.
+        aspect: Width of a pixel over its height; None if unspecified.
+        display: The 3 x 3 matrix by which players turn and flip the picture; None for none.
         mastering: FFmpeg's AVMasteringDisplayMetadata (HDR) as bytes; b"" for none.
         light: FFmpeg's AVContentLightMetadata (HDR) as bytes; b"" for none.
         interlaced: Whether frames hold two fields.
-        tracks: The other streams, but for those that hold a time code or chapters' titles.
+        tracks: The other streams, except those of a time code or of chapter titles.
         chapters: The chapters' titles.
         metadata: The file's tags.
         video_metadata: The video stream's tags.
         timecode: The time code of the first frame ("01:00:00:00"); "" for none.
-        carried: What else it carries that describes the picture, by its name for people: side data
-            of the first frame, and boxes that FFmpeg does not read.
-        timeline: What its packets' stamps mean in the result's time; without a survey, themselves.
+        carried: What else describes the picture, by display name: side data of the first frame,
+            and boxes that FFmpeg does not read.
+        timeline: Its packets' stamps in the result's time; unchanged without a survey.
     """
 
     index: int
@@ -119,12 +119,12 @@ class VideoFacts:
 
 
 def probe(source: Path, stream: int | None = None) -> VideoFacts:
-    """Read what a video file holds; decodes one frame.
+    """Read the facts of a video file; decodes one frame.
 
     Args:
         source: The file.
-        stream: Which of its streams is the video; None for the one that players show: of those
-            marked default, or else of all, the one with the most frames.
+        stream: Index of the video stream; None for the one that players show: of those marked
+            default, or else of all, the one with the most frames.
 
     Raises:
         PictureError: The file cannot be read, or holds no video.
@@ -150,7 +150,7 @@ def probe(source: Path, stream: int | None = None) -> VideoFacts:
         tracks, timecode = tracks_of(container, video), timecode_of(container, video)
         codec, index = context.name, video.index
         time_base = fraction(video.time_base) or Fraction(1, 90_000)
-        # The first frame comes last: it reads the file on.
+        # The first frame comes last: decoding it advances the file.
         first = _first_frame(container, video)
         stamp = first.pts if first is not None else None
         tagged = first if first is not None else context
@@ -190,14 +190,14 @@ def probe(source: Path, stream: int | None = None) -> VideoFacts:
 
 @contextmanager
 def open_video(source: Path, options: Mapping[str, str] | None = None) -> Generator[InputContainer]:
-    """Open a file with FFmpeg's demuxers, as a file: no name of one can be taken for an address.
+    """Open a file with FFmpeg's demuxers; its name is never taken for a URL.
 
     Args:
         source: The file.
-        options: The demuxer's own.
+        options: Options of the demuxer.
 
     Raises:
-        PictureError: It is missing, or nothing that FFmpeg knows.
+        PictureError: It is missing, or not a format that FFmpeg knows.
     """
     try:
         container = av.open(file_url(source), options=dict(options or {}))
@@ -227,10 +227,10 @@ def unreadable(source: Path, error: FFmpegError) -> PictureError:
 
 @contextmanager
 def ffmpeg_errors_as_ours(source: Path) -> Generator[None]:
-    """Turn FFmpeg's errors that nobody expected into ours: none is for a user to see.
+    """Turn FFmpeg's unexpected errors into ours, so that users never see a raw one.
 
     Raises:
-        BackendError: The block raised an error of FFmpeg's.
+        BackendError: The block raised an FFmpeg error.
     """
     try:
         yield
@@ -242,31 +242,31 @@ def ffmpeg_errors_as_ours(source: Path) -> Generator[None]:
 
 
 def reason(error: FFmpegError) -> str:
-    """Return what FFmpeg says is wrong, without the names that our message has already."""
+    """Return FFmpeg's reason, without the names that our message already has."""
     return (error.strerror or str(error)).strip().rstrip(".")
 
 
 def file_url(path: Path) -> str:
-    """Return the name that FFmpeg takes for this file and nothing else, whatever colons it has."""
+    """Return the URL by which FFmpeg opens exactly this file, whatever colons its name has."""
     return f"file:{path}"
 
 
 def _first_frame(container: InputContainer, stream: VideoStream) -> av.VideoFrame | None:
-    """Decode until there is a frame; None if none comes."""
+    """Decode up to the first frame; None if there is none."""
     try:
         for packet in itertools.islice(container.demux(stream), _PACKETS_TO_FIRST_FRAME):
             try:
                 for frame in packet.decode():
                     return frame
             except FFmpegError:
-                continue  # the reader of frames will meet it again, and report it
+                continue  # the frame reader will meet it again, and report it
     except FFmpegError:
         return None  # likewise
     return None
 
 
 def _check_animation(source: Path, codec: str) -> None:
-    """Refuse an animation that FFmpeg does not decode, with a way that works.
+    """Refuse an animation that FFmpeg does not decode, with an alternative.
 
     Raises:
         PictureError: It is an animated WebP.
@@ -282,10 +282,10 @@ def _check_animation(source: Path, codec: str) -> None:
 def _check_dolby_vision(
     source: Path, side: Mapping[str, bytes], carried: Mapping[str, bytes]
 ) -> None:
-    """Refuse a video whose colours only Dolby Vision's own decoders can show.
+    """Refuse a video whose colours only Dolby Vision decoders can show.
 
     Raises:
-        PictureError: It is of profile 5.
+        PictureError: It is Dolby Vision profile 5.
     """
     profile = dolby_vision_profile(carried.get(DOLBY_VISION, b""))
     if profile == _PROFILE_WITHOUT_COLOURS or needs_dolby_vision(side):

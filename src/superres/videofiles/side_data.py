@@ -1,6 +1,6 @@
-"""Side data of video frames: what each kind is called, and which say nothing about the picture.
+"""Side data of video frames: display names, and kinds that do not describe the picture.
 
-A kind that no table lists is named as FFmpeg names it: nothing that a frame carries is passed over.
+A kind in no table keeps FFmpeg's name: nothing that a frame carries is ignored.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 if TYPE_CHECKING:
     import av
 
-# What is carried by itself, and has a field of its own in `VideoFacts`.
+# Kinds that are handled separately, with their own field in `VideoFacts`.
 ROTATION: Final = "DISPLAYMATRIX"
 MASTERING: Final = "MASTERING_DISPLAY_METADATA"
 LIGHT: Final = "CONTENT_LIGHT_LEVEL"
@@ -33,9 +33,9 @@ NAMES: Final[Mapping[str, str]] = {
     "SPHERICAL": "360° projection",
     "STEREO3D": "stereoscopic layout",
 }
-"""What people call the kinds of side data, by FFmpeg's names."""
+"""Display names of the kinds of side data, by FFmpeg's names."""
 
-# How a frame was coded, and hints to its decoder; and of Dolby Vision, the same thing as bits.
+# How a frame was coded, hints to its decoder, and Dolby Vision's metadata in coded form.
 _TRIFLES = {
     "DOVI_RPU_BUFFER", "DOVI_RPU_BUFFER_T35", "MOTION_VECTORS", "REGIONS_OF_INTEREST",
     "SKIP_SAMPLES", "VIDEO_ENC_PARAMS", "VIDEO_HINT",
@@ -49,19 +49,19 @@ _OWN_FIELDS = {ROTATION, MASTERING, LIGHT}
 
 
 def side_data(frame: av.VideoFrame) -> dict[str, bytes]:
-    """Return what a frame carries besides pixels, by FFmpeg's names."""
-    # Any: av's types promise a dictionary. By place: what iterating gives differs between releases.
+    """Return a frame's side data, by FFmpeg's names."""
+    # Any: av's types promise a dictionary. By index: iteration differs between releases.
     held = cast("Any", frame.side_data)
     found = [held[place] for place in range(len(held))]
-    # A kind that PyAV does not know yet has a number for a name.
+    # A kind unknown to PyAV has a number as its name.
     return {str(getattr(data.type, "name", data.type)): bytes(data) for data in found}
 
 
 def named(side: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the side data that a copy should have, by the names for people.
+    """Return the side data that a copy should have, by display name.
 
     Args:
-        side: What a frame carries, by FFmpeg's names.
+        side: A frame's side data, by FFmpeg's names.
     """
     return {
         NAMES.get(kind, kind.lower().replace("_", " ")): data
@@ -72,7 +72,7 @@ def named(side: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def needs_dolby_vision(side: Mapping[str, bytes]) -> bool:
-    """Say whether a frame's colours mean nothing without Dolby Vision: those of profile 5.
+    """Return whether a frame's colours need Dolby Vision, as in profile 5.
 
     FFmpeg's AVDOVIMetadata begins with the offset of the header, whose bytes 4 and 10 are the
     profile of the bit stream and whether the base layer has full range. ETSI GS CCM 001 has the

@@ -1,4 +1,4 @@
-"""Stamps of a video file's packets, read once and without decoding."""
+"""Time stamps of a video file's packets, read once without decoding."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
 
-_BROKEN_READS = 100  # so many in a row, and the rest of the file is given up
-# FFmpeg's AVFMT_TS_DISCONT and AVFMT_NOTIMESTAMPS: clocks that may jump, files without any.
+_BROKEN_READS = 100  # failed reads in a row after which the rest of the file is given up
+# FFmpeg's AVFMT_TS_DISCONT and AVFMT_NOTIMESTAMPS: clocks that may jump, and files without one.
 _JUMPS, _NO_STAMPS = 0x200, 0x80
-_GUESSES: Final = ("avi",)  # where times to be shown are guessed from a count of packets
-_BACK_S = Fraction(1, 10)  # a stream that goes back by less is out of order, and no more
-_AHEAD_S = 10  # a shorter gap is one: nothing was recorded
-_UNUSUAL = 10  # times the step before, or else frames are shown as seldom as that
-_LEAD_IN_S = Fraction(1, 10)  # of sound, before what is heard, is enough for any decoder
-_MOST_AHEAD = 1000  # packets that are decoded and not shown, which are looked at
+_GUESSES: Final = ("avi",)  # presentation times are guessed from a packet count
+_BACK_S = Fraction(1, 10)  # a stream that goes back by less is merely out of order
+_AHEAD_S = 10  # a shorter gap is a pause in the recording
+_UNUSUAL = 10  # times the previous step; below it, frames are just that rare
+_LEAD_IN_S = Fraction(1, 10)  # of audio before what is heard is enough for any decoder
+_MOST_AHEAD = 1000  # packets examined that are decoded but not shown
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Packets of a stream whose stamps go on; times are the file's, in seconds.
+    """Packets of a stream with continuous stamps; times are the file's, in seconds.
 
     Attributes:
-        first: The first one's number in its stream.
-        place: Its place among all packets of the file.
-        begin: When the earliest is shown or heard.
-        last: When the latest is.
+        first: Number of the first one in its stream.
+        place: Its index among all packets of the file.
+        begin: When the earliest is presented.
+        last: When the latest is presented.
         end: When that ends.
-        shown: How many are shown or heard.
+        shown: How many are presented: shown or heard.
     """
 
     first: int
@@ -54,8 +54,8 @@ class Stretch:
     """Packets of a track that one entry of its edit list shows; times are in its time base.
 
     Attributes:
-        first: The first one's number in its stream.
-        shift: What is to be added to the times that FFmpeg gives them.
+        first: Number of the first one in its stream.
+        shift: Added to the times that FFmpeg gives them.
         since: When it begins, in the file's time.
         until: When it ends.
         shown: Whether it is shown at all.
@@ -70,12 +70,12 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class LeadIn:
-    """Packets at a stream's beginning that are decoded and not shown or heard.
+    """Packets at a stream's beginning that are decoded but not shown or heard.
 
     Attributes:
         needed: Number of the first packet that the decoder of what follows needs.
         shown: Number of the first packet that is shown or heard.
-        own: Whether they are the codec's own, and nothing that was cut away.
+        own: Whether they are the codec's own, not something that was cut away.
     """
 
     needed: int = 0
@@ -85,18 +85,18 @@ class LeadIn:
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """What the stamps of a stream say.
+    """Time stamps of a stream.
 
     Attributes:
-        kind: What the stream holds ("video", "audio", ...).
+        kind: Kind of the stream ("video", "audio", ...).
         base: The unit of its stamps, in seconds.
-        places: Of each packet, its place among all packets of the file.
-        runs: Its packets between jumps, those without any time apart.
+        places: Each packet's index among all packets of the file.
+        runs: Its packets between jumps, except those without any time.
         shown: How many are shown or heard.
-        unstamped: How many of them do not say when.
-        timeless: How many do not say when they are decoded either.
+        unstamped: How many of them have no presentation time.
+        timeless: How many have no decoding time either.
         opening: How long the first one is shown or heard, in seconds.
-        lead_in: What comes before it.
+        lead_in: The packets before it.
     """
 
     kind: str
@@ -111,31 +111,31 @@ class Stamps:
 
 
 def clock_may_jump(container: InputContainer) -> bool:
-    """Say whether a file is of a kind whose clock begins anywhere, and may jump."""
+    """Return whether a file's format has a clock that starts anywhere, and may jump."""
     return bool(container.format.flags & _JUMPS)
 
 
 def has_no_clock(container: InputContainer) -> bool:
-    """Say whether a file is a bare stream of packets."""
+    """Return whether a file is a bare stream of packets."""
     return bool(container.format.flags & _NO_STAMPS)
 
 
 def guesses_times(container: InputContainer) -> bool:
-    """Say whether times to be shown are guessed, and only those of decoding can be believed."""
+    """Return whether presentation times are guessed, so that only decoding times are reliable."""
     return container.format.name in _GUESSES
 
 
-# Any: packets of whatever streams.
+# Any: packets of any stream.
 def read_packets(
     container: InputContainer, streams: Sequence[Stream] | None = None
 ) -> Iterator[Packet[Any]]:
-    """Yield the packets of some streams, or of all, over broken places."""
+    """Yield the packets of some or all streams, skipping damage."""
     broken = 0 if streams is None or streams else _BROKEN_READS
     while broken < _BROKEN_READS:
         try:
             for packet in container.demux() if streams is None else container.demux(*streams):
                 if not packet.size and packet.dts is None and packet.pts is None:
-                    continue  # av's own, to flush a decoder
+                    continue  # from av itself, to flush a decoder
                 broken = 0
                 yield packet
             return
@@ -144,8 +144,8 @@ def read_packets(
 
 
 def is_shown(packet: Packet[Any], codec: str) -> bool:
-    """Say whether a packet is shown or heard, and not only decoded."""
-    # Of VP8, packets that are never shown are frames to predict from: RFC 6386, section 9.1.
+    """Return whether a packet is shown or heard, not only decoded."""
+    # VP8's packets that are never shown are reference frames: RFC 6386, section 9.1.
     hidden = codec == "vp8" and packet.size and not bytes(packet)[0] & 0x10
     return not (packet.is_discard or hidden)
 
@@ -159,11 +159,11 @@ def stretch_of(stretches: Sequence[Stretch], number: int) -> Stretch | None:
 def read_stamps(
     container: InputContainer, stretches: Mapping[int, Sequence[Stretch]]
 ) -> Mapping[int, Stamps]:
-    """Read the stamps of all streams of a file that was just opened, by their index.
+    """Read the stamps of all streams of a newly opened file, by stream index.
 
     Args:
         container: The file.
-        stretches: The stretches of those streams that have more than one, by the stream's index.
+        stretches: The stretches of streams that have more than one, by stream index.
     """
     guesses, may_jump = guesses_times(container), clock_may_jump(container)
     readers = {
@@ -173,7 +173,7 @@ def read_stamps(
         for stream in container.streams
     }
     for place, packet in enumerate(read_packets(container)):
-        if packet.stream_index in readers:  # a stream that begins far into the file may be unknown
+        if packet.stream_index in readers:  # streams that begin far into the file may be unknown
             readers[packet.stream_index].add(packet, place)
     return {index: reader.finish() for index, reader in readers.items()}
 
@@ -189,7 +189,7 @@ class _OpenRun:
 
 
 class _Reader:
-    """Takes the stamps of one stream."""
+    """Collects the stamps of one stream."""
 
     def __init__(
         self, stream: Stream, stretches: Sequence[Stretch], *, guesses: bool, may_jump: bool
@@ -205,14 +205,14 @@ class _Reader:
         self._shown = self._unstamped = self._timeless = 0
         self._stamp: int | None = None
         self._step = 0
-        # Of sound, samples a second, and where that begins which is heard.
+        # For audio: samples a second, and where the audible part begins.
         self._rate = int(getattr(context, "sample_rate", 0) or 0) if self._kind == "audio" else 0
         self._silent_until = -(2**63)
         self._ahead: deque[tuple[int, int]] = deque(maxlen=_MOST_AHEAD)  # number and time
         self._first: tuple[int, int, int] | None = None  # number, time and length
 
     def add(self, packet: Packet[Stream], place: int) -> None:
-        """Take the next packet's stamps."""
+        """Add the next packet's stamps."""
         number, pts, dts = len(self._places), packet.pts, packet.dts
         self._places.append(place)
         stretch = stretch_of(self._stretches, number)
@@ -247,7 +247,7 @@ class _Reader:
         self._stamp = stamp
 
     def finish(self) -> Stamps:
-        """Return what they say."""
+        """Return the collected stamps."""
         length = self._first[2] if self._first else 0
         return Stamps(
             kind=self._kind,
@@ -262,8 +262,8 @@ class _Reader:
         )
 
     def _skipped(self, packet: Packet[Stream]) -> int:
-        """Return how much of the sound that begins with a packet is not heard, in ticks."""
-        # FFmpeg's AV_PKT_DATA_SKIP_SAMPLES begins with a number of samples, little endian.
+        """Return how much audio from the start of a packet is not heard, in ticks."""
+        # FFmpeg's AV_PKT_DATA_SKIP_SAMPLES begins with a sample count, little endian.
         data = bytes(packet.get_sidedata("skip_samples"))
         return round(int.from_bytes(data[:4], "little") / (self._rate * self._base))
 
@@ -276,7 +276,7 @@ class _Reader:
 
     def _run(self, run: _OpenRun) -> Run:
         end = run.end
-        if end == run.last and run.shown > 1:  # no packet says how long it is
+        if end == run.last and run.shown > 1:  # no packet states its duration
             end += round((run.last - run.begin) / (run.shown - 1))
         return Run(
             run.first,

@@ -1,4 +1,4 @@
-"""Streams of a video file: which one is the video, and what the others are."""
+"""Streams of a video file: the video, and the others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-# FFmpeg's AV_DISPOSITION_*: what players show unless told otherwise; pictures beside the video.
+# FFmpeg's AV_DISPOSITION_*: what players show by default; pictures accompanying the video.
 _DEFAULT, _COVER, _THUMBNAILS, _STILL = 0x1, 0x400, 0x800, 0x100000
 _DISCARDED = 48  # FFmpeg's AVDISCARD_ALL
 
@@ -27,12 +27,12 @@ class Track:
     """A stream of a file other than the upscaled video.
 
     Attributes:
-        index: Its place in the file.
-        words: What it is, for people: "audio 1 (aac, eng)".
-        kind: "cover" of a cover picture, else FFmpeg's kind of stream ("audio", "subtitle", ...).
+        index: Its index in the file.
+        words: Its display name: "audio 1 (aac, eng)".
+        kind: "cover" for a cover picture, else FFmpeg's kind of stream ("audio", "subtitle", ...).
         codec: Its codec; "" if FFmpeg does not know it.
         metadata: Its tags.
-        purposes: What it is for, in FFmpeg's words, such as "forced" or "hearing impaired".
+        purposes: Its purposes in FFmpeg's words, such as "forced" or "hearing impaired".
     """
 
     index: int
@@ -46,16 +46,16 @@ class Track:
 def choose_stream(
     container: InputContainer, source: Path, requested: int | None = None
 ) -> VideoStream:
-    """Choose which stream of a file is its video.
+    """Choose the video stream of a file.
 
     Args:
         container: The file.
         source: Its path, for messages.
-        requested: The stream's index in the file; None chooses as `probe` says.
+        requested: The stream's index in the file; None chooses as `probe` does.
 
     Raises:
-        PictureError: The file has no stream of moving pictures that there is a decoder for.
-        ArgumentError: The requested stream is not one.
+        PictureError: The file has no video stream with an available decoder.
+        ArgumentError: The requested stream is not a video.
     """
     videos = [stream for stream in container.streams.video if not _is_beside(stream)]
     if requested is not None:
@@ -82,24 +82,24 @@ def choose_stream(
 
 
 def _is_timecode(stream: Stream) -> bool:
-    """Say whether a stream is QuickTime's track of one time code, which FFmpeg makes a tag of."""
+    """Return whether a stream is QuickTime's time code track, which FFmpeg turns into a tag."""
     return stream.type == "data" and "timecode" in stream.metadata
 
 
 def timecode_of(container: InputContainer, stream: VideoStream) -> str:
-    """Return the time code of the first frame; of the video itself, or else of the file."""
+    """Return the first frame's time code: the video's, or else the file's."""
     held = (stream.metadata, container.metadata, *(s.metadata for s in container.streams.data))
     found = (value for tags in held for name, value in tags.items() if name.lower() == "timecode")
     return next((value for value in found if value), "")
 
 
 def is_cover(stream: Stream) -> bool:
-    """Say whether a stream is a picture beside the video, which players show as a cover."""
+    """Return whether a stream is a picture that players show as a cover."""
     return stream.type == "video" and bool(int(stream.disposition) & _COVER)
 
 
 def _is_beside(stream: Stream) -> bool:
-    """Say whether a stream of pictures stands beside the video: a cover, thumbnails, a still."""
+    """Return whether a picture stream only accompanies the video: a cover, thumbnails, a still."""
     return bool(int(stream.disposition) & (_COVER | _THUMBNAILS | _STILL))
 
 
@@ -109,7 +109,7 @@ def _frames_of(container: InputContainer, stream: VideoStream) -> int:
 
 
 def tracks_of(container: InputContainer, video: VideoStream) -> tuple[Track, ...]:
-    """List the streams beside the video."""
+    """List the streams other than the video."""
     numbered = dict[str, int]()
     return tuple(
         Track(
@@ -121,7 +121,7 @@ def tracks_of(container: InputContainer, video: VideoStream) -> tuple[Track, ...
             disposition_names(other),
         )
         for other in container.streams
-        # Of MP4, a track that FFmpeg discards by itself holds the chapters' titles.
+        # In MP4, a track that FFmpeg itself discards holds the chapters' titles.
         if other.index != video.index
         and getattr(other, "discard", 0) != _DISCARDED
         and not _is_timecode(other)
@@ -135,7 +135,7 @@ def codec_name(stream: Stream) -> str:
 
 
 def disposition_names(stream: Stream) -> tuple[str, ...]:
-    """Return what a stream is for, in FFmpeg's words, but for whether it is played by default."""
+    """Return a stream's purposes in FFmpeg's words, except whether it is played by default."""
     return tuple(
         (flag.name or str(flag.value)).replace("_", " ")
         for flag in stream.disposition
@@ -144,7 +144,7 @@ def disposition_names(stream: Stream) -> tuple[str, ...]:
 
 
 def estimated_frames(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:
-    """Return how many frames a stream must have by its duration and rate; None if unknown."""
+    """Return the number of frames from a stream's duration and rate; None if unknown."""
     base = fraction(stream.time_base)
     if stream.duration and base:
         return max(1, round(stream.duration * base * rate))
@@ -154,7 +154,7 @@ def estimated_frames(container: InputContainer, stream: VideoStream, rate: Fract
 
 
 def _words(stream: Stream, numbered: dict[str, int]) -> str:
-    """Return what a stream is, numbered among those of its kind."""
+    """Return a stream's display name, numbered among those of its kind."""
     kind = "cover picture" if is_cover(stream) else stream.type
     numbered[kind] = numbered.get(kind, 0) + 1
     parts = (codec_name(stream), stream.metadata.get("language"))
@@ -162,7 +162,7 @@ def _words(stream: Stream, numbered: dict[str, int]) -> str:
     return f"{kind} {numbered[kind]}" + (f" ({details})" if details else "")
 
 
-# Any: PyAV's rational numbers are Fractions in some releases and a type of its own in others.
+# Any: PyAV's rational numbers are Fractions in some releases and its own type in others.
 def fraction(value: Any) -> Fraction | None:  # noqa: ANN401
-    """Return one of FFmpeg's rational numbers, or None where FFmpeg says nothing by 0/1 or 0/0."""
+    """Return one of FFmpeg's rational numbers; None for 0/1 or 0/0, FFmpeg's unknown."""
     return Fraction(value.numerator, value.denominator) if value else None

@@ -1,10 +1,10 @@
-"""Survey of a whole video file: its facts, with all that only its packets' stamps tell.
+"""Survey of a whole video file: its facts, completed from its packets' stamps.
 
-The stamps of all streams are read once, and settled together: where the file's time begins, where
+The stamps of all streams are read once, and resolved together: where the file's time begins, where
 its clock jumps and by how much, and which stamps only count packets.
 
-A jump is believed if every stream of sound and pictures that goes on makes it, for then two
-recordings were joined. One that a single stream makes is a gap, or a flaw of that stream.
+A jump is accepted if every continuing audio and video stream makes it, for then two recordings
+were joined. A jump in a single stream is a gap, or a flaw of that stream.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
-_ABSOLUTE_S = 10  # a file that begins later than this shows what its recorder's clock read
-# Streams that jump to times nearer than this to each other may jump together, for one of them may
-# begin late; ahead they do if their jumps are as long, or end as near, as this.
+_ABSOLUTE_S = 10  # a file that begins later than this keeps its recorder's clock
+# Streams that jump to times closer together than the first may jump together, as one of them may
+# begin late; forward jumps must also differ in length or end by less than the second of these.
 _SAME_BEGINNING_S, _SAME_JUMP_S = 30, 2
 _MOST_TRIED = 50  # jumps of another stream
-_OVERLAP_S = Fraction(1, 2)  # of sound at a joint is left out, so that pictures go on at once
+_OVERLAP_S = Fraction(1, 2)  # of audio at a joint is dropped, so that frames continue at once
 _ROUNDING_S = Fraction(1, 1000)  # of a packet's length
-_RATE_ERROR = Fraction(1, 100)  # of a rate: so near to what was measured, what the file says holds
-_USUAL_ERROR = Fraction(1, 1000)  # likewise, of a rate that is usual
+_RATE_ERROR = Fraction(1, 100)  # of a rate: within it of the measured one, the file's is kept
+_USUAL_ERROR = Fraction(1, 1000)  # likewise, for a standard rate
 _USUAL_RATES = sorted(
     Fraction(rate * 1000, thousand) for rate in (24, 30, 60, 120) for thousand in (1000, 1001)
 ) + [Fraction(rate) for rate in (25, 50, 100)]
 
 
 def survey(source: Path, facts: VideoFacts) -> VideoFacts:
-    """Read the stamps of all packets of a video file, without decoding, and settle its times.
+    """Read the stamps of all packets of a video file, without decoding, and resolve its times.
 
     Args:
         source: The file.
-        facts: What its head says.
+        facts: The facts from its header.
 
     Returns:
-        The same facts with the file's timeline, and with its start, its rate and how many frames
-        there are as its packets say.
+        The same facts with the file's timeline, and with start, rate and number of frames from its
+        packets.
 
     Raises:
         PictureError: The file cannot be read.
@@ -68,7 +68,7 @@ def survey(source: Path, facts: VideoFacts) -> VideoFacts:
         stamps = dict(read_stamps(container, stretches))
         counts = _counts(container, stamps[index])
         absolute = not clock_may_jump(container)
-        # What a list of several stretches leaves of a file's own count is not known.
+        # How much of a file's own count several stretches leave is not known.
         expected = None if index in stretches else _expected(container, stream, stamps[index])
         reordered = bool(counts) and _may_reorder(stream)
     if counts == "all":
@@ -98,7 +98,7 @@ def survey(source: Path, facts: VideoFacts) -> VideoFacts:
     ]
     measured = _mean_rate([span[index] for span in spans if index in span])
     rate = settled_rate(facts.rate, measured, interlaced=facts.interlaced)
-    # As many as settle the rate: a packet may be one of a frame's two fields.
+    # Those that determine the rate: a packet may be one of a frame's two fields.
     packets = max(1, round(measured / rate)) if measured and facts.interlaced else 1
     return replace(
         facts,
@@ -118,7 +118,7 @@ def survey(source: Path, facts: VideoFacts) -> VideoFacts:
 
 
 def _stretches(source: Path) -> Mapping[int, Sequence[Stretch]]:
-    """Return what edit lists show, of streams with more than one stretch, by their index."""
+    """Return the stretches of streams whose edit lists show several, by stream index."""
     lists = edit_lists(source)
     if not lists:
         return {}
@@ -127,11 +127,11 @@ def _stretches(source: Path) -> Mapping[int, Sequence[Stretch]]:
 
 
 def settled_rate(said: Fraction, measured: Fraction | None, *, interlaced: bool) -> Fraction:
-    """Return how many frames a second a video has, by what its file says and by its stamps.
+    """Return a video's frames a second, from its file's statement and its stamps.
 
     Args:
-        said: What the file says.
-        measured: The mean by its packets' stamps; None if there are too few.
+        said: The file's statement.
+        measured: The mean from its packets' stamps; None if there are too few.
         interlaced: Whether its frames hold two fields, so that a packet may be one of the two.
     """
     if measured is None:
@@ -142,7 +142,7 @@ def settled_rate(said: Fraction, measured: Fraction | None, *, interlaced: bool)
     usual = min(_USUAL_RATES, key=lambda rate: abs(rate - measured))
     if abs(usual / measured - 1) <= _USUAL_ERROR:
         return usual
-    # Of a frame in half an hour and more the nearest fraction would be 0.
+    # For a frame in half an hour or more the nearest fraction would be 0.
     return measured.limit_denominator(1001) or Fraction(1, round(1 / measured))
 
 
@@ -153,28 +153,28 @@ def _counts(container: InputContainer, video: Stamps) -> Literal["", "decoded", 
 
 
 def _may_reorder(stream: Stream) -> bool:
-    """Say whether a video's codec shows frames in another order than it decodes them in."""
+    """Return whether a video's codec may show frames in another order than it decodes them."""
     context = getattr(stream, "codec_context", None)
     return context is None or bool(context.codec.reorder)
 
 
 def _as_counted(video: Stamps, rate: Fraction) -> Stamps:
-    """Return the stamps of a video without any, as if it had said that its frames go on at once."""
+    """Return the stamps of a video without any, with its frames at a constant rate."""
     last = (video.shown - 1) / rate
     run = Run(0, 0, Fraction(0), last, last + 1 / rate, video.shown)
     return replace(video, runs=(run,) if video.shown else ())
 
 
-# Joints: where the clock of the whole file jumps.
+# Joints: jumps of the whole file's clock.
 
 
 @dataclass(frozen=True, slots=True)
 class _Joint:
-    """Where two recordings were joined.
+    """Joint of two recordings.
 
     Attributes:
-        place: The first packet after it, among all of the file.
-        runs: The run that begins after it, of each stream that goes on, by the stream's index.
+        place: Index of the first packet after it, among all of the file.
+        runs: The run that begins after it, of each continuing stream, by stream index.
     """
 
     place: int
@@ -191,7 +191,7 @@ class _Jump:
 
 
 def _joints(main: Mapping[int, Stamps]) -> list[_Joint]:
-    """Return the jumps that all streams make, out of those that single ones do."""
+    """Return the jumps that all streams make, from those of single streams."""
     by_stream = {
         index: [
             _Jump(index, number, after.place, after.begin - before.end, after.begin)
@@ -224,7 +224,7 @@ def _place(jump: _Jump) -> int:
 
 
 def _alike(jump: _Jump, held: Sequence[_Jump], used: set[_Jump]) -> _Jump | None:
-    """Return the first jump of another stream that can be the same one; None if none can."""
+    """Return the first jump of another stream that can be the same one, or None."""
     begin = bisect.bisect_right(held, jump.place, key=_place)
     for other in held[begin : begin + _MOST_TRIED]:
         apart, longer = abs(other.to - jump.to), abs(other.amount - jump.amount)
@@ -251,7 +251,7 @@ def _span(one: Stamps, joints: Sequence[_Joint], index: int, part: int) -> Run |
 
 
 def _run_after(one: Stamps, joint: _Joint, index: int) -> int:
-    """Return which run of a stream is the first after a joint."""
+    """Return the index of a stream's first run after a joint."""
     if index in joint.runs:
         return joint.runs[index]
     return sum(run.place < joint.place for run in one.runs)
@@ -302,7 +302,7 @@ def _parts_of_stretches(
 def _beginning(
     main: Mapping[int, Stamps], begins: Mapping[int, Run], video: int, *, absolute: bool
 ) -> tuple[Fraction, list[str]]:
-    """Return what moves a file's beginning to where its result begins, in seconds, and notes."""
+    """Return the shift from a file's start to its result's, in seconds, and notes."""
     if not begins:
         return Fraction(0), []
     earliest = min(run.begin for run in begins.values())
@@ -310,7 +310,7 @@ def _beginning(
     leads = max(openings) + _ROUNDING_S
     zero = earliest
     if video in begins and begins[video].begin - earliest <= leads:
-        zero = begins[video].begin  # of the sound before, which no picture goes with, one packet
+        zero = begins[video].begin  # one packet of the audio before it, which has no picture
     if absolute and -leads <= zero <= _ABSOLUTE_S:
         return Fraction(0), []
     note = f"the source's clock begins at {float(zero):.3f} s, and the result's at 0"
@@ -320,7 +320,7 @@ def _beginning(
 def _shifts(
     main: Mapping[int, Stamps], spans: Sequence[Mapping[int, Run]], video: int, *, absolute: bool
 ) -> tuple[list[Fraction], list[str]]:
-    """Return what moves each part of a file to its place in the result, in seconds, and notes."""
+    """Return each part's shift to its place in the result, in seconds, and notes."""
     shift, notes = _beginning(main, spans[0], video, absolute=absolute)
     shifts = [shift]
     for before, after in pairwise(spans):
@@ -330,7 +330,7 @@ def _shifts(
 
 
 def _gap(before: Mapping[int, Run], after: Mapping[int, Run], video: int) -> Fraction:
-    """Return what moves the time after a joint to where that before it ends, in seconds."""
+    """Return the shift of the time after a joint to the end of that before it, in seconds."""
     going_on = before.keys() & after.keys()
     return max(
         before[index].end
@@ -360,15 +360,15 @@ def _mean_rate(spans: Sequence[Run]) -> Fraction | None:
 
 
 def _expected(container: InputContainer, stream: Stream, video: Stamps) -> int | None:
-    """Return how many frames a file says that it shows; None if it does not."""
+    """Return the number of frames that a file states; None if it states none."""
     if not stream.frames:
         return None
     if "mov" in container.format.name.split(","):
-        # What is counted includes what an edit list cuts away; the index leaves that out.
+        # The count includes what an edit list cuts away; the index does not.
         listed = sum(not entry.is_discard for entry in stream.index_entries)
         return listed or stream.frames
     if container.format.name == "avi" and video.runs:
-        # What is counted are times at which a frame may stand.
+        # The count is of times at which there may be a frame.
         run = video.runs[-1]
         step = (run.last - run.begin) / max(1, run.shown - 1)
         missing = stream.frames * video.base - run.last - video.base

@@ -1,8 +1,8 @@
 """Timeline of a video file: one clock for all of its streams.
 
 Each stream of a file stamps its packets, and the stamps of two streams need not agree with each
-other, nor with what a player shows. `videofiles.survey` settles what they mean for the whole file;
-a `Timeline` holds that, and hands out the packets at the times of the result.
+other, nor with what a player shows. `videofiles.survey` resolves them for the whole file; a
+`Timeline` holds the outcome, and yields the packets at the result's times.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Part:
     """Packets of a stream that follow one clock.
 
     Attributes:
-        first: The first one's number in its stream.
-        shift: What is added to their stamps, in the stream's time base.
-        since: When sound begins that was cut out of more, in the result's time; FFmpeg leaves out
-            the packet that holds its first moment. None for no such.
-        until: When sound ends, as other sound begins, in the result's time; None if it goes on.
+        first: Number of the first one in its stream.
+        shift: Added to their stamps, in the stream's time base.
+        since: Start of audio that was cut out of a longer recording, in the result's time; FFmpeg
+            leaves out the packet with its first moment. None for other parts.
+        until: End of audio, where other audio begins, in the result's time; None if it continues.
         shown: Whether they are shown or heard.
     """
 
@@ -49,17 +49,17 @@ _UNMOVED = Part(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What the stamps of a file mean in the time of its result.
+    """Times of a file's packets in its result.
 
     Attributes:
-        parts: The parts of each stream, by its index; a stream that is not here is as it is.
-        counts: Of a video that does not say when its frames are shown, what their times are, in
-            the order of showing: the packets' times of decoding, or a count of them. "" where it
-            says.
-        reordered: Whether such frames may be shown in another order than they are decoded in.
-        step: Of a counted video, the time from frame to frame, in its time base.
-        lead_ins: What comes before the first packet that is seen or heard, by the stream's index.
-        notes: What was settled, in words.
+        parts: The parts of each stream, by its index; a stream without any is unchanged.
+        counts: For a video without presentation times, the source of its frames' times, in
+            presentation order: the packets' decoding times, or a count of them. "" for other
+            videos.
+        reordered: Whether such frames may be shown in another order than they are decoded.
+        step: For a counted video, the time from frame to frame, in its time base.
+        lead_ins: The packets before the first one that is seen or heard, by stream index.
+        notes: What was corrected.
     """
 
     parts: Mapping[int, Sequence[Part]] = field(default_factory=dict[int, Sequence[Part]])
@@ -74,11 +74,11 @@ class Timeline:
     ) -> Iterator[Packet[VideoStream] | None]:
         """Yield all packets of the video, at the result's times.
 
-        Where another part begins, and at the end, it yields None: what the decoder still holds has
-        to come out there, and nothing that follows is predicted from it.
+        At the start of another part, and at the end, it yields None: the decoder has to be drained
+        there, and nothing that follows is predicted from what is before.
 
         Args:
-            container: The file, opened anew.
+            container: The file, newly opened.
             stream: Its video.
         """
         parts = self.parts.get(stream.index, (_UNMOVED,))
@@ -99,13 +99,13 @@ class Timeline:
     def track_packets(
         self, container: InputContainer, streams: Sequence[Stream], *, hides: bool
     ) -> Iterator[Packet[Stream]]:
-        """Yield those packets of other streams that are seen or heard, at the result's times.
+        """Yield the packets of other streams that are seen or heard, at the result's times.
 
         Args:
-            container: The file, opened anew.
+            container: The file, newly opened.
             streams: The streams.
-            hides: Whether the result can hide what is only decoded, as MP4 can before the time 0;
-                elsewhere nothing of what was cut away is left.
+            hides: Whether the result can hide what is only decoded, as MP4 can before time 0;
+                elsewhere nothing that was cut away remains.
         """
         numbers = {stream.index: -1 for stream in streams}
         for packet in read_packets(container, streams):
@@ -119,7 +119,7 @@ class Timeline:
                 hidden = hides and packet.pts is not None and packet.pts < 0
                 if not lead_in.needed <= number < lead_in.shown or not (hidden or lead_in.own):
                     continue
-            # Of what overlaps at a joint the end goes: what begins needs its first packet.
+            # An overlap at a joint is cut from the earlier part: the later needs its first packet.
             middle = end - (packet.duration or 0) // 2
             if part.shown and (part.until is None or middle <= part.until):
                 yield packet

@@ -1,4 +1,4 @@
-"""Turns of a picture: the rotation and flips by which players show stored frames."""
+"""Turns of a picture: the rotation and flips that players apply to stored frames."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _Pixel = TypeVar("_Pixel", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How a stored frame becomes the shown one: rows and columns change places, then are flipped.
+    """Turn from a stored frame to the shown one: a transposition, then flips.
 
     Attributes:
-        swaps: Whether rows and columns change places.
+        swaps: Whether rows and columns are transposed.
         flips_rows: Whether the first row becomes the last.
         flips_columns: Whether the first column becomes the last.
     """
@@ -27,11 +27,11 @@ class Turn:
     flips_columns: bool = False
 
     def size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the (height, width) that a stored size is shown at, or the other way round."""
+        """Return the shown (height, width) for a stored size, or the reverse."""
         return (size[1], size[0]) if self.swaps else size
 
     def apply(self, pixels: NDArray[_Pixel]) -> NDArray[_Pixel]:
-        """Return an (H, W, C) frame as it is shown; a view, where it can be."""
+        """Return an (H, W, C) frame as it is shown; a view where possible."""
         if self.swaps:
             pixels = pixels.transpose(1, 0, 2)
         return pixels[:: -1 if self.flips_rows else 1, :: -1 if self.flips_columns else 1]
@@ -41,7 +41,7 @@ NO_TURN = Turn()
 
 
 def turn_of(display: Sequence[int] | None) -> Turn | None:
-    """Return what a display matrix does to a frame; None if it is more than turning and flipping.
+    """Return the turn of a display matrix; None if it does more than turn and flip.
 
     Args:
         display: The 3 x 3 matrix, row by row: a point (x, y) is shown at (a x + c y, b x + d y),

@@ -1,9 +1,9 @@
 """Carrier of rows to libvips, which pulls them where we push.
 
 libvips has no input for pixels that arrive in blocks, but it reads TIFF from any source, row by
-row. So the rows travel as an uncompressed BigTIFF that never exists as a whole: its header is
-made up front, and libvips reads the strips as they are pushed. Nothing is copied to disk, and a
-few blocks at most wait in memory.
+row. So the rows are passed as an uncompressed BigTIFF that never exists as a whole: its header is
+generated up front, and libvips reads the strips as they are pushed. Nothing is copied to disk, and
+at most a few blocks are buffered in memory.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from numpy.typing import NDArray
 
 _STRIP_BYTES = 2**20
 _WAITING_BLOCKS = 3
-_WAIT_S = 0.5  # waits are kept short, or Windows would ignore Ctrl-C in them
+_WAIT_S = 0.5  # waits are short, as Windows ignores Ctrl-C in them
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 _TYPE_CODES = {_SHORT: "H", _LONG: "I", _LONG8: "Q"}
 
 
 class CarrierError(Exception):
-    """The reader has ended, so nothing more can be pushed; its own error says why."""
+    """The reader has ended, so nothing more can be pushed; its own error tells why."""
 
 
 class Carrier:
-    """Rows pushed at one end by one thread, an image at the other end for another thread.
+    """Channel of rows from the thread that pushes them to an image in another thread.
 
     Args:
         height: Rows that will be pushed.
         width: Pixels a row.
         channels: 1 to 4.
-        dtype: Of the pixels.
+        dtype: Dtype of the pixels.
     """
 
     def __init__(self, height: int, width: int, channels: int, dtype: str) -> None:
         self._header = _tiff_header(height, width, channels, np.dtype(dtype))
         self._total = len(self._header) + height * width * channels * np.dtype(dtype).itemsize
-        # Kept here, for the image does not: collected before it, the process would crash.
+        # Kept here, as the image does not keep it: collected first, it would crash the process.
         self._source = pyvips.SourceCustom()
         self._state = threading.Condition()
         self._blocks: deque[memoryview] = deque()
-        self._broken = False  # the writer has stopped: what is read now would be wrong
+        self._broken = False  # the writer has stopped: further reads would be wrong
         self._released = False  # the reader has ended
-        self._at = 0  # where libvips reads next
-        self._delivered = len(self._header)  # where the next pushed byte belongs
+        self._at = 0  # offset of libvips' next read
+        self._delivered = len(self._header)  # offset of the next pushed byte
 
     def push(self, rows: NDArray[Any]) -> None:
-        """Hand over the next rows; waits while the reader is behind.
+        """Pass the next rows on; waits while the reader is behind.
 
         Args:
-            rows: (h, width, channels) of the dtype; must not change any more.
+            rows: (h, width, channels) of the dtype; must not be changed afterwards.
 
         Raises:
             CarrierError: The reader has ended.
@@ -71,7 +71,7 @@ class Carrier:
             self._state.notify_all()
 
     def abort(self) -> None:
-        """Make the reader fail: the rows that it waits for will never come."""
+        """Make the reader fail: the rows it waits for will never come."""
         with self._state:
             self._broken = True
             self._blocks.clear()
@@ -93,7 +93,7 @@ class Carrier:
         )
 
     def _read(self, size: int) -> bytes:
-        """Answer libvips' read; an answer of nothing makes it fail with a cut-off file."""
+        """Serve libvips' read; an empty result makes it fail as for a truncated file."""
         if self._at < len(self._header):
             part = self._header[self._at : self._at + size]
         elif self._at == self._delivered:
@@ -125,7 +125,7 @@ class Carrier:
 
 
 def _tiff_header(height: int, width: int, channels: int, dtype: np.dtype[np.generic]) -> bytes:
-    """Return everything in an uncompressed BigTIFF before its pixels."""
+    """Return the part of an uncompressed BigTIFF before its pixels."""
     row_bytes = width * channels * dtype.itemsize
     strip_rows = max(1, min(height, _STRIP_BYTES // row_bytes))
     strips = math.ceil(height / strip_rows)

@@ -1,4 +1,4 @@
-"""Conversion of a file's channels to grey or RGB: their meaning and depth."""
+"""Conversion of a file's channels to grey or RGB: meaning and depth."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _SAMPLES = {
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """What a file's channels mean once they are converted.
+    """Plan for converting a file's channels.
 
     Attributes:
-        bands: The channels that come out.
+        bands: The resulting channels.
         dtype: Their dtype.
-        icc: The profile that is true of them.
+        icc: Their profile.
         convert: Keep the values, convert through an ICC profile, or from a CIE space.
-        own_profile: Whether the file's own profile is used in that, not libvips' CMYK.
+        own_profile: Whether the file's own profile is used for that, not libvips' CMYK.
         rounded_down: Whether libvips divides colours by alpha and rounds them down.
         notes: What was converted or dropped.
-        attached: The profile that the file lacks and is converted through.
-        cicp: Code points that are true of the channels.
+        attached: The profile for the conversion, if the file lacks it.
+        cicp: Code points of the resulting channels.
     """
 
     bands: Bands
@@ -69,14 +69,14 @@ def plan_colour(
 
     Args:
         image: The opened file.
-        name: What to call it in errors.
+        name: Its name for errors.
         icc: Its ICC profile.
         described: The numbers that describe its colours, if no profile does.
-        alpha: What its extra channels are; None where the format leaves no doubt.
+        alpha: Meaning of its extra channels; None where the format defines it.
         profile: Keep the profile, or convert to sRGB.
 
     Raises:
-        PictureError: It has too many or unlabelled channels, or samples that are not read.
+        PictureError: It has too many or unlabelled channels, or unsupported samples.
     """
     space = str(image.interpretation)
     if space == "multiband" and image.bands == 1:
@@ -104,12 +104,12 @@ def plan_colour(
 
 
 def convert_colour(image: pyvips.Image, colour: Colour, bits: int = 0) -> pyvips.Image:
-    """Apply a plan to an opened file; lazily, as all of libvips.
+    """Apply a plan to an opened file; lazily, like all of libvips.
 
     Args:
         image: The opened file.
         colour: The plan.
-        bits: How many of 16 are used, at the top, by samples of 10 or 12.
+        bits: The upper bits of 16 that samples of 10 or 12 bits use.
     """
     wide = colour.dtype == "uint16"
     if colour.convert != "keep" and 8 < bits < 16:
@@ -137,7 +137,7 @@ def convert_colour(image: pyvips.Image, colour: Colour, bits: int = 0) -> pyvips
         )
     if colour.bands.colour == "rgb":
         return rgb
-    grey = rgb.extract_band(1)  # of a neutral colour, all three are the same
+    grey = rgb.extract_band(1)  # in a neutral colour, all three are equal
     return grey.bandjoin(rgb.extract_band(3)) if colour.bands.alpha else grey
 
 
@@ -196,7 +196,7 @@ def _from_cie(image: pyvips.Image, bands: Bands, what: str) -> Colour:
 
 
 def _from_numbers(colour: Colour, described: Described, profile: Profile) -> Colour:
-    """Keep colours that are described by numbers as a profile, or convert them through it."""
+    """Turn colours described by numbers into a profile, and keep it or convert through it."""
     space, cicp = described.space, described.cicp
     if space is None:
         codes = f" (primaries {cicp.primaries}, transfer {cicp.transfer})" if cicp else ""
@@ -220,14 +220,14 @@ def _from_numbers(colour: Colour, described: Described, profile: Profile) -> Col
 
 
 def _to_srgb(colour: Colour) -> Colour:
-    """Convert grey or RGB through its own profile; floats have no defined range and stay."""
+    """Convert grey or RGB through its own profile, but not floats, which have no defined range."""
     if colour.dtype == "float32":
-        note = "float pixels keep their ICC profile: only whole numbers are converted to sRGB"
+        note = "float pixels keep their ICC profile: only integers are converted to sRGB"
         return replace(colour, notes=(*colour.notes, note))
     grey = colour.bands.colour == "grey"
     return replace(
         colour,
-        icc=None if grey else srgb_profile(),  # an sRGB profile may not stand in a grey file
+        icc=None if grey else srgb_profile(),  # grey files must not contain an sRGB profile
         convert="profile",
         own_profile=True,
         notes=(*colour.notes, f"converted to {'grey as in sRGB' if grey else 'sRGB'}"),

@@ -1,4 +1,4 @@
-"""Reading through libvips: the header first, rows on demand, upright and in known channels."""
+"""Reader through libvips: the header first, rows on demand, upright and in known channels."""
 
 from __future__ import annotations
 
@@ -38,27 +38,27 @@ from superres.vips.profile import fit_profile
 _OTHER_HINT = "save it as 8-bit, 16-bit or 32-bit float grey or RGB first"
 Mend = Callable[[], tuple[Patched, tuple[str, ...]] | None]
 
-_USUAL_DELAY_MS = 100  # of browsers, for frames that do not say
+_USUAL_DELAY_MS = 100  # browsers' delay for frames that state none
 _ROWWISE = (1, 2)  # orientations whose rows come in the file's own order
 
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """How a format is read through libvips.
+    """Reading of a format through libvips.
 
     Attributes:
-        name: Of the format.
-        title: Its name in words.
+        name: Name of the format.
+        title: Its display name.
         load: libvips' loader, from a source.
-        many: Builds the error for a file of so many pages; None if it cannot have several.
+        many: Builds the error for a file by its number of pages; None if it cannot have several.
         frames: Whether the pages of a file are frames of one size, shown one after the other.
         orientation: Where the orientation is stored: in EXIF, in a tag that libvips reads, or
             nowhere, as the decoder turns the picture.
-        own_exif: Whether EXIF comes from `Found` alone, as libvips does not see it.
-        spare_bits: Whether samples of 10 or 12 bits come shifted to the top of 16.
+        own_exif: Whether EXIF comes only from `Found`, as libvips does not read it.
+        spare_bits: Whether samples of 10 or 12 bits are shifted to the top of 16.
         damaged_hint: What to do about a file that fails; "" for a damaged one.
-        explain: Builds the error for a reason that is no damage, or returns None.
-        options: What else the loader is told.
+        explain: Builds the error for a reason other than damage, or returns None.
+        options: Further options of the loader.
     """
 
     name: str
@@ -76,12 +76,12 @@ class Loader:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a format's own reader found in a file without libvips; None where libvips knows.
+    """Findings of a format's own reader, without libvips; None where libvips' are used.
 
     Attributes:
-        patched: The file as libvips is to see it, if that is not as it is.
+        patched: The file as libvips should see it, if changed.
         mend: Returns the file without flaws that cost no pixel, and notes on them, or None if it
-            has no such flaw; called where libvips complains.
+            has no such flaw; called where libvips fails.
     """
 
     exif: bytes | None = None
@@ -105,7 +105,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """How the pixels are made from the file."""
+    """Steps from the file to its pixels."""
 
     source: Path | bytes
     content: Path | bytes | Patched
@@ -121,18 +121,18 @@ def open_image(
 ) -> Picture:
     """Read a picture's header and decide how its pixels will be read.
 
-    Only pictures that are turned or stand upside down in their file are decoded whole; those of
-    more than 100 MB then wait in a temporary file.
+    Only pictures that are turned or stored upside down are decoded as a whole; those of more than
+    100 MB then go to a temporary file.
 
     Args:
         source: A file, or the bytes of one.
         loader: How its format is read.
-        limits: What is accepted.
-        found: What the format's own reader found.
+        limits: The limits on reading.
+        found: The findings of the format's own reader.
 
     Raises:
-        PictureError: The file is damaged, too large, of several pages, or of channels or samples
-            that are not read.
+        PictureError: The file is damaged, too large, of several pages, or of unsupported channels
+            or samples.
     """
     prepare_library()
     try:
@@ -167,7 +167,7 @@ def _described(
     limits: ReadLimits,
     found: Found,
 ) -> Picture:
-    """Return what an image is, and how its pixels are read."""
+    """Return an image's description, and how its pixels are read."""
     name = name_of(source)
     pages = _number(image, "n-pages")
     limits.check_size(name, image.height, image.width)
@@ -182,11 +182,11 @@ def _described(
         image, name, icc=icc, described=numbers, alpha=found.alpha, profile=limits.profile
     )
     if icc and not own and not colour.attached:
-        colour = replace(colour, attached=icc)  # libvips has not seen it
+        colour = replace(colour, attached=icc)  # libvips did not read it
     # Building the conversion checks the profile; no pixel is decoded yet.
     convert_colour(image, colour, bits)
     planes = max(1, pages) if loader.frames else 1
-    # Frames are composed in the file's own order, and never turned by any viewer.
+    # Frames are composed in the file's order, and no viewer turns them.
     orientation = _orientation(image, loader, exif) if planes == 1 else 1
     height, width = image.height, image.width
     if orientation > 4:
@@ -198,7 +198,7 @@ def _described(
     metadata, notes = collect_metadata(
         image, blocks, icc=colour.icc, cicp=colour.cicp, change=change
     )
-    if found.profile and not icc:  # libvips passes over profiles that do not fit the pixels
+    if found.profile and not icc:  # libvips ignores profiles that do not fit the pixels
         notes = (*notes, "its ICC profile does not fit and is not kept")
     if found.lost:
         notes = (*notes, f"not kept: {', '.join(found.lost)}")
@@ -225,17 +225,17 @@ def _described(
 
 
 def _animation(image: pyvips.Image, planes: int) -> Animation:
-    """Return how long each frame is shown, and how often all are."""
+    """Return the duration of each frame, and the number of repetitions."""
     found: object = image.get("delay") if image.get_typeof("delay") else []
     delays = [int(delay) for delay in cast("list[int]", found)][:planes]
     return Animation((*delays, *[_USUAL_DELAY_MS] * (planes - len(delays))), _number(image, "loop"))
 
 
 class _Roll:
-    """The frames of an animation, composed as they are shown, below one another in one image.
+    """The frames of an animation, composed as they are shown, stacked vertically in one image.
 
-    A frame is made of those before it. So what has read a frame is kept for the next one, and
-    begins anew only where frames are not read in their order.
+    A frame depends on those before it. So the reader is kept for the next frame, and restarts only
+    where frames are not read in order.
     """
 
     def __init__(self, recipe: _Recipe, size: tuple[int, int], planes: int) -> None:
@@ -273,7 +273,7 @@ class _Roll:
 
 
 def _rows(recipe: _Recipe, size: tuple[int, int], plane: int, block: int) -> Iterator[NDArray[Any]]:
-    """Yield rows; where libvips complains, go on from there in the mended file, if there is one."""
+    """Yield rows; where libvips fails, continue from there in the repaired file, if any."""
     done = 0
     try:
         for pixels in _rows_from(recipe, size, block, 0):
@@ -313,7 +313,7 @@ def _rows_from(
                 pixels = nearest_straight(pixels)
             yield pixels
     finally:
-        del region, image  # before what they read from
+        del region, image  # before their source
         place.close()
 
 
@@ -332,14 +332,14 @@ def _number(image: pyvips.Image, name: str) -> int:
 
 
 def _sound(icc: bytes | None, image: pyvips.Image) -> bytes | None:
-    """Return a profile that was found without libvips, if it can be used on such an image."""
+    """Return a profile that was found without libvips, if it is usable for the image."""
     if not icc or not icc_space(icc):
         return None
     return fit_profile(icc, whole_words=False, grey=image.bands < 3)
 
 
 def _numbers(icc: bytes | None, found: Found, exif: bytes | None) -> Described | None:
-    """Return the numbers that describe the colours, None if a profile does."""
+    """Return the numbers that describe the colours; None if a profile does."""
     described = found.colour
     if described and described.space and described.outranks_icc:
         return described
@@ -363,7 +363,7 @@ def _load(
     """Open a file with the one loader of its format; the slightest damage is an error.
 
     Returns:
-        The image, and what it reads from, which must outlive it.
+        The image, and its source, which must outlive it.
     """
     place = _Place(content)
     try:
@@ -375,14 +375,14 @@ def _load(
 
 
 class _Place:
-    """What libvips reads from."""
+    """Source for libvips."""
 
     source: pyvips.Source
 
     def __init__(self, content: Path | bytes | Patched) -> None:
         self._stream: BinaryIO | None = None
         if isinstance(content, Path):
-            # pyvips passes bytes on untouched, and names that are not UTF-8 have no other form.
+            # pyvips passes bytes on unchanged, and names that are not UTF-8 have no other form.
             self.source = pyvips.Source.new_from_file(cast("str", os.fsencode(content)))
         elif isinstance(content, bytes):
             self.source = pyvips.Source.new_from_memory(content)
@@ -394,7 +394,7 @@ class _Place:
             self.source = custom
 
     def close(self) -> None:
-        """Close the file; libvips finds it at its end from now on."""
+        """Close the file; libvips then reads it as ended."""
         if self._stream:
             self._stream.close()
 
@@ -406,7 +406,7 @@ class _Place:
 
 
 def _upright(recipe: _Recipe) -> tuple[pyvips.Image, _Place]:
-    """Open the file again and convert and turn it, lazily."""
+    """Open the file again, and convert and turn it, lazily."""
     access = "sequential" if recipe.orientation in _ROWWISE else "random"
     loaded, place = _load(recipe.content, recipe.loader, access)
     image = convert_colour(loaded, recipe.colour, recipe.bits)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 
 def full_range(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Stretch 10 or 12 bits, which libvips shifts to the top of 16, to all of 0 to 65535.
+    """Stretch 10 or 12 bits, which libvips shifts to the top of 16, to 0 to 65535.
 
     Args:
         pixels: uint16 whose lowest bits are all zero.
-        bits: Bits that are used.
+        bits: Number of used bits.
     """
     values = pixels.astype(np.uint32) >> (16 - bits)
     largest = 2**bits - 1
@@ -21,7 +21,7 @@ def full_range(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
 
 
 def placed_high(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Reduce uint16 to so many bits at its top, rounded, so that libvips cuts off only zeros."""
+    """Reduce uint16 to its top `bits` bits, rounded, so that libvips cuts off only zeros."""
     largest = 2**bits - 1
     values = (pixels.astype(np.uint32) * largest + 32767) // 65535
     return (values << (16 - bits)).astype(np.uint16)
@@ -30,8 +30,7 @@ def placed_high(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
 def nearest_straight(pixels: NDArray[Any]) -> NDArray[Any]:
     """Round colours to nearest that libvips divided by alpha and rounded down.
 
-    The stored product is the one whole number that was rounded down to this value, so it is found
-    again and divided anew.
+    Only one stored product rounds down to a given value, so it is recovered and divided again.
 
     Args:
         pixels: (h, W, C) of uint8 or uint16 with alpha last.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pyvips
 
-# Lines that say where in libvips it failed, not why.
+# Lines that state where libvips failed, not why.
 _NOISE = re.compile(
     r"^unable to |bad seek to \d+$|source input: Seek error|^VipsForeign|out of order read|^$"
 )
@@ -29,16 +29,16 @@ _NOT_FATAL = 0xF8  # critical, warning, message, info and debug, as GLib numbers
 
 @functools.cache
 def prepare_library() -> None:
-    """Set libvips up for the whole process; once.
+    """Set libvips up for the whole process, once.
 
-    It gets no loaders that it does not trust itself, keeps no finished operations (a cached one
-    would hand out yesterday's pixels for a file that changed since), and prints nothing: the
-    loaders raise an error where they would warn.
+    Loaders that it calls untrusted are blocked, the cache of operations is off (it would return old
+    pixels for a file that has changed), and nothing is printed: the loaders raise an error where
+    they would warn.
 
     Warns:
-        RuntimeWarning: This pyvips has no way to silence libvips.
+        RuntimeWarning: libvips cannot be silenced with this pyvips.
     """
-    # Messages quote files and their names, in any bytes. pyvips decodes them as strict UTF-8, and
+    # Messages quote files and names with arbitrary bytes. pyvips decodes them as strict UTF-8, and
     # one that it cannot decode stays in libvips' buffer and makes every later call fail.
     for module in (pyvips, pyvips.error):
         module.__dict__["_to_string"] = _any_text
@@ -48,7 +48,7 @@ def prepare_library() -> None:
 
 
 def loader_named(operation: str) -> Callable[..., pyvips.Image] | None:
-    """Return an operation of libvips that reads a format; None if it was built without."""
+    """Return libvips' operation that reads a format; None if it was built without it."""
     if not pyvips.type_find("VipsOperation", operation):
         return None
 
@@ -65,7 +65,7 @@ def reason_of(error: pyvips.Error, *, otherwise: str = ENDS_EARLY) -> str:
 
     Args:
         error: What pyvips raised.
-        otherwise: What to say if libvips gave no reason.
+        otherwise: The reason to return if libvips gave none.
     """
     for line in str(error).splitlines():
         text = line.strip()
@@ -78,24 +78,24 @@ def reason_of(error: pyvips.Error, *, otherwise: str = ENDS_EARLY) -> str:
 
 
 def _silence_log() -> None:
-    """Drop libvips' messages in native code, instead of handing them to Python as pyvips does.
+    """Drop libvips' messages in native code, instead of passing them to Python as pyvips does.
 
-    GLib ends the process at a message that comes while the same thread handles another one. In
-    a handler that is Python the collector can run, close a damaged file, and so make libvips log.
-    What is fatal anyway is left to GLib, which prints it before it ends the process.
+    GLib aborts the process at a message that arrives while the same thread handles another one. In
+    a Python handler the garbage collector can run, close a damaged file, and so make libvips log.
+    Fatal messages are left to GLib, which prints them before it aborts.
     """
     remove: Callable[[], None] | None = vars(pyvips).get("_remove_log_handler")
     if remove:
         remove()
     try:
-        # Any native function will do that reads no argument and changes nothing, for a caller
-        # cleans up what it passed in all conventions that GLib is built with. This one returns
-        # a number, and pyvips knows its address in both its modes.
+        # Any native function without arguments and side effects will do, as the caller cleans up
+        # the arguments in all calling conventions of GLib builds. This one returns a number, and
+        # pyvips knows its address in both its modes.
         silent = pyvips.ffi.cast(
             "GLogFunc", pyvips.ffi.addressof(pyvips.vips_lib, "vips_cache_get_max")
         )
         pyvips.glib_lib.g_log_set_handler(_LOG_DOMAIN, _NOT_FATAL, silent, pyvips.ffi.NULL)
-    except Exception as error:  # each mode of cffi has errors of its own
+    except Exception as error:  # each mode of cffi has its own errors
         # GLib's own handler is native, so it is safe, but it prints.
         instead = "they are printed to stderr" if remove else "damaged files may end the process"
         warnings.warn(

@@ -13,16 +13,16 @@ _ID_AT, _ID_BYTES = 84, 16  # the profile's own MD5; zeros where it was not comp
 def fit_profile(icc: bytes, *, whole_words: bool, grey: bool) -> bytes | None:
     """Return a profile that libvips and its encoder are known to write.
 
-    libvips silently leaves out profiles that it cannot open, and PNG's encoder fails at
-    those that it finds invalid. So one pixel is written with the profile first.
+    libvips silently leaves out profiles that it cannot open, and PNG's encoder fails on invalid
+    ones. So one pixel is written with the profile first.
 
     Args:
-        icc: A profile with a sound header; what follows the size that it states is cut off.
-        whole_words: Whether the encoder takes multiples of four bytes alone, as PNG's does.
+        icc: A profile with a valid header; it is truncated to the size stated there.
+        whole_words: Whether the encoder takes only multiples of four bytes, as PNG's does.
         grey: Whether the pixels are grey, else RGB.
 
     Returns:
-        The profile, with up to three zeros at its end for whole words; None if it would not be
+        The profile, with up to three zeros appended for whole words; None if it would not be
         written.
     """
     icc = icc[: int.from_bytes(icc[:4], "big")]

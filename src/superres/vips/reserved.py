@@ -1,9 +1,9 @@
 """Reserved room in a file for bytes that libvips would change, filled after it has written.
 
-libvips passes EXIF through a library that drops private tags and breaks makers' notes, and writes
-XMP into PNG as a kind of text that other programs do not read. So it is given a placeholder of the
-right length, which is overwritten in the finished file. That works in JPEG, PNG, WebP and AVIF,
-whose other bytes do not depend on the content of an EXIF block.
+libvips passes EXIF through a library that drops private tags and breaks maker notes, and writes
+XMP into PNG in a text chunk that other programs do not read. So it gets a placeholder of the right
+length, which is overwritten in the finished file. That works in JPEG, PNG, WebP and AVIF, whose
+other bytes do not depend on the content of an EXIF block.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from superres.metadata.header import KEEP_FLAGS, set_blob
 
 _MARK_BYTES = 32
 _MOVE_BYTES = 2**20
-_SIGNATURE_BYTES = 8  # of a PNG, in front of its first chunk
+_SIGNATURE_BYTES = 8  # of a PNG, before its first chunk
 _CHUNK_FRAME_BYTES = 12  # of a PNG's chunk: length, name, checksum
 _XMP_HEAD = b"XML:com.adobe.xmp\0\0\0\0\0"  # not compressed, no language, no translated keyword
 _LAST_CHUNK = bytes.fromhex("0000000049454e44ae426082")
 
 
 def stand_in(size: int) -> bytes:
-    """Return an EXIF block that reserves room for at least so many bytes once libvips wrote it."""
+    """Return an EXIF block that, as libvips writes it, reserves at least `size` bytes."""
     return _marked(size - _overhead())
 
 
@@ -38,7 +38,7 @@ def png_room(exif: bytes | None, xmp: bytes | None) -> int:
 
 
 def fill(path: Path, exif: bytes) -> bool:
-    """Put an EXIF block where the stand-in is, in a JPEG, WebP or AVIF.
+    """Replace the placeholder in a JPEG, WebP or AVIF by an EXIF block.
 
     Returns:
         Whether there was room for it.
@@ -52,25 +52,25 @@ def fill(path: Path, exif: bytes) -> bool:
 
 
 def fill_png(path: Path, exif: bytes | None, xmp: bytes | None) -> bool:
-    """Put the chunks of EXIF and XMP where the stand-in's chunk is.
+    """Replace the placeholder's chunk by the chunks of EXIF and XMP.
 
     Returns:
         Whether there was room for them.
     """
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        # By the chunk's own length: libvips may round the block inside up to an even one.
+        # By the chunk's own length: libvips may round the block inside up to an even length.
         start, end = _png_chunk(data, b"eXIf")
         spare = end - start - len(_chunks(exif, xmp))
         if spare < 0 or data.find(_mark(), start, end) < 0:
             return False
-        # Both may be padded: EXIF with zeros, XMP with blanks.
+        # Both may be padded: EXIF with zeros, XMP with spaces.
         filled = _chunks(exif + bytes(spare), xmp) if exif else _chunks(None, _padded(xmp, spare))
         data[start:end] = filled
     return True
 
 
 def insert(path: Path, at: int, data: bytes) -> None:
-    """Put bytes into a finished file; what stands behind them moves."""
+    """Insert bytes into a finished file; what follows moves."""
     with path.open("r+b") as file:
         position = file.seek(0, 2)
         while position > at:
@@ -85,14 +85,14 @@ def insert(path: Path, at: int, data: bytes) -> None:
 
 
 def append_png_xmp(path: Path, xmp: bytes) -> None:
-    """Put XMP that is too large to reserve room for behind a PNG's pixels."""
+    """Append XMP that is too large for reserved room after a PNG's pixels."""
     with path.open("r+b") as file:
         file.seek(-len(_LAST_CHUNK), 2)
         file.write(_chunks(None, xmp) + _LAST_CHUNK)
 
 
 def forget_png_resolution(path: Path) -> None:
-    """Remove the unit of the resolution that libvips makes up, which leaves a ratio of 1:1."""
+    """Remove the unit of libvips' made-up resolution, which leaves a ratio of 1:1."""
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
         start, end = _png_chunk(data, b"pHYs")
         if start < end:
@@ -115,7 +115,7 @@ def _chunks(exif: bytes | None, xmp: bytes | None) -> bytes:
 
 
 def _png_chunk(data: mmap.mmap, name: bytes) -> tuple[int, int]:
-    """Return where a chunk in front of a PNG's pixels begins and ends; 0, 0 if it is not there."""
+    """Return the start and end of a chunk before a PNG's pixels; 0, 0 if it is missing."""
     at = _SIGNATURE_BYTES
     while (found := data[at + 4 : at + 8]) not in (b"IDAT", b""):
         end = at + _CHUNK_FRAME_BYTES + int.from_bytes(data[at : at + 4], "big")
@@ -126,7 +126,7 @@ def _png_chunk(data: mmap.mmap, name: bytes) -> tuple[int, int]:
 
 
 def _find(data: mmap.mmap) -> tuple[int, int]:
-    """Return where the stand-in begins in a file and how long it is; 0, 0 if it is not there."""
+    """Return the placeholder's offset and length in a file; 0, 0 if it is missing."""
     mark = data.find(_mark())
     start = data.rfind(b"II*\0", 0, mark) if mark >= 0 else -1
     if start < 0:
@@ -138,14 +138,14 @@ def _find(data: mmap.mmap) -> tuple[int, int]:
 
 @functools.cache
 def _mark() -> bytes:
-    """Return the bytes by which the stand-in is found again; random, so no picture has them."""
-    # Behind a zero, libexif would clear the first eight bytes of the comment that it begins.
+    """Return the bytes that identify the placeholder; random, so no picture has them."""
+    # After a zero, libexif would clear the first eight bytes of the comment that it begins.
     return b"M" + secrets.token_bytes(_MARK_BYTES - 1)
 
 
 @functools.cache
 def _overhead() -> int:
-    """Measure how many bytes libvips' own tags take in front of the stand-in's comment."""
+    """Measure how many bytes libvips' own tags take before the placeholder's comment."""
     image = pyvips.Image.black(1, 1).copy(interpretation="b-w")
     set_blob(image, "exif-data", _marked(0))
     written = bytes(image.pngsave_buffer(keep=KEEP_FLAGS["exif"]))
@@ -154,7 +154,7 @@ def _overhead() -> int:
 
 
 def _marked(size: int) -> bytes:
-    """Return an EXIF block with a comment of a size, which begins with the mark and that size."""
+    """Return an EXIF block with a comment of `size` bytes, which starts with mark and size."""
     size = max(size, _MARK_BYTES + 4)
     comment = (_mark() + struct.pack("<I", size)).ljust(size, b"\0")
     main = struct.pack("<HHHIII", 1, 0x8769, 4, 1, 26, 0)

@@ -1,4 +1,4 @@
-"""Temporary files of pictures being written: beside the path, or elsewhere for a stream."""
+"""Temporary files of pictures being written: next to the path, or elsewhere for a stream."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from superres.errors import OutputError
 
 @contextmanager
 def atomic_output(target: Path | BinaryIO) -> Generator[Path]:
-    """Lend a temporary path; hand its content to the target if the block ends well.
+    """Yield a temporary path; move its content to the target if the block succeeds.
 
     A path is replaced in one step after the data has reached the disk; a stream gets the finished
-    file's bytes. If the block raises, the temporary is removed and the target was never touched.
+    file's bytes. If the block raises, the temporary is removed and the target is unchanged.
 
     Args:
-        target: Where the content belongs.
+        target: Destination of the content.
 
     Yields:
         The path to write to: an empty file, hidden and marked as unfinished.
@@ -55,6 +55,6 @@ def _pour(finished: BinaryIO, target: BinaryIO) -> None:
         shutil.copyfileobj(finished, target, 2**20)
         target.flush()
     except BrokenPipeError:
-        raise  # the reader has closed the pipe, which the shell reports
+        raise  # the reader closed the pipe, which the shell reports
     except OSError as error:
         raise unwritable(target, error.strerror or str(error)) from error

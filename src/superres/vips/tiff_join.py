@@ -1,4 +1,4 @@
-"""TIFFs of one page each, joined into one of many: a page is copied, and its offsets are moved."""
+"""Joiner of single-page TIFFs into one: each page is copied, and its offsets are shifted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _POINTERS = (
     0x8769,
     0x8825,
     0xA005,
-)  # directories below: pictures, EXIF, GPS
+)  # subdirectories: pictures, EXIF, GPS
 _CODES = {SHORT: "H", LONG: "I", 13: "I", LONG8: "Q", 18: "Q"}
 _COPY_BYTES = 2**20
 
@@ -38,7 +38,7 @@ def add_page(path: Path, page: Path) -> None:
         page: The file of the page.
 
     Raises:
-        TagError: A directory is damaged, or the file would grow past what its offsets can say.
+        TagError: A directory is damaged, or the file would outgrow its offsets.
     """
     with path.open("r+b") as file, page.open("rb") as added:
         base = file.seek(0, 2)
@@ -59,7 +59,7 @@ def add_page(path: Path, page: Path) -> None:
 
 
 def _last_link(file: BinaryIO, header: Header) -> int:
-    """Return where the offset of the directory behind the last one is stored."""
+    """Return the position of the last directory's link to the next."""
     link, at = header.first_at, header.first
     while at:
         directory = read_directory(file, header, at)
@@ -68,7 +68,7 @@ def _last_link(file: BinaryIO, header: Header) -> int:
 
 
 def _move(file: BinaryIO, header: Header, at: int, by: int) -> None:
-    """Make a directory that was copied, and those below it, point to where things are now."""
+    """Shift the offsets in a copied directory and in its subdirectories."""
     for tag, slot in read_directory(file, header, at).slots.items():
         cell_at = slot.entry_at + (12 if header.big else 8)
         value_at = cell_at
