@@ -21,7 +21,6 @@ Mask = NDArray[np.bool_]
 
 CELL = 8  # px from node to node
 _LEAST = 2.0**-15  # of unit pixels, 1/128 of an 8-bit step: less is not corrected
-_PART_VALUES = 2**15  # which stay in the cache
 
 # Weights of a cell's pixels at the nodes before and after them: (CELL, 2).
 _AFTER = (np.arange(CELL, dtype=np.float32) + np.float32(0.5)) / np.float32(CELL)
@@ -94,19 +93,15 @@ class CoarseCorrection:
         if largest.max() < _LEAST:
             return of_rows
         wide = widened(means, strip.planes.shape[2], scale)
-        slopes = np.diff(wide, axis=1)
-        step = max(1, _PART_VALUES // slopes[:, 0].size)
+        after = (np.arange(scale * CELL, dtype=np.float32) + np.float32(0.5)) / (scale * CELL)
+        between = np.stack([1 - after, after], axis=1).astype(np.float32)
         for n, cell in enumerate(cells):
             if largest[n] < _LEAST:
                 continue
-            top = scale * (CELL * cell - strip.start)  # the cell's first row in the strip
-            last = min(scale * CELL, strip.planes.shape[1] - top)
-            for first in range(max(0, -top), last, step):
-                rows = np.arange(first, min(last, first + step), dtype=np.float32)
-                after = (rows + np.float32(0.5)) / np.float32(scale * CELL)
-                part = slopes[:, n, None] * after[:, None]
-                part += wide[:, n, None]
-                strip.planes[:, top + first : top + first + len(rows)] -= part
+            top = scale * (CELL * cell - strip.start)  # the cell's first row among the strip's
+            first, last = max(0, -top), min(scale * CELL, strip.planes.shape[1] - top)
+            rows = strip.planes[:, top + first : top + last]
+            rows -= np.matmul(between[first:last], wide[:, n : n + 2])
         return of_rows
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from superres.frame import Unit
 from superres.images.coarse_correction import CELL, CoarseCorrection, Strip
 
 Mask = NDArray[np.bool_]
+Number = TypeVar("Number", np.float32, np.uint8)
 
 REACH = 6 * CELL
 """How far an anchored pixel depends on its input beyond the network's halo, in input pixels."""
@@ -256,17 +258,22 @@ def _blend(planes: Unit, known: Unit, weights: Unit) -> None:
 
 def _block_means(planes: Unit, scale: int) -> Unit:
     """Return the means of blocks of scale x scale px: (C, s*h, s*w) to (C, h, w)."""
-    rows = _summed([planes[:, row::scale] for row in range(scale)])
-    total = _summed([rows[..., column::scale] for column in range(scale)])
+    total = _block_sums(planes, scale)
     total *= np.float32(scale**-2)
     return total
 
 
-def _summed(parts: list[Unit]) -> Unit:
+def _block_sums(planes: NDArray[Number], scale: int) -> NDArray[Number]:
+    """Return the sums of blocks of scale x scale px, of the same dtype."""
+    rows = _summed([planes[:, row::scale] for row in range(scale)])
+    return _summed([rows[..., column::scale] for column in range(scale)])
+
+
+def _summed(parts: list[NDArray[Number]]) -> NDArray[Number]:
     """Add arrays of one shape: several times faster than numpy's sum over a short axis."""
     total = parts[0].copy()
     for part in parts[1:]:
-        total += part
+        np.add(total, part, out=total)
     return total
 
 
@@ -288,10 +295,16 @@ def _clamping(strip: Strip, scale: int, corrections: Unit) -> tuple[Unit, Unit]:
     if rows.any():
         if strip.means is None:
             strip.means = _block_means(planes, scale)
-        kept = planes.clip(0.0, 1.0)
-        whole = _block_means((kept == planes).astype(np.float32), scale)
-        np.copyto(free, whole, where=rows[:, None])
-        np.copyto(change, _block_means(kept, scale) - strip.means, where=rows[:, None])
+        (found,) = rows.nonzero()
+        span = slice(int(found[0]), int(found[-1]) + 1)
+        part, mask = planes[:, scale * span.start : scale * span.stop], rows[span, None]
+        kept = part.clip(0.0, 1.0)
+        # Bytes hold the count of a block's pixels up to a scale of 15, and are four times as fast.
+        same = (kept == part).view(np.uint8)
+        whole = _block_sums(same if scale < 16 else same.astype(np.float32), scale)
+        np.copyto(free[:, span], whole * np.float32(scale**-2), where=mask)
+        means = _block_means(kept, scale)
+        np.copyto(change[:, span], means - strip.means[:, span], where=mask)
     return free, change
 
 

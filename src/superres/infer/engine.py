@@ -28,7 +28,7 @@ from superres.modelfiles.card import Card, check_input
 from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
 
-_YIELD_BYTES = 8 * 2**20  # strips are yielded in pieces, and freed once these are written
+_YIELD_BYTES = 2 * 2**20  # strips leave in pieces that stay in the cache while they are anchored
 
 
 @dataclass(frozen=True, slots=True)
