@@ -93,7 +93,7 @@ def test_its_state_has_the_names_and_shapes_of_the_published_weights(trunk):
 @pytest.mark.slow
 @pytest.mark.parametrize(("trunk", "expected"), [("alexnet", 0.340), ("vgg16", 0.280)])
 def test_bicubic_on_set5_is_as_far_from_the_truth_as_published(trunk, expected):
-    # Pillow's bicubic, x4, of Set5's published small pictures; ../shared/data/README.md.
+    # Pillow's bicubic, x4, of Set5's published small pictures.
     image = pytest.importorskip("PIL.Image")
     weights = DATA / "perceptual" / f"{trunk}.safetensors"
     if not weights.exists():
