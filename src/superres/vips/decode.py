@@ -1,4 +1,8 @@
-"""Reader through libvips: the header first, rows on demand, upright and in known channels."""
+"""Reader through libvips: the header first, rows on demand, upright and in known channels.
+
+One file, as the header, the rows, a second attempt on a mended file and the frames of an animation
+are all read by one recipe.
+"""
 
 from __future__ import annotations
 
