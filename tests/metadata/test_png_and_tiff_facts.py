@@ -45,7 +45,8 @@ def test_of_doubled_chunks_the_first_counts():
 
 
 def test_an_animation_and_a_profile_are_seen_without_their_content():
-    found = facts(chunk(b"acTL", bytes(8)), chunk(b"iCCP", b"name\0\0zzz"))
+    moving = chunk(b"acTL", bytes(8)), chunk(b"fcTL", bytes(26))
+    found = facts(*moving, chunk(b"iCCP", b"name\0\0zzz"))
     assert (found.animated, found.profile) == (True, True)
 
 
@@ -135,10 +136,11 @@ def test_code_points_outrank_all_else_and_those_of_luma_and_chroma_are_noted():
 
 
 def test_a_png_cut_off_anywhere_is_read_as_far_as_it_goes():
-    whole = SIGNATURE + chunk(b"acTL", bytes(8)) + chunk(b"pHYs", struct.pack(">IIB", 1, 1, 1))
+    moving = chunk(b"acTL", bytes(8)) + chunk(b"fcTL", bytes(26))
+    whole = SIGNATURE + moving + chunk(b"pHYs", struct.pack(">IIB", 1, 1, 1))
     for size in range(len(whole)):
         found = read_png_facts(io.BytesIO(whole[:size]))
-        assert found.animated == (size >= 16), "from the chunk's name on"
+        assert found.animated == (size >= 8 + 20 + 8), "from the first frame's name on"
         assert (found.dpi is not None) == (size >= len(whole) - 4), "from its last byte on"
 
 
