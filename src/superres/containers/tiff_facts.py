@@ -28,32 +28,21 @@ _EXTRA_SAMPLES, _SAMPLES, _PHOTOMETRIC = 0x0152, 0x0115, 0x0106
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # PhotometricInterpretation; all others have 1
 _XMP, _ICC = 0x02BC, 0x8773
 # Tags that describe the storage and meaning of pixels, or are read here or by libvips.
-_KNOWN = {*range(0x0100, 0x0104), 0x0106, *range(0x0107, 0x010B), 0x0111, 0x0112, 0x0115, 0x0116}
-_KNOWN_TOO = {
-    0x0117,
-    0x0118,
-    0x0119,
-    0x011A,
-    0x011B,
-    0x011C,
-    0x0122,
-    0x0123,
-    0x0124,
-    0x0125,
-    0x0128,
-}
-_KNOWN_ALSO = {
-    0x012D,
-    0x013D,
-    0x013E,
-    0x013F,
-    0x0140,
+_KNOWN = {
+    *range(0x0100, 0x0104),
+    *range(0x0106, 0x010B),
+    *(0x0111, 0x0112),
+    *range(0x0115, 0x011D),
+    *range(0x0122, 0x0126),
+    *(0x0128, 0x012D),
+    *range(0x013D, 0x0141),
     *range(0x0142, 0x0146),
-    *range(0x014C, 0x0153),
-    0x0153,
+    *range(0x014C, 0x0156),
+    0x015B,
+    *range(0x0200, 0x0215),
+    *(_XMP, 0x83BB, _ICC, PHOTOSHOP),
 }
-_CODED = {0x0154, 0x0155, 0x015B, *range(0x0200, 0x0215), _XMP, _ICC, 0x83BB, PHOTOSHOP}
-_POINTERS = {0x8769, 0x8825, 0xA005, 0x00FE, 0x00FF, 0x0129}
+_POINTERS = {0x00FE, 0x00FF, 0x0129, 0x8769, 0x8825, 0xA005}  # and positions among pages
 _NAMES = {
     0x010D: "DocumentName",
     0x011E: "XPosition",
@@ -148,7 +137,7 @@ def _value(stream: BinaryIO, directory: Directory, tag: int) -> bytes | None:
 
 def _lost(first: Directory) -> list[str]:
     """Name the tags that are neither kept nor about the storage of pixels."""
-    known = {*_KNOWN, *_KNOWN_TOO, *_KNOWN_ALSO, *_CODED, *_POINTERS, *_GEOGRAPHIC, *DESCRIPTIVE}
+    known = {*_KNOWN, *_POINTERS, *_GEOGRAPHIC, *DESCRIPTIVE}
     return [_NAMES.get(tag, f"tag {tag}") for tag in sorted(first.slots.keys() - known)]
 
 

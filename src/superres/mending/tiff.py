@@ -15,9 +15,11 @@ from superres.metadata.tags import (
     LONG,
     LONG8,
     SHORT,
+    Field,
     Header,
     Slot,
     TagError,
+    laid_out,
     read_directory,
     read_header,
     read_numbers,
@@ -125,10 +127,13 @@ def clean_tiff(source: Path | bytes, stream: BinaryIO, at: int) -> CleanTiff | N
         return None
     size = size_of(stream)
     tail = size + size % 2
-    directory = _laid_out(header, fields, tail)
+    try:
+        directory, at = laid_out(header, fields, tail)
+    except TagError:
+        return None
     if not header.big and tail + len(directory) >= 2**32:
         return None
-    start = struct.pack(header.offset_code, tail)
+    start = struct.pack(header.offset_code, at)
     pieces: tuple[Piece, ...] = (
         (0, header.first_at),
         start,
@@ -140,8 +145,8 @@ def clean_tiff(source: Path | bytes, stream: BinaryIO, at: int) -> CleanTiff | N
 
 def _fields(
     stream: BinaryIO, header: Header, slots: dict[int, Slot]
-) -> tuple[dict[int, tuple[int, bytes]] | None, tuple[Flaw, ...]]:
-    """Return (type, values in the file's byte order) of each tag."""
+) -> tuple[dict[int, Field] | None, tuple[Flaw, ...]]:
+    """Return the directory's tags, with numbers in the file's byte order."""
 
     def numbers(tag: int, otherwise: tuple[int, ...] = ()) -> tuple[int, ...]:
         found = read_numbers(stream, header, slots.get(tag))
@@ -158,7 +163,7 @@ def _fields(
     if len(size) != 2 or not all(size) or not 1 <= samples <= 1024 or len(set(bits)) > 1:
         return None, ()
     fields = {
-        tag: (slot.kind, read_value(stream, slot))
+        tag: Field(slot.kind, slot.count, read_value(stream, slot))
         for tag, (kinds, allowed) in _OPTIONAL.items()
         if (slot := slots.get(tag)) and slot.kind in kinds  # others would cause warnings
         if not allowed or numbers(tag)[0] in allowed
@@ -188,7 +193,8 @@ def _fields(
     for tag, values in whole.items():
         kind = SHORT if max(values) < 2**16 else LONG8 if header.big else LONG
         code = {SHORT: "H", LONG: "I", LONG8: "Q"}[kind]
-        fields[tag] = kind, struct.pack(f"{header.order}{len(values)}{code}", *values)
+        data = struct.pack(f"{header.order}{len(values)}{code}", *values)
+        fields[tag] = Field(kind, len(values), data)
     return fields, tuple(flaws)
 
 
@@ -253,22 +259,3 @@ def _parts(
         return None
     offsets_tag, counts_tag = (_TILE_OFFSETS, _TILE_COUNTS) if tiled else (_OFFSETS, _COUNTS)
     return {**tags, offsets_tag: offsets, counts_tag: counts}
-
-
-def _laid_out(header: Header, fields: dict[int, tuple[int, bytes]], at: int) -> bytes:
-    """Return a directory for an offset, followed by its values."""
-    order = header.order
-    count_code, entry_code = ("Q", "HHQ") if header.big else ("H", "HHI")
-    unit = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 16: 8}
-    table_bytes = struct.calcsize(order + count_code)
-    table_bytes += len(fields) * (20 if header.big else 12) + header.cell_bytes
-    table, values = struct.pack(order + count_code, len(fields)), b""
-    for tag in sorted(fields):
-        kind, data = fields[tag]
-        cell = data.ljust(header.cell_bytes, b"\0")
-        if len(data) > header.cell_bytes:
-            values += b"\0" * (len(values) % 2)
-            cell = struct.pack(header.offset_code, at + table_bytes + len(values))
-            values += data
-        table += struct.pack(order + entry_code, tag, kind, len(data) // unit[kind]) + cell
-    return table + bytes(header.cell_bytes) + values

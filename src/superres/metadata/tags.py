@@ -220,17 +220,41 @@ def write_directory(
     Raises:
         TagError: The block would outgrow its offsets.
     """
-    order = header.order
-    stream.seek(0, 2)
+    end = stream.seek(0, 2)
+    start = end + end % 2
+    data, at = laid_out(header, fields, start, following)
+    stream.write(b"\0" * (start - end) + data)
+    return at
+
+
+def laid_out(
+    header: Header, fields: Mapping[int, Field], start: int, following: int = 0
+) -> tuple[bytes, int]:
+    """Return a directory, after the values that its cells cannot hold, as bytes for an offset.
+
+    Args:
+        header: The block's header.
+        fields: The tags; numbers in `header.order`.
+        start: The even offset where the bytes will be.
+        following: Offset of the next directory, 0 for none.
+
+    Returns:
+        The bytes, and the offset of the directory itself.
+
+    Raises:
+        TagError: The block would outgrow its offsets.
+    """
+    order, values = header.order, bytearray()
     table = bytearray(struct.pack(order + ("Q" if header.big else "H"), len(fields)))
     for tag in sorted(fields):
         field = fields[tag]
         cell = field.data
         if not field.placed and len(field.data) > header.cell_bytes:
-            cell = _offset(header, _append(stream, field.data))
+            cell = _offset(header, start + len(values))
+            values += field.data + b"\0" * (len(field.data) % 2)  # offsets are even
         table += struct.pack(order + ("HHQ" if header.big else "HHI"), tag, field.kind, field.count)
         table += cell.ljust(header.cell_bytes, b"\0")
-    return _append(stream, bytes(table) + _offset(header, following))
+    return bytes(values + table) + _offset(header, following), start + len(values)
 
 
 def point_header(stream: BinaryIO, header: Header, first: int) -> None:
@@ -271,15 +295,6 @@ def overwrite_field(stream: BinaryIO, header: Header, tag: int, field: Field) ->
     if slot and (slot.kind, slot.count) == (field.kind, field.count):
         stream.seek(slot.value_at)
         stream.write(field.data)
-
-
-def _append(stream: BinaryIO, data: bytes) -> int:
-    """Append at an even offset, as TIFF requires, and return that offset."""
-    at = stream.seek(0, 2)
-    if at % 2:
-        stream.write(b"\0")
-    stream.write(data)
-    return at + at % 2
 
 
 def _offset(header: Header, value: int) -> bytes:

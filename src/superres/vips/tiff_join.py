@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,12 +21,7 @@ from superres.metadata.tags import (
 )
 
 _PLACES = (273, 324)  # offsets of strips and of tiles
-_POINTERS = (
-    330,
-    0x8769,
-    0x8825,
-    0xA005,
-)  # subdirectories: pictures, EXIF, GPS
+_POINTERS = (330, 0x8769, 0x8825, 0xA005)  # subdirectories: pictures, EXIF, GPS, interoperability
 _CODES = {SHORT: "H", LONG: "I", 13: "I", LONG8: "Q", 18: "Q"}
 _COPY_BYTES = 2**20
 
@@ -55,7 +51,7 @@ def add_page(path: Path, page: Path) -> None:
         file.seek(base)
         shutil.copyfileobj(added, file, _COPY_BYTES)
         _move(file, header, base + own.first, base)
-        point_header(file, Header(header.order, header.big, 0, last), base + own.first)
+        point_header(file, replace(header, first_at=last), base + own.first)
 
 
 def _last_link(file: BinaryIO, header: Header) -> int:
