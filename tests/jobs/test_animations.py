@@ -17,6 +17,7 @@ from superres.errors import OutputError, PictureError
 from superres.jobs.picture import upscale_picture
 from superres.jobs.spec import PictureJob
 from superres.media import open_picture, read_pixels
+from superres.metadata.header import set_blob
 from superres.model_pool import ModelPool
 from superres.upscaler import RunOptions
 from superres.watch import Watch
@@ -248,6 +249,11 @@ def test_what_is_wrong_with_an_animated_png_is_an_error():
     ):
         with pytest.raises(PictureError, match=match):
             open_picture(data, max_planes=2)
+    frame_first = good.index(b"fcTL") - 4
+    pixels = b"fdAT" + struct.pack(">I", 0)
+    early = struct.pack(">I", 4) + pixels + struct.pack(">I", zlib.crc32(pixels))
+    with pytest.raises(PictureError, match="animation is damaged"):
+        open_picture(good[:frame_first] + early + good[frame_first:], max_planes=2)
     cut = moving([frames[0], (clear(20, 24, 2, 255)[:10], 0, 0, (1, 10), 0, 0)])
     assert open_picture(cut, max_planes=2).planes == 2
     for at in range(8, len(good), 7):
@@ -267,3 +273,16 @@ def test_a_still_is_written_as_a_still(tmp_path):
     large, _ = upscaled(tmp_path, file.getvalue(), "b.png")
     assert b"acTL" not in large
     assert read_strictly(large).pages == 1
+
+
+def test_an_animation_keeps_xmp_that_is_too_large_for_reserved_room(tmp_path):
+    import pyvips
+
+    image = pyvips.Image.new_from_buffer(animation("webp"), "", n=-1).copy()
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + b" " * 70_000 + b"</x:xmpmeta>"
+    set_blob(image, "xmp-data", xmp)
+    data = bytes(image.write_to_buffer(".webp", lossless=True, keep="xmp"))
+    large, report = upscaled(tmp_path, data, "b.png")
+    assert read_strictly(large).xmp is not None
+    assert not any("XMP" in note for note in report.notes)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -132,10 +132,14 @@ def read_png_facts(stream: BinaryIO) -> PngFacts:
     )
 
 
+def png_chunk(name: bytes, body: bytes) -> bytes:
+    """Return a chunk: its length, name, body and checksum."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
 def cicp_chunk(cicp: Cicp) -> bytes:
     """Return code points as a chunk, which belongs right after IHDR."""
-    body = b"cICP" + bytes((cicp.primaries, cicp.transfer, 0, cicp.full))
-    return struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png_chunk(b"cICP", bytes((cicp.primaries, cicp.transfer, 0, cicp.full)))
 
 
 def after_header() -> int:

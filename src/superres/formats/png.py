@@ -153,16 +153,17 @@ def _add_frames(
     from superres.metadata.header import Metadata
     from superres.vips.apng import MovieWriter
 
-    writer = MovieWriter(path, animation)
-    writer.add(path)
     bare = replace(header, metadata=Metadata(icc=header.metadata.icc))
     with tempfile.TemporaryDirectory(prefix=".superres-", dir=path.parent) as folder:
-        single = Path(folder) / "frame.png"
+        joined, single = Path(folder) / "joined.png", Path(folder) / "frame.png"
+        writer = MovieWriter(joined, (header.height, header.width), animation)
+        writer.add(path)
         for _ in animation.delays_ms[1:]:
             save(single, frames.next(), bare, saver)
             writer.add(single)
-    frames.finish()
-    writer.finish()
+        frames.finish()
+        writer.finish()
+        joined.replace(path)
 
 
 def _reserve(held: Metadata) -> int:

@@ -6,7 +6,6 @@ alone. So each frame is handed to it as a PNG of its own, and what it writes is 
 
 from __future__ import annotations
 
-import shutil
 import struct
 import threading
 import zlib
@@ -19,6 +18,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from superres.containers.png_chunks import png_chunk
 from superres.metadata.header import Animation
 from superres.metadata.picture import stream_of, unreadable
 
@@ -27,8 +27,9 @@ _MOST_FRAMES = 100_000
 _MOST_HEAD_BYTES = 2**26  # of all chunks before the pixels
 _HAS_ALPHA = (4, 6)  # colour types
 _TO_BACKGROUND, _TO_PREVIOUS = 1, 2
-_PER_FILE = {b"acTL", b"fcTL", b"fdAT", b"IDAT", b"IEND", b"IHDR"}
+_PER_FILE = {b"acTL", b"IHDR"}
 _FOR_PIXELS = {b"PLTE", b"tRNS"}
+_OF_STORED_COLOURS = {*_FOR_PIXELS, b"sBIT", b"bKGD", b"hIST"}
 
 Canvas = NDArray[Any]  # of uint8 or uint16
 
@@ -106,10 +107,10 @@ def _read(source: Path | bytes, stream: BinaryIO) -> Movie:
             raise wrong("it ends too early")
         length, name = int.from_bytes(start[:4], "big"), start[4:]
         at = stream.tell()
-        body = b""
         if name in (b"IDAT", b"fdAT"):
-            checksum = zlib.crc32(name)
-            left = length
+            body = stream.read(min(length, 4))  # an fdAT's number
+            checksum = zlib.crc32(body, zlib.crc32(name))
+            left = length - len(body)
             while left:
                 piece = stream.read(min(left, 2**20))
                 if not piece:
@@ -130,16 +131,13 @@ def _read(source: Path | bytes, stream: BinaryIO) -> Movie:
         elif name == b"acTL" and length == 8:
             plays = int.from_bytes(body[4:], "big")
         elif name in (b"fcTL", b"fdAT"):
-            stream_at = stream.tell()
-            stream.seek(at)
-            sequence = int.from_bytes(stream.read(4), "big")
-            stream.seek(stream_at)
+            sequence = int.from_bytes(body[:4], "big")
             if sequence != expected:
                 raise wrong(f"chunk {sequence} of its animation comes where {expected} belongs")
             expected += 1
-            if name == b"fdAT":
+            if name == b"fdAT" and control is not None and length >= 4:
                 parts.append((at + 4, length - 4))
-            elif length != 26 or len(frames) == _MOST_FRAMES:
+            elif name == b"fdAT" or length != 26 or len(frames) == _MOST_FRAMES:
                 raise wrong("its animation is damaged")
             else:
                 finish()
@@ -147,7 +145,7 @@ def _read(source: Path | bytes, stream: BinaryIO) -> Movie:
         elif name == b"IDAT":
             if control is not None:
                 parts.append((at, length))
-        elif not frames and control is None:
+        elif name not in _PER_FILE and control is None:
             before.append((name, body))
     finish()
     if len(header) != 13 or not frames:
@@ -191,6 +189,7 @@ class Stills:
         self._movie = movie
         self._lock = threading.Lock()
         self._done = 0
+        self._shown: Canvas | None = None  # the last of them
         self._canvas: Canvas | None = None  # as the next frame finds it
 
     def still(self, number: int) -> bytes:
@@ -200,14 +199,13 @@ class Stills:
             PictureError: Its pixels are damaged.
         """
         with self._lock:
-            if number < self._done or self._canvas is None:
+            if number < self._done - 1:
                 self._done, self._canvas = 0, None
-            shown: Canvas | None = None
             while self._done <= number:
-                shown = self._compose(self._movie.frames[self._done])
+                self._shown = self._compose(self._movie.frames[self._done])
                 self._done += 1
-            assert shown is not None
-            return self._file(shown)
+            assert self._shown is not None
+            return self._file(self._shown)
 
     def _compose(self, frame: _Frame) -> Canvas:
         movie, pixels = self._movie, self._pixels(frame)
@@ -258,8 +256,7 @@ class Stills:
         rows[:, 1:] = big.view(np.uint8).reshape(movie.height, -1)
         kind = 6 if movie.alpha else 2
         header = struct.pack(">IIBBBBB", movie.width, movie.height, depth, kind, 0, 0, 0)
-        kept = [(n, b) for n, b in movie.before if n not in _PER_FILE | _FOR_PIXELS | {b"sBIT"}]
-        kept = [(n, b) for n, b in kept if n not in (b"bKGD", b"hIST")]  # of the stored colours
+        kept = [(name, body) for name, body in movie.before if name not in _OF_STORED_COLOURS]
         return _png([(b"IHDR", header), *kept, (b"IDAT", zlib.compress(rows.tobytes(), 1))])
 
 
@@ -279,32 +276,27 @@ def _over(source: Canvas, below: Canvas) -> Canvas:
     return np.rint(np.concatenate([colour, whole * full], axis=2)).astype(source.dtype)
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
 def _png(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    return _SIGNATURE + b"".join(_chunk(*one) for one in (*chunks, (b"IEND", b"")))
+    return _SIGNATURE + b"".join(png_chunk(*one) for one in (*chunks, (b"IEND", b"")))
 
 
 class MovieWriter:
-    """Joins still PNGs of one size and kind into an animated one, in the first one's file.
+    """Joins still PNGs of one size and kind into an animated one.
 
     Args:
-        path: The first frame's finished file, which becomes the animation.
-        animation: How the frames are shown.
+        path: The file to write.
+        size: (height, width) of the frames.
+        animation: How they are shown.
     """
 
-    def __init__(self, path: Path, animation: Animation) -> None:
-        self._path, self._animation = path, animation
-        self._joined = path.with_name(path.name + ".joined")
+    def __init__(self, path: Path, size: tuple[int, int], animation: Animation) -> None:
+        self._path, self._size, self._animation = path, size, animation
         self._sequence = self._frames = 0
-        self._size = (0, 0)
 
     def add(self, frame: Path) -> None:
-        """Append a frame's file: the first is that of the animation itself."""
+        """Append a frame's file; the first one's other chunks are the animation's."""
         first = self._frames == 0
-        with frame.open("rb") as source, self._joined.open("wb" if first else "ab") as target:
+        with frame.open("rb") as source, self._path.open("wb" if first else "ab") as target:
             source.seek(len(_SIGNATURE))
             if first:
                 target.write(_SIGNATURE)
@@ -316,37 +308,31 @@ class MovieWriter:
                     break
                 body = source.read(length)
                 checksum = source.read(4)
-                if name == b"IDAT":
-                    if not began:
-                        self._begin(target, width=self._size[1], height=self._size[0])
-                        began = True
-                    if first:
-                        target.write(start + body + checksum)
-                    else:
-                        target.write(_chunk(b"fdAT", struct.pack(">I", self._sequence) + body))
-                        self._sequence += 1
-                    continue
-                if name == b"IHDR":
-                    self._size = struct.unpack(">II", body[:8])[::-1]
-                if first and not began:
+                if name == b"IDAT" and not began:
+                    target.write(self._control())
+                    began = True
+                if first:
                     target.write(start + body + checksum)
-                    if name == b"IHDR":
-                        count = len(self._animation.delays_ms)
-                        target.write(
-                            _chunk(b"acTL", struct.pack(">II", count, self._animation.loop))
-                        )
+                elif name == b"IDAT":
+                    target.write(png_chunk(b"fdAT", self._number() + body))
+                if first and name == b"IHDR":
+                    count, loop = len(self._animation.delays_ms), self._animation.loop
+                    target.write(png_chunk(b"acTL", struct.pack(">II", count, loop)))
         self._frames += 1
 
     def finish(self) -> None:
-        """Put the animation in the place of its first frame."""
-        with self._joined.open("ab") as target:
-            target.write(_chunk(b"IEND", b""))
-        shutil.move(self._joined, self._path)
+        """Write the end of the file."""
+        with self._path.open("ab") as target:
+            target.write(png_chunk(b"IEND", b""))
 
-    def _begin(self, target: BinaryIO, *, width: int, height: int) -> None:
-        delay = self._animation.delays_ms[self._frames]
-        body = struct.pack(
-            ">IIIIIHHBB", self._sequence, width, height, 0, 0, min(delay, 65535), 1000, 0, 0
-        )
-        target.write(_chunk(b"fcTL", body))
+    def _control(self) -> bytes:
+        """Return the chunk that begins a frame."""
+        height, width = self._size
+        delay_ms = min(self._animation.delays_ms[self._frames], 65535)
+        body = struct.pack(">IIIIHHBB", width, height, 0, 0, delay_ms, 1000, 0, 0)
+        return png_chunk(b"fcTL", self._number() + body)
+
+    def _number(self) -> bytes:
+        """Return the number of the animation's next chunk."""
         self._sequence += 1
+        return struct.pack(">I", self._sequence - 1)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pyvips
 
+from superres.containers.png_chunks import png_chunk
 from superres.metadata.header import KEEP_FLAGS, set_blob
 
 _MARK_BYTES = 32
@@ -109,8 +110,7 @@ def _chunks(exif: bytes | None, xmp: bytes | None) -> bytes:
     chunks = b""
     for name, body in ((b"eXIf", exif), (b"iTXt", xmp and _XMP_HEAD + xmp)):
         if body:
-            checksum = zlib.crc32(name + body)
-            chunks += struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)
+            chunks += png_chunk(name, body)
     return chunks
 
 
