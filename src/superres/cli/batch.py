@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -55,6 +56,24 @@ def run_batch(
     if summary:
         print_json(summary(outcomes))
     return outcomes
+
+
+def count(plan: Plan, outcomes: Sequence[Outcome]) -> Counter[str]:
+    """Return the number of inputs by their status; what could not be planned has failed."""
+    counts = Counter[str](outcome.status for outcome in outcomes)
+    counts["failed"] += len(plan.faults)
+    return counts
+
+
+def report(plan: Plan, outcomes: Sequence[Outcome], statuses: Sequence[str]) -> dict[str, object]:
+    """Return a batch in JSON types: its files, what it left out, and its counts by status."""
+    counts = count(plan, outcomes)
+    return {
+        "files": [one.to_dict() for one in (*plan.faults, *outcomes)],
+        "folders_without_pictures": [str(folder) for folder in plan.empty],
+        "left_alone": dict(plan.others),
+        **{status: counts[status] for status in statuses},
+    }
 
 
 def open_pipes(jobs: Sequence[Job]) -> Pipes:

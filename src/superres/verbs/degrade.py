@@ -14,7 +14,6 @@ from superres.cli.output import print_status
 from superres.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from superres.jobs.plan import Plan
     from superres.jobs.run import Outcome
 
 
@@ -57,7 +56,7 @@ def degrade(
     with needs("degrade", "torch"):
         import_module("superres.jobs.degrade")  # reports missing packages before the batch
 
-    from superres.cli.batch import run_batch
+    from superres.cli.batch import count, report, run_batch
     from superres.degrade.load import load_degradation
     from superres.jobs.plan import FALLBACK, Naming, make_plan
     from superres.jobs.spec import DegradeJob, checked_arguments
@@ -78,28 +77,11 @@ def degrade(
         ]
 
     def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
-        return _summary(plan, outcomes)
+        return report(plan, outcomes, ("done", "failed"))
 
     outcomes = run_batch(jobs, plan, summary if as_json else None)
-    done, failed = _count(plan, outcomes)
-    print_status(f"{done} done, {failed} failed ({name}, ×{scale}, seed {seed})")
-    if failed or plan.empty:
+    counts = count(plan, outcomes)
+    done_and_failed = f"{counts['done']} done, {counts['failed']} failed"
+    print_status(f"{done_and_failed} ({name}, ×{scale}, seed {seed})")
+    if counts["failed"] or plan.empty:
         raise typer.Exit(1)
-
-
-def _count(plan: Plan, outcomes: Sequence[Outcome]) -> tuple[int, int]:
-    """Return the numbers of inputs that are done and that failed."""
-    done = sum(outcome.status == "done" for outcome in outcomes)
-    return done, len(outcomes) - done + len(plan.faults)
-
-
-def _summary(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """Return the whole run in JSON types."""
-    done, failed = _count(plan, outcomes)
-    return {
-        "files": [one.to_dict() for one in (*plan.faults, *outcomes)],
-        "folders_without_pictures": [str(folder) for folder in plan.empty],
-        "left_alone": dict(plan.others),
-        "done": done,
-        "failed": failed,
-    }

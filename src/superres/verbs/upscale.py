@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from superres.jobs.plan import Naming, Plan
     from superres.jobs.run import Outcome
     from superres.jobs.spec import PictureJob
+
+_STATUSES = ("done", "skipped", "failed")
 
 
 def upscale(  # a verb's options are its arguments; they become a PictureJob at once
@@ -144,7 +145,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         ),
     )
 
-    from superres.cli.batch import open_pipes, run_batch
+    from superres.cli.batch import count, open_pipes, report, run_batch
     from superres.jobs.plan import make_plan
     from superres.jobs.spec import PictureJob, checked_arguments
     from superres.upscaler import RunOptions
@@ -186,11 +187,13 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     start = time.monotonic()
 
     def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
-        return _summary(plan, outcomes, time.monotonic() - start)
+        seconds = round(time.monotonic() - start, 3)
+        left = len(plan.tasks) - len(outcomes)
+        return report(plan, outcomes, _STATUSES) | {"left": left, "seconds": seconds}
 
     outcomes = run_batch(jobs, plan, summary if as_json else None, open_pipes(jobs))
     print_status(_closing_line(plan, outcomes, time.monotonic() - start))
-    if plan.empty or _counts(plan, outcomes)["failed"]:
+    if plan.empty or count(plan, outcomes)["failed"]:
         raise typer.Exit(1)
 
 
@@ -253,34 +256,15 @@ def _check_pipes(jobs: Sequence[PictureJob], as_json: bool) -> None:
 
 def _closing_line(plan: Plan, outcomes: Sequence[Outcome], seconds: float) -> str:
     """Return the final status line of a run."""
+    from superres.cli.batch import count
     from superres.jobs.report import Report
 
-    counts = _counts(plan, outcomes)
+    counts = count(plan, outcomes)
     if counts.total() == 1 and outcomes and isinstance(report := outcomes[0].report, Report):
         before, after = (f"{w}×{h}" for h, w in (report.input_size, report.output_size))
         how = "resized, without a network"
         if report.backend:
             how = f"{report.model} on {report.backend} {report.device}, {report.precision}"
         return f"{before} → {after} in {seconds:.2f} s ({how})"
-    summary = ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed"))
+    summary = ", ".join(f"{counts[status]} {status}" for status in _STATUSES)
     return f"{summary} in {seconds:.1f} s"
-
-
-def _counts(plan: Plan, outcomes: Sequence[Outcome]) -> Counter[str]:
-    """Return the number of inputs by their status; what could not be planned has failed."""
-    counts = Counter[str](outcome.status for outcome in outcomes)
-    counts["failed"] += len(plan.faults)
-    return counts
-
-
-def _summary(plan: Plan, outcomes: Sequence[Outcome], seconds: float) -> dict[str, object]:
-    """Return the whole run in JSON types."""
-    counts = _counts(plan, outcomes)
-    return {
-        "files": [one.to_dict() for one in (*plan.faults, *outcomes)],
-        "folders_without_pictures": [str(folder) for folder in plan.empty],
-        "left_alone": dict(plan.others),
-        **{status: counts[status] for status in ("done", "skipped", "failed")},
-        "left": len(plan.tasks) - len(outcomes),
-        "seconds": round(seconds, 3),
-    }
