@@ -25,7 +25,7 @@ from superres.modelfiles.files import read_card
 from superres.runtimes.export import export_onnx
 from superres.runtimes.half_precision import PUBLISHED_NAME, measure, published_errors
 from superres.runtimes.open import open_runtime
-from superres.runtimes.runtime import RuntimeOptions
+from superres.runtimes.runtime import PrecisionRequest, RuntimeOptions
 from superres.upscaler import load
 from superres.watch import Watch
 from superres.zoo import MANIFEST_NAME, embedded_models, weights_folder
@@ -41,9 +41,11 @@ def in_half(model: Path, folder: Path) -> tuple[nn.Module, Card, Path]:
     return *load_network(half), half
 
 
-def scored(card: Card, file: Path, sets: list[Path]) -> Card:
+def scored(
+    card: Card, file: Path, sets: list[Path], *, precision: PrecisionRequest = "fp32"
+) -> Card:
     """Return the card with the scores of a model file on some benchmark sets."""
-    upscale = load(str(file), precision="fp32")
+    upscale = load(str(file), precision=precision)
     protocol = Protocol(channels="luma", border=card.scale)
     results = [evaluate(upscale, one, scale=card.scale, protocol=protocol) for one in sets]
     scores = tuple(

@@ -16,7 +16,7 @@ from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
 from superres.runtimes.memory import free_memory
 from superres.runtimes.openvino_library import ov
-from superres.runtimes.precision import choose_precision, native_bf16
+from superres.runtimes.precision import choose_precision, native_bf16, native_int8
 from superres.runtimes.runtime import (
     Array,
     Precision,
@@ -42,6 +42,7 @@ _CACHED_PX = 2 * _BEST_TILE**2
 _PROBE = 64  # edge of the shape that memory is estimated with
 _LIVE_TENSORS = 3  # a layer's input and output, and a residual kept for later
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_INT8 = ("INT8", "int8")  # OpenVINO's name and ours
 _MEMORY_WORDS = ("bad_alloc", "out of memory", "out_of_resources", "allocat")
 
 
@@ -55,7 +56,7 @@ class OpenVinoRuntime:
 
     Raises:
         ModelError: OpenVINO cannot read the file, or it lacks a graph of the card's.
-        BackendError: There is no such device.
+        BackendError: There is no such device, or it has no int8.
     """
 
     def __init__(self, path: Path, card: Card, resolved: ResolvedOptions) -> None:
@@ -65,6 +66,10 @@ class OpenVinoRuntime:
         self._precision: Precision = choose_precision(
             resolved.precision, native, self._device, resolved.watch
         )
+        # Of an int8 form, the parts that are floats run in the device's best format.
+        self._floats: Precision = self._precision
+        if self._precision == "int8":
+            self._floats = next((one for one in native if one != "int8"), "fp32")
         self._threads = resolved.threads
         self._card = card
         self._requests: dict[str, OrderedDict[_Shapes, ov.InferRequest]] = {
@@ -138,7 +143,7 @@ class OpenVinoRuntime:
 
     def _hints(self, graph: Graph) -> dict[str, str]:
         hints = {
-            "INFERENCE_PRECISION_HINT": _HINTS["fp32" if graph.exact else self._precision],
+            "INFERENCE_PRECISION_HINT": _HINTS["fp32" if graph.exact else self._floats],
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
         }
@@ -220,14 +225,15 @@ def _find_device(core: ov.Core, device: Device) -> str:
 
 
 def _native_precisions(core: ov.Core, device: str) -> tuple[Precision, ...]:
-    """Return a device's native number formats, the preferred one first."""
+    """Return a device's native number formats, the preferred one first; int8, if any, last."""
     able = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
     if device == "CPU":
         # OpenVINO would emulate bf16 if requested; the CPU's own flags decide.
         halves: tuple[tuple[str, Precision], ...] = (("BF16", "bf16"),) if native_bf16() else ()
+        int8 = (_INT8,) if native_int8() else ()
     else:
-        halves = (("FP16", "fp16"), ("BF16", "bf16"))
-    return tuple(precision for name, precision in halves if name in able)
+        halves, int8 = (("FP16", "fp16"), ("BF16", "bf16")), (_INT8,)
+    return tuple(precision for name, precision in (*halves, *int8) if name in able)
 
 
 def _pixels(shapes: _Shapes) -> int:

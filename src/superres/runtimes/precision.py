@@ -10,11 +10,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from superres.errors import BackendError
 from superres.runtimes.runtime import Precision, PrecisionRequest
 from superres.watch import Watch
 
 # Without one of these, bf16 is emulated and some 80 times slower than fp32.
 _BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16", "feat_bf16"})
+# Dot products of int8. Without one of these, partial sums may saturate, and int8 is not fast.
+_INT8_FLAGS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "i8mm"})
+# Instruction sets on which int8 was measured to be faster than the CPU's other formats (docs/speed.md,
+# "Number formats"), and those beside which that is not known: AMX runs bf16 and int8, both fast.
+_INT8_IS_FASTER_WITH, _UNKNOWN_WITH = (
+    frozenset({"avx512_vnni"}),
+    frozenset({"amx_bf16", "amx_int8"}),
+)
 # Worth reporting, from the fastest to the commonest.
 _SHOWN_FLAGS = (
     "amx_bf16",
@@ -61,6 +70,17 @@ def native_bf16() -> bool:
     return not _BF16_FLAGS.isdisjoint(cpu_flags())
 
 
+def native_int8() -> bool:
+    """Say whether the CPU has instructions for int8; False if unknown."""
+    return not _INT8_FLAGS.isdisjoint(cpu_flags())
+
+
+def int8_is_faster() -> bool:
+    """Say whether int8 was measured to be faster than bf16 and fp32 on CPUs like this one."""
+    flags = cpu_flags()
+    return flags >= _INT8_IS_FASTER_WITH and flags.isdisjoint(_UNKNOWN_WITH)
+
+
 def describe_cpu() -> str:
     """Return the CPU's name, cores and main flags in one line."""
     shown = [flag for flag in _SHOWN_FLAGS if flag in cpu_flags()]
@@ -78,14 +98,23 @@ def choose_precision(
 
     Args:
         request: The user's request.
-        native: The device's native formats, the preferred one first; fp32 always works.
+        native: The device's native formats, the preferred one first; fp32 always works. int8, of
+            which models have another file, is never preferred here.
         device: The device's name, for the note.
         watch: Receives a note if the request cannot be met.
+
+    Raises:
+        BackendError: int8 is requested and not native.
     """
     if request == "auto":
-        return native[0] if native else "fp32"
+        return native[0] if native and native[0] != "int8" else "fp32"
     if request == "fp32" or request in native:
         return request
+    if request == "int8":
+        raise BackendError(
+            f"int8 was requested, {device} computes in {', '.join(('fp32', *native))}",
+            "use --precision auto, which takes the fastest format of the device",
+        )
     watch.note(f"{request} is not native on {device}: running in fp32")
     return "fp32"
 
