@@ -23,6 +23,7 @@ from onnx import helper, numpy_helper
 from superres.layers.graphs import INPUT
 from superres.modelfiles.onnx_weights import HALF
 from superres.runtimes.onnxruntime_library import ort
+from superres.runtimes.openvino_library import ov
 
 _load = cast("Any", onnx).load  # its types are incomplete
 _SHARE = 0.9  # of a channel's range that its factor takes over; the weights keep the rest
@@ -123,10 +124,16 @@ def measure_ranges(model: onnx.ModelProto, pictures: Floats) -> dict[str, Range]
 
 def run(model: onnx.ModelProto, pictures: Floats) -> Floats:
     """Return the outputs of a graph for pictures (N, C, h, w), of (N, C, s*h, s*w)."""
-    session = _session(model)
-    starts = range(0, len(pictures), _BATCH)
-    answers = [session.run(None, {INPUT: pictures[n : n + _BATCH]})[0] for n in starts]
-    return np.concatenate(answers)
+    core: Any = ov.Core()
+    form = core.read_model(model.SerializeToString())
+    hints = {"INFERENCE_PRECISION_HINT": "f32"}
+    request = core.compile_model(form, "CPU", hints).create_infer_request()
+    return np.concatenate(
+        [
+            request.infer([pictures[start : start + _BATCH]])[0].copy()
+            for start in range(0, len(pictures), _BATCH)
+        ]
+    )
 
 
 def quantised(
@@ -224,7 +231,7 @@ def _weight_dequantiser(name: str, values: Floats, factors: NDArray[np.float64])
     return [helper.make_node("DequantizeLinear", inputs, [f"{name}.rounded"], axis=0)], tensors
 
 
-def _session(model: onnx.ModelProto) -> Any:  # Any: the library has no types
+def _session(model: onnx.ModelProto) -> Any:  # noqa: ANN401 - the library has no types
     options = ort.SessionOptions()
     options.log_severity_level = 3
     providers = ["CPUExecutionProvider"]

@@ -4,9 +4,9 @@
 
 Ranges are those of crops of training pictures, downscaled and as they are, and of patterns that
 reach further than any photograph (dithers, stripes, dots): where an activation leaves its range, a
-picture is damaged visibly, and a dithered drawing is a picture too. Convolutions that rounding harms
-most stay floats, as few as keep the mean loss on the crops below `--most`. Scores are taken as
-users run the form: by OpenVINO, on a CPU with int8 and bf16.
+picture is damaged visibly, and a dithered drawing is a picture too. Convolutions that suffer most
+from rounding stay floats, as few as keep the mean loss on the crops below `--most`. Scores are
+taken as users run the form: by OpenVINO, on a CPU with int8 and bf16.
 
 The form of an embedded model is embedded if it loses at most what `auto` allows; a model file's is
 written next to the file in any case.
@@ -15,15 +15,13 @@ written next to the file in any case.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import onnx
-from embed import scored
+from embed import scored, write_manifest
 from int8_graph import (
     Floats,
     convolutions,
@@ -43,10 +41,10 @@ from superres.modelfiles.card import CARD_KEY, Card
 from superres.modelfiles.files import INT8_SUFFIX, int8_losses, open_model_file
 from superres.runtimes.half_precision import MOST_INT8_LOSS_DB
 from superres.runtimes.precision import native_bf16, native_int8
-from superres.zoo import MANIFEST_NAME, resolve, weights_folder
+from superres.zoo import resolve, weights_folder
 
-_EDGE, _CROPS = 48, 300  # px, and how many of each kind
-_SAMPLE = 6  # every so many crops are compared when convolutions are chosen
+_EDGE, _CROPS = 48, 150  # px, and how many of each kind
+_LOSS, _HARM = 4, 12  # every so many crops are compared for a form's loss, a convolution's harm
 _PEAK_DB_FLOOR = 1e-5  # squared error of a crop that both forms restore alike
 
 
@@ -117,7 +115,7 @@ def patterns() -> Floats:
         random.random((_EDGE, _EDGE)) < 0.1,
         random.random((_EDGE // 4, _EDGE // 4)).repeat(4, 0).repeat(4, 1) < 0.5,
     ]
-    ends = [(np.zeros(3), np.ones(3)), *((c, 1 - c) for c in np.eye(3))]
+    ends = [(np.zeros(3), np.ones(3)), (np.array([1, 0, 0]), np.array([0, 1, 1]))]
     made = [
         low[:, None, None] * (1 - one) + high[:, None, None] * one
         for one in (np.asarray(each, np.float64) for each in grey)
@@ -140,12 +138,14 @@ def choose(model: onnx.ModelProto, crops: Crops, most_db: float) -> onnx.ModelPr
     extremes = patterns()
     ranges = measure_ranges(model, np.concatenate([crops.small, crops.crisp, extremes]))
     names = convolutions(model)
-    small, truth = crops.small[::_SAMPLE], crops.truth[::_SAMPLE]
-    exact, exact_extremes = run(model, small), run(model, extremes).clip(0, 1)
+    few = crops.small[::_HARM]
+    exact = run(model, few)
     harm = {
-        name: float(np.square(run(quantised(model, ranges, {name}), small) - exact).mean())
+        name: float(np.square(run(quantised(model, ranges, {name}), few) - exact).mean())
         for name in names
     }
+    small, truth = crops.small[::_LOSS], crops.truth[::_LOSS]
+    exact, exact_extremes = run(model, small), run(model, extremes).clip(0, 1)
     by_harm = sorted(names, key=lambda name: harm[name])
     for floats in range(len(names)):
         form = quantised(model, ranges, set(by_harm[: len(names) - floats]))
@@ -207,14 +207,6 @@ def main() -> None:
     if embedded:
         write_manifest()
     print(f"  {target.name}: {target.stat().st_size} bytes")
-
-
-def write_manifest() -> None:
-    """Renew the hashes of the embedded files."""
-    folder = weights_folder()
-    files = sorted(path for path in folder.iterdir() if path.suffix == ".onnx")
-    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    atomic_write_bytes(folder / MANIFEST_NAME, (json.dumps(hashes, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -42,7 +42,6 @@ _CACHED_PX = 2 * _BEST_TILE**2
 _PROBE = 64  # edge of the shape that memory is estimated with
 _LIVE_TENSORS = 3  # a layer's input and output, and a residual kept for later
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-_INT8 = ("INT8", "int8")  # OpenVINO's name and ours
 _MEMORY_WORDS = ("bad_alloc", "out of memory", "out_of_resources", "allocat")
 
 
@@ -69,7 +68,7 @@ class OpenVinoRuntime:
         # Of an int8 form, the parts that are floats run in the device's best format.
         self._floats: Precision = self._precision
         if self._precision == "int8":
-            self._floats = next((one for one in native if one != "int8"), "fp32")
+            self._floats = choose_precision("auto", native, self._device, resolved.watch)
         self._threads = resolved.threads
         self._card = card
         self._requests: dict[str, OrderedDict[_Shapes, ov.InferRequest]] = {
@@ -227,13 +226,12 @@ def _find_device(core: ov.Core, device: Device) -> str:
 def _native_precisions(core: ov.Core, device: str) -> tuple[Precision, ...]:
     """Return a device's native number formats, the preferred one first; int8, if any, last."""
     able = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+    names: dict[Precision, str] = {"fp16": "FP16", "bf16": "BF16", "int8": "INT8"}
     if device == "CPU":
-        # OpenVINO would emulate bf16 if requested; the CPU's own flags decide.
-        halves: tuple[tuple[str, Precision], ...] = (("BF16", "bf16"),) if native_bf16() else ()
-        int8 = (_INT8,) if native_int8() else ()
-    else:
-        halves, int8 = (("FP16", "fp16"), ("BF16", "bf16")), (_INT8,)
-    return tuple(precision for name, precision in (*halves, *int8) if name in able)
+        # OpenVINO would emulate what is requested; the CPU's own flags decide.
+        ours = {"bf16": native_bf16(), "int8": native_int8()}
+        names = {one: name for one, name in names.items() if ours.get(one)}
+    return tuple(one for one, name in names.items() if name in able)
 
 
 def _pixels(shapes: _Shapes) -> int:

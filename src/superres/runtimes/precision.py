@@ -18,12 +18,10 @@ from superres.watch import Watch
 _BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16", "feat_bf16"})
 # Dot products of int8. Without one of these, partial sums may saturate, and int8 is not fast.
 _INT8_FLAGS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "i8mm"})
-# Instruction sets on which int8 was measured to be faster than the CPU's other formats (docs/speed.md,
-# "Number formats"), and those beside which that is not known: AMX runs bf16 and int8, both fast.
-_INT8_IS_FASTER_WITH, _UNKNOWN_WITH = (
-    frozenset({"avx512_vnni"}),
-    frozenset({"amx_bf16", "amx_int8"}),
-)
+# With the first, int8 was measured to be faster than bf16 and fp32 (docs/speed.md, number formats).
+# Beside AMX, whose units run bf16 too, and elsewhere, that is not known: `auto` leaves int8 alone.
+_INT8_IS_FASTER_WITH = "avx512_vnni"
+_UNKNOWN_WITH = frozenset({"amx_bf16", "amx_int8"})
 # Worth reporting, from the fastest to the commonest.
 _SHOWN_FLAGS = (
     "amx_bf16",
@@ -78,7 +76,7 @@ def native_int8() -> bool:
 def int8_is_faster() -> bool:
     """Say whether int8 was measured to be faster than bf16 and fp32 on CPUs like this one."""
     flags = cpu_flags()
-    return flags >= _INT8_IS_FASTER_WITH and flags.isdisjoint(_UNKNOWN_WITH)
+    return _INT8_IS_FASTER_WITH in flags and flags.isdisjoint(_UNKNOWN_WITH)
 
 
 def describe_cpu() -> str:
