@@ -79,18 +79,19 @@ def with_halves(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def convolutions(model: onnx.ModelProto) -> list[str]:
-    """Return the weights' names of all learnt convolutions, in order."""
+    """Return the weights' names of all learnt convolutions over all channels, in order."""
     stored = {one.name for one in model.graph.initializer if len(one.dims) == 4}
     return [
         node.input[1]
         for node in model.graph.node
-        if node.op_type == "Conv" and node.input[1] in stored and not _fixed(node.input[1])
+        if node.op_type == "Conv" and node.input[1] in stored and not _fixed(node)
     ]
 
 
-def _fixed(name: str) -> bool:
-    """Say whether a weight is no learnt one: interpolation kernels are buffers of this name."""
-    return name.endswith("kernel")
+def _fixed(node: onnx.NodeProto) -> bool:
+    """Say whether a convolution stays in floats: an interpolation, or one of groups of channels."""
+    grouped = any(one.name == "group" and one.i > 1 for one in node.attribute)
+    return grouped or node.input[1].endswith("kernel")
 
 
 def measure_ranges(model: onnx.ModelProto, pictures: Floats) -> dict[str, Range]:

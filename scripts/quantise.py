@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
+
 from embed import scored, write_manifest
 from int8_graph import (
     Floats,
@@ -31,7 +32,6 @@ from int8_graph import (
     run,
     with_halves,
 )
-
 from superres.atomic import atomic_write_bytes
 from superres.data.listing import list_folder
 from superres.errors import SuperresError
