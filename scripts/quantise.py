@@ -200,7 +200,7 @@ def main() -> None:
         losses = int8_losses(open_model_file(floats))
         print("  " + ", ".join(f"{name}: {loss:+.3f} dB lost" for name, loss in losses.items()))
         embedded = found.onnx.parent == weights_folder()
-        if embedded and max(losses.values()) > MOST_INT8_LOSS_DB:
+        if embedded and max(losses.values(), default=0.0) > MOST_INT8_LOSS_DB:
             raise SystemExit(f"  not embedded: it loses over {MOST_INT8_LOSS_DB} dB")
         target = found.onnx.with_suffix(INT8_SUFFIX)
         atomic_write_bytes(target, rounded.read_bytes())
