@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import onnx
@@ -175,11 +175,14 @@ def main() -> None:
     """Make one int8 form, and embed it if it is an embedded model's and loses little."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", help="an embedded model, or a float .onnx file")
-    parser.add_argument("--data", type=Path, required=True, help="a folder of training pictures")
+    parser.add_argument("--data", type=Path, help="a folder of training pictures")
     parser.add_argument("--set", type=Path, action="append", required=True, dest="sets")
     parser.add_argument("--most", type=float, default=0.05, help="dB that crops may lose")
+    parser.add_argument("--rescore", action="store_true", help="renew the scores of a form alone")
     parser.add_argument("--crops", type=int, default=_CROPS)
     arguments = parser.parse_args()
+    if arguments.data is None and not arguments.rescore:
+        parser.error("--data is required, unless --rescore is given")
     if not (native_bf16() and native_int8()):
         raise SystemExit("this CPU lacks bf16 or int8: scores would not be those of users")
 
@@ -187,26 +190,39 @@ def main() -> None:
     if found.onnx is None:
         raise SystemExit(f"{arguments.model} has no .onnx file; superres export makes one")
     print(found.card.name)
-    crops = cut_crops(arguments.data, found.card, arguments.crops)
-    form = with_halves(choose(read_in_fp32(found.onnx), crops, arguments.most))
+    target = found.onnx.with_suffix(INT8_SUFFIX)
+    if arguments.rescore:
+        form = cast("Any", onnx).load(target)  # its types are incomplete
+    else:
+        crops = cut_crops(arguments.data, found.card, arguments.crops)
+        form = with_halves(choose(read_in_fp32(found.onnx), crops, arguments.most))
     card = found.card.model_copy(update={"precision": "int8", "scores": ()})
     with tempfile.TemporaryDirectory() as folder:
         floats = Path(folder) / found.onnx.name
         floats.write_bytes(found.onnx.read_bytes())
         rounded = floats.with_suffix(INT8_SUFFIX)
         write(form, card, rounded)
-        card = scored(card, floats, arguments.sets, precision="int8")
-        write(form, card, rounded)
+        write(form, with_losses(card, floats, arguments.sets), rounded)
         losses = int8_losses(open_model_file(floats))
         print("  " + ", ".join(f"{name}: {loss:+.3f} dB lost" for name, loss in losses.items()))
-        embedded = found.onnx.parent == weights_folder()
-        if embedded and max(losses.values(), default=0.0) > MOST_INT8_LOSS_DB:
+        embedded = target.parent == weights_folder()
+        if embedded and max(losses.values()) > MOST_INT8_LOSS_DB:
             raise SystemExit(f"  not embedded: it loses over {MOST_INT8_LOSS_DB} dB")
-        target = found.onnx.with_suffix(INT8_SUFFIX)
         atomic_write_bytes(target, rounded.read_bytes())
     if embedded:
         write_manifest()
     print(f"  {target.name}: {target.stat().st_size} bytes")
+
+
+def with_losses(card: Card, floats: Path, sets: list[Path]) -> Card:
+    """Return the card with the scores of an int8 form, and what the float form scores more."""
+    card = scored(card, floats, sets, precision="int8")
+    exact = scored(card, floats, sets)
+    scores = tuple(
+        one.model_copy(update={"lost_db": round(other.psnr_db - one.psnr_db, 3)})
+        for one, other in zip(card.scores, exact.scores, strict=True)
+    )
+    return card.model_copy(update={"scores": scores})
 
 
 if __name__ == "__main__":

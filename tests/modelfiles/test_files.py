@@ -128,17 +128,16 @@ def test_an_int8_form_by_itself_is_an_error_that_names_the_model(tmp_path):
     assert "--precision int8" in caught.value.hint
 
 
-def test_what_an_int8_form_loses_is_the_difference_of_scores_of_one_protocol(tmp_path):
-    def score(name: str, psnr_db: float, protocol: str = "luma") -> Score:
-        return Score(set=name, psnr_db=psnr_db, ssim=0.9, protocol=protocol)
+def test_what_an_int8_form_loses_stands_on_its_own_card(tmp_path):
+    def score(name: str, lost_db: float | None) -> Score:
+        return Score(set=name, psnr_db=30, ssim=0.9, protocol="luma", lost_db=lost_db)
 
     sha = "ab" * 32
-    before = (score("Set5", 30.125), score("Set14", 28.0), score("B", 27.0))
-    after = (score("Set5", 30.1), score("Set14", 28.5, "rgb"), score("C", 20.0))
-    graph = onnx_with_card(tmp_path / "one.onnx", sha, scores=before)
+    graph = onnx_with_card(tmp_path / "one.onnx", sha, scores=(score("Set5", 9.0),))
     assert int8_losses(open_model_file(graph)) == {}
-    onnx_with_card(tmp_path / "one.int8.onnx", sha, "int8", scores=after)
-    assert int8_losses(open_model_file(graph)) == {"Set5": 0.025}
+    scores = (score("Set5", 0.025), score("Set14", -0.001), score("B", None))
+    onnx_with_card(tmp_path / "one.int8.onnx", sha, "int8", scores=scores)
+    assert int8_losses(open_model_file(graph)) == {"Set5": 0.025, "Set14": -0.001}
 
 
 def test_all_files_of_a_model_share_its_name():

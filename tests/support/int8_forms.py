@@ -16,18 +16,19 @@ from superres.runtimes.export import export_onnx
 
 
 def int8_form(model: ModelFile, folder: Path, *, losses: dict[str, float]) -> ModelFile:
-    """Write a copy of a model with scores, and its int8 form, which loses so many dB by set."""
+    """Write a copy of a model, and its int8 form, which loses so many dB by set."""
     assert model.safetensors is not None
     network, card = load_network(model.safetensors)
     path = folder / "formed.onnx"
-    scores = tuple(Score(set=n, psnr_db=30, ssim=0.9, protocol="luma") for n in losses)
-    card = card.model_copy(update={"scores": scores})
     export_onnx(network, card, path)
-    lower = tuple(s.model_copy(update={"psnr_db": s.psnr_db - losses[s.set]}) for s in scores)
+    scores = tuple(
+        Score(set=name, psnr_db=30, ssim=0.9, protocol="luma", lost_db=loss)
+        for name, loss in losses.items()
+    )
     graph = read_in_fp32(path)
     pictures = np.random.default_rng(0).random((4, card.channels, 24, 24), np.float32)
     form = quantised(graph, measure_ranges(graph, pictures), set(convolutions(graph)[:-1]))
-    rounded = card.model_copy(update={"precision": "int8", "scores": lower})
+    rounded = card.model_copy(update={"precision": "int8", "scores": scores})
     write(form, rounded, path.with_suffix(INT8_SUFFIX))
     shutil.copy(model.safetensors, path.with_suffix(".safetensors"))
     assert read_card(path.with_suffix(INT8_SUFFIX)).precision == "int8"

@@ -38,12 +38,17 @@ class Training(_Strict):
 
 
 class Score(_Strict):
-    """One measured score and its protocol."""
+    """One measured score and its protocol.
+
+    Attributes:
+        lost_db: Of an int8 form, how much more the float form scored in the same run, in fp32.
+    """
 
     set: str
     psnr_db: float
     ssim: float
     protocol: str
+    lost_db: float | None = None
 
 
 class Card(_Strict):

@@ -140,19 +140,13 @@ def open_model_file(path: Path) -> ModelFile:
 
 
 def int8_losses(model: ModelFile) -> dict[str, float]:
-    """Return what a model's int8 form loses in dB, by benchmark set: scores of one protocol.
+    """Return what a model's int8 form loses in dB, by benchmark set; {} without a form.
 
     Raises:
         ModelError: The file is missing or damaged.
     """
-    if model.int8 is None:
-        return {}
-    scores = {(one.set, one.protocol): one.psnr_db for one in read_card(model.int8).scores}
-    return {
-        one.set: round(one.psnr_db - scores[one.set, one.protocol], 3)
-        for one in model.card.scores
-        if (one.set, one.protocol) in scores
-    }
+    scores = () if model.int8 is None else read_card(model.int8).scores
+    return {one.set: one.lost_db for one in scores if one.lost_db is not None}
 
 
 def _recognised_card(path: Path) -> Card:
