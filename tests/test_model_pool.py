@@ -11,7 +11,7 @@ from fake_backends import FakeBackend, blur_and_repeat, make_card, whole
 
 from superres.errors import Cancelled, UnknownNameError
 from superres.frame import Bands
-from superres.infer.anchor import anchored
+from superres.images.anchor import anchor_frame
 from superres.infer.route import plan_route
 from superres.model_pool import ModelPool
 from superres.modelfiles.files import ModelFile
@@ -44,7 +44,7 @@ def opened(monkeypatch):
 
 def right(small):
     """Return the network's anchored result for a whole picture."""
-    return anchored(small, whole(NETWORK, small).copy(), clamped=True)
+    return anchor_frame(small, whole(NETWORK, small).copy(), clamped=True)
 
 
 def picture(height, width, seed=0):

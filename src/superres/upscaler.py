@@ -20,6 +20,7 @@ from superres import zoo
 from superres.errors import ArgumentError
 from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
 from superres.hub import cache_folder
+from superres.images.anchor import REACH
 from superres.images.bleed import bleed_rows
 from superres.images.coarse_correction import CELL
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
@@ -28,7 +29,6 @@ from superres.images.opacity import keep_ends
 from superres.images.resize import resize_rows
 from superres.images.row_stream import joined_rows
 from superres.images.wrap import Axes, plan_wrap
-from superres.infer.anchor import REACH, anchored, anchored_rows
 from superres.infer.engine import Engine, EngineState
 from superres.infer.route import Route, Size, plan_route
 from superres.runtimes.half_precision import Memory, open_checked
@@ -313,7 +313,7 @@ class Upscaler:
             scale = engine.card.scale
             if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
                 # Faster in one piece.
-                return anchored(frame, engine.upscale(frame, watch), clamped=route.clamped)
+                return engine.upscale(frame, watch, clamped=route.clamped)
         return np.concatenate(list(self._colour_rows((frame,), (height, width), route, watch)))
 
     def _colour_rows(
@@ -471,8 +471,7 @@ def _through(
         blocks = (np.repeat(block, _RGB, axis=2) for block in blocks)
     if channels < wanted == _RGBA:
         blocks = (np.dstack((block, np.ones_like(block[..., :1]))) for block in blocks)
-    small, blocks = itertools.tee(blocks)
-    large = engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
-    large = anchored_rows(small, large, size=size, scale=engine.card.scale, clamped=clamped)
     # Grey's channels are equal, as they are anchored: the first stands for all.
-    return large if channels == wanted else (block[..., :channels] for block in large)
+    return engine.upscale_rows(
+        blocks, height=size[0], width=size[1], channels=channels, clamped=clamped, watch=watch
+    )

@@ -1,0 +1,240 @@
+"""Strips of a network's output, worked on in pieces that stay in the processor's cache.
+
+The output stays where the network wrote it, in tiles. It is read piece by piece into memory that is
+used again for the next one, so that no intermediate result of a picture's size is ever written.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superres.frame import Unit
+from superres.images.coarse_correction import CELL, interpolated, widened
+
+Number = TypeVar("Number", np.float32, np.uint8)
+
+_PIECE_BYTES = 2**19
+_LEAST = 2.0**-15  # of unit pixels, 1/128 of an 8-bit step: less is not corrected
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The same rows before and after a network.
+
+    Attributes:
+        small: (C, h, W) unit pixels, its input.
+        large: Its output from left to right, in parts (C, scale * h, scale * w) of whole input
+            columns.
+    """
+
+    small: Unit
+    large: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a strip: whole rows of cells, or one that is cut off by the picture's end.
+
+    Attributes:
+        cells: Its rows of cells in the strip.
+        rows: Input rows in the strip.
+        columns: Input columns in the picture.
+        pixels: (C, scale * rows, scale * columns) of the output.
+    """
+
+    cells: slice
+    rows: slice
+    columns: slice
+    pixels: Unit
+
+
+class Strip:
+    """Rows of the output in progress: whole rows of cells, except at the picture's end.
+
+    Args:
+        start: Their first input row.
+        block: The rows.
+        scale: The output's size over the input's.
+
+    Attributes:
+        start: Their first input row.
+        stop: One past the last.
+        small: (C, h, W) the input.
+        pieces: All of it, from top to bottom and from left to right.
+        nodes: (C, cells + 1, nodes) what is to be subtracted; None is nothing.
+        extremes: The lowest and highest value of each piece; empty if clamping does not matter.
+        errors: (C, h, W) the means of blocks of scale x scale px minus the input.
+        free: (C, h, W) the fraction of each that will not be clamped, when last looked at; None is
+            all.
+        excess: (C, h, W) how much each mean grows by clamping, likewise; None is nothing.
+        coarse: (cells, cells) mask of cells to look at once more; None is all.
+    """
+
+    def __init__(self, start: int, block: Block, scale: int) -> None:
+        self.small = block.small
+        self.start, self.stop = start, start + block.small.shape[1]
+        self.pieces = list(_cut(block.large, block.small.shape[1], scale))
+        self.nodes: Unit | None = None
+        self.extremes: list[tuple[np.float32, np.float32]] = []
+        self.errors = np.empty(block.small.shape, np.float32)
+        self.free: Unit | None = None
+        self.excess: Unit | None = None
+        self.coarse: NDArray[np.bool_] | None = None
+
+
+class Workbench:
+    """Reads pieces into memory that is used again; one for each picture in progress.
+
+    Args:
+        scale: The output's size over the input's.
+    """
+
+    def __init__(self, scale: int) -> None:
+        self._scale = scale
+        self._factor = np.float32(scale**-2)
+        self._held: dict[str, NDArray[Any]] = {}
+
+    def measure(self, strip: Strip, *, clamped: bool) -> None:
+        """Measure a strip's errors and, if it will be clamped to [0, 1], the effect of that."""
+        for piece in strip.pieces:
+            place = np.s_[:, piece.rows, piece.columns]
+            errors = strip.errors[place]
+            np.multiply(self._sums(piece.pixels, "sums"), self._factor, out=errors)
+            errors -= strip.small[place]
+            if not clamped:
+                continue
+            low, high = piece.pixels.min(), piece.pixels.max()
+            strip.extremes.append((low, high))
+            if low < 0 or high > 1:
+                if strip.free is None or strip.excess is None:
+                    strip.free = np.ones_like(strip.errors)
+                    strip.excess = np.zeros_like(strip.errors)
+                strip.free[place], strip.excess[place] = self._clamping(piece.pixels)
+
+    def surplus(self, strip: Strip, step: Unit, least: float) -> Unit | None:
+        """Look at clamping once more after a step of the correction; update the free fractions.
+
+        With a step c, a block's mean was expected to change by f c, where f is its free fraction.
+
+        Args:
+            strip: The strip, corrected by the step.
+            step: (C, cells + 1, nodes) the step at the nodes.
+            least: Cells with smaller steps were expected well enough, now and later.
+
+        Returns:
+            (C, h, W) how much larger the means are than expected; None if they are not.
+        """
+        sizes = np.abs(step).max(0)
+        sizes = np.maximum(sizes[:-1], sizes[1:])
+        cells = np.maximum(sizes[:, :-1], sizes[:, 1:]) >= least
+        cells = strip.coarse = cells if strip.coarse is None else cells & strip.coarse
+        nodes, (_, height, width) = strip.nodes, strip.errors.shape
+        if nodes is None or not cells.any():
+            return None
+        mask = cells.repeat(CELL, axis=0)[:height].repeat(CELL, axis=1)[:, :width]
+        wide, least_change, most_change = self._wide(strip), nodes.min(), nodes.max()
+        free, excess = np.ones_like(strip.errors), np.zeros_like(strip.errors)
+        for piece, (low, high) in zip(strip.pieces, strip.extremes, strict=True):
+            place = np.s_[:, piece.rows, piece.columns]
+            if mask[place[1:]].any() and (low < most_change or high > 1 + least_change):
+                free[place], excess[place] = self._clamping(self._corrected(piece, wide))
+        if strip.free is None or strip.excess is None:
+            strip.free, strip.excess = np.ones_like(free), np.zeros_like(excess)
+        change = np.empty((len(nodes), len(cells) * CELL, width), np.float32)
+        interpolated(widened(step, width, 1), 1, change)
+        surplus = excess - strip.excess
+        surplus -= (1 - strip.free) * change[:, :height]
+        surplus *= mask
+        np.copyto(strip.free, free, where=mask)
+        np.copyto(strip.excess, excess, where=mask)
+        return surplus
+
+    def corrected(self, strip: Strip) -> Iterator[tuple[Piece, Unit]]:
+        """Yield all pieces with their pixels corrected, which the next piece overwrites."""
+        wide = self._wide(strip)
+        for piece in strip.pieces:
+            yield piece, self._corrected(piece, wide)
+
+    def _clamping(self, pixels: Unit) -> tuple[Unit, Unit]:
+        """Return the effect of clamping to [0, 1] on blocks of scale x scale px.
+
+        Returns:
+            (C, h, w) the unclamped fraction of each, and the change of its mean.
+        """
+        excess = np.clip(pixels, 0.0, 1.0, out=self._take("excess", pixels.shape))
+        excess -= pixels  # exactly 0 where nothing is clamped
+        same = np.equal(excess, 0.0, out=self._take("same", pixels.shape, np.bool_))
+        # Bytes hold the count of a block's pixels up to a scale of 15, and are the fastest.
+        counted = same.view(np.uint8) if self._scale < 16 else same.astype(np.float32)
+        free = self._sums(counted, "counts") * self._factor
+        return free, self._sums(excess, "sums") * self._factor
+
+    def _wide(self, strip: Strip) -> Unit | None:
+        """Return a strip's correction at the output's columns, (C, cells + 1, W)."""
+        if strip.nodes is None or np.abs(strip.nodes).max() < _LEAST:
+            return None
+        return widened(strip.nodes, self._scale * strip.small.shape[2], self._scale)
+
+    def _corrected(self, piece: Piece, wide: Unit | None) -> Unit:
+        """Return a piece's pixels corrected, in memory of our own."""
+        pixels = self._take("pixels", piece.pixels.shape)
+        if wide is None:
+            np.copyto(pixels, piece.pixels)
+            return pixels
+        first, width = self._scale * piece.columns.start, pixels.shape[2]
+        nodes = wide[:, piece.cells.start : piece.cells.stop + 1, first : first + width]
+        return np.subtract(piece.pixels, interpolated(nodes, self._scale, pixels), out=pixels)
+
+    def _sums(self, planes: NDArray[Number], name: str) -> NDArray[Number]:
+        """Return the sums of blocks of scale x scale px: (C, s*h, s*w) to (C, h, w), same dtype."""
+        scale, (channels, height, width) = self._scale, planes.shape
+        if scale == 1:
+            return planes
+        rows = self._take(f"rows of {name}", (channels, height // scale, width), planes.dtype)
+        sums = self._take(name, (channels, height // scale, width // scale), planes.dtype)
+        _add([planes[:, row::scale] for row in range(scale)], rows)
+        return _add([rows[..., column::scale] for column in range(scale)], sums)
+
+    def _take(self, name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+        """Return memory of a shape; what it held before is overwritten."""
+        count, held = math.prod(shape), self._held.get(name)
+        if held is None or held.size < count:
+            held = self._held[name] = np.empty(count, dtype)
+        return held[:count].reshape(shape)
+
+
+def _add(parts: list[NDArray[Number]], total: NDArray[Number]) -> NDArray[Number]:
+    """Add arrays of one shape: several times faster than numpy's sum over a short axis."""
+    np.add(parts[0], parts[1], out=total)
+    for part in parts[2:]:
+        total += part
+    return total
+
+
+def _cut(parts: tuple[Unit, ...], height: int, scale: int) -> Iterator[Piece]:
+    """Cut the parts of rows into pieces."""
+    widest = max(part.shape[2] for part in parts) // scale
+    column_bytes = parts[0].shape[0] * CELL * scale**2 * parts[0].itemsize  # of a row of cells
+    most = max(1, _PIECE_BYTES // column_bytes)  # columns
+    at_once = max(1, most // widest)  # rows of cells
+    whole = height // CELL
+    stops = [*range(at_once, whole, at_once), *([whole] if whole else []), -(-height // CELL)]
+    for first_cell, stop_cell in itertools.pairwise(dict.fromkeys((0, *stops))):
+        cells = slice(first_cell, stop_cell)
+        rows, left = slice(CELL * first_cell, min(CELL * stop_cell, height)), 0
+        for part in parts:
+            width = part.shape[2] // scale
+            count = -(-width // most)
+            for n in range(count):
+                first, last = (width * k // count for k in (n, n + 1))
+                inside = slice(scale * first, scale * last)
+                pixels = part[:, scale * rows.start : scale * rows.stop, inside]
+                yield Piece(cells, rows, slice(left + first, left + last), pixels)
+            left += width
