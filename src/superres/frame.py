@@ -6,7 +6,6 @@ Pixels are (H, W, C) arrays of any real dtype. Unit pixels are float32 with blac
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -182,8 +181,8 @@ def to_planes(pixels: Pixels, values: Values) -> Unit:
     """Return rows (h, W, C) as contiguous planes of unit pixels, (C, h, W); see `to_unit`."""
     if pixels.dtype == np.uint8 and values == UINT8:
         planes = np.empty((pixels.shape[2], *pixels.shape[:2]), np.float32)
-        for channel, plane in enumerate(planes):
-            np.multiply(pixels[..., channel], np.float32(1 / 255), out=plane)
+        for channel in range(len(planes)):
+            np.multiply(pixels[..., channel], np.float32(1 / 255), out=planes[channel])
         return planes
     return np.ascontiguousarray(to_unit(pixels, values).transpose(2, 0, 1))
 

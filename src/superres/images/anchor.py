@@ -105,7 +105,10 @@ class _Anchor:
         self._width = size[1]
         self._known, self._bench, self._clamped = known, bench, clamped
         # Of all errors; of those after clamping; and twice of what was not expected of the latter.
-        self._plain, self._bounded = CoarseCorrection(size, channels), CoarseCorrection(size, channels)
+        self._plain, self._bounded = (
+            CoarseCorrection(size, channels),
+            CoarseCorrection(size, channels),
+        )
         self._again = [CoarseCorrection(size, channels) for _ in range(2)]
         self._queues = [deque[Strip]() for _ in range(3)]
 

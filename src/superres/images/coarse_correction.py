@@ -14,7 +14,6 @@ import numpy as np
 
 from superres.frame import Unit
 
-
 CELL = 8  # px from node to node
 
 # Weights of a cell's pixels at the nodes before and after them: (CELL, 2).
@@ -84,7 +83,9 @@ class NodeSums:
     def add(self, sums: Unit) -> None:
         """Add the `node_sums` of the next rows of cells, (C or 1, cells + 1, nodes)."""
         before, count = self._nodes, self._nodes.shape[1]
-        self._nodes = np.empty((len(before), count + sums.shape[1] - 1, before.shape[2]), np.float32)
+        self._nodes = np.empty(
+            (len(before), count + sums.shape[1] - 1, before.shape[2]), np.float32
+        )
         self._nodes[:, :count] = before
         self._nodes[:, count:] = sums[:, 1:]
         self._nodes[:, count - 1] += sums[:, 0]  # shared with the rows before

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from superres.frame import Unit
 from superres.images.coarse_correction import CELL, interpolated, widened
 
-Number = TypeVar("Number", np.float32, np.uint8)
+Numbers = NDArray[Any]  # float32 or uint8
 
 _PIECE_BYTES = 2**19
 _LEAST = 2.0**-15  # of unit pixels, 1/128 of an 8-bit step: less is not corrected
@@ -135,7 +135,7 @@ class Workbench:
         sizes = np.maximum(sizes[:-1], sizes[1:])
         cells = np.maximum(sizes[:, :-1], sizes[:, 1:]) >= least
         cells = strip.coarse = cells if strip.coarse is None else cells & strip.coarse
-        nodes, (_, height, width) = strip.nodes, strip.errors.shape
+        nodes, (_, height, width) = strip.nodes, strip.small.shape
         if nodes is None or not cells.any():
             return None
         mask = cells.repeat(CELL, axis=0)[:height].repeat(CELL, axis=1)[:, :width]
@@ -172,7 +172,7 @@ class Workbench:
         excess -= pixels  # exactly 0 where nothing is clamped
         same = np.equal(excess, 0.0, out=self._take("same", pixels.shape, np.bool_))
         # Bytes hold the count of a block's pixels up to a scale of 15, and are the fastest.
-        counted = same.view(np.uint8) if self._scale < 16 else same.astype(np.float32)
+        counted: Numbers = same.view(np.uint8) if self._scale < 16 else same.astype(np.float32)
         free = self._sums(counted, "counts") * self._factor
         return free, self._sums(excess, "sums") * self._factor
 
@@ -192,7 +192,7 @@ class Workbench:
         nodes = wide[:, piece.cells.start : piece.cells.stop + 1, first : first + width]
         return np.subtract(piece.pixels, interpolated(nodes, self._scale, pixels), out=pixels)
 
-    def _sums(self, planes: NDArray[Number], name: str) -> NDArray[Number]:
+    def _sums(self, planes: Numbers, name: str) -> Numbers:
         """Return the sums of blocks of scale x scale px: (C, s*h, s*w) to (C, h, w), same dtype."""
         scale, (channels, height, width) = self._scale, planes.shape
         if scale == 1:
@@ -202,7 +202,9 @@ class Workbench:
         _add([planes[:, row::scale] for row in range(scale)], rows)
         return _add([rows[..., column::scale] for column in range(scale)], sums)
 
-    def _take(self, name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+    def _take(
+        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any] | type = np.float32
+    ) -> Numbers:
         """Return memory of a shape; what it held before is overwritten."""
         count, held = math.prod(shape), self._held.get(name)
         if held is None or held.size < count:
@@ -210,7 +212,7 @@ class Workbench:
         return held[:count].reshape(shape)
 
 
-def _add(parts: list[NDArray[Number]], total: NDArray[Number]) -> NDArray[Number]:
+def _add(parts: list[Numbers], total: Numbers) -> Numbers:
     """Add arrays of one shape: several times faster than numpy's sum over a short axis."""
     np.add(parts[0], parts[1], out=total)
     for part in parts[2:]:

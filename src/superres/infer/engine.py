@@ -35,6 +35,7 @@ from superres.watch import Watch
 _FLOAT_BYTES = 4
 _BLOCK_BYTES = 4 * 2**20  # of output, for which the work on its input is done at once
 
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """A batch of tiles in one row of tiles.
@@ -179,9 +180,7 @@ class Engine:
                 planes = whole.large[0] if len(whole.large) == 1 else canvas.joined(whole.large, 2)
                 large = planes.transpose(1, 2, 0)
                 return large if clamped is None else anchor_frame(frame, large, clamped=clamped)
-        rows = self.upscale_rows(
-            (frame,), height=height, width=width, clamped=clamped, watch=watch
-        )
+        rows = self.upscale_rows((frame,), height=height, width=width, clamped=clamped, watch=watch)
         return np.concatenate(list(rows))
 
     def upscale_rows(
@@ -306,10 +305,10 @@ class Engine:
         """Run all tiles, and put the cores of each row of tiles side by side."""
         (_, width), scale = picture.size, self.card.scale
         buffer = RowBuffer(blocks, picture.values, size=picture.size, channels=self.card.channels)
-        row, parts = None, list[Planes]()
+        parts = list[Planes]()
         for batch, answer_NCHW in self._answers(picture, canvas, buffer):
-            if batch.row is not row:
-                row = batch.row
+            row = batch.row
+            if batch.columns[0].core_start == 0:
                 parts.clear()  # those of a row that was restarted
             inside = slice(row.core_start - row.start, row.core_stop - row.start)
             for span, tile_CHW in zip(batch.columns, answer_NCHW, strict=False):
