@@ -71,7 +71,7 @@ def in_threads(*runs):
 
 def assert_right(large, small):
     """Anchoring adds in another order for rows than for whole pictures."""
-    np.testing.assert_allclose(large, right(small), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(large, right(small), rtol=0, atol=1e-4)  # of outputs up to 200
 
 
 def rows(pool, pixels, watch):
