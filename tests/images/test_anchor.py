@@ -7,7 +7,7 @@ import pytest
 
 from superres.errors import ArgumentError
 from superres.images.anchor import anchor_frame, anchored
-from superres.images.strips import Block
+from superres.images.strips import Block, HostBench
 
 RNG = np.random.default_rng(7)
 SIZES = [(1, 1), (5, 7), (33, 20), (40, 52), (90, 17)]
@@ -127,6 +127,7 @@ def test_rows_in_blocks_make_the_pixels_of_the_whole(size, cells):
     rows = 8 * cells
     blocks = (
         Block(
+            small[top : top + rows],
             small[top : top + rows].transpose(2, 0, 1),
             tuple(np.split(large[2 * top : 2 * (top + rows)].transpose(2, 0, 1), [8], axis=2)),
         )
@@ -134,7 +135,7 @@ def test_rows_in_blocks_make_the_pixels_of_the_whole(size, cells):
     )
     streamed = np.zeros_like(whole)
     done = 0
-    for height, pieces in anchored(blocks, size=size, scale=2, clamped=True):
+    for height, pieces in anchored(blocks, HostBench(2), size=size, clamped=True):
         assert height == 2 * min(rows, size[0] - done // 2)
         for inside, columns, pixels in pieces:
             streamed[done : done + height][inside, columns] = pixels.transpose(1, 2, 0)
@@ -150,16 +151,17 @@ def test_few_rows_are_held_back():
         for _ in range(50):
             held += 1
             most = max(most, held)
-            yield Block(
-                RNG.random((3, 8, 20), np.float32), (np.full((3, 32, 80), 0.5, np.float32),)
-            )
+            small = RNG.random((8, 20, 3), np.float32)
+            large = np.full((3, 32, 80), 0.5, np.float32)
+            yield Block(small, small.transpose(2, 0, 1), (large,))
 
-    for _ in anchored(blocks(), size=(400, 20), scale=4, clamped=True):
+    for _ in anchored(blocks(), HostBench(4), size=(400, 20), clamped=True):
         held -= 1
     assert most <= 8
 
 
 def test_blocks_of_broken_cells_are_an_error():
-    block = Block(np.zeros((3, 7, 20), np.float32), (np.zeros((3, 28, 80), np.float32),))
+    small = np.zeros((7, 20, 3), np.float32)
+    block = Block(small, small.transpose(2, 0, 1), (np.zeros((3, 28, 80), np.float32),))
     with pytest.raises(ArgumentError, match="begins at row 7"):
-        list(anchored((block, block), size=(14, 20), scale=4, clamped=True))
+        list(anchored((block, block), HostBench(4), size=(14, 20), clamped=True))

@@ -10,15 +10,17 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.frame import Unit
-from superres.images.coarse_correction import CELL, interpolated, widened
+from superres.frame import Pixels, Unit
+from superres.images.coarse_correction import CELL, interpolated, node_sums, widened
 
 Numbers = NDArray[Any]  # float32 or uint8
+
+COLOURS = 3  # channels; a fourth is alpha
 
 _PIECE_BYTES = 2**19
 _LEAST = 2.0**-15  # of unit pixels, 1/128 of an 8-bit step: less is not corrected
@@ -29,13 +31,28 @@ class Block:
     """The same rows before and after a network.
 
     Attributes:
-        small: (C, h, W) unit pixels, its input.
+        pixels: (h, W, C) of the picture, on the host.
+        small: (C, h, W) the same as unit pixels, the network's input.
         large: Its output from left to right, in parts (C, scale * h, scale * w) of whole input
             columns.
     """
 
+    pixels: Pixels
     small: Unit
     large: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What rows of the input determine exactly of the output, each (1, h, W); None is nothing.
+
+    Attributes:
+        flat: 1 where the output is the input's colour, half next to that, and else 0.
+        equal: Likewise, where its colours are equal.
+    """
+
+    flat: Unit | None
+    equal: Unit | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +85,12 @@ class Strip:
         stop: One past the last.
         small: (C, h, W) the input.
         pieces: All of it, from top to bottom and from left to right.
+        known: What its input determines.
         nodes: (C, cells + 1, nodes) what is to be subtracted; None is nothing.
         extremes: The lowest and highest value of each piece; empty if clamping does not matter.
-        errors: (C, h, W) the means of blocks of scale x scale px minus the input.
-        free: (C, h, W) the fraction of each that will not be clamped, when last looked at; None is
-            all.
-        excess: (C, h, W) how much each mean grows by clamping, likewise; None is nothing.
+        free: (C, h, W) the fraction of each block of scale x scale px that will not be clamped,
+            when last looked at; None is all.
+        excess: (C, h, W) how much each block's mean grows by clamping, likewise; None is nothing.
         coarse: (cells, cells) mask of cells to look at once more; None is all.
     """
 
@@ -81,45 +98,53 @@ class Strip:
         self.small = block.small
         self.start, self.stop = start, start + block.small.shape[1]
         self.pieces = list(_cut(block.large, block.small.shape[1], scale))
+        self.known = Known(None, None)
         self.nodes: Unit | None = None
         self.extremes: list[tuple[np.float32, np.float32]] = []
-        self.errors = np.empty(block.small.shape, np.float32)
         self.free: Unit | None = None
         self.excess: Unit | None = None
         self.coarse: NDArray[np.bool_] | None = None
 
+    def sums(self, weights: Unit | float, errors: Unit | float) -> Sums:
+        """Return the sums at nodes of weights and weighted errors, (C or 1, h, W) or one number."""
+        unknown = 1.0 if self.known.flat is None else 1.0 - self.known.flat
+        _, height, width = self.small.shape
+        return (
+            node_sums(unknown * weights, height, width),
+            node_sums(unknown * errors, height, width),
+        )
 
-class Workbench:
-    """Reads pieces into memory that is used again; one for each picture in progress.
 
-    Args:
-        scale: The output's size over the input's.
+Sums = tuple[Unit, Unit]  # (C or 1, cells + 1, nodes) of weights and of weighted errors
+
+# Rows and columns in a strip, and their pixels (C, h, w), which the next ones overwrite.
+Finished = tuple[slice, slice, Unit]
+
+
+class Bench(Protocol):
+    """Does the work on strips where they lie; one for each picture in progress.
+
+    What crosses to the caller are sums at nodes, few numbers.
     """
 
-    def __init__(self, scale: int) -> None:
-        self._scale = scale
-        self._factor = np.float32(scale**-2)
-        self._held: dict[str, NDArray[Any]] = {}
+    scale: int
 
-    def measure(self, strip: Strip, *, clamped: bool) -> None:
-        """Measure a strip's errors and, if it will be clamped to [0, 1], the effect of that."""
-        for piece in strip.pieces:
-            place = np.s_[:, piece.rows, piece.columns]
-            errors = strip.errors[place]
-            np.multiply(self._sums(piece.pixels, "sums"), self._factor, out=errors)
-            errors -= strip.small[place]
-            if not clamped:
-                continue
-            low, high = piece.pixels.min(), piece.pixels.max()
-            strip.extremes.append((low, high))
-            if low < 0 or high > 1:
-                if strip.free is None or strip.excess is None:
-                    strip.free = np.ones_like(strip.errors)
-                    strip.excess = np.zeros_like(strip.errors)
-                strip.free[place], strip.excess[place] = self._clamping(piece.pixels)
+    def measure(self, strip: Strip, *, clamped: bool) -> tuple[Sums, Sums]:
+        """Measure a strip's errors, the means of its blocks of scale x scale px minus the input.
 
-    def surplus(self, strip: Strip, step: Unit, least: float) -> Unit | None:
-        """Look at clamping once more after a step of the correction; update the free fractions.
+        Where channels will be made equal, they are one number for all of them.
+
+        Args:
+            strip: The strip.
+            clamped: Whether it will be clamped to [0, 1].
+
+        Returns:
+            The sums, and those after clamping, if so.
+        """
+        ...
+
+    def surplus(self, strip: Strip, step: Unit, least: float) -> Sums:
+        """Look at clamping once more after a step of the correction.
 
         With a step c, a block's mean was expected to change by f c, where f is its free fraction.
 
@@ -129,18 +154,62 @@ class Workbench:
             least: Cells with smaller steps were expected well enough, now and later.
 
         Returns:
-            (C, h, W) how much larger the means are than expected; None if they are not.
+            The sums of how much larger the means are than expected.
         """
+        ...
+
+    def finished(self, strip: Strip, known: Known | None) -> Iterator[Finished]:
+        """Yield the pieces of a strip, corrected and with what is known."""
+        ...
+
+
+class HostBench:
+    """The bench of numpy, which reads pieces into memory that is used again.
+
+    Args:
+        scale: The output's size over the input's.
+    """
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+        self._factor = np.float32(scale**-2)
+        self._held: dict[str, Numbers] = {}
+
+    def measure(self, strip: Strip, *, clamped: bool) -> tuple[Sums, Sums]:
+        """Measure a strip's errors; see `Bench.measure`."""
+        errors = np.empty(strip.small.shape, np.float32)
+        for piece in strip.pieces:
+            place = np.s_[:, piece.rows, piece.columns]
+            own = np.multiply(self._sums(piece.pixels, "sums"), self._factor, out=errors[place])
+            own -= strip.small[place]
+            if not clamped:
+                continue
+            low, high = piece.pixels.min(), piece.pixels.max()
+            strip.extremes.append((low, high))
+            if low < 0 or high > 1:
+                if strip.free is None or strip.excess is None:
+                    strip.free, strip.excess = np.ones_like(errors), np.zeros_like(errors)
+                strip.free[place], strip.excess[place] = self._clamping(piece.pixels)
+        if strip.known.equal is not None:
+            colours = errors[:COLOURS]
+            colours += strip.known.equal * (colours.mean(0, keepdims=True) - colours)
+        plain = strip.sums(1.0, errors)
+        if strip.free is None or strip.excess is None:
+            return plain, plain
+        return plain, strip.sums(strip.free, errors + strip.excess)
+
+    def surplus(self, strip: Strip, step: Unit, least: float) -> Sums:
+        """Look at clamping once more; see `Bench.surplus`."""
         sizes = np.abs(step).max(0)
         sizes = np.maximum(sizes[:-1], sizes[1:])
         cells = np.maximum(sizes[:, :-1], sizes[:, 1:]) >= least
         cells = strip.coarse = cells if strip.coarse is None else cells & strip.coarse
         nodes, (_, height, width) = strip.nodes, strip.small.shape
         if nodes is None or not cells.any():
-            return None
+            return strip.sums(1.0 if strip.free is None else strip.free, 0.0)
         mask = cells.repeat(CELL, axis=0)[:height].repeat(CELL, axis=1)[:, :width]
         wide, least_change, most_change = self._wide(strip), nodes.min(), nodes.max()
-        free, excess = np.ones_like(strip.errors), np.zeros_like(strip.errors)
+        free, excess = np.ones_like(strip.small), np.zeros_like(strip.small)
         for piece, (low, high) in zip(strip.pieces, strip.extremes, strict=True):
             place = np.s_[:, piece.rows, piece.columns]
             if mask[place[1:]].any() and (low < most_change or high > 1 + least_change):
@@ -154,13 +223,34 @@ class Workbench:
         surplus *= mask
         np.copyto(strip.free, free, where=mask)
         np.copyto(strip.excess, excess, where=mask)
-        return surplus
+        return strip.sums(strip.free, surplus)
 
-    def corrected(self, strip: Strip) -> Iterator[tuple[Piece, Unit]]:
-        """Yield all pieces with their pixels corrected, which the next piece overwrites."""
-        wide = self._wide(strip)
+    def finished(self, strip: Strip, known: Known | None) -> Iterator[Finished]:
+        """Yield the pieces of a strip; see `Bench.finished`."""
+        wide, scale = self._wide(strip), self.scale
         for piece in strip.pieces:
-            yield piece, self._corrected(piece, wide)
+            pixels = self._corrected(piece, wide)
+            if known:
+                self._put_known(known, strip, piece, pixels)
+            rows, columns = (
+                slice(scale * one.start, scale * one.stop) for one in (piece.rows, piece.columns)
+            )
+            yield rows, columns, pixels
+
+    def _put_known(self, known: Known, strip: Strip, piece: Piece, pixels: Unit) -> None:
+        """Make channels equal where the input's are, and flat areas the input's."""
+        count, scale, place = min(len(pixels), COLOURS), self.scale, (piece.rows, piece.columns)
+        if known.equal is not None and (equal := known.equal[:, *place]).any():
+            weights = equal.repeat(scale, axis=2)
+            for row in range(scale):
+                planes = pixels[:count, row::scale]
+                grey = np.add.reduce(planes, keepdims=True)
+                grey *= np.float32(1 / count)
+                _blend(planes, grey, weights)
+        if known.flat is not None and (flat := known.flat[:, *place]).any():
+            weights, colour = flat.repeat(scale, axis=2), strip.small[:, *place].repeat(scale, 2)
+            for row in range(scale):
+                _blend(pixels[:, row::scale], colour, weights)
 
     def _clamping(self, pixels: Unit) -> tuple[Unit, Unit]:
         """Return the effect of clamping to [0, 1] on blocks of scale x scale px.
@@ -172,7 +262,7 @@ class Workbench:
         excess -= pixels  # exactly 0 where nothing is clamped
         same = np.equal(excess, 0.0, out=self._take("same", pixels.shape, np.bool_))
         # Bytes hold the count of a block's pixels up to a scale of 15, and are the fastest.
-        counted: Numbers = same.view(np.uint8) if self._scale < 16 else same.astype(np.float32)
+        counted: Numbers = same.view(np.uint8) if self.scale < 16 else same.astype(np.float32)
         free = self._sums(counted, "counts") * self._factor
         return free, self._sums(excess, "sums") * self._factor
 
@@ -180,7 +270,7 @@ class Workbench:
         """Return a strip's correction at the output's columns, (C, cells + 1, W)."""
         if strip.nodes is None or np.abs(strip.nodes).max() < _LEAST:
             return None
-        return widened(strip.nodes, self._scale * strip.small.shape[2], self._scale)
+        return widened(strip.nodes, self.scale * strip.small.shape[2], self.scale)
 
     def _corrected(self, piece: Piece, wide: Unit | None) -> Unit:
         """Return a piece's pixels corrected, in memory of our own."""
@@ -188,13 +278,13 @@ class Workbench:
         if wide is None:
             np.copyto(pixels, piece.pixels)
             return pixels
-        first, width = self._scale * piece.columns.start, pixels.shape[2]
+        first, width = self.scale * piece.columns.start, pixels.shape[2]
         nodes = wide[:, piece.cells.start : piece.cells.stop + 1, first : first + width]
-        return np.subtract(piece.pixels, interpolated(nodes, self._scale, pixels), out=pixels)
+        return np.subtract(piece.pixels, interpolated(nodes, self.scale, pixels), out=pixels)
 
     def _sums(self, planes: Numbers, name: str) -> Numbers:
         """Return the sums of blocks of scale x scale px: (C, s*h, s*w) to (C, h, w), same dtype."""
-        scale, (channels, height, width) = self._scale, planes.shape
+        scale, (channels, height, width) = self.scale, planes.shape
         if scale == 1:
             return planes
         rows = self._take(f"rows of {name}", (channels, height // scale, width), planes.dtype)
@@ -210,6 +300,12 @@ class Workbench:
         if held is None or held.size < count:
             held = self._held[name] = np.empty(count, dtype)
         return held[:count].reshape(shape)
+
+
+def _blend(planes: Unit, known: Unit, weights: Unit) -> None:
+    """Blend planes (C, h, w) with known ones, which replace them where the weight is 1."""
+    planes += weights * (known - planes)
+    np.copyto(planes, known, where=weights == 1.0)
 
 
 def _add(parts: list[Numbers], total: Numbers) -> Numbers:

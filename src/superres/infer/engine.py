@@ -33,7 +33,6 @@ from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
 
 _FLOAT_BYTES = 4
-_BLOCK_BYTES = 4 * 2**20  # of output, for which the work on its input is done at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,14 @@ class _Batch:
 
     Attributes:
         row: Position of the row of tiles; a restarted row is a new object.
-        small: (C, h, W) its input.
+        pixels: (h, W, C) of the picture, its input.
+        small: (C, h, W) the same as unit pixels.
         columns: Positions of the tiles along the width.
         tiles: (N, C, h, w) pixels; N may be larger than the number of columns.
     """
 
     row: Span
+    pixels: Pixels
     small: Planes
     columns: tuple[Span, ...]
     tiles: Planes
@@ -228,7 +229,7 @@ class Engine:
         with self._picture((height, width), values, watch) as picture:
             canvas = picture.checked.runtime.facts.canvas
             cells_bytes = self.card.channels * CELL * width * scale**2 * _FLOAT_BYTES
-            block_rows = CELL * max(1, _BLOCK_BYTES // cells_bytes)
+            block_rows = CELL * max(1, canvas.block_bytes // cells_bytes)
             yield from canvas.finished(
                 self._blocks(picture, canvas, blocks, block_rows=block_rows),
                 values,
@@ -315,7 +316,8 @@ class Engine:
                 core = slice(span.core_start - span.start, span.core_stop - span.start)
                 parts.append(tile_CHW[:, _scaled(inside, scale), _scaled(core, scale)])
             if batch.columns[-1].core_stop == width:
-                block = Block(batch.small[:, inside, :width], tuple(parts))
+                small = batch.small[:, inside, :width]
+                block = Block(batch.pixels[inside, :width], small, tuple(parts))
                 parts.clear()
                 del batch, answer_NCHW
                 yield block
@@ -370,7 +372,7 @@ class Engine:
             for group in tiling.batches(columns, picture.batch_px // math.prod(edges)):
                 tiles = canvas.stacked([small_CHW[:, :, span.start : span.stop] for span in group])
                 # A batch may be padded with copies of its last tile.
-                yield _Batch(row, small_CHW, tuple(dict.fromkeys(group)), tiles)
+                yield _Batch(row, rows_HWC, small_CHW, tuple(dict.fromkeys(group)), tiles)
             done = row.core_stop
 
     def _shrink(self, picture: _Picture, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
@@ -412,11 +414,13 @@ def _scaled(span: slice, scale: int) -> slice:
 
 def _cut(block: Block, rows: slice, scale: int) -> Block:
     """Return some input rows of a block and their output, as views."""
-    return Block(block.small[:, rows], tuple(part[:, _scaled(rows, scale)] for part in block.large))
+    large = tuple(part[:, _scaled(rows, scale)] for part in block.large)
+    return Block(block.pixels[rows], block.small[:, rows], large)
 
 
 def _joined(canvas: Canvas, blocks: list[Block]) -> Block:
     """Join blocks from top to bottom, in new memory."""
     rows = [canvas.joined(block.large, axis=2) for block in blocks]
     small = canvas.joined([block.small for block in blocks], axis=1)
-    return Block(small, (rows[0] if len(rows) == 1 else canvas.joined(rows, axis=1),))
+    pixels = np.concatenate([block.pixels for block in blocks])
+    return Block(pixels, small, (rows[0] if len(rows) == 1 else canvas.joined(rows, axis=1),))

@@ -13,13 +13,19 @@ import numpy as np
 
 from superres.frame import Pixels, Unit, Values, from_unit, to_planes
 from superres.images.anchor import anchored
-from superres.images.strips import Block
+from superres.images.strips import Block, HostBench
 
 Planes = Unit  # (C, H, W) or (N, C, h, w) in the canvas's own type, which has numpy's slices
 
 
 class Canvas(Protocol):
-    """The pixels of pictures in progress, on the host or on a device."""
+    """The pixels of pictures in progress, on the host or on a device.
+
+    Attributes:
+        block_bytes: The size of the output's blocks that are the fastest to work on.
+    """
+
+    block_bytes: int
 
     def planes(self, rows: Pixels, values: Values) -> Planes:
         """Return rows (h, W, C) of a picture as planes of unit pixels, (C, h, W)."""
@@ -63,6 +69,8 @@ class Canvas(Protocol):
 class HostCanvas:
     """The canvas of numpy."""
 
+    block_bytes = 4 * 2**20
+
     def planes(self, rows: Pixels, values: Values) -> Planes:
         """Return rows of a picture as planes; see `Canvas.planes`."""
         return to_planes(rows, values)
@@ -86,7 +94,7 @@ class HostCanvas:
         clamped: bool | None,
     ) -> Iterator[Pixels]:
         """Anchor a network's output and yield it as rows; see `Canvas.finished`."""
-        for height, pieces in anchored(blocks, size=size, scale=scale, clamped=clamped):
+        for height, pieces in anchored(blocks, HostBench(scale), size=size, clamped=clamped):
             made = _empty((height, scale * size[1], channels), values)
             for rows, columns, planes in pieces:
                 from_unit(planes[:channels].transpose(1, 2, 0), values, out=made[rows, columns])
