@@ -18,7 +18,7 @@ CELL = 8  # px from node to node
 
 # Weights of a cell's pixels at the nodes before and after them: (CELL, 2).
 _AFTER = (np.arange(CELL, dtype=np.float32) + np.float32(0.5)) / np.float32(CELL)
-_PARTS = np.stack([1 - _AFTER, _AFTER], axis=1)
+PARTS = np.stack([1 - _AFTER, _AFTER], axis=1)
 
 
 class CoarseCorrection:
@@ -124,8 +124,8 @@ def node_sums(values: Unit | float, height: int, width: int) -> Unit:
     if below or right:
         values = np.pad(values, ((0, 0), (0, below), (0, right)))
     # First of rows, which leaves a quarter to be summed in pieces of a row.
-    rows = _PARTS.T @ values.reshape(-1, down, CELL, across * CELL)
-    cells = (rows.reshape(-1, CELL) @ _PARTS).reshape(-1, down, 2, across, 2)
+    rows = PARTS.T @ values.reshape(-1, down, CELL, across * CELL)
+    cells = (rows.reshape(-1, CELL) @ PARTS).reshape(-1, down, 2, across, 2)
     sums = np.zeros((len(values), down + 1, across + 1), np.float32)
     for lower in (0, 1):
         for later in (0, 1):
@@ -140,7 +140,7 @@ def _at_nodes(length: int) -> Unit:
     cells = math.ceil(length / CELL)
     ones = np.zeros(cells * CELL, np.float32)
     ones[:length] = 1
-    parts, nodes = ones.reshape(cells, CELL) @ _PARTS, np.zeros(cells + 1, np.float32)
+    parts, nodes = ones.reshape(cells, CELL) @ PARTS, np.zeros(cells + 1, np.float32)
     nodes[:-1] = parts[:, 0]
     nodes[1:] += parts[:, 1]
     return nodes

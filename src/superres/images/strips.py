@@ -31,8 +31,9 @@ class Block:
     """The same rows before and after a network.
 
     Attributes:
-        pixels: (h, W, C) of the picture, on the host.
-        small: (C, h, W) the same as unit pixels, the network's input.
+        pixels: (h, W, C) of the picture.
+        small: (C, h, W) the same as unit pixels, the network's input. It and `large` may lie on a
+            device whose bench does the work; then they are its own arrays.
         large: Its output from left to right, in parts (C, scale * h, scale * w) of whole input
             columns.
     """
@@ -84,7 +85,8 @@ class Strip:
         start: Their first input row.
         stop: One past the last.
         small: (C, h, W) the input.
-        pieces: All of it, from top to bottom and from left to right.
+        large: The output; see `Block`.
+        pieces: All of it, from top to bottom and from left to right; of use to numpy's bench alone.
         known: What its input determines.
         nodes: (C, cells + 1, nodes) what is to be subtracted; None is nothing.
         extremes: The lowest and highest value of each piece; empty if clamping does not matter.
@@ -97,6 +99,7 @@ class Strip:
     def __init__(self, start: int, block: Block, scale: int) -> None:
         self.small = block.small
         self.start, self.stop = start, start + block.small.shape[1]
+        self.large = block.large
         self.pieces = list(_cut(block.large, block.small.shape[1], scale))
         self.known = Known(None, None)
         self.nodes: Unit | None = None
@@ -104,6 +107,14 @@ class Strip:
         self.free: Unit | None = None
         self.excess: Unit | None = None
         self.coarse: NDArray[np.bool_] | None = None
+
+    def look_closer(self, step: Unit, least: float) -> NDArray[np.bool_]:
+        """Return the mask of cells to look at once more, after a step of the correction."""
+        sizes = np.abs(step).max(0)
+        sizes = np.maximum(sizes[:-1], sizes[1:])
+        cells = np.maximum(sizes[:, :-1], sizes[:, 1:]) >= least
+        cells = self.coarse = cells if self.coarse is None else cells & self.coarse
+        return cells
 
     def sums(self, weights: Unit | float, errors: Unit | float) -> Sums:
         """Return the sums at nodes of weights and weighted errors, (C or 1, h, W) or one number."""
@@ -200,10 +211,7 @@ class HostBench:
 
     def surplus(self, strip: Strip, step: Unit, least: float) -> Sums:
         """Look at clamping once more; see `Bench.surplus`."""
-        sizes = np.abs(step).max(0)
-        sizes = np.maximum(sizes[:-1], sizes[1:])
-        cells = np.maximum(sizes[:, :-1], sizes[:, 1:]) >= least
-        cells = strip.coarse = cells if strip.coarse is None else cells & strip.coarse
+        cells = strip.look_closer(step, least)
         nodes, (_, height, width) = strip.nodes, strip.small.shape
         if nodes is None or not cells.any():
             return strip.sums(1.0 if strip.free is None else strip.free, 0.0)

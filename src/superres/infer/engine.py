@@ -182,7 +182,8 @@ class Engine:
                 large = planes.transpose(1, 2, 0)
                 return large if clamped is None else anchor_frame(frame, large, clamped=clamped)
         rows = self.upscale_rows((frame,), height=height, width=width, clamped=clamped, watch=watch)
-        return np.concatenate(list(rows))
+        planes = np.concatenate([block.transpose(2, 0, 1) for block in rows], axis=1)
+        return planes.transpose(1, 2, 0)
 
     def upscale_rows(
         self,
@@ -396,7 +397,9 @@ def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit
     def run(tiles_NCHW: Unit) -> Unit:
         return runtime.run(ENLARGE, {INPUT: tiles_NCHW})[OUTPUT]
 
-    answer_NCHW = run_ensemble(run, tiles_NCHW) if ensemble else run(tiles_NCHW)
+    answer_NCHW = (
+        run_ensemble(run, tiles_NCHW, runtime.facts.canvas) if ensemble else run(tiles_NCHW)
+    )
     count, channels, height, width = tiles_NCHW.shape
     expected = (count, channels, card.scale * height, card.scale * width)
     if answer_NCHW.shape != expected:

@@ -39,6 +39,14 @@ class Canvas(Protocol):
         """Return arrays joined along an axis, in new memory."""
         ...
 
+    def flipped(self, tiles: Planes) -> Planes:
+        """Return tiles (N, C, h, w) mirrored from left to right."""
+        ...
+
+    def turned(self, tiles: Planes, turns: int) -> Planes:
+        """Return tiles (N, C, h, w) after counterclockwise quarter turns, contiguous."""
+        ...
+
     def finished(
         self,
         blocks: Iterable[Block],
@@ -82,6 +90,14 @@ class HostCanvas:
     def joined(self, parts: Sequence[Planes], axis: int) -> Planes:
         """Return arrays joined along an axis."""
         return np.concatenate(parts, axis)
+
+    def flipped(self, tiles: Planes) -> Planes:
+        """Return tiles mirrored from left to right."""
+        return np.ascontiguousarray(tiles[..., ::-1])
+
+    def turned(self, tiles: Planes, turns: int) -> Planes:
+        """Return tiles after quarter turns."""
+        return np.ascontiguousarray(np.rot90(tiles, turns, (2, 3)))
 
     def finished(
         self,
