@@ -197,7 +197,7 @@ class _Known:
 def _flat(rows: Pixels) -> Mask:
     """Return the mask (h, W) of pixels of (C, h, W) that equal their eight neighbours."""
     mask = np.ones(rows.shape[1:], np.bool_)
-    for plane in rows[::-1]:
+    for plane in map(np.ascontiguousarray, rows):
         beside, above = plane[:, 1:] == plane[:, :-1], plane[1:] == plane[:-1]
         wide = np.ones_like(mask)
         wide[:, 1:] &= beside
@@ -215,7 +215,7 @@ def _equal(colours: Pixels) -> Mask:
     if len(colours) == 1:
         return np.zeros(colours.shape[1:], np.bool_)
     mask = np.ones(colours.shape[1:], np.bool_)
-    for before, after in itertools.pairwise(colours):
+    for before, after in itertools.pairwise(map(np.ascontiguousarray, colours)):
         mask = mask & _shrunk(before == after)
         if not mask.any():
             break

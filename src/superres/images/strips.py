@@ -118,12 +118,11 @@ class Strip:
 
     def sums(self, weights: Unit | float, errors: Unit | float) -> Sums:
         """Return the sums at nodes of weights and weighted errors, (C or 1, h, W) or one number."""
-        unknown = 1.0 if self.known.flat is None else 1.0 - self.known.flat
         _, height, width = self.small.shape
-        return (
-            node_sums(unknown * weights, height, width),
-            node_sums(unknown * errors, height, width),
-        )
+        if self.known.flat is not None:
+            unknown = 1.0 - self.known.flat
+            weights, errors = unknown * weights, unknown * errors
+        return node_sums(weights, height, width), node_sums(errors, height, width)
 
 
 Sums = tuple[Unit, Unit]  # (C or 1, cells + 1, nodes) of weights and of weighted errors
@@ -188,7 +187,7 @@ class HostBench:
 
     def measure(self, strip: Strip, *, clamped: bool) -> tuple[Sums, Sums]:
         """Measure a strip's errors; see `Bench.measure`."""
-        errors = np.empty(strip.small.shape, np.float32)
+        errors = self._take("errors", strip.small.shape)
         for piece in strip.pieces:
             place = np.s_[:, piece.rows, piece.columns]
             own = np.multiply(self._sums(piece.pixels, "sums"), self._factor, out=errors[place])
@@ -200,14 +199,15 @@ class HostBench:
             if low < 0 or high > 1:
                 if strip.free is None or strip.excess is None:
                     strip.free, strip.excess = np.ones_like(errors), np.zeros_like(errors)
-                strip.free[place], strip.excess[place] = self._clamping(piece.pixels)
+                self._clamping(piece.pixels, strip.free[place], strip.excess[place])
         if strip.known.equal is not None:
             colours = errors[:COLOURS]
             colours += strip.known.equal * (colours.mean(0, keepdims=True) - colours)
         plain = strip.sums(1.0, errors)
         if strip.free is None or strip.excess is None:
             return plain, plain
-        return plain, strip.sums(strip.free, errors + strip.excess)
+        errors += strip.excess
+        return plain, strip.sums(strip.free, errors)
 
     def surplus(self, strip: Strip, step: Unit, least: float) -> Sums:
         """Look at clamping once more; see `Bench.surplus`."""
@@ -221,7 +221,7 @@ class HostBench:
         for piece, (low, high) in zip(strip.pieces, strip.extremes, strict=True):
             place = np.s_[:, piece.rows, piece.columns]
             if mask[place[1:]].any() and (low < most_change or high > 1 + least_change):
-                free[place], excess[place] = self._clamping(self._corrected(piece, wide))
+                self._clamping(self._corrected(piece, wide), free[place], excess[place])
         if strip.free is None or strip.excess is None:
             strip.free, strip.excess = np.ones_like(free), np.zeros_like(excess)
         change = np.empty((len(nodes), len(cells) * CELL, width), np.float32)
@@ -260,19 +260,21 @@ class HostBench:
             for row in range(scale):
                 _blend(pixels[:, row::scale], colour, weights)
 
-    def _clamping(self, pixels: Unit) -> tuple[Unit, Unit]:
-        """Return the effect of clamping to [0, 1] on blocks of scale x scale px.
+    def _clamping(self, pixels: Unit, free: Unit, excess: Unit) -> None:
+        """Measure the effect of clamping to [0, 1] on blocks of scale x scale px.
 
-        Returns:
-            (C, h, w) the unclamped fraction of each, and the change of its mean.
+        Args:
+            pixels: (C, scale * h, scale * w).
+            free: (C, h, w) receives the unclamped fraction of each.
+            excess: Likewise, receives the change of its mean.
         """
-        excess = np.clip(pixels, 0.0, 1.0, out=self._take("excess", pixels.shape))
-        excess -= pixels  # exactly 0 where nothing is clamped
-        same = np.equal(excess, 0.0, out=self._take("same", pixels.shape, np.bool_))
+        change = np.clip(pixels, 0.0, 1.0, out=self._take("change", pixels.shape))
+        change -= pixels  # exactly 0 where nothing is clamped
+        same = np.equal(change, 0.0, out=self._take("same", pixels.shape, np.bool_))
         # Bytes hold the count of a block's pixels up to a scale of 15, and are the fastest.
         counted: Numbers = same.view(np.uint8) if self.scale < 16 else same.astype(np.float32)
-        free = self._sums(counted, "counts") * self._factor
-        return free, self._sums(excess, "sums") * self._factor
+        np.multiply(self._sums(counted, "counts"), self._factor, out=free)
+        np.multiply(self._sums(change, "sums"), self._factor, out=excess)
 
     def _wide(self, strip: Strip) -> Unit | None:
         """Return a strip's correction at the output's columns, (C, cells + 1, W)."""
