@@ -22,12 +22,12 @@ from superres.frame import FLOAT32, Bands, Pixels, Unit, Values, from_unit, to_u
 from superres.hub import cache_folder
 from superres.images.anchor import REACH
 from superres.images.bleed import bleed_rows
-from superres.images.coarse_correction import CELL
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
 from superres.images.normals import check_normals, unit_normals
 from superres.images.opacity import keep_ends
 from superres.images.resize import resize_rows
 from superres.images.row_stream import joined_rows
+from superres.images.strips import CELL
 from superres.images.wrap import Axes, plan_wrap
 from superres.infer.engine import Engine, EngineState
 from superres.infer.route import Route, Size, plan_route

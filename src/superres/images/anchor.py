@@ -13,6 +13,7 @@ All of this depends on the picture's rows only, not on the tiles of its output.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -21,8 +22,7 @@ from numpy.typing import NDArray
 
 from superres.errors import ArgumentError
 from superres.frame import Pixels, Unit
-from superres.images.coarse_correction import CELL, CoarseCorrection
-from superres.images.strips import COLOURS, Bench, Block, Finished, HostBench, Known, Strip
+from superres.images.strips import CELL, COLOURS, Bench, Block, Finished, HostBench, Known, Strip
 
 Mask = NDArray[np.bool_]
 
@@ -96,9 +96,7 @@ class _Anchor:
     ) -> None:
         self._bench, self._clamped = bench, clamped
         # Of all errors; of those after clamping; and twice of what was not expected of the latter.
-        self._plain, self._bounded, *self._again = [
-            CoarseCorrection(size, channels) for _ in range(4)
-        ]
+        self._plain, self._bounded, *self._again = [_Correction(size, channels) for _ in range(4)]
         self._queues = [deque[Strip]() for _ in range(3)]
 
     def through(self, strip: Strip) -> Iterator[Strip]:
@@ -160,6 +158,90 @@ def anchor_frame(small: Unit, large: Unit, *, clamped: bool) -> Unit:
             after[:, done : done + count][:, rows, columns] = pixels
         done += count
     return large
+
+
+class _Correction:
+    """A correction of the local means, from strips of rows as they come.
+
+    Args:
+        size: (H, W) of the input.
+        channels: C.
+    """
+
+    def __init__(self, size: tuple[int, int], channels: int) -> None:
+        self._errors, self._weights = NodeSums(size, channels), NodeSums(size, channels)
+
+    def add(self, weights: Unit, errors: Unit) -> None:
+        """Add the next rows of cells.
+
+        Args:
+            weights: The `node_sums` of their pixels' weights, which are from 0 to 1.
+            errors: Those of their weighted errors, the excess of their means.
+        """
+        self._weights.add(weights)
+        self._errors.add(errors)
+
+    def surrounds(self, stop: int) -> bool:
+        """Return whether the nodes around all pixels above row `stop` are complete."""
+        return self._errors.surround(stop)
+
+    def take(self, start: int, stop: int, default: Unit | None = None) -> Unit:
+        """Return the correction at the nodes around a strip's cells; drop those above its last.
+
+        Args:
+            start: First row of the strip.
+            stop: One past its last.
+            default: The correction where all weights are 0; None is 0.
+
+        Returns:
+            (C, cells + 1, nodes), to be subtracted, once interpolated.
+        """
+        first, last = start // CELL, (stop - 1) // CELL + 1
+        errors, weights = (sums.rows(first, last + 1) for sums in (self._errors, self._weights))
+        means = np.zeros_like(errors) if default is None else default.copy()
+        np.divide(errors, weights, out=means, where=weights > 0)
+        for sums in (self._errors, self._weights):
+            sums.forget(stop // CELL)
+        return means
+
+
+class NodeSums:
+    """Sums of a picture's pixels at the nodes of a grid, from rows as they come.
+
+    Args:
+        size: (H, W) of the picture.
+        channels: C.
+    """
+
+    def __init__(self, size: tuple[int, int], channels: int) -> None:
+        self._cells = math.ceil(size[0] / CELL)
+        self._nodes = np.zeros((channels, 1, math.ceil(size[1] / CELL) + 1), np.float32)
+        self._first = 0  # row of nodes that `_nodes` begins with
+        self._done = 0  # rows of cells that are summed
+
+    def add(self, sums: Unit) -> None:
+        """Add the `node_sums` of the next rows of cells, (C or 1, cells + 1, nodes)."""
+        before, count = self._nodes, self._nodes.shape[1]
+        self._nodes = np.empty(
+            (len(before), count + sums.shape[1] - 1, before.shape[2]), np.float32
+        )
+        self._nodes[:, :count] = before
+        self._nodes[:, count:] = sums[:, 1:]
+        self._nodes[:, count - 1] += sums[:, 0]  # shared with the rows before
+        self._done += sums.shape[1] - 1
+
+    def surround(self, stop: int) -> bool:
+        """Return whether the nodes around all pixels above row `stop` are complete."""
+        return self._done >= min((stop - 1) // CELL + 2, self._cells)
+
+    def rows(self, start: int, stop: int) -> Unit:
+        """Return the sums of rows of nodes, (C, stop - start, nodes)."""
+        return self._nodes[:, start - self._first : stop - self._first]
+
+    def forget(self, before: int) -> None:
+        """Drop the rows of nodes above `before`."""
+        self._nodes = self._nodes[:, before - self._first :]
+        self._first = before
 
 
 class _Known:

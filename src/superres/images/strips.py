@@ -10,17 +10,22 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superres.frame import Pixels, Unit
-from superres.images.coarse_correction import CELL, interpolated, node_sums, widened
 
 Numbers = NDArray[Any]  # float32 or uint8
 
 COLOURS = 3  # channels; a fourth is alpha
+CELL = 8  # px from node to node
+
+# Weights of a cell's pixels at the nodes before and after them: (CELL, 2).
+_AFTER = (np.arange(CELL, dtype=np.float32) + np.float32(0.5)) / np.float32(CELL)
+PARTS = np.stack([1 - _AFTER, _AFTER], axis=1)
 
 _PIECE_BYTES = 2**19
 _LEAST = 2.0**-15  # of unit pixels, 1/128 of an 8-bit step: less is not corrected
@@ -346,3 +351,73 @@ def _cut(parts: tuple[Unit, ...], height: int, scale: int) -> Iterator[Piece]:
                 pixels = part[:, scale * rows.start : scale * rows.stop, inside]
                 yield Piece(cells, rows, slice(left + first, left + last), pixels)
             left += width
+
+
+def node_sums(values: Unit | float, height: int, width: int) -> Unit:
+    """Return the sums of rows of cells at the nodes around them.
+
+    Args:
+        values: (C or 1, height, width), or one number for all of them.
+        height: The rows.
+        width: The picture's.
+
+    Returns:
+        (C or 1, cells + 1, nodes).
+    """
+    down, across = math.ceil(height / CELL), math.ceil(width / CELL)
+    if not isinstance(values, np.ndarray):
+        nodes = np.multiply.outer(_at_nodes(height), _at_nodes(width))
+        return np.float32(values) * nodes[None]
+    below, right = down * CELL - height, across * CELL - width
+    if below or right:
+        values = np.pad(values, ((0, 0), (0, below), (0, right)))
+    # First of rows, which leaves a quarter to be summed in pieces of a row.
+    rows = PARTS.T @ values.reshape(-1, down, CELL, across * CELL)
+    cells = (rows.reshape(-1, CELL) @ PARTS).reshape(-1, down, 2, across, 2)
+    sums = np.zeros((len(values), down + 1, across + 1), np.float32)
+    for lower in (0, 1):
+        for later in (0, 1):
+            corner = sums[:, lower : lower + down, later : later + across]
+            corner += cells[:, :, lower, :, later]
+    return sums
+
+
+@lru_cache(64)
+def _at_nodes(length: int) -> Unit:
+    """Return the sums of ones along an axis of `length` pixels at its nodes."""
+    cells = math.ceil(length / CELL)
+    ones = np.zeros(cells * CELL, np.float32)
+    ones[:length] = 1
+    parts, nodes = ones.reshape(cells, CELL) @ PARTS, np.zeros(cells + 1, np.float32)
+    nodes[:-1] = parts[:, 0]
+    nodes[1:] += parts[:, 1]
+    return nodes
+
+
+@cache
+def ramp(scale: int) -> Unit:
+    """Return the weights of a cell's output pixels at the nodes before and after them."""
+    after = (np.arange(scale * CELL, dtype=np.float32) + np.float32(0.5)) / (scale * CELL)
+    return np.stack([1 - after, after], axis=1).astype(np.float32)
+
+
+def interpolated(wide: Unit, scale: int, out: Unit) -> Unit:
+    """Interpolate rows of nodes at the output's rows.
+
+    Args:
+        wide: (C, cells + 1, w) nodes, interpolated along the columns by `widened`.
+        scale: The output's size over the input's.
+        out: (C, h, w) contiguous, receives the values: of whole cells, or of a part of one.
+    """
+    between = ramp(scale)[: out.shape[1]]
+    above_and_below = np.stack((wide[:, :-1], wide[:, 1:]), axis=2)
+    cells = out.reshape(len(out), -1, len(between), out.shape[2])
+    np.matmul(between, above_and_below, out=cells)
+    return out
+
+
+def widened(nodes: Unit, width: int, scale: int) -> Unit:
+    """Interpolate (C, n, nodes) linearly at the output's columns, (C, n, width)."""
+    pairs = np.stack([nodes[..., :-1], nodes[..., 1:]], axis=-1)
+    between = pairs @ ramp(scale).T
+    return between.reshape(*nodes.shape[:2], -1)[..., :width]

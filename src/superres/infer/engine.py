@@ -16,9 +16,9 @@ import numpy as np
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.frame import FLOAT32, Pixels, Unit, Values
 from superres.images.anchor import anchor_frame
-from superres.images.coarse_correction import CELL
+from superres.images.canvas import HOST, Canvas, Planes
 from superres.images.kernels import mirrored
-from superres.images.strips import Block
+from superres.images.strips import CELL, Block
 from superres.infer import tiling
 from superres.infer.batcher import Batcher
 from superres.infer.ensemble import run_ensemble
@@ -28,7 +28,6 @@ from superres.infer.sanity import CheckedRun, SanityCheck
 from superres.infer.tiling import Span
 from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.modelfiles.card import Card, check_input
-from superres.runtimes.canvas import HOST, Canvas, Planes
 from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from superres.runtimes.canvas import HOST, Canvas, Planes
+from superres.images.canvas import HOST, Canvas, Planes
 
 _RUNS = 8
 

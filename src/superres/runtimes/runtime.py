@@ -10,9 +10,9 @@ from typing import Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.images.canvas import HOST, Canvas
 from superres.layers.graphs import Graph
 from superres.modelfiles.card import Card
-from superres.runtimes.canvas import HOST, Canvas
 from superres.runtimes.device import Device
 from superres.watch import Watch
 

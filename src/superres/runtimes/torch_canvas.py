@@ -17,9 +17,19 @@ from torch import Tensor
 
 from superres.frame import Pixels, Unit, Values, from_unit, to_unit
 from superres.images.anchor import anchored
-from superres.images.coarse_correction import CELL, PARTS, node_sums, ramp
-from superres.images.strips import COLOURS, Block, Finished, Known, Strip, Sums
-from superres.runtimes.canvas import Planes
+from superres.images.canvas import Planes
+from superres.images.strips import (
+    CELL,
+    COLOURS,
+    PARTS,
+    Block,
+    Finished,
+    Known,
+    Strip,
+    Sums,
+    node_sums,
+    ramp,
+)
 
 _from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
 
@@ -239,7 +249,7 @@ class _TorchBench:
         return self._at_nodes(strip, weights), self._at_nodes(strip, errors)
 
     def _at_nodes(self, strip: Strip, values: Tensor | float) -> Unit:
-        """Return the sums of (C, h, W) at the nodes; see `coarse_correction.node_sums`."""
+        """Return the sums of (C, h, W) at the nodes; see `images.strips.node_sums`."""
         _, height, width = strip.small.shape
         if not isinstance(values, Tensor):
             return node_sums(values, height, width)

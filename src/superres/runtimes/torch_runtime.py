@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from superres.errors import BackendError, OutOfMemoryError, SuperresError
+from superres.images.canvas import HOST
 from superres.layers.graphs import ENLARGE, Graph
 from superres.layers.reparameterised import for_inference
 from superres.modelfiles.card import Card
 from superres.modelfiles.checkpoint import load_network
-from superres.runtimes.canvas import HOST
 from superres.runtimes.device import Device
 from superres.runtimes.memory import free_memory
 from superres.runtimes.precision import choose_precision, native_bf16

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from superres.images.coarse_correction import CELL, NodeSums, node_sums, widened
+from superres.images.anchor import NodeSums
+from superres.images.strips import CELL, node_sums, widened
 
 
 def sums_of(values, cells=1):
