@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
-from fake_backends import FakeBackend, make_card
+from fake_backends import FakeBackend, Tiles, make_card
 
 from superres.frame import FLOAT32, UINT8, UINT16, Values
 from superres.infer.engine import Engine
@@ -32,8 +33,8 @@ class OnCanvas(FakeBackend):
         self.facts = replace(self.facts, canvas=canvas)
 
     def run(self, graph, tensors):
-        made = super().run(graph, {INPUT: tensors[INPUT].numpy()})
-        return {OUTPUT: torch.from_numpy(made[OUTPUT])}
+        made = super().run(graph, {INPUT: np.asarray(tensors[INPUT])})
+        return cast("dict[str, Tiles]", {OUTPUT: torch.from_numpy(made[OUTPUT])})
 
 
 class CountingCanvas(TorchCanvas):
@@ -123,8 +124,9 @@ def test_whole_numbers_cross_the_border_once(values, most):
 def test_a_gpu_s_pixels_are_the_hosts(values):
     class OnGpu(OnCanvas):
         def run(self, graph, tensors):
-            made = FakeBackend.run(self, graph, {INPUT: tensors[INPUT].cpu().numpy()})
-            return {OUTPUT: torch.from_numpy(made[OUTPUT]).cuda()}
+            tiles = cast("torch.Tensor", tensors[INPUT]).cpu().numpy()
+            made = FakeBackend.run(self, graph, {INPUT: tiles})
+            return cast("dict[str, Tiles]", {OUTPUT: torch.from_numpy(made[OUTPUT]).cuda()})
 
     pixels = picture(131, 150, np.dtype(values.dtype))
     on_device = upscaled(OnGpu(TorchCanvas(torch.device("cuda"))), pixels, values)

@@ -19,6 +19,7 @@ from superres.layers.graphs import ENLARGE, Graph
 from superres.layers.reparameterised import for_inference
 from superres.modelfiles.card import Card
 from superres.modelfiles.checkpoint import load_network
+from superres.runtimes.cuda_graphs import Network, Replays
 from superres.runtimes.device import Device
 from superres.runtimes.memory import free_memory
 from superres.runtimes.precision import choose_precision, native_bf16
@@ -72,6 +73,7 @@ class TorchRuntime:
         )
         self._bytes_per_px = estimate_bytes_per_px(network, card)
         self._batch_px = _batch_px(self._device)
+        self._replays = Replays() if self._device.type == "cuda" else None
         self._canvas = HOST if self._device.type == "cpu" else TorchCanvas(self._device)
         # nn.Module.to has no overload for a memory format in torch's own types.
         self._network: nn.Module = network.eval().to(  # pyright: ignore[reportCallIssue]
@@ -110,13 +112,20 @@ class TorchRuntime:
         spec = self._card.graph(graph)
         exact = spec.exact or self._precision == "fp32"
         autocast = torch.autocast(
-            self._device.type, _DTYPES[self._precision], enabled=not exact, cache_enabled=True
+            self._device.type,
+            _DTYPES[self._precision],
+            enabled=not exact,
+            cache_enabled=self._replays is None,  # what a graph allocates must not leave it
         )
         failure: Exception | None = None
         try:
             with torch.inference_mode(), autocast, _exact_products(exact=exact):
                 given = [self._tensor(tensors[port.name], held=port.held) for port in spec.inputs]
-                answer = _method(self._network, spec)(*given)
+                method = _method(self._network, spec)
+                if self._replays and len(given) == 1 and not spec.whole:
+                    answer = self._replays.run(cast("Network", method), given[0])
+                else:
+                    answer = method(*given)
                 made = (answer,) if isinstance(answer, Tensor) else answer
                 # Held tensors stay on the device, unconverted; only this class receives them again.
                 stays = isinstance(tensors[spec.inputs[0].name], Tensor)
@@ -135,6 +144,8 @@ class TorchRuntime:
         translated = _translated(failure, str(self._device), shape)
         failure.__traceback__ = None
         if isinstance(translated, OutOfMemoryError):
+            if self._replays:
+                self._replays.forget()
             _empty_cache(self._device)
         raise translated from failure
 
