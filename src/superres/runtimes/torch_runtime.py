@@ -151,9 +151,10 @@ class TorchRuntime:
 
     def _tensor(self, values: Array | Tensor, *, held: bool) -> Tensor:
         """Return an input of a graph as a tensor; a held one unchanged."""
-        if held:
-            return cast("Tensor", values)
-        if not isinstance(values, Tensor):
+        if isinstance(values, Tensor):
+            if held:
+                return values
+        else:
             # torch warns about read-only arrays, although it only reads them.
             values = cast("Tensor", _from_numpy(np.require(values, np.float32, ("C", "W"))))
         return values.to(self._device).contiguous(memory_format=torch.channels_last)
