@@ -33,7 +33,7 @@ def picture(number: int, size=(HEIGHT, WIDTH), pix_fmt="yuv420p") -> av.VideoFra
     frame = av.VideoFrame(size[1], size[0], pix_fmt)
     bits = frame.format.components[0].bits
     dtype = np.uint8 if bits == 8 else np.uint16
-    chroma = (110, 150)
+    chroma = (110, 150, 255)  # and alpha
     for index, plane in enumerate(frame.planes):
         values = view(plane, dtype)
         values[...] = (

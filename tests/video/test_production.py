@@ -14,8 +14,8 @@ from superres.frame import UINT8
 from superres.media import open_picture
 from superres.metadata.picture import read_pixels
 from superres.video.decode import FrameReader
+from superres.video.frame_folder import picture_name, write_frame, write_times
 from superres.video.manifest import open_work
-from superres.video.pictures import picture_name, write_frame, write_times
 from superres.video.production import VideoPlan, VideoRun, make_folder
 from superres.videofiles.probe import probe
 from superres.watch import Watch

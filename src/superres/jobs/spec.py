@@ -213,7 +213,7 @@ class VideoJob(UpscaleJob, frozen=True):
     """One video to upscale; `run.alpha`, `wrap` and `normal_map` do not apply.
 
     Attributes:
-        source: The video, or a folder of frames; not a pipe, as it is read more than once.
+        source: The video, folder of frames or animated picture; not a pipe, as it is read twice.
         fps: Frames per second of a folder; None takes the times that it lists.
         stream: Index of the file's stream to upscale; None takes the one that players show.
         form: Whether the target is a video file or a folder of frames.

@@ -17,7 +17,7 @@ from superres.media import MAX_PIXELS
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.video.decode import FrameReader
-from superres.video.frame_folder import FolderReader, open_folder
+from superres.video.frame_folder import open_folder
 from superres.video.frame_upscaler import (
     LOOKED_BACK,
     VideoNetworks,
@@ -27,6 +27,7 @@ from superres.video.frame_upscaler import (
 )
 from superres.video.kept import findings
 from superres.video.manifest import fingerprint, open_work, software, take_over, work_folder_of
+from superres.video.picture_frames import PictureReader, open_animation
 from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
 from superres.videofiles.probe import VideoFacts, ffmpeg_errors_as_ours, probe
 from superres.videofiles.survey import survey
@@ -87,7 +88,7 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
         make(target, run, work, job.segment_frames)
     else:
         make_stream(target, run)
-    found = findings(plan, target, reader.notes(), run.times)
+    found = findings(plan, target, reader.notes(), run.times, reader.not_kept())
     seconds = time.perf_counter() - began
     return VideoReport(
         source=job.names[0],
@@ -110,19 +111,27 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
     )
 
 
-def _open(job: VideoJob) -> tuple[VideoFacts, FrameReader | FolderReader]:
-    """Return the facts of a video file or folder of frames, and the reader of its frames."""
-    if job.source.is_dir():
-        max_pixels = job.max_pixels or MAX_PIXELS
-        folder = open_folder(job.source, job.fps, max_pixels=max_pixels)
-        return folder.facts, FolderReader(folder)
-    if job.fps is not None:
+def _open(job: VideoJob) -> tuple[VideoFacts, FrameReader | PictureReader]:
+    """Return the facts of a source, and the reader of its frames."""
+    is_folder, max_pixels = job.source.is_dir(), job.max_pixels or MAX_PIXELS
+    if job.fps is not None and not is_folder:
         raise ArgumentError(
             f"{job.source} has its own times, but {job.fps:g} frames/s are requested",
             "leave --fps out; it is for folders of frames",
         )
-    facts = survey(job.source, probe(job.source, job.stream))
-    return facts, FrameReader(job.source, facts)
+    if is_folder:
+        pictures = open_folder(job.source, job.fps, max_pixels=max_pixels)
+    else:
+        pictures = open_animation(job.source, max_pixels=max_pixels)
+    if pictures is None:
+        facts = survey(job.source, probe(job.source, job.stream))
+        return facts, FrameReader(job.source, facts)
+    if job.stream:
+        raise ArgumentError(
+            f"stream {job.stream} was requested, but {job.source} holds pictures, not streams",
+            "leave --stream out; it is for videos",
+        )
+    return pictures.facts, PictureReader(pictures)
 
 
 def _command(job: VideoJob, plan: VideoPlan, upscaler: Upscaler | VideoNetworks) -> dict[str, Any]:

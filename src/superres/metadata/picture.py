@@ -245,7 +245,7 @@ def animation_error(source: Path | bytes, what: str) -> PictureError:
     return PictureError(
         f"{name_of(source)} is {what}; expected one still picture",
         "save one frame as a still picture; `superres upscale` takes animated WebP, PNG and "
-        "GIF, `superres video` takes videos",
+        "GIF, `superres video` these and videos",
     )
 
 

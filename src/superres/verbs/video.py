@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 
 def video(  # a verb's options are its arguments; they become a VideoJob at once
-    source: Annotated[str, typer.Argument(metavar="IN", help="A video, or a folder of frames.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="A video, a folder of frames, or an animation.")
+    ],
     output: Annotated[
         str | None,
         typer.Option(

@@ -8,8 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-import av
-
 from superres.video.contents import Contents, read_contents, time_fault
 from superres.video.join import place_of_video
 from superres.video.production import VideoPlan
@@ -57,6 +55,7 @@ def findings(
     target: Path | BinaryIO,
     notes_of_source: Sequence[str],
     times: Sequence[float] = (),
+    lost_in_frames: Sequence[str] = (),
 ) -> Findings:
     """Report what a finished result kept of its source.
 
@@ -65,6 +64,7 @@ def findings(
         target: The result; a pipe cannot be read back.
         notes_of_source: What was wrong with the source.
         times: When each frame should be shown, in seconds.
+        lost_in_frames: What the source's frames hold and those that were read do not.
     """
     facts, encoding = plan.facts, plan.encoding
     source = numbers_of(facts.pix_fmt, facts.colour, facts.size)
@@ -87,14 +87,12 @@ def findings(
         refused = plan.rest.refused
         kept = [track.words for track in facts.tracks if track.index not in refused]
         lost = [_refused(track, refused) for track in facts.tracks if track.index in refused]
-    if any(part.is_alpha for part in av.VideoFormat(facts.pix_fmt).components):
-        lost.append("transparency")
     png_format = "rgb24" if source.bits == 8 else "rgb48"
     return Findings(
         codec=encoding.encoder if encoding else "png",
         pix_fmt=encoding.pix_fmt if encoding else png_format,
         kept=tuple(kept),
-        not_kept=tuple(lost),
+        not_kept=(*lost, *lost_in_frames),
         notes=tuple(notes),
     )
 

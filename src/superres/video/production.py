@@ -19,11 +19,11 @@ from superres.infer.prefetch import prefetch
 from superres.infer.route import Route
 from superres.video.decode import FrameReader, Still
 from superres.video.encode import Segment, encode, segment_format, write_segment, writing
-from superres.video.frame_folder import FolderReader
+from superres.video.frame_folder import picture_name, write_frame, write_times
 from superres.video.frame_upscaler import FrameUpscaler
 from superres.video.join import Rest, join, stream_out
 from superres.video.manifest import WorkFolder
-from superres.video.pictures import picture_name, write_frame, write_times
+from superres.video.picture_frames import PictureReader
 from superres.videofiles.colour import FromRgb, ToRgb, numbers_of
 from superres.videofiles.encoding import Encoding
 from superres.videofiles.probe import VideoFacts
@@ -78,7 +78,7 @@ class VideoRun:
     plan: VideoPlan
     network: FrameUpscaler
     part: Watch
-    reader: FrameReader | FolderReader
+    reader: FrameReader | PictureReader
     looked_back: int = 0
     resumed_at: int = 0
     made: int = 0
