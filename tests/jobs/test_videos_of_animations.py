@@ -26,7 +26,7 @@ LEVELS = (40, 90, 140, 190, 240)
 LOSSLESS = CodecOptions("ffv1", pix_fmt="bgr0")
 
 
-def write_animation(path: Path, delays, *, loop=0, frames=None) -> Path:
+def write_animation(path: Path, delays, *, loop: int | None = 0, frames=None) -> Path:
     frames = frames or [np.full((24, 32, 3), level, np.uint8) for level in LEVELS[: len(delays)]]
     first, *rest = [Image.fromarray(frame) for frame in frames]
     kind = path.suffix[1:]
