@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,14 @@ from superres.video.frame_upscaler import (
     upscale_in_order,
 )
 from superres.video.kept import findings
-from superres.video.manifest import fingerprint, open_work, software, take_over, work_folder_of
+from superres.video.manifest import (
+    fingerprint,
+    locked_work,
+    open_work,
+    software,
+    take_over,
+    work_folder_of,
+)
 from superres.video.picture_frames import PictureReader, open_animation
 from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
 from superres.videofiles.probe import VideoFacts, ffmpeg_errors_as_ours, probe
@@ -53,18 +62,30 @@ def upscale_video(
 
     Raises:
         PictureError: The source is not a video, holds no frames, or too large ones.
-        OutputError: The target is the source, exists, or cannot be written.
+        OutputError: The target is the source, exists, is being made by another run, or cannot be
+            written.
         ArgumentError: Scale, size, codec or container is not possible.
         BackendError: The network or the encoder failed.
         Cancelled: The watch was cancelled; the same job resumes where this run ended.
     """
-    with ffmpeg_errors_as_ours(job.source):
+    with ffmpeg_errors_as_ours(job.source), _owned(job, watch):
         return _upscale(job, models, watch, pipes)
+
+
+@contextmanager
+def _owned(job: VideoJob, watch: Watch) -> Generator[None]:
+    """Check a job's output, and let no other run make it within the block."""
+    check_outputs(job)
+    if not isinstance(job.target, Path):
+        yield
+        return
+    with locked_work(job.target, watch):
+        check_outputs(job)  # another run may just have made it
+        yield
 
 
 def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> VideoReport:
     began = time.perf_counter()
-    check_outputs(job)
     target = pipes.open_target(job.target)
     facts, reader = _open(job)
     upscaler = open_networks(job.model, job.run, models, watch)
@@ -78,7 +99,7 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
     run = VideoRun(plan, network, part, reader, looked_back=looked_back)
     if isinstance(target, Path):
         folder, command = work_folder_of(target), _command(job, plan, upscaler)
-        if job.form == "file" and (other := take_over(folder, command)):
+        if job.form == "file" and (other := take_over(folder, command, watch)):
             watch.note(f"the finished frames in {other} are used")
         work = open_work(folder, command, overwrite=job.existing == "replace")
         if work.segments:
