@@ -44,6 +44,7 @@ FACTS = VideoFacts(
 )  # fmt: skip
 MS = Fraction(1, 1000)
 needs_x264 = pytest.mark.skipif(not has_encoder("libx264"), reason="this av has no libx264")
+needs_mp3 = pytest.mark.skipif(not has_encoder("libmp3lame"), reason="this av has no mp3")
 needs_x265 = pytest.mark.skipif(not has_encoder("libx265"), reason="this av has no libx265")
 
 
@@ -85,6 +86,18 @@ def test_a_cover_that_the_container_has_no_place_for_is_said_to_be_lost(tmp_path
     report = upscale(with_picture_stream(clip, tmp_path / "cover.mp4"), tmp_path / name)
     assert any(line.startswith("cover picture 1 (mjpeg): ") for line in report.not_kept)
     assert not any("cover" in line for line in report.kept)
+
+
+@pytest.mark.parametrize(
+    "name", ["b.mp4", "b.mov", "b.mkv", pytest.param("b.ts", marks=needs_x264)]
+)
+@pytest.mark.parametrize("encoder", ["mp2", pytest.param("libmp3lame", marks=needs_mp3)])
+def test_sound_in_another_layer_of_mpeg_is_found_in_every_container(tmp_path, encoder, name):
+    """MP4 and MPEG-TS have one number for all of them, and FFmpeg reads it as the third."""
+    clip = write_clip(tmp_path / "a.mkv", frames=9, codec="mpeg4", sound=encoder)
+    report = upscale(clip, tmp_path / name)
+    assert any(line.startswith("audio 1 (mp") for line in report.kept)
+    assert not any("audio" in line for line in report.not_kept)
 
 
 # Time codes.

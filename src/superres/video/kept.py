@@ -44,6 +44,8 @@ _TRIFLES = {
 _DELAY_TICK_S = Fraction(1, 1000)  # unit of a track's delay in MP4 and MOV
 # Their bytes are in the file's header, and are read with it.
 _WITHOUT_PACKETS = {"attachment", "cover"}
+# Layers of MPEG audio, which MP4 and MPEG-TS do not tell apart, by FFmpeg's names of decoders.
+_MPEG_AUDIO = {"mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"}
 _STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION", "SOURCE_ID")  # by Matroska's tools
 # H.273's numbers for what pictures without a profile are assumed to be, or that look the same.
 _USUAL_PRIMARIES = (UNSAID, BT709)
@@ -165,7 +167,7 @@ def _judge_track(
     track: Track, left: list[Track], contents: Contents, kept: list[str], lost: list[str]
 ) -> None:
     """Find a stream of the source among the result's streams that are not matched yet."""
-    alike = [t for t in left if (t.kind, t.codec) == (track.kind, track.codec)]
+    alike = [t for t in left if t.kind == track.kind and _is_same_codec(t.codec, track.codec)]
     if not alike:
         lost.append(f"{track.words}: the finished file does not have it")
         return
@@ -184,6 +186,10 @@ def _judge_track(
         if purpose not in found.purposes
     ]
     _judge_tags(track.metadata, found.metadata, f" of {track.words}", [], lost)
+
+
+def _is_same_codec(one: str, other: str) -> bool:
+    return one == other or {one, other} <= _MPEG_AUDIO
 
 
 def changes(before: VideoFacts, source: Numbers, copy: Numbers, colour: Colour) -> list[str]:
