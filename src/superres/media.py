@@ -55,6 +55,7 @@ __all__ = [
     "may_be_animated",
     "open_picture",
     "picture_suffixes",
+    "profile_for",
     "read_pixels",
     "write_pages",
     "write_picture",
@@ -117,6 +118,21 @@ def format_for(target: str | Path) -> Format:
         raise unknown_name(kind, key, _written_suffixes())
     written = (each.name for each in FORMATS if isinstance(each.holding, Holding))
     raise unknown_name("output format", target, written)
+
+
+def profile_for(target: str | Path, requested: Profile = "keep") -> Profile:
+    """Return how a source's colours are read: in sRGB for a target that holds no profile.
+
+    Args:
+        target: The path or the name of a format, as for `format_for`.
+        requested: How they are read for other targets.
+
+    Raises:
+        OutputError: The format is read only.
+        UnknownNameError: There is no such format.
+    """
+    written = format_for(target)
+    return requested if _holding(written, str(target)).icc else "srgb"
 
 
 def may_be_animated(source: Path | bytes) -> bool:

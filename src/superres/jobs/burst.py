@@ -21,6 +21,7 @@ from superres.media import (
     Picture,
     WriteOptions,
     open_picture,
+    profile_for,
     read_pixels,
     write_picture,
 )
@@ -97,11 +98,12 @@ def _read_frames(
         The readable pictures; the pixels of all frames, black for unreadable ones; and the errors
         of these, by index.
     """
+    profile = profile_for(job.target)
     opened: dict[int, Picture] = {}
     failures: dict[int, PictureError] = {}
     for index, path in enumerate(job.frames):
         try:
-            opened[index] = open_picture(path)
+            opened[index] = open_picture(path, profile=profile)
         except PictureError as error:
             failures[index] = error
     if opened:

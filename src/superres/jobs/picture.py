@@ -32,10 +32,11 @@ from superres.media import (
     WriteOptions,
     format_for,
     open_picture,
+    profile_for,
     write_pages,
     write_picture,
 )
-from superres.metadata.picture import Header
+from superres.metadata.picture import Header, Profile
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.watch import Watch
@@ -75,7 +76,7 @@ def upscale_picture(
         max_pixels=max_pixels,
         max_pages=MAX_PAGES,
         max_planes=MAX_PAGES,
-        profile=job.profile,
+        profile=_profile(job),
     )
     picture = picture if job.page is None else picture.page(job.page)
     upscaler = upscaler or models.upscaler(_choose_model(source, picture, watch), job.run)
@@ -174,6 +175,12 @@ def enlarge(
         stacklevel=2,
     )
     return upscale_file(source, target, scale=scale, size=size, model=model, overwrite=overwrite)
+
+
+def _profile(job: PictureJob) -> Profile:
+    """Return how the colours are read; those of vectors and of an unknown format stay."""
+    target = job.format or job.target
+    return job.profile if target == PIPE or job.run.normal_map else profile_for(target, job.profile)
 
 
 def _options(job: PictureJob, picture: Picture) -> WriteOptions:
