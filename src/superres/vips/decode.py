@@ -34,6 +34,7 @@ from superres.metadata.header import (
     profile_of,
 )
 from superres.metadata.picture import Picture, ReadLimits, name_of, unreadable
+from superres.metadata.xmp import xmp_orientation
 from superres.vips.colour import Colour, convert_colour, plan_colour
 from superres.vips.levels import full_range, nearest_straight
 from superres.vips.library import UNREAD, prepare_library, reason_of
@@ -56,8 +57,8 @@ class Loader:
         load: libvips' loader, from a source.
         many: Builds the error for a file by its number of pages; None if it cannot have several.
         frames: Whether the pages of a file are frames of one size, shown one after the other.
-        orientation: Where the orientation is stored: in EXIF, in a tag that libvips reads, or
-            nowhere, as the decoder turns the picture.
+        orientation: Where the orientation is stored: in EXIF or else XMP, in a tag that libvips
+            reads, or nowhere, as the decoder turns the picture.
         own_exif: Whether EXIF comes only from `Found`, as libvips does not read it.
         spare_bits: Whether samples of 10 or 12 bits are shifted to the top of 16.
         damaged_hint: What to do about a file that fails; "" for a damaged one.
@@ -191,7 +192,7 @@ def _described(
     convert_colour(image, colour, bits)
     planes = max(1, pages) if loader.frames else 1
     # Frames are composed in the file's order, and no viewer turns them.
-    orientation = _orientation(image, loader, exif) if planes == 1 else 1
+    orientation = _orientation(image, loader, exif, found.xmp) if planes == 1 else 1
     height, width = image.height, image.width
     if orientation > 4:
         height, width = width, height
@@ -352,13 +353,15 @@ def _numbers(icc: bytes | None, found: Found, exif: bytes | None) -> Described |
     return described or (of_tags(exif) if exif else None)
 
 
-def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None) -> int:
+def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None, xmp: bytes | None) -> int:
     """Return how the picture must be turned, 1 to 8 as EXIF numbers it."""
     if loader.orientation == "turned":
         return 1
-    in_tag = loader.orientation == "tag"
-    found = _number(image, "orientation") if in_tag else exif_orientation(exif)
-    return found if 1 <= found <= 8 else 1
+    if loader.orientation == "tag":
+        found = _number(image, "orientation")
+        return found if found in range(1, 9) else 1
+    xmp = xmp or blob(image, "xmp-data")
+    return exif_orientation(exif) or (xmp and xmp_orientation(xmp)) or 1
 
 
 def _load(
