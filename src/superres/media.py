@@ -54,6 +54,7 @@ __all__ = [
     "is_written",
     "may_be_animated",
     "open_picture",
+    "options_for",
     "picture_suffixes",
     "profile_for",
     "read_pixels",
@@ -133,6 +134,31 @@ def profile_for(target: str | Path, requested: Profile = "keep") -> Profile:
     """
     written = format_for(target)
     return requested if _holding(written, str(target)).icc else "srgb"
+
+
+def options_for(
+    target: str | Path, source: Picture, *, quality: int | None, lossless: bool | None
+) -> WriteOptions:
+    """Return how a result is encoded.
+
+    Args:
+        target: The path or the name of a format, as for `format_for`.
+        source: What the result is made from.
+        quality: The requested quality; None for none.
+        lossless: The requested kind of coding; None follows the source if the result has its format
+            and no quality is requested.
+
+    Raises:
+        ArgumentError: The format cannot be lossless, or both are requested.
+        OutputError: The format is read only.
+        UnknownNameError: There is no such format.
+    """
+    written = format_for(target)
+    if lossless is None and quality is None:
+        lossless = source.lossless and written.name == source.format
+    options = WriteOptions(quality=quality, lossless=bool(lossless))
+    _check_lossless(written, options)
+    return options
 
 
 def may_be_animated(source: Path | bytes) -> bool:
@@ -226,10 +252,7 @@ def write_picture(
             f"a picture has at least 1 x 1 px, requested {height} x {width}", "choose a larger size"
         )
     holding = _holding(written, str(target))
-    if options.lossless and not holding.lossless:
-        raise ArgumentError(
-            f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
-        )
+    _check_lossless(written, options)
     header = Header(height, width, bands, values, metadata, planes)
     held, notes = held_header(holding, written.title, header)
     rows = _held_rows(blocks, header, held)
@@ -330,6 +353,14 @@ def _format(target: Path | BinaryIO, name: str | None) -> Format:
     if isinstance(target, Path):
         return format_for(target)
     raise ArgumentError("a stream has no suffix that names a format", "name one: png, tiff, jpeg")
+
+
+def _check_lossless(written: Format, options: WriteOptions) -> None:
+    holding = written.holding
+    if options.lossless and isinstance(holding, Holding) and not holding.lossless:
+        raise ArgumentError(
+            f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
+        )
 
 
 def _holding(written: Format, requested: str) -> Holding:

@@ -332,10 +332,10 @@ def test_a_folder_that_holds_something_is_refused(tmp_path, upscale):
 
 def test_frames_beyond_the_cap_are_refused_before_any_work(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=2)
-    with pytest.raises(PictureError, match="the cap is 500") as caught:
+    with pytest.raises(PictureError, match="the limit is 500") as caught:
         upscale(source, tmp_path / "b.mkv", max_pixels=500)
     assert caught.value.hint == "raise --max-pixels if the file can be trusted"
-    with pytest.raises(OutputError, match="the cap is 2,000") as caught:
+    with pytest.raises(OutputError, match="the limit is 2,000") as caught:
         upscale(source, tmp_path / "b.mkv", max_pixels=2000)
     assert "smaller scale" in caught.value.hint
     assert left_in(tmp_path) == ["a.mkv"]

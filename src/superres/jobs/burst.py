@@ -20,7 +20,9 @@ from superres.media import (
     MAX_PIXELS,
     Picture,
     WriteOptions,
+    format_for,
     open_picture,
+    options_for,
     profile_for,
     read_pixels,
     write_picture,
@@ -56,7 +58,10 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
     if not job.frames:
         raise ArgumentError("a burst needs at least one frame, got none", "name its pictures")
     check_outputs(job)
+    if job.coverage:
+        format_for(job.coverage)  # before any work
     pictures, frames, unread = _read_frames(job)
+    options = options_for(job.target, pictures[0], quality=job.quality, lossless=job.lossless)
     size = (pictures[0].height, pictures[0].width)
     masks = _read_masks(job.masks, len(frames), size)
     if unread:
@@ -66,11 +71,11 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
     watch.check()
     readable = [index for index in range(len(frames)) if index not in unread]
     reference = pictures[readable.index(made.reference)]
-    notes = _write(job.target, made.pixels, reference.metadata, reference.values, job.quality)
+    notes = _write(job.target, made.pixels, reference.metadata, reference.values, options)
     if job.coverage:
         shown = np.clip(made.coverage / len(pictures), 0.0, 1.0) * 65535.0
         grey = np.rint(shown).astype(np.uint16)[..., None]
-        notes = (*notes, *_write(job.coverage, grey, Metadata(), UINT16, None))
+        notes = (*notes, *_write(job.coverage, grey, Metadata(), UINT16, WriteOptions()))
     return BurstReport(
         source=place_in_words(job.frames[made.reference]),
         target=job.names[1],
@@ -158,7 +163,7 @@ def _check_frames(job: BurstJob, opened: Mapping[int, Picture]) -> None:
     large = round(first.height * job.fuse.scale) * round(first.width * job.fuse.scale)
     if large > MAX_PIXELS:
         raise OutputError(
-            f"the result would have {large:,} pixels, the cap is {MAX_PIXELS:,}",
+            f"the result would have {large:,} pixels, the limit is {MAX_PIXELS:,}",
             "use a smaller scale",
         )
 
@@ -205,7 +210,7 @@ def _write(
     pixels: NDArray[np.generic],
     metadata: Metadata,
     values: Values,
-    quality: int | None,
+    options: WriteOptions,
 ) -> tuple[str, ...]:
     height, width, channels = pixels.shape
     return write_picture(
@@ -216,5 +221,5 @@ def _write(
         bands=Bands.of(channels),
         values=values,
         metadata=metadata,
-        options=WriteOptions(quality=quality),
+        options=options,
     )

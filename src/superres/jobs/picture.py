@@ -29,9 +29,9 @@ from superres.media import (
     MAX_PIXELS,
     Page,
     Picture,
-    WriteOptions,
     format_for,
     open_picture,
+    options_for,
     profile_for,
     write_pages,
     write_picture,
@@ -84,9 +84,10 @@ def upscale_picture(
         check_normals(picture.bands)
     route = _plan(job, picture, upscaler, max_pixels)
     format = job.format or (None if isinstance(target, Path) else picture.format)
+    named = format or Path(job.names[1])
     if job.run.alpha_is_data and picture.bands.alpha:
-        _check_data(format or job.names[1], format_for(format or Path(job.names[1])))
-    options = _options(job, picture)
+        _check_data(format or job.names[1], format_for(named))
+    options = options_for(named, picture, quality=job.quality, lossless=job.lossless)
     if picture.pages > 1 and job.page is None:
         pages = _Pages(job, picture, upscaler, watch, max_pixels)
         notes = write_pages(
@@ -183,15 +184,6 @@ def _profile(job: PictureJob) -> Profile:
     return job.profile if target == PIPE or job.run.normal_map else profile_for(target, job.profile)
 
 
-def _options(job: PictureJob, picture: Picture) -> WriteOptions:
-    """Return the encoding options; by default lossless if the source is, in its format."""
-    lossless = job.lossless
-    if lossless is None and job.quality is None and picture.lossless:
-        target = job.format or (picture.format if job.target == PIPE else job.target)
-        lossless = format_for(target).name == picture.format
-    return WriteOptions(quality=job.quality, lossless=bool(lossless))
-
-
 def _choose_model(source: Path | bytes, picture: Picture, watch: Watch) -> str:
     """Return the family chosen for a picture, and note the reason."""
     choice = choose_model(picture)
@@ -218,7 +210,7 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
     if height * width > max_pixels:
         raise OutputError(
             f"the result would be {width}x{height}, {height * width:,} pixels, "
-            f"the cap is {max_pixels:,}",
+            f"the limit is {max_pixels:,}",
             "choose a smaller scale, or raise --max-pixels",
         )
     return route

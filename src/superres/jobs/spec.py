@@ -242,6 +242,8 @@ class BurstJob(JobHead, frozen=True):
         masks: A picture per frame, or one for all, black where pixels are invalid; or none.
         coverage: The coverage map's file: 16-bit grey, white where all frames contribute.
         quality: Quality of lossy formats; None takes each format's default.
+        lossless: Whether coding must be lossless; None follows the first frame if the result has
+            its format and no quality is requested.
     """
 
     kind: Literal["burst"] = "burst"
@@ -251,6 +253,7 @@ class BurstJob(JobHead, frozen=True):
     masks: tuple[_File, ...] = ()
     coverage: _File | None = None
     quality: Quality | None = None
+    lossless: bool | None = None
 
     @property
     def inputs(self) -> tuple[Path, ...]:

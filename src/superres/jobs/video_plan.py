@@ -67,10 +67,8 @@ def _check_size(
         if error is OutputError:
             whose = "frames of the result would be"
             hint = "use a smaller scale, or raise --max-pixels"
-        raise error(
-            f"{whose} {size[1]}x{size[0]}, {size[0] * size[1]:,} pixels; the cap is {max_pixels:,}",
-            hint,
-        )
+        pixels = f"{size[0] * size[1]:,} pixels"
+        raise error(f"{whose} {size[1]}x{size[0]}, {pixels}; the limit is {max_pixels:,}", hint)
 
 
 def _container(target: Place, requested: str | None) -> str:

@@ -48,8 +48,8 @@ class ReadLimits:
         if pixels > self.max_pixels:
             raise PictureError(
                 f"{name} has {height} x {width} px (height x width), {pixels:,} in all; "
-                f"the cap is {self.max_pixels:,}",
-                "raise the cap (--max-pixels) if the file can be trusted",
+                f"the limit is {self.max_pixels:,}",
+                "raise the limit (--max-pixels) if the file can be trusted",
             )
 
 
