@@ -49,14 +49,13 @@ __all__ = [
     "Page",
     "Picture",
     "WriteOptions",
+    "check_lossless",
     "format_for",
     "is_picture",
     "is_written",
     "may_be_animated",
     "open_picture",
-    "options_for",
     "picture_suffixes",
-    "profile_for",
     "read_pixels",
     "write_pages",
     "write_picture",
@@ -121,46 +120,6 @@ def format_for(target: str | Path) -> Format:
     raise unknown_name("output format", target, written)
 
 
-def profile_for(target: str | Path, requested: Profile = "keep") -> Profile:
-    """Return how a source's colours are read: in sRGB for a target that holds no profile.
-
-    Args:
-        target: The path or the name of a format, as for `format_for`.
-        requested: How they are read for other targets.
-
-    Raises:
-        OutputError: The format is read only.
-        UnknownNameError: There is no such format.
-    """
-    written = format_for(target)
-    return requested if _holding(written, str(target)).icc else "srgb"
-
-
-def options_for(
-    target: str | Path, source: Picture, *, quality: int | None, lossless: bool | None
-) -> WriteOptions:
-    """Return how a result is encoded.
-
-    Args:
-        target: The path or the name of a format, as for `format_for`.
-        source: What the result is made from.
-        quality: The requested quality; None for none.
-        lossless: The requested kind of coding; None follows the source if the result has its format
-            and no quality is requested.
-
-    Raises:
-        ArgumentError: The format cannot be lossless, or both are requested.
-        OutputError: The format is read only.
-        UnknownNameError: There is no such format.
-    """
-    written = format_for(target)
-    if lossless is None and quality is None:
-        lossless = source.lossless and written.name == source.format
-    options = WriteOptions(quality=quality, lossless=bool(lossless))
-    _check_lossless(written, options)
-    return options
-
-
 def may_be_animated(source: Path | bytes) -> bool:
     """Return whether a file, by its first bytes, has a format that holds animations.
 
@@ -205,6 +164,19 @@ def open_picture(
     if picture.planes > max_planes or picture.pages > max_pages:
         raise pages_error(source, max(picture.planes, picture.pages))
     return picture
+
+
+def check_lossless(written: Format, options: WriteOptions) -> None:
+    """Check that a format is lossless if the options request it.
+
+    Raises:
+        ArgumentError: It cannot be.
+    """
+    holding = written.holding
+    if options.lossless and isinstance(holding, Holding) and not holding.lossless:
+        raise ArgumentError(
+            f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
+        )
 
 
 def write_picture(
@@ -252,7 +224,7 @@ def write_picture(
             f"a picture has at least 1 x 1 px, requested {height} x {width}", "choose a larger size"
         )
     holding = _holding(written, str(target))
-    _check_lossless(written, options)
+    check_lossless(written, options)
     header = Header(height, width, bands, values, metadata, planes)
     held, notes = held_header(holding, written.title, header)
     rows = _held_rows(blocks, header, held)
@@ -353,14 +325,6 @@ def _format(target: Path | BinaryIO, name: str | None) -> Format:
     if isinstance(target, Path):
         return format_for(target)
     raise ArgumentError("a stream has no suffix that names a format", "name one: png, tiff, jpeg")
-
-
-def _check_lossless(written: Format, options: WriteOptions) -> None:
-    holding = written.holding
-    if options.lossless and isinstance(holding, Holding) and not holding.lossless:
-        raise ArgumentError(
-            f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
-        )
 
 
 def _holding(written: Format, requested: str) -> Holding:

@@ -13,6 +13,7 @@ from superres.burst.frames import MAX_BURST_PIXELS, check_total
 from superres.burst.fuse import fuse_burst
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.frame import UINT16, Bands, Values
+from superres.jobs.coding import options_for, profile_for
 from superres.jobs.outputs import check_outputs
 from superres.jobs.report import BurstReport
 from superres.jobs.spec import BurstJob, place_in_words
@@ -22,8 +23,6 @@ from superres.media import (
     WriteOptions,
     format_for,
     open_picture,
-    options_for,
-    profile_for,
     read_pixels,
     write_picture,
 )
@@ -61,7 +60,12 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
     if job.coverage:
         format_for(job.coverage)  # before any work
     pictures, frames, unread = _read_frames(job)
-    options = options_for(job.target, pictures[0], quality=job.quality, lossless=job.lossless)
+    options = options_for(
+        job.target,
+        quality=job.quality,
+        lossless=job.lossless,
+        lossless_source=pictures[0].format if pictures[0].lossless else None,
+    )
     size = (pictures[0].height, pictures[0].width)
     masks = _read_masks(job.masks, len(frames), size)
     if unread:

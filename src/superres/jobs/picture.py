@@ -21,6 +21,7 @@ from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
 from superres.jobs.auto_model import choose_model, largest_scale
+from superres.jobs.coding import options_for, profile_for
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
@@ -31,8 +32,6 @@ from superres.media import (
     Picture,
     format_for,
     open_picture,
-    options_for,
-    profile_for,
     write_pages,
     write_picture,
 )
@@ -87,7 +86,12 @@ def upscale_picture(
     named = format or Path(job.names[1])
     if job.run.alpha_is_data and picture.bands.alpha:
         _check_data(format or job.names[1], format_for(named))
-    options = options_for(named, picture, quality=job.quality, lossless=job.lossless)
+    options = options_for(
+        named,
+        quality=job.quality,
+        lossless=job.lossless,
+        lossless_source=picture.format if picture.lossless else None,
+    )
     if picture.pages > 1 and job.page is None:
         pages = _Pages(job, picture, upscaler, watch, max_pixels)
         notes = write_pages(
