@@ -22,12 +22,12 @@ from superres.containers.tiff_facts import Alpha
 from superres.errors import PictureError
 from superres.frame import Values
 from superres.mending.patches import Patched
+from superres.metadata.blocks import Facts
 from superres.metadata.colour_space import Described, of_tags
 from superres.metadata.exif import exif_orientation
 from superres.metadata.geometry import Change
 from superres.metadata.header import (
     Animation,
-    Blocks,
     blob,
     collect_metadata,
     icc_space,
@@ -43,6 +43,7 @@ from superres.vips.profile import fit_profile
 _OTHER_HINT = "save it as 8-bit, 16-bit or 32-bit float grey or RGB first"
 Mend = Callable[[], tuple[Patched, tuple[str, ...]] | None]
 
+_NOTHING = Facts()
 _USUAL_DELAY_MS = 100  # browsers' delay for frames that state none
 _ROWWISE = (1, 2)  # orientations whose rows come in the file's own order
 
@@ -84,28 +85,27 @@ class Found:
     """Findings of a format's own reader, without libvips; None where libvips' are used.
 
     Attributes:
+        facts: What the file carries besides pixels.
+        alpha: The meaning of its extra channels.
+        profile: Whether it has an ICC profile, which libvips may drop.
+        coded_quality: See `Picture`.
+        lossless: See `Picture`.
+        notes: What was wrong with it.
         patched: The file as libvips should see it, if changed.
         mend: Returns the file without flaws that cost no pixel, and notes on them, or None if it
             has no such flaw; called where libvips fails.
+        turned: How the decoder turns it, as EXIF numbers it.
     """
 
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    facts: Facts = _NOTHING
     alpha: Alpha | None = None
-    iptc: bytes | None = None
     profile: bool = False
     coded_quality: int | None = None
     lossless: bool = False
     notes: tuple[str, ...] = ()
     patched: Patched | None = None
     mend: Mend | None = None
-    icc: bytes | None = None
-    photoshop: bytes | None = None
-    comments: tuple[bytes, ...] = ()
-    colour: Described | None = None
-    turned: int = 1  # by the decoder, as EXIF numbers it
-    lost: tuple[str, ...] = ()
+    turned: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +179,11 @@ def _described(
     if loader.many and pages > 1:
         raise loader.many(source, pages)
     bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
-    exif = found.exif or (None if loader.own_exif else blob(image, "exif-data"))
+    facts = found.facts
+    exif = facts.exif or (None if loader.own_exif else blob(image, "exif-data"))
     own = profile_of(image)
-    icc = own or _sound(found.icc, image)
-    numbers = _numbers(icc, found, exif)
+    icc = own or _sound(facts.icc, image)
+    numbers = _numbers(icc, facts, exif)
     colour = plan_colour(
         image, name, icc=icc, described=numbers, alpha=found.alpha, profile=limits.profile
     )
@@ -192,21 +193,19 @@ def _described(
     convert_colour(image, colour, bits)
     planes = max(1, pages) if loader.frames else 1
     # Frames are composed in the file's order, and no viewer turns them.
-    orientation = _orientation(image, loader, exif, found.xmp) if planes == 1 else 1
+    orientation = _orientation(image, loader, exif, facts.xmp) if planes == 1 else 1
     height, width = image.height, image.width
     if orientation > 4:
         height, width = width, height
     turned = found.turned if loader.orientation == "turned" else orientation
     before = (width, height) if turned > 4 else (height, width)
-    blocks = Blocks(exif, found.xmp, found.dpi, found.iptc, found.photoshop, found.comments)
     change = Change(before, (height, width), turned, to_srgb=colour.convert != "keep")
-    metadata, notes = collect_metadata(
-        image, blocks, icc=colour.icc, cicp=colour.cicp, change=change
-    )
+    blocks = replace(facts, exif=exif, icc=colour.icc, cicp=colour.cicp)
+    metadata, notes = collect_metadata(image, blocks, change)
     if found.profile and not icc:  # libvips ignores profiles that do not fit the pixels
         notes = (*notes, "its ICC profile does not fit and is not kept")
-    if found.lost:
-        notes = (*notes, f"not kept: {', '.join(found.lost)}")
+    if facts.lost:
+        notes = (*notes, f"not kept: {', '.join(facts.lost)}")
     recipe = _Recipe(source, content, loader, orientation, colour, bits, found.mend)
     decode = partial(_rows, recipe, (height, width))
     if planes > 1:
@@ -221,7 +220,7 @@ def _described(
         metadata=metadata,
         format=loader.name,
         title=loader.title,
-        notes=(*found.notes, *colour.notes, *notes),
+        notes=(*found.notes, *facts.notes, *colour.notes, *notes),
         coded_quality=found.coded_quality,
         lossless=found.lossless,
         planes=planes,
@@ -343,9 +342,9 @@ def _sound(icc: bytes | None, image: pyvips.Image) -> bytes | None:
     return fit_profile(icc, whole_words=False, grey=image.bands < 3)
 
 
-def _numbers(icc: bytes | None, found: Found, exif: bytes | None) -> Described | None:
+def _numbers(icc: bytes | None, facts: Facts, exif: bytes | None) -> Described | None:
     """Return the numbers that describe the colours; None if a profile does."""
-    described = found.colour
+    described = facts.colour
     if described and described.space and described.outranks_icc:
         return described
     if icc:
