@@ -10,7 +10,7 @@ from pathlib import Path
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.infer.route import Route, Size, plan_route
 from superres.jobs.spec import Place, VideoJob
-from superres.media import MAX_PIXELS
+from superres.media import MAX_PIXELS, is_written
 from superres.video.join import Rest
 from superres.video.production import VideoPlan
 from superres.video.trial import try_out
@@ -74,7 +74,15 @@ def _check_size(
 def _container(target: Place, requested: str | None) -> str:
     if requested is not None:
         return container_of(requested)
-    return container_of(target.suffix) if isinstance(target, Path) else PIPE_CONTAINER
+    if not isinstance(target, Path):
+        return PIPE_CONTAINER
+    if is_written(target):
+        raise ArgumentError(
+            f"superres video writes no {target.suffix} files, which are pictures",
+            "name a video (.mp4, .mkv), or end it in / for a folder of frames; from an animation "
+            "superres upscale makes a larger one",
+        )
+    return container_of(target.suffix)
 
 
 def _stored_size(job: VideoJob, facts: VideoFacts, turn: Turn) -> tuple[Size | None, VideoFacts]:
