@@ -1,16 +1,18 @@
-"""Animated WebP, PNG and GIF become videos: their frames as they are shown, and their times."""
+"""Animated WebP, PNG and GIF become videos, and videos them: frames as shown, and their times."""
 
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from clips import write_clip
 from PIL import Image
 
-from superres.errors import ArgumentError, PictureError
+from superres.errors import ArgumentError, OutputError, PictureError
 from superres.jobs.spec import VideoJob
 from superres.jobs.video import upscale_video
 from superres.media import open_picture, read_pixels
@@ -93,7 +95,7 @@ def test_repetition_is_named_as_not_kept(tmp_path, kind, loop, lost):
 def test_frames_that_state_no_time_are_shown_as_browsers_do_and_that_is_said(tmp_path):
     report = upscale(write_animation(tmp_path / "a.webp", [0, 10, 20]), tmp_path / "b.mkv")
     assert shown(tmp_path / "b.mkv")[0] == pytest.approx([0, 0.1, 0.2])
-    assert any("2 frames request 10 ms or less" in note for note in report.notes)
+    assert any("2 frames with 10 ms or less are shown for 100 ms" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -107,7 +109,7 @@ def test_transparent_areas_are_composited_on_white_and_named(tmp_path, kind):
     assert (large[:16] == 255).all()
     assert (large[16:32, 16:48] == (20, 60, 200)).all()
     assert "transparency" in report.not_kept
-    assert any("2 frames are composited on white" in note for note in report.notes)
+    assert any("areas of 2 frames are composited on white" in note for note in report.notes)
 
 
 def test_a_gif_whose_frames_are_opaque_loses_no_transparency(tmp_path):
@@ -167,3 +169,78 @@ def test_frames_beyond_the_limit_are_refused(tmp_path):
     source = write_animation(tmp_path / "a.webp", [50, 50])
     with pytest.raises(PictureError, match="768 in all"):
         upscale(source, tmp_path / "b.mkv", max_pixels=700)
+
+
+# Animations made of videos.
+
+
+def delays(path: Path) -> tuple[int, ...]:
+    """Return the frames' times as Pillow reads them."""
+    found = []
+    with Image.open(path) as file:
+        for number in range(getattr(file, "n_frames", 1)):
+            file.seek(number)
+            file.load()
+            found.append(round(file.info["duration"]))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_video_becomes_an_animation_of_its_frames_at_their_times(tmp_path, kind):
+    stamps = [0, 40, 120, 160, 500]
+    source = write_clip(
+        tmp_path / "a.mkv", frames=5, stamps=stamps, time_base=Fraction(1, 1000), sound=True
+    )
+    report = upscale(source, tmp_path / f"b.{kind}")
+    assert (report.codec, report.frames, report.output_size) == (kind, 5, (48, 64))
+    assert delays(tmp_path / f"b.{kind}")[:4] == (40, 80, 40, 340)
+    assert "time stamps (to 0.001 s)" in report.kept
+    assert "audio 1 (aac): an animation holds pictures only" in report.not_kept
+    assert any("the codec and its options are for videos" in note for note in report.notes)
+    upscale(source, tmp_path / "frames", form="folder")
+    large = open_picture(tmp_path / f"b.{kind}", max_planes=5)
+    assert large.metadata.animation is not None
+    assert large.metadata.animation.loop == 0
+    for number in range(5):
+        frame = read_pixels(open_picture(tmp_path / "frames" / f"{number + 1:08}.png"))
+        off = np.abs(read_pixels(large, number)[..., :3].astype(int) - frame)
+        assert off.mean() < (0.01 if kind == "png" else 12 if kind == "gif" else 4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", f"b.{kind}", "frames"]
+
+
+def test_times_that_gif_cannot_hold_are_rounded_without_drifting_and_noted(tmp_path):
+    source = write_clip(
+        tmp_path / "a.mkv", frames=10, stamps=list(range(10)), time_base=Fraction(1, 30)
+    )
+    report = upscale(source, tmp_path / "b.gif")
+    assert sum(delays(tmp_path / "b.gif")) == 330
+    assert set(delays(tmp_path / "b.gif")) == {30, 40}
+    assert any("rounded to 10 ms" in note for note in report.notes)
+    assert any(
+        line.startswith("time stamps: frames are shown up to 0.00") for line in report.not_kept
+    )
+
+
+def test_a_stopped_animation_goes_on_and_is_that_of_one_run(tmp_path):
+    def stop(done, total):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    source = write_clip(tmp_path / "a.mkv", frames=6, time_base=Fraction(1, 1000))
+    upscale(source, tmp_path / "whole.png")
+    job = VideoJob(source=source, target=tmp_path / "b.png", scale=2, segment_frames=2)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_video(job, ModelPool(), Watch(on_progress=stop))
+    assert upscale_video(job, ModelPool(), Watch()).resumed_at == 4
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+
+
+@pytest.mark.parametrize(("target", "message"), [
+    ("b.jpg", "holds one picture, got 6 frames"), ("b.tif", "holds one picture, got 6 frames"),
+])  # fmt: skip
+def test_a_picture_that_holds_no_animation_is_refused_before_any_work(tmp_path, target, message):
+    source = write_clip(tmp_path / "a.mkv", frames=6, time_base=Fraction(1, 1000))
+    with pytest.raises(OutputError, match=message) as caught:
+        upscale(source, tmp_path / target)
+    assert ".webp" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]

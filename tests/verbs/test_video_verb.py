@@ -67,7 +67,6 @@ def test_a_size_names_the_result(clip, tmp_path):
     (["-o", "-", "--json"], "would both go to stdout"),
     (["--codec-option", "preset"], "takes NAME=VALUE"),
     (["-o", "b.avi"], "does not write .avi files"),
-    (["-o", "b.gif"], "writes no .gif files, which are pictures"),
     (["--codec", "h999"], "no encoder h999"),
 ])  # fmt: skip
 def test_wrong_usage_is_told_in_two_lines_and_nothing_is_made(

@@ -85,7 +85,7 @@ def test_grey_becomes_colours_and_transparency_is_composited_on_white_and_named(
     assert np.array_equal(grey, flat(7))
     assert colour[[0, 2, 4], 0, 0].tolist() == [100, 255, 224]
     assert reader.not_kept() == ["transparency"]
-    assert any("1 frames are composited on white" in note for note in reader.notes())
+    assert any("areas of 1 frame are composited on white" in note for note in reader.notes())
 
 
 def test_alpha_that_hides_nothing_is_not_called_lost(tmp_path):

@@ -216,7 +216,8 @@ class VideoJob(UpscaleJob, frozen=True):
         source: The video, folder of frames or animated picture; not a pipe, as it is read twice.
         fps: Frames per second of a folder; None takes the times that it lists.
         stream: Index of the file's stream to upscale; None takes the one that players show.
-        form: Whether the target is a video file or a folder of frames.
+        form: Whether the target is a file (a video, or by its suffix an animated picture) or a
+            folder of frames.
         codec: The result's encoding.
         container: Its container (`mkv`); None derives it from the target's suffix.
         segment_frames: Frames per segment, the most that a killed run may lose.

@@ -37,7 +37,15 @@ from superres.video.manifest import (
     work_folder_of,
 )
 from superres.video.picture_frames import PictureReader, open_animation
-from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
+from superres.video.production import (
+    VideoPlan,
+    VideoRun,
+    make_animation,
+    make_file,
+    make_folder,
+    make_stream,
+)
+from superres.videofiles.codec_options import CodecOptions
 from superres.videofiles.probe import VideoFacts, ffmpeg_errors_as_ours, probe
 from superres.videofiles.survey import survey
 from superres.watch import Watch
@@ -90,6 +98,8 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
     facts, reader = _open(job)
     upscaler = open_networks(job.model, job.run, models, watch)
     plan = plan_video(job, facts, upscaler.offered)
+    if plan.encoding is None and job.codec != CodecOptions():
+        watch.note("the codec and its options are for videos: the result is pictures")
     part, looked_back = watch.part(), 0
     if isinstance(upscaler, VideoNetworks):
         network = upscale_in_order(upscaler, plan.route, part, segment_frames=job.segment_frames)
@@ -99,13 +109,14 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
     run = VideoRun(plan, network, part, reader, looked_back=looked_back)
     if isinstance(target, Path):
         folder, command = work_folder_of(target), _command(job, plan, upscaler)
-        if job.form == "file" and (other := take_over(folder, command, watch)):
+        if plan.encoding and (other := take_over(folder, command, watch)):
             watch.note(f"the finished frames in {other} are used")
         work = open_work(folder, command, overwrite=job.existing == "replace")
         if work.segments:
             watch.note(f"resuming after frame {work.frames} of an earlier run")
         run.resumed_at = work.frames
-        make = make_folder if job.form == "folder" else make_file
+        pictures = make_folder if job.form == "folder" else make_animation
+        make = make_file if plan.encoding else pictures
         make(target, run, work, job.segment_frames)
     else:
         make_stream(target, run)

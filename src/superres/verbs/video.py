@@ -43,7 +43,8 @@ def video(  # a verb's options are its arguments; they become a VideoJob at once
             "--output",
             "-o",
             metavar="OUT",
-            help="A video, a folder of frames (ends in /), or - for stdout. [next to the input]",
+            help="A video, an animation (.webp, .png, .gif), a folder of frames (ends in /), or "
+            "- for stdout. [next to the input]",
         ),
     ] = None,
     scale: Scale = None,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
+from superres.media import format_for, open_picture
 from superres.video.contents import Contents, read_contents, time_fault
 from superres.video.join import place_of_video
 from superres.video.production import VideoPlan
@@ -72,10 +74,14 @@ def findings(
     source = numbers_of(facts.pix_fmt, facts.colour, facts.size)
     notes = list(notes_of_source)
     if encoding is None:
-        kept = ["time stamps (in timestamps.txt)"]
+        assert isinstance(target, Path)
+        is_folder = target.is_dir()
+        kept = ["time stamps (in timestamps.txt)"] if is_folder else []
+        lost = [] if is_folder else _judge_animation(target, times, kept)
         if facts.display and turn_of(facts.display):
             kept.append("rotation (frames are turned)")
-        lost = [f"{words}: a folder holds pictures only" for words in beside_frames(facts)]
+        form = "a folder" if is_folder else "an animation"
+        lost += [f"{words}: {form} holds pictures only" for words in beside_frames(facts)]
     elif isinstance(target, Path):
         notes += changes(facts, source, encoding.numbers, encoding.colour)
         after = probe(target, place_of_video(facts, plan.rest))
@@ -91,12 +97,29 @@ def findings(
         lost = [_refused(track, refused) for track in facts.tracks if track.index in refused]
     png_format = "rgb24" if source.bits == 8 else "rgb48"
     return Findings(
-        codec=encoding.encoder if encoding else "png",
+        codec=encoding.encoder if encoding else _picture_format(target),
         pix_fmt=encoding.pix_fmt if encoding else png_format,
         kept=tuple(kept),
         not_kept=(*lost, *lost_in_frames),
         notes=tuple(notes),
     )
+
+
+def _picture_format(target: Path | BinaryIO) -> str:
+    if isinstance(target, Path) and target.is_file():
+        return format_for(target).name
+    return "png"
+
+
+def _judge_animation(target: Path, times: Sequence[float], kept: list[str]) -> list[str]:
+    """Compare the times in a finished animation; return what is lost."""
+    picture = open_picture(target, max_planes=max(1, len(times)))
+    delays_ms = picture.metadata.animation.delays_ms if picture.metadata.animation else (0,)
+    starts = [ms / 1000 for ms in (0, *accumulate(delays_ms[:-1]))]
+    fault = time_fault(Contents(tuple(starts), {}), times, float(_DELAY_TICK_S))
+    if not fault:
+        kept.append(f"time stamps (to {float(_DELAY_TICK_S)} s)")
+    return [f"time stamps: {fault}"] if fault else []
 
 
 def beside_frames(facts: VideoFacts) -> list[str]:

@@ -69,8 +69,8 @@ class PictureReader:
         notes = list(self._source.notes)
         if self._transparent:
             notes.append(
-                f"transparent areas of {self._transparent} frames are composited on white: a video "
-                "as written here holds no alpha; superres upscale keeps it"
+                f"transparent areas of {_frames(self._transparent)} are composited on white: a "
+                "video as written here holds no alpha; superres upscale keeps it"
             )
         return notes
 
@@ -126,8 +126,8 @@ def open_animation(path: Path, *, max_pixels: int = MAX_PIXELS) -> PictureFrames
     notes = list(picture.notes)
     if instant:
         notes.append(
-            f"{instant} frames request {_INSTANT_MS} ms or less and are shown for {_USUAL_MS} ms, "
-            "as browsers do"
+            f"{_frames(instant)} with {_INSTANT_MS} ms or less are shown for {_USUAL_MS} ms, as in "
+            "browsers"
         )
     repeats = f"{animation.loop} times" if animation.loop else "endless"
     return PictureFrames(
@@ -191,6 +191,10 @@ def facts_of(pictures: Sequence[Picture], frames: int, times: Times) -> VideoFac
         video_metadata={},
         carried=_beside_pixels(pictures),
     )
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame" + "s" * (count != 1)
 
 
 def _beside_pixels(pictures: Sequence[Picture]) -> dict[str, bytes]:
