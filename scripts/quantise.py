@@ -196,7 +196,7 @@ def main() -> None:
     else:
         crops = cut_crops(arguments.data, found.card, arguments.crops)
         form = with_halves(choose(read_in_fp32(found.onnx), crops, arguments.most))
-    card = found.card.model_copy(update={"precision": "int8", "scores": ()})
+    card = found.card.model_copy(update={"precision": "int8", "scores": (), "losses_db": {}})
     with tempfile.TemporaryDirectory() as folder:
         floats = Path(folder) / found.onnx.name
         floats.write_bytes(found.onnx.read_bytes())
@@ -218,11 +218,11 @@ def with_losses(card: Card, floats: Path, sets: list[Path]) -> Card:
     """Return the card with the scores of an int8 form, and what the float form scores more."""
     card = scored(card, floats, sets, precision="int8")
     exact = scored(card, floats, sets)
-    scores = tuple(
-        one.model_copy(update={"lost_db": round(other.psnr_db - one.psnr_db, 3)})
+    losses = {
+        one.set: round(other.psnr_db - one.psnr_db, 3)
         for one, other in zip(card.scores, exact.scores, strict=True)
-    )
-    return card.model_copy(update={"scores": scores})
+    }
+    return card.model_copy(update={"losses_db": losses})
 
 
 if __name__ == "__main__":

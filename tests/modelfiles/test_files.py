@@ -12,7 +12,7 @@ import pytest
 
 from superres.errors import ModelError
 from superres.layers.graphs import image_graphs
-from superres.modelfiles.card import CARD_KEY, Card, Score
+from superres.modelfiles.card import CARD_KEY, Card
 from superres.modelfiles.files import (
     int8_losses,
     is_foreign,
@@ -129,15 +129,11 @@ def test_an_int8_form_by_itself_is_an_error_that_names_the_model(tmp_path):
 
 
 def test_what_an_int8_form_loses_stands_on_its_own_card(tmp_path):
-    def score(name: str, lost_db: float | None) -> Score:
-        return Score(set=name, psnr_db=30, ssim=0.9, protocol="luma", lost_db=lost_db)
-
-    sha = "ab" * 32
-    graph = onnx_with_card(tmp_path / "one.onnx", sha, scores=(score("Set5", 9.0),))
+    sha, losses = "ab" * 32, {"Set5": 0.025, "Set14": -0.001}
+    graph = onnx_with_card(tmp_path / "one.onnx", sha, losses_db={"Set5": 9.0})
     assert int8_losses(open_model_file(graph)) == {}
-    scores = (score("Set5", 0.025), score("Set14", -0.001), score("B", None))
-    onnx_with_card(tmp_path / "one.int8.onnx", sha, "int8", scores=scores)
-    assert int8_losses(open_model_file(graph)) == {"Set5": 0.025, "Set14": -0.001}
+    onnx_with_card(tmp_path / "one.int8.onnx", sha, "int8", losses_db=losses)
+    assert int8_losses(open_model_file(graph)) == losses
 
 
 def test_all_files_of_a_model_share_its_name():

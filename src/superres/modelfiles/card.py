@@ -38,17 +38,12 @@ class Training(_Strict):
 
 
 class Score(_Strict):
-    """One measured score and its protocol.
-
-    Attributes:
-        lost_db: Of an int8 form, how much more the float form scored in the same run, in fp32.
-    """
+    """One measured score and its protocol."""
 
     set: str
     psnr_db: float
     ssim: float
     protocol: str
-    lost_db: float | None = None
 
 
 class Card(_Strict):
@@ -67,6 +62,8 @@ class Card(_Strict):
         input: Whether it takes an image, a burst of any length, or the frames of a video in order.
         graphs: The graphs that a runtime computes; see `layers.graphs`. A single-frame model's
             card may leave out its one graph.
+        losses_db: Of an int8 form, how much more its float form scored in fp32 in the same run, by
+            benchmark set.
         precision: Whether the file's weights are floats, which run in any float format, or int8.
         weights_sha256: Hash of the weights, by `checkpoint.hash_weights`; "" if unknown. Of an int8
             form, the hash of those it was made from.
@@ -89,6 +86,7 @@ class Card(_Strict):
     licence: str = ""
     training: Training = Training()
     scores: tuple[Score, ...] = ()
+    losses_db: dict[str, float] = {}
     weights_sha256: str = ""
     superres_version: str = ""
 

@@ -145,8 +145,7 @@ def int8_losses(model: ModelFile) -> dict[str, float]:
     Raises:
         ModelError: The file is missing or damaged.
     """
-    scores = () if model.int8 is None else read_card(model.int8).scores
-    return {one.set: one.lost_db for one in scores if one.lost_db is not None}
+    return {} if model.int8 is None else read_card(model.int8).losses_db
 
 
 def _recognised_card(path: Path) -> Card:
