@@ -203,10 +203,7 @@ def write_picture(
             f"a picture has at least 1 x 1 px, requested {height} x {width}", "choose a larger size"
         )
     holding = _holding(written, str(target))
-    if options.lossless and not holding.lossless:
-        raise ArgumentError(
-            f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
-        )
+    _check_options(written, holding, options)
     header = Header(height, width, bands, values, metadata, planes)
     held, notes = held_header(holding, written.title, header)
     rows = _held_rows(blocks, header, held)
@@ -262,6 +259,7 @@ def write_pages(
             f"{written.title} as written here holds one page",
             "write TIFF (.tif), or choose one page with --page",
         )
+    _check_options(written, holding, options)
     notes: dict[str, None] = {}
     with (
         atomic_output(target) as path,
@@ -302,6 +300,19 @@ def _holding(written: Format, requested: str) -> Holding:
             f"{requested} cannot be written: {written.holding.reason}", written.holding.hint
         )
     return written.holding
+
+
+def _check_options(written: Format, holding: Holding, options: WriteOptions) -> None:
+    """Check that the format can be encoded as requested."""
+    if options.lossless and not holding.lossless:
+        raise ArgumentError(
+            f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
+        )
+    if options.compression == "none" and not holding.stored:
+        raise ArgumentError(
+            f"{written.title} cannot be written without compression",
+            "write PNG or TIFF, or request fast",
+        )
 
 
 def _held_rows(

@@ -170,9 +170,9 @@ def test_quality_and_compression_change_the_size():
     for name, kind, options in [
         ("jpeg low", "jpeg", WriteOptions(quality=30)),
         ("jpeg", "jpeg", WriteOptions()),
-        ("png none", "png", WriteOptions(compression=0)),
+        ("png none", "png", WriteOptions(compression="none")),
         ("png", "png", WriteOptions()),
-        ("tiff none", "tiff", WriteOptions(compression=0)),
+        ("tiff none", "tiff", WriteOptions(compression="none")),
         ("tiff", "tiff", WriteOptions()),
         ("webp", "webp", WriteOptions()),
         ("webp lossless", "webp", LOSSLESS),

@@ -24,6 +24,7 @@ from superres.metadata.picture import (
 if TYPE_CHECKING:
     import pyvips
 
+_EFFORTS = {"fast": 1, "default": 7, "small": 10}
 _PALETTE = "colours reduced to 256 a frame, transparency to all or nothing: GIF holds no more"
 
 
@@ -70,9 +71,10 @@ class Gif:
         from superres.formats.saving import save
 
         def saver(image: pyvips.Image, file: str, keep: int) -> None:
-            image.gifsave(file, page_height=header.height, keep=keep)
+            effort = _EFFORTS[options.compression]
+            image.gifsave(file, page_height=header.height, effort=effort, keep=keep)
 
         held, notes = held_metadata(self.holding, self.title, header)
         metadata = replace(held, animation=header.metadata.animation)
-        save(path, rows, replace(header, metadata=metadata), saver)
+        save(path, rows, replace(header, metadata=metadata), saver, check=options.check)
         return (*notes, _PALETTE)

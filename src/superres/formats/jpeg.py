@@ -96,10 +96,18 @@ class Jpeg:
 
         def saver(image: pyvips.Image, file: str, keep: int) -> None:
             quality = options.quality or self.holding.quality
-            image.jpegsave(file, Q=quality, subsample_mode="off", keep=keep)
+            small = options.compression == "small"
+            image.jpegsave(
+                file,
+                Q=quality,
+                subsample_mode="off",
+                optimize_coding=small,
+                interlace=small,
+                keep=keep,
+            )
 
         held, notes = held_metadata(self.holding, self.title, header)
-        late_notes = save_with_exif(path, rows, header, saver, held=held)
+        late_notes = save_with_exif(path, rows, header, saver, held=held, check=options.check)
         return (*notes, *(late_notes or _finish(path, held)))
 
 

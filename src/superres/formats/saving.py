@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -42,6 +43,7 @@ def save(
     saver: Saver,
     *,
     reserve: int = 0,
+    check: Callable[[], None] | None = None,
 ) -> None:
     """Encode rows as they come.
 
@@ -52,10 +54,11 @@ def save(
         saver: Calls the format's saver with the image, the file, and the flags of the metadata
             to write.
         reserve: Bytes to reserve for EXIF, which is put into the finished file.
+        check: Called while the encoder is waited for; what it raises ends the work.
 
     Raises:
         EncoderError: libvips cannot encode or write.
-        BaseException: Whatever `rows` raises passes through unchanged.
+        BaseException: Whatever `rows` or `check` raises passes through unchanged.
     """
     carrier = Carrier(
         header.height * header.planes, header.width, header.bands.channels, header.values.dtype
@@ -80,6 +83,8 @@ def save(
             carrier.push(block)
         while encoder.is_alive():
             encoder.join(0.5)  # short waits, else Windows ignores Ctrl-C
+            if check:
+                check()
     except CarrierError:
         encoder.join()
     except BaseException:
@@ -100,6 +105,7 @@ def save_with_exif(
     saver: Saver,
     *,
     held: Metadata,
+    check: Callable[[], None] | None = None,
 ) -> Notes:
     """Encode rows as they come, and put EXIF unchanged into the finished JPEG, WebP or AVIF.
 
@@ -109,6 +115,7 @@ def save_with_exif(
         header: Their description.
         saver: See `save`.
         held: The metadata for the file.
+        check: See `save`.
 
     Returns:
         Notes on what did not fit.
@@ -118,8 +125,39 @@ def save_with_exif(
     """
     exif = held.exif
     header = replace(header, metadata=replace(held, exif=None))
-    save(path, rows, header, saver, reserve=len(exif or b""))
+    save(path, rows, header, saver, reserve=len(exif or b""), check=check)
     return () if not exif or fill(path, exif) else NO_ROOM
+
+
+@contextmanager
+def write_errors(rows: Iterable[NDArray[Any]]) -> Generator[Iterator[NDArray[Any]]]:
+    """Turn the system's errors inside the block into those of an encoder, but not those of `rows`.
+
+    Args:
+        rows: What the block writes.
+
+    Yields:
+        The same rows.
+
+    Raises:
+        EncoderError: The file cannot be written.
+        BaseException: Whatever `rows` raises passes through unchanged.
+    """
+    failures: list[OSError] = []
+
+    def watched() -> Iterator[NDArray[Any]]:
+        try:
+            yield from rows
+        except OSError as error:
+            failures.append(error)
+            raise
+
+    try:
+        yield watched()
+    except OSError as error:
+        if error in failures:
+            raise
+        raise EncoderError(error.strerror or str(error)) from error
 
 
 def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Image:

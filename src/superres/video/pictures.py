@@ -15,7 +15,7 @@ from superres.metadata.header import Metadata
 
 TIMES = "timestamps.txt"
 _RGB = Bands("rgb", 3)
-_FAST = WriteOptions(compression=1)
+_FAST = WriteOptions(compression="fast")
 
 
 def picture_name(number: int) -> str:
