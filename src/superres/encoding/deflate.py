@@ -16,7 +16,6 @@ from superres.metadata.picture import Compression
 
 _ADLER = 65521  # the modulus of zlib's checksum
 _MEMORY = 9
-_MATCH_COST = 1.03  # matches take more time, so they must be this much smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,12 @@ class Coding:
     Attributes:
         level: zlib's, 0 to 9.
         runs: Whether only runs of one byte are matched.
+        cost: How often a packed byte counts where codings are compared, for the time it takes.
     """
 
     level: int
     runs: bool = False
+    cost: float = 1.0
 
     def stream(self, data: bytes | memoryview) -> bytes:
         """Return a whole zlib stream of the data."""
@@ -40,9 +41,8 @@ class Coding:
         return self._packed(data, -zlib.MAX_WBITS, zlib.Z_SYNC_FLUSH)
 
     def size(self, data: bytes | memoryview) -> float:
-        """Return the packed size of a sample; that of matches counts more, for their time."""
-        packed = len(self._packed(data, -zlib.MAX_WBITS, zlib.Z_FINISH))
-        return packed if self.runs else packed * _MATCH_COST
+        """Return the packed size of a sample times the coding's cost."""
+        return len(self._packed(data, -zlib.MAX_WBITS, zlib.Z_FINISH)) * self.cost
 
     def _packed(self, data: bytes | memoryview, window: int, end: int) -> bytes:
         strategy = zlib.Z_RLE if self.runs else zlib.Z_DEFAULT_STRATEGY
@@ -54,9 +54,9 @@ STORED, RUNS = Coding(0), Coding(1, runs=True)
 # The codings to choose from.
 CODINGS: dict[Compression, tuple[Coding, ...]] = {
     "none": (STORED,),
-    "fast": (RUNS, Coding(1)),
-    "default": (RUNS, Coding(4)),
-    "small": (Coding(9), RUNS),
+    "fast": (RUNS, Coding(1, cost=1.03)),
+    "default": (RUNS, Coding(6, cost=1.15)),
+    "small": (RUNS, Coding(9)),
 }
 
 Choice = TypeVar("Choice")

@@ -50,11 +50,13 @@ _CHOICES: Final[dict[Compression, tuple[tuple[Filter, Coding], ...]]] = {
         ("up", _MATCHES["default"]),
     ),
     "small": (
-        ("paeth", Coding(9)),
-        ("sub", Coding(9)),
-        ("up", Coding(9)),
-        ("none", Coding(9)),
+        ("paeth", _MATCHES["small"]),
+        ("sub", _MATCHES["small"]),
+        ("up", _MATCHES["small"]),
+        ("none", _MATCHES["small"]),
         ("paeth", RUNS),
+        ("sub", RUNS),
+        ("up", RUNS),
     ),
 }
 

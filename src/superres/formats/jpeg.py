@@ -96,15 +96,7 @@ class Jpeg:
 
         def saver(image: pyvips.Image, file: str, keep: int) -> None:
             quality = options.quality or self.holding.quality
-            small = options.compression == "small"
-            image.jpegsave(
-                file,
-                Q=quality,
-                subsample_mode="off",
-                optimize_coding=small,
-                interlace=small,
-                keep=keep,
-            )
+            image.jpegsave(file, Q=quality, subsample_mode="off", keep=keep)
 
         held, notes = held_metadata(self.holding, self.title, header)
         late_notes = save_with_exif(path, rows, header, saver, held=held, check=options.check)
