@@ -4,18 +4,20 @@ import errno
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import pyvips
 from picture_files import png_chunks
 
-from superres.encoding import row_groups
+from superres.encoding import file_parts, row_groups
 from superres.errors import ArgumentError, OutputError
+from superres.formats.format import EncoderError
 from superres.frame import Bands, Values
-from superres.media import open_picture, read_pixels, write_picture
+from superres.media import format_for, open_picture, read_pixels, write_picture
 from superres.metadata.header import Metadata
-from superres.metadata.picture import COMPRESSIONS, WriteOptions
+from superres.metadata.picture import COMPRESSIONS, Header, WriteOptions
 
 SIZES = [(1, 1), (1, 40), (40, 1), (67, 31)]
 
@@ -141,10 +143,19 @@ def test_a_full_disk_is_the_output_s_error_and_the_source_s_own_stays_itself(
     with pytest.raises(OSError, match="the source's disk"):
         write(reading_fails())
 
-    def full(*_arguments):
+    def full(*_arguments, **_options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(f"superres.encoding.{kind}_file.packed_in_order", full)
+    monkeypatch.setattr(file_parts.Path, "open", full)
     with pytest.raises(OutputError, match="No space left on device"):
         write([array])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_a_disk_that_fills_up_while_pixels_are_written_is_named(kind):
+    array = pixels(64, 64, 3, "uint8")
+    header = Header(64, 64, Bands.of(3), Values.of("uint8"), Metadata())
+    with pytest.raises(EncoderError, match="No space left"):
+        format_for(kind).write(Path("/dev/full"), iter([array]), header, WriteOptions())

@@ -43,6 +43,10 @@ Precision = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")]
 Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")]
+Compression = Annotated[
+    Literal["none", "fast", "default", "small"],
+    typer.Option(help="Effort of the encoder: fast, or small files; none: PNG and TIFF alone."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")]
 
 

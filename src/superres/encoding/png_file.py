@@ -32,6 +32,7 @@ from superres.encoding.deflate import (
     joined_checksum,
     smallest,
 )
+from superres.encoding.file_parts import part_writer
 from superres.encoding.png_filters import Bytes, Filter, filtered
 from superres.encoding.row_groups import RowGroup, packed_in_order, row_groups, rows_of_a_group
 from superres.metadata.picture import Compression, Header
@@ -87,21 +88,20 @@ def write_png(
         check: Called while waiting; what it raises ends the work.
 
     Raises:
-        OSError: The file cannot be written.
-        BaseException: Whatever `blocks` raises.
+        WriteError: The file cannot be written.
+        BaseException: Whatever `blocks` or `check` raises.
     """
-    channels, item = header.bands.channels, np.dtype(header.values.dtype).itemsize
-    step = channels * item
+    step = header.bands.channels * np.dtype(header.values.dtype).itemsize
     groups = row_groups(blocks, rows_of_a_group(header.width * step))
     pack = partial(_packed, compression=compression, step=step)
-    with path.open("wb") as file:
-        file.write(PNG_SIGNATURE + _head(header))
-        checksum = 1
+    checksum = 1
+    with part_writer(path) as write:
+        write(PNG_SIGNATURE + _head(header))
         for part in packed_in_order(groups, pack, check):
-            file.write(part.chunk)
+            write(part.chunk)
             checksum = joined_checksum(checksum, part.checksum, part.length)
-        file.write(png_chunk(b"IDAT", LAST_PART + struct.pack(">I", checksum)))
-        file.write(png_chunk(b"IEND", b""))
+        write(png_chunk(b"IDAT", LAST_PART + struct.pack(">I", checksum)))
+        write(png_chunk(b"IEND", b""))
 
 
 def _packed(group: RowGroup, *, compression: Compression, step: int) -> _Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import sys
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.encoding.deflate import CODINGS, smallest
+from superres.encoding.file_parts import part_writer, writing
 from superres.encoding.row_groups import RowGroup, packed_in_order, row_groups, rows_of_a_group
 from superres.metadata.picture import Compression, Header
 from superres.metadata.tags import (
@@ -61,9 +63,9 @@ def write_tiff(
         check: Called while waiting; what it raises ends the work.
 
     Raises:
-        OSError: The file cannot be written.
+        WriteError: The file cannot be written.
         TagError: It would outgrow its offsets.
-        BaseException: Whatever `blocks` raises.
+        BaseException: Whatever `blocks` or `check` raises.
     """
     dtype = np.dtype(header.values.dtype)
     rows = rows_of_a_group(header.width * header.bands.channels * dtype.itemsize)
@@ -72,19 +74,18 @@ def write_tiff(
     if compression != "none":
         predictor = _FLOATING if dtype.kind == "f" else _HORIZONTAL
     pack = partial(_packed, compression=compression, predictor=predictor)
-    places: list[int] = []
-    sizes: list[int] = []
-    with path.open("w+b") as file:
-        file.write(_start(big))
+    start, sizes = _start(big), list[int]()
+    with part_writer(path) as write:
+        write(start)
         for strip in packed_in_order(row_groups(blocks, rows), pack, check):
-            places.append(file.tell())
+            write(strip)
             sizes.append(len(strip))
-            file.write(strip)
+    tags = _tags(header, rows, compression, predictor)
+    where = LONG8 if big else LONG
+    tags[273] = _numbers(where, list(itertools.accumulate(sizes[:-1], initial=len(start))))
+    tags[279] = _numbers(where, sizes)
+    with writing(), path.open("r+b") as file:
         target = read_header(file)
-        tags = _tags(header, rows, compression, predictor)
-        where = LONG8 if big else LONG
-        tags[273] = _numbers(where, places)
-        tags[279] = _numbers(where, sizes)
         point_header(file, target, write_directory(file, target, tags))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from superres.formats.format import Holding
+from superres.formats.format import EncoderError, Holding
 from superres.metadata.picture import (
     Header,
     Notes,
@@ -93,18 +93,20 @@ class Png:
         self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
     ) -> Notes:
         """Encode a PNG row by row."""
+        from superres.encoding.file_parts import WriteError
         from superres.encoding.png_file import write_png
         from superres.formats.carried import held_metadata
-        from superres.formats.saving import write_errors
 
         held, notes = held_metadata(self.holding, self.title, header)
         animation = header.metadata.animation if header.planes > 1 else None
         header = replace(header, planes=1, metadata=held)
-        with write_errors(rows) as checked:
+        try:
             if animation is None:
-                write_png(path, checked, header, options.compression, options.check)
+                write_png(path, rows, header, options.compression, options.check)
             else:
-                _write_frames(path, checked, header, options, animation)
+                _write_frames(path, rows, header, options, animation)
+        except WriteError as error:
+            raise EncoderError(str(error)) from error
         return (*notes, *_not_found(path, held))
 
 

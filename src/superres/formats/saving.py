@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -127,37 +126,6 @@ def save_with_exif(
     header = replace(header, metadata=replace(held, exif=None))
     save(path, rows, header, saver, reserve=len(exif or b""), check=check)
     return () if not exif or fill(path, exif) else NO_ROOM
-
-
-@contextmanager
-def write_errors(rows: Iterable[NDArray[Any]]) -> Generator[Iterator[NDArray[Any]]]:
-    """Turn the system's errors inside the block into those of an encoder, but not those of `rows`.
-
-    Args:
-        rows: What the block writes.
-
-    Yields:
-        The same rows.
-
-    Raises:
-        EncoderError: The file cannot be written.
-        BaseException: Whatever `rows` raises passes through unchanged.
-    """
-    failures: list[OSError] = []
-
-    def watched() -> Iterator[NDArray[Any]]:
-        try:
-            yield from rows
-        except OSError as error:
-            failures.append(error)
-            raise
-
-    try:
-        yield watched()
-    except OSError as error:
-        if error in failures:
-            raise
-        raise EncoderError(error.strerror or str(error)) from error
 
 
 def _described(image: pyvips.Image, header: Header, reserve: int) -> pyvips.Image:

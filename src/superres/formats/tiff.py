@@ -136,26 +136,25 @@ class Tiff:
         self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
     ) -> Notes:
         """Encode a TIFF row by row, as a BigTIFF above 3 GB."""
+        from superres.encoding.file_parts import WriteError
         from superres.encoding.tiff_file import write_tiff
         from superres.formats.carried import held_metadata
-        from superres.formats.saving import write_errors
         from superres.metadata.tags import TagError
 
         held, notes = held_metadata(self.holding, self.title, header)
         item = np.dtype(header.values.dtype).itemsize
         plain_bytes = header.height * header.width * header.bands.channels * item
-        with write_errors(rows) as checked:
-            try:
-                write_tiff(
-                    path,
-                    checked,
-                    replace(header, metadata=held),
-                    options.compression,
-                    big=options.past_4_gb or plain_bytes > _BIG_TIFF_BYTES,
-                    check=options.check,
-                )
-            except TagError as error:
-                raise EncoderError(str(error)) from error
+        try:
+            write_tiff(
+                path,
+                rows,
+                replace(header, metadata=held),
+                options.compression,
+                big=options.past_4_gb or plain_bytes > _BIG_TIFF_BYTES,
+                check=options.check,
+            )
+        except (WriteError, TagError) as error:
+            raise EncoderError(str(error)) from error
         return (*notes, *_finish(path, held))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from superres import zoo
 from superres.errors import OutputError
 from superres.formats.format import Format, Holding
-from superres.frame import from_unit, to_unit
+from superres.frame import Unit, from_unit, to_unit
 from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
@@ -85,7 +86,7 @@ def upscale_picture(
     format = job.format or (None if isinstance(target, Path) else picture.format)
     if job.run.alpha_is_data and picture.bands.alpha:
         _check_data(format or job.names[1], format_for(format or Path(job.names[1])))
-    options = _options(job, picture)
+    options = _options(job, picture, watch)
     if picture.pages > 1 and job.page is None:
         pages = _Pages(job, picture, upscaler, watch, max_pixels)
         notes = write_pages(
@@ -112,7 +113,7 @@ def upscale_picture(
         input_size=(picture.height, picture.width),
         output_size=route.target,
         **network_facts(upscaler.state(route, watch)),
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - began - watch.waited_s,
         notes=tuple(dict.fromkeys((*picture.notes, *watch.notes, *notes))),
     )
 
@@ -176,13 +177,18 @@ def enlarge(
     return upscale_file(source, target, scale=scale, size=size, model=model, overwrite=overwrite)
 
 
-def _options(job: PictureJob, picture: Picture) -> WriteOptions:
+def _options(job: PictureJob, picture: Picture, watch: Watch) -> WriteOptions:
     """Return the encoding options; by default lossless if the source is, in its format."""
     lossless = job.lossless
     if lossless is None and job.quality is None and picture.lossless:
         target = job.format or (picture.format if job.target == PIPE else job.target)
         lossless = format_for(target).name == picture.format
-    return WriteOptions(quality=job.quality, lossless=bool(lossless))
+    return WriteOptions(
+        quality=job.quality,
+        lossless=bool(lossless),
+        compression=job.compression,
+        check=watch.check,
+    )
 
 
 def _choose_model(source: Path | bytes, picture: Picture, watch: Watch) -> str:
@@ -298,6 +304,11 @@ def _rows(
     small = prefetch(
         picture.rows(plane), depth=_QUEUE_BLOCKS, convert=partial(to_unit, values=values)
     )
+    first = next(small)  # decoded while earlier jobs use the network
+    watch.wait_turn()
+    is_last = before + route.target[0] >= total
+    small = itertools.chain([first], small, _passing(watch) if is_last else ())
+    del first
     large = upscaler.rows(small, size, bands, route, part, gaps=values.nodata is not None)
     rounding, done = partial(from_unit, values=values), 0
     for block in prefetch(large, depth=_QUEUE_BLOCKS, convert=rounding, part=part):
@@ -305,3 +316,9 @@ def _rows(
         done += len(block)
         watch.check()
         watch.progress(before + done, total or route.target[0])
+
+
+def _passing(watch: Watch) -> Iterator[Unit]:
+    """Pass on the job's turn at the network where this is iterated; yield nothing."""
+    watch.pass_turn()
+    yield from ()

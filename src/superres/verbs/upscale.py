@@ -12,6 +12,7 @@ import typer
 from superres.cli.options import (
     AsJson,
     Backend,
+    Compression,
     Device,
     Ensemble,
     Fit,
@@ -80,6 +81,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
             show_default=False,
         ),
     ] = None,
+    compression: Compression = "default",
     ensemble: Ensemble = False,
     alpha: Annotated[
         Literal["network", "resize", "data"],
@@ -180,6 +182,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
                 format=format,
                 quality=quality,
                 lossless=lossless,
+                compression=compression,
             )
             for task in plan.tasks
         ]
