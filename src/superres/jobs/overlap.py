@@ -31,8 +31,10 @@ class TurnWatch(Watch):
         self._before = before
         self._order = threading.RLock()  # notes are passed on in the order of their lines
         self._is_shown = False
+        self._begun = threading.Event()
         self._passed = threading.Event()
         self._waited_s = 0.0
+        self.has_ended = False
 
     @property
     def cancelled(self) -> bool:
@@ -70,6 +72,7 @@ class TurnWatch(Watch):
 
     def wait_turn(self) -> None:
         """Wait until all earlier jobs have passed on their turn."""
+        self._begun.set()
         began = time.perf_counter()
         while before := self._before:
             while not before._passed.wait(_WAIT_S):
@@ -79,4 +82,15 @@ class TurnWatch(Watch):
 
     def pass_turn(self) -> None:
         """Let the next job use the network."""
+        self._begun.set()
         self._passed.set()
+
+    def end(self) -> None:
+        """Take note that the job has ended, with or without its turn."""
+        self.has_ended = True
+        self.pass_turn()
+
+    def wait_begun(self) -> None:
+        """Wait until the job has found its model and its picture, or has ended."""
+        while not self._begun.wait(_WAIT_S):  # Windows ignores Ctrl-C in longer waits
+            pass

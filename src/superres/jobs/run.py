@@ -123,6 +123,9 @@ def run_all(
         flight = _Flight(job, watch, refused, is_alone=most == 1 or not _overlaps(job))
         if watch and not flight.is_alone:
             flight.future = pool.submit(_attempt, job, models, watch, pipes)
+            if not flights:  # what is wrong with the whole request is known before others begin
+                watch.show()
+                watch.wait_begun()
         return flight
 
     with ThreadPoolExecutor(MOST_IN_FLIGHT, "superres-job") as pool:
@@ -204,6 +207,8 @@ def _may_start(job: Job, flights: Sequence[_Flight]) -> bool:
         return True
     if not _overlaps(job) or any(one.is_alone and one.watch for one in flights):
         return False
+    if (first := flights[0].watch) and first.has_ended:
+        return False
     written = {path_key(path) for one in flights for path in one.job.outputs}
     return not any(path_key(path) in written for path in job.outputs)
 
@@ -230,7 +235,7 @@ def _attempt(job: Job, models: ModelPool, watch: TurnWatch, pipes: Pipes) -> Out
         assert outcome
         return outcome
     finally:
-        watch.pass_turn()
+        watch.end()
 
 
 def _outcome(job: Job, work: Callable[[], ReportHead | None]) -> Outcome | None:
