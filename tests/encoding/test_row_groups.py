@@ -57,10 +57,8 @@ def test_no_more_groups_are_taken_than_a_few_a_core():
         assert free.wait(10)
         return group
 
-    results = packed_in_order(groups(), pack)
-    next(results)
+    next(packed_in_order(groups(), pack))
     assert len(taken) <= 2 * worker_count() + 1
-    results.close()
 
 
 def test_errors_of_the_groups_and_of_the_packing_reach_the_caller():

@@ -166,7 +166,7 @@ def test_two_results_of_one_name_meet_the_policy_in_order(tmp_path, becomes):
     done = outcomes([one, other.model_copy(update={"target": one.target})])
     assert [outcome.status for outcome in done] == ["done", "failed"]
     assert "already exists" in done[1].error
-    assert one.target.read_bytes() == b"0"
+    assert (tmp_path / "0_x2.png").read_bytes() == b"0"
 
 
 def test_a_picture_that_lacks_memory_beside_others_runs_again_alone(tmp_path, becomes):
