@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from superres import zoo
 from superres.errors import OutputError
 from superres.formats.format import Format, Holding
-from superres.frame import Unit, from_unit, to_unit
+from superres.frame import from_unit, to_unit
 from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
@@ -318,7 +318,7 @@ def _rows(
         watch.progress(before + done, total or route.target[0])
 
 
-def _passing(watch: Watch) -> Iterator[Unit]:
+def _passing(watch: Watch) -> Iterator[NDArray[Any]]:
     """Pass on the job's turn at the network where this is iterated; yield nothing."""
     watch.pass_turn()
     yield from ()
