@@ -18,7 +18,6 @@ def test_groups_hold_all_rows_in_equal_heights(block, height):
     groups = list(row_groups(blocks, height))
     assert [len(group.rows) for group in groups[:-1]] == [height] * (len(groups) - 1)
     assert np.array_equal(np.concatenate([group.rows for group in groups]), PICTURE)
-    assert all(group.rows.flags.c_contiguous for group in groups)
     assert groups[0].above is None
     for before, group in itertools.pairwise(groups):
         assert group.above is not None

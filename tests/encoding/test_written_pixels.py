@@ -77,6 +77,19 @@ def test_the_same_picture_is_the_same_file_in_blocks_of_any_height(kind, monkeyp
     assert len({written(kind, array, block=block) for block in (1, 3, 64, 67)}) == 1
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_the_layout_in_memory_does_not_matter(kind, dtype, monkeypatch):
+    if kind == "png" and dtype == "float32":
+        return
+    monkeypatch.setattr(row_groups, "_GROUP_BYTES", 2000)
+    array = pixels(67, 31, 3, dtype)
+    planar = np.ascontiguousarray(array.transpose(2, 0, 1)).transpose(1, 2, 0)
+    for compression in COMPRESSIONS:
+        one = written(kind, array, block=67, compression=compression)
+        assert written(kind, planar, block=67, compression=compression) == one
+
+
 @pytest.mark.parametrize("kind", ["png", "tiff"])
 def test_more_effort_makes_smaller_files(kind):
     photo = pixels(400, 300, 3, "uint8")

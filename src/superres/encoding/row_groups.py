@@ -26,7 +26,7 @@ class RowGroup:
     """Rows that are packed together.
 
     Attributes:
-        rows: (h, width, channels) in native byte order, C-contiguous.
+        rows: (h, width, channels) in native byte order, in any layout.
         above: The row above the first, (width, channels); None at the top of the picture.
     """
 
@@ -104,7 +104,8 @@ def worker_count() -> int:
 
 
 def _joined(parts: list[Rows]) -> Rows:
-    return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts))
+    # Where the layout is another, the thread that packs brings it in order.
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _result(future: Future[Packed], check: Callable[[], None] | None) -> Packed:

@@ -116,7 +116,7 @@ def _predicted(rows: NDArray[Any], predictor: int) -> NDArray[np.uint8]:
     """Return differences of neighbours in a row, as the bytes to deflate."""
     if predictor == _FLOATING:
         return _predicted_floats(rows)
-    result = np.empty_like(rows)
+    result = np.empty(rows.shape, rows.dtype)
     result[:, :1] = rows[:, :1]
     np.subtract(rows[:, 1:], rows[:, :-1], out=result[:, 1:])
     return result.reshape(-1).view(np.uint8)
