@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from superres.formats.format import ReadOnly
-from superres.media import WriteOptions, check_lossless, format_for
-from superres.metadata.picture import Profile
+from superres.media import WriteOptions, check_options, format_for
+from superres.metadata.picture import Compression, Profile
 
 
 def profile_for(target: str | Path, requested: Profile = "keep") -> Profile:
@@ -25,7 +25,12 @@ def profile_for(target: str | Path, requested: Profile = "keep") -> Profile:
 
 
 def options_for(
-    target: str | Path, *, quality: int | None, lossless: bool | None, lossless_source: str | None
+    target: str | Path,
+    *,
+    quality: int | None,
+    lossless: bool | None,
+    lossless_source: str | None,
+    compression: Compression = "default",
 ) -> WriteOptions:
     """Return how a result is encoded.
 
@@ -35,15 +40,17 @@ def options_for(
         lossless: The requested kind of coding; None follows the source if the result has its format
             and no quality is requested.
         lossless_source: The source's format if that can lose detail and did not; else None.
+        compression: The effort of the encoder.
 
     Raises:
-        ArgumentError: The format cannot be lossless, or both are requested.
+        ArgumentError: The format cannot be lossless, or not be without compression; or a quality
+            is requested beside lossless.
         OutputError: The format is read only.
         UnknownNameError: There is no such format.
     """
     written = format_for(target)
     if lossless is None and quality is None:
         lossless = written.name == lossless_source
-    options = WriteOptions(quality=quality, lossless=bool(lossless))
-    check_lossless(written, options)
+    options = WriteOptions(quality=quality, lossless=bool(lossless), compression=compression)
+    check_options(written, options)
     return options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
 from collections.abc import Iterator
@@ -89,7 +90,9 @@ def upscale_picture(
         quality=job.quality,
         lossless=job.lossless,
         lossless_source=picture.format if picture.lossless else None,
+        compression=job.compression,
     )
+    options = replace(options, check=watch.check)
     if picture.pages > 1 and job.page is None:
         pages = _Pages(job, picture, upscaler, watch, max_pixels)
         notes = write_pages(
@@ -116,7 +119,7 @@ def upscale_picture(
         input_size=(picture.height, picture.width),
         output_size=route.target,
         **network_facts(upscaler.state(route, watch)),
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - began - watch.waited_s,
         notes=tuple(dict.fromkeys((*picture.notes, *watch.notes, *notes))),
     )
 
@@ -297,9 +300,20 @@ def _rows(
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values
     small = prefetch(picture.rows(plane), depth=_QUEUE_BLOCKS)
+    first = next(small)  # decoded while earlier jobs use the network
+    watch.wait_turn()
+    is_last = before + route.target[0] >= total
+    small = itertools.chain([first], small, _passing(watch) if is_last else ())
+    del first
     large, done = upscaler.rows(small, size, bands, values, route, part), 0
     for block in prefetch(large, depth=_QUEUE_BLOCKS, part=part):
         yield block
         done += len(block)
         watch.check()
         watch.progress(before + done, total or route.target[0])
+
+
+def _passing(watch: Watch) -> Iterator[NDArray[Any]]:
+    """Pass on the job's turn at the network where this is iterated; yield nothing."""
+    watch.pass_turn()
+    yield from ()
