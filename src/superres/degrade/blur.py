@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
+from superres.degrade.canvas import Sizes, extended
 from superres.degrade.config import BlurStep
 from superres.errors import ArgumentError
 
@@ -100,12 +100,13 @@ def sinc_kernels(cutoffs_B: _Floats, edge: int) -> _Floats:
     return np.where(middle, waves_B11**2 / (4.0 * np.pi), rings_Bkk)
 
 
-def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor) -> Tensor:
+def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor, sizes_B2: Sizes | None = None) -> Tensor:
     """Convolve each sample with its kernel; pictures are mirrored at their edges.
 
     Args:
         x_BCHW: (B, C, H, W), floating.
         kernels_Bkk: (B, k, k), k odd, on the same device.
+        sizes_B2: Sizes of the samples, as of `canvas`; None if each fills its canvas.
 
     Returns:
         (B, C, H, W).
@@ -121,13 +122,11 @@ def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor) -> Tensor:
             f"got {tuple(kernels_Bkk.shape)}",
             "pass kernels (B, k, k), such as draw_kernels makes",
         )
-    radius = edge // 2
-    mode = "reflect" if radius < min(height, width) else "replicate"  # torch mirrors only once
-    padded_BCHW = functional.pad(x_BCHW, (radius,) * 4, mode=mode)
-    # By spectra: as fast for large kernels as for small ones. A depthwise convolution on a CPU
-    # compiles a kernel for every new size, and sizes are random here.
-    lengths = tuple(_fast_length(length) for length in padded_BCHW.shape[2:])
-    spectra_BCHW = cast("Tensor", torch.fft.rfft2(padded_BCHW, lengths))  # untyped in torch
+    # By spectra: as fast for large kernels as for small ones, and never in TF32. A depthwise
+    # convolution on a CPU compiles a kernel for every new size, and sizes are random here.
+    lengths = (_fast_length(height + edge - 1), _fast_length(width + edge - 1))
+    padded_BCHW = extended(x_BCHW, sizes_B2, before=edge // 2, size=lengths, edge="mirror")
+    spectra_BCHW = cast("Tensor", torch.fft.rfft2(padded_BCHW))  # untyped in torch
     filters_BHW = cast("Tensor", torch.fft.rfft2(kernels_Bkk.to(x_BCHW.dtype), lengths))
     blurred_BCHW = cast("Tensor", torch.fft.irfft2(spectra_BCHW * filters_BHW[:, None], lengths))
     # Wrap-around affects only the first rows and columns, which are padding.
@@ -135,7 +134,11 @@ def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor) -> Tensor:
 
 
 def _fast_length(length: int) -> int:
-    """Return the next length with a fast Fourier transform: only factors of 2, 3 and 5."""
+    """Return the next multiple of 8 with a fast Fourier transform: only factors of 2, 3 and 5.
+
+    Only multiples of 8, so that a GPU's plans, which are made once for each size, repeat soon.
+    """
+    length = -(-length // 8) * 8
     while True:
         rest = length
         for factor in (2, 3, 5):
@@ -143,7 +146,7 @@ def _fast_length(length: int) -> int:
                 rest //= factor
         if rest == 1:
             return length
-        length += 1
+        length += 8
 
 
 def _offsets(edge: int) -> _Floats:
