@@ -33,7 +33,7 @@ from superres.degrade.downscale import resize_batch, round8
 from superres.degrade.jpeg import Subsampling, jpeg_batch
 from superres.degrade.mosaic import sensor_batch
 from superres.degrade.noise import draw_noise
-from superres.degrade.plan import Resize, draw_groups, rounds
+from superres.degrade.plan import Resize, draw_groups
 from superres.degrade.resample import resample
 from superres.errors import ArgumentError
 
@@ -121,21 +121,19 @@ def _degraded(
     rng: np.random.Generator,
     generator: torch.Generator,
 ) -> Tensor:
-    """Take each sample through all steps, in the order of its group."""
+    """Take all samples through the steps, each step once."""
     large = (x_BCHW.shape[2], x_BCHW.shape[3])
-    groups = draw_groups(config, len(x_BCHW), large, small, rng)
+    order = config.order(rng)
+    groups = draw_groups(config, order, len(x_BCHW), large, small, rng)
     counts = [group.count for group in groups]
     sizes_G2 = np.array([large] * len(groups))
-    for name, takes_part in rounds([group.order for group in groups]):
+    for name in order:
         step = config.steps[name]
         if isinstance(step, ResizeStep | SmallStep):
-            resizes = [
-                group.resizes[name] if taken else None
-                for group, taken in zip(groups, takes_part, strict=True)
-            ]
+            resizes = [group.resizes[name] for group in groups]
             x_BCHW, sizes_G2 = _resize(x_BCHW, sizes_G2, counts, resizes)
             continue
-        chosen_B = np.repeat(takes_part, counts) & (rng.random(len(x_BCHW)) < step.chance)
+        chosen_B = rng.random(len(x_BCHW)) < step.chance
         is_whole = bool((sizes_G2 == x_BCHW.shape[2:]).all())
         sizes_B2 = None if is_whole else sizes_G2.repeat(counts, axis=0)
         if isinstance(step, BlurStep):
@@ -151,32 +149,29 @@ def _degraded(
 
 
 def _resize(
-    x_BCHW: Tensor, sizes_G2: Sizes, counts: Sequence[int], resizes: Sequence[Resize | None]
+    x_BCHW: Tensor, sizes_G2: Sizes, counts: Sequence[int], resizes: Sequence[Resize]
 ) -> tuple[Tensor, Sizes]:
     """Resize each group on its own; return the new canvases, and the groups' new sizes."""
-    after_G2 = np.array(
-        [
-            resize.size if resize else size
-            for resize, size in zip(resizes, sizes_G2.tolist(), strict=True)
-        ]
-    )
     jobs = zip(map(tuple, sizes_G2.tolist()), resizes, counts, strict=True)
-    parts: list[Tensor] = []
-    start = 0
-    for (size, resize), run in itertools.groupby(jobs, key=lambda job: job[:2]):
-        stop = start + sum(job[2] for job in run)
-        part = x_BCHW[start:stop, :, : size[0], : size[1]]
-        parts.append(resample(part, resize.size, resize.kernel) if resize else part)
-        start = stop
+    alike = [
+        (before, resize, sum(count for _, _, count in run))
+        for (before, resize), run in itertools.groupby(jobs, key=lambda job: job[:2])
+    ]
+    parts = list(x_BCHW.split([count for _, _, count in alike])) if len(alike) > 1 else [x_BCHW]
+    for index, (before, resize, _) in enumerate(alike):
+        if before != x_BCHW.shape[2:]:
+            parts[index] = parts[index][:, :, : before[0], : before[1]]
+        parts[index] = resample(parts[index], resize.size, resize.kernel)
+    sizes_G2 = np.array([resize.size for resize in resizes])
     if len(parts) == 1:
-        return parts[0], after_G2
-    if (after_G2 == after_G2[0]).all():
-        return torch.cat(parts), after_G2
-    canvas_BCHW = x_BCHW.new_zeros((*x_BCHW.shape[:2], *after_G2.max(0).tolist()))
+        return parts[0], sizes_G2
+    if (sizes_G2 == sizes_G2[0]).all():
+        return torch.cat(parts), sizes_G2
+    canvas_BCHW = x_BCHW.new_zeros((*x_BCHW.shape[:2], *sizes_G2.max(0).tolist()))
     places = canvas_BCHW.split([len(part) for part in parts])
     for place_BCHW, part in zip(places, parts, strict=True):
-        place_BCHW[:, :, : part.shape[2], : part.shape[3]] = part
-    return canvas_BCHW, after_G2
+        place_BCHW[:, :, : part.shape[2], : part.shape[3]].copy_(part)
+    return canvas_BCHW, sizes_G2
 
 
 def _on_some(

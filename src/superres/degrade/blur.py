@@ -127,8 +127,8 @@ def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor, sizes_B2: Sizes | None = Non
     lengths = (_fast_length(height + edge - 1), _fast_length(width + edge - 1))
     padded_BCHW = extended(x_BCHW, sizes_B2, before=edge // 2, size=lengths, edge="mirror")
     spectra_BCHW = cast("Tensor", torch.fft.rfft2(padded_BCHW))  # untyped in torch
-    filters_BHW = cast("Tensor", torch.fft.rfft2(kernels_Bkk.to(x_BCHW.dtype), lengths))
-    blurred_BCHW = cast("Tensor", torch.fft.irfft2(spectra_BCHW * filters_BHW[:, None], lengths))
+    filters_B1HW = cast("Tensor", torch.fft.rfft2(kernels_Bkk[:, None], lengths))
+    blurred_BCHW = cast("Tensor", torch.fft.irfft2(spectra_BCHW.mul_(filters_B1HW), lengths))
     # Wrap-around affects only the first rows and columns, which are padding.
     return blurred_BCHW[..., edge - 1 : edge - 1 + height, edge - 1 : edge - 1 + width]
 

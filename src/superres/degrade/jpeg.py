@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -87,32 +88,38 @@ def jpeg_batch(
     unit = 16 if halved else 8  # edge of the smallest picture of whole blocks
     size = (-(-height // unit) * unit, -(-width // unit) * unit)
     device, dtype = x_BCHW.device, exact_dtype(x_BCHW.device)
-    luma_B64, chroma_B64 = _tables(qualities)
+    luma_table, chroma_table = _tables(qualities, device, dtype)
+    # Constants lie on the device: each Python number would be converted for each operation.
+    white, middle = (_constant(((value,),), device, dtype) for value in (255.0, 128.0))
     with torch.autocast(device.type, enabled=False):
-        levels_BCHW = _rounded(x_BCHW.to(dtype).clamp(0.0, 1.0) * 255.0)
+        levels_BCHW = _rounded(x_BCHW.to(dtype).clamp(0.0, 1.0).mul_(white))
         levels_BCHW = extended(levels_BCHW, sizes_B2, before=0, size=size, edge="repeat")
         if channels == 1:
-            centred_BCHW = _through_dct(levels_BCHW - 128.0, luma_B64)
+            centred_BCn = _through_dct(levels_BCHW.flatten(2) - middle, size[1], luma_table)
         else:
-            middle = _constant(((-128.0,),), device, dtype)
-            luma_B1HW = _rounded(_weighted(_TO_LUMA, levels_BCHW, middle))
-            chroma_B2HW = _rounded(_weighted(_TO_CHROMA, levels_BCHW))
+            levels_BCn = levels_BCHW.flatten(2)
+            luma_B1n = _rounded(_weighted(_TO_LUMA, levels_BCn).sub_(middle))
+            luma_B1n = _through_dct(luma_B1n, size[1], luma_table)
+            chroma_B2n = _rounded(_weighted(_TO_CHROMA, levels_BCn))
             if halved:
-                chroma_B2HW = _floored(functional.avg_pool2d(chroma_B2HW, 2), _HALVING)
-            luma_B1HW = _through_dct(luma_B1HW, luma_B64)
-            chroma_B2HW = _through_dct(chroma_B2HW, chroma_B64)
-            if halved:
-                chroma_B2HW = _doubled(chroma_B2HW, sizes_B2, (height, width))
-            colours_B3HW = _weighted(_FROM_CHROMA, chroma_B2HW, luma_B1HW.flatten(2))
-            centred_BCHW = _rounded(colours_B3HW).clamp(-128.0, 127.0)
+                chroma_B2HW = functional.avg_pool2d(chroma_B2n.view(batch, 2, *size), 2)
+                chroma_B2n = _floored(chroma_B2HW, _HALVING).flatten(2)
+                chroma_B2n = _through_dct(chroma_B2n, size[1] // 2, chroma_table)
+                chroma_B2hw = chroma_B2n.view(chroma_B2HW.shape)
+                chroma_B2n = _doubled(chroma_B2hw, sizes_B2, (height, width)).view(batch, 2, -1)
+            else:
+                chroma_B2n = _through_dct(chroma_B2n, size[1], chroma_table)
+            colours_B3n = _rounded(_weighted(_FROM_CHROMA, chroma_B2n).add_(luma_B1n))
+            centred_BCn = colours_B3n.clamp_(-128.0, 127.0)
+        result_BCHW = centred_BCn.view(batch, channels, *size)
         if size != (height, width):
-            centred_BCHW = centred_BCHW[..., :height, :width]
-        return (centred_BCHW + 128.0).to(torch.float32).div_(255.0)
+            result_BCHW = result_BCHW[..., :height, :width]
+        return (result_BCHW + middle).div_(white).to(torch.float32)
 
 
 def _rounded(x: Tensor) -> Tensor:
-    """Return x rounded to nearest; its gradient is that of x."""
-    return _straight(x.round(), x)
+    """Return x rounded to nearest, in its memory; its gradient is that of x."""
+    return x.round() + (x - x.detach()) if x.requires_grad else x.round_()
 
 
 def _floored(x_BCHW: Tensor, bias: tuple[float, float]) -> Tensor:
@@ -120,24 +127,16 @@ def _floored(x_BCHW: Tensor, bias: tuple[float, float]) -> Tensor:
 
     The width is even.
     """
-    biases_12 = _constant((bias,), x_BCHW.device, x_BCHW.dtype)
-    pairs = x_BCHW.unflatten(3, (-1, 2)) + biases_12
-    return _straight(pairs.floor().view(x_BCHW.shape), x_BCHW)
+    pairs_n2 = x_BCHW.view(-1, 2) + _constant((bias,), x_BCHW.device, x_BCHW.dtype)
+    if x_BCHW.requires_grad:
+        return pairs_n2.floor().view(x_BCHW.shape) + (x_BCHW - x_BCHW.detach())
+    return pairs_n2.floor_().view(x_BCHW.shape)
 
 
-def _straight(rounded: Tensor, x: Tensor) -> Tensor:
-    return rounded + (x - x.detach()) if x.requires_grad else rounded
-
-
-def _weighted(weights: Matrix, x_BCHW: Tensor, added: Tensor | None = None) -> Tensor:
-    """Return (B, O, H, W): sums of channels by weights (O, C), plus what broadcasts to (B, O, HW)."""
-    batch, _, *size = x_BCHW.shape
-    weights_BOC = _constant(weights, x_BCHW.device, x_BCHW.dtype).expand(batch, -1, -1)
-    x_BCn = x_BCHW.flatten(2)
-    if added is None:
-        return torch.bmm(weights_BOC, x_BCn).view(batch, -1, *size)
-    added = added.expand(batch, len(weights), x_BCn.shape[2])
-    return torch.baddbmm(added, weights_BOC, x_BCn).view(batch, -1, *size)
+def _weighted(weights: Matrix, x_BCn: Tensor) -> Tensor:
+    """Return (B, O, n): sums of channels by weights (O, C)."""
+    weights_OC = _constant(weights, x_BCn.device, x_BCn.dtype)
+    return torch.bmm(weights_OC.expand(len(x_BCn), -1, -1), x_BCn)
 
 
 def _doubled(chroma_B2hw: Tensor, sizes_B2: Sizes | None, size: tuple[int, int]) -> Tensor:
@@ -150,44 +149,57 @@ def _doubled(chroma_B2hw: Tensor, sizes_B2: Sizes | None, size: tuple[int, int])
     halves_B2 = (np.array([size] * len(chroma_B2hw)) if sizes_B2 is None else sizes_B2) + 1
     if (halves_B2 // 2 < padded).any():
         chroma_B2hw = extended(chroma_B2hw, halves_B2 // 2, before=0, size=padded, edge="repeat")
-    doubled_B2HW = functional.interpolate(chroma_B2hw, scale_factor=2.0, mode="bilinear")
-    return _floored(doubled_B2HW, _DOUBLING)
+    planes_n1hw = chroma_B2hw.view(-1, 1, *padded)
+    return _floored(
+        functional.interpolate(planes_n1hw, scale_factor=2.0, mode="bilinear"), _DOUBLING
+    )
 
 
-def _through_dct(planes_BCHW: Tensor, table_B64: NDArray[np.float64]) -> Tensor:
+def _through_dct(planes_BCn: Tensor, width: int, table: tuple[Tensor, Tensor]) -> Tensor:
     """Quantise planes centred at 0 in 8x8 blocks; return whole levels from -128 to 127.
 
-    Height and width are multiples of 8. Blocks are never gathered: one product goes along their
-    rows, one along their columns.
+    Blocks are never gathered: one product goes along their rows, one along their columns.
+
+    Args:
+        planes_BCn: Pixels of planes (B, C, n), row by row; height and width are multiples of 8.
+        width: Width of the planes.
+        table: Of `_tables`.
     """
-    batch, channels, height, width = planes_BCHW.shape
-    device, dtype = planes_BCHW.device, planes_BCHW.dtype
-    factors = np.stack((_AWAY / table_B64, 8.0 * table_B64)) / 8.0
-    if dtype != torch.float64:
-        factors = factors.astype(np.float32)
-    inverse, table = upload(factors.reshape(2, batch, 1, 1, 8, 1, 8), device).unbind(0)
-    matrix_88, eightfold_88 = _transform(device, dtype)
-    across_n8 = planes_BCHW.reshape(-1, 8) @ matrix_88.T
-    strips = (batch * channels * height // 8, 8, width)  # rows of blocks
-    eighths_n8W = _rounded(torch.bmm(eightfold_88.expand(strips[0], -1, -1), across_n8.view(strips)))
-    blocks = eighths_n8W.view(batch, channels, height // 8, 8, width // 8, 8)
-    coefficients_n8W = (_rounded(blocks * inverse) * table).view(strips)
-    down_n8W = torch.bmm(matrix_88.T.expand(strips[0], -1, -1), coefficients_n8W)
-    levels_n8 = _rounded((down_n8W.view(-1, 8) @ matrix_88).clamp(-128.0, 127.0))
-    return levels_n8.view(planes_BCHW.shape)
+    batch, channels, count = planes_BCn.shape
+    rows = count // (8 * width)  # of blocks, in a plane
+    transform = _transform(planes_BCn.device, planes_BCn.dtype)
+    forward, back = (
+        matrix.expand(batch * channels * rows, 8, 8)
+        for matrix in (transform.eightfold, transform.transposed)
+    )
+    across_n8 = torch.mm(planes_BCn.view(-1, 8), transform.transposed)
+    eighths_n8W = _rounded(torch.bmm(forward, across_n8.view(-1, 8, width)))
+    blocks = eighths_n8W.view(batch, channels, rows, 8, width // 8, 8)
+    coefficients = _rounded(blocks.mul_(table[0])).mul_(table[1])
+    down_n8W = torch.bmm(back, coefficients.view(-1, 8, width))
+    levels_n8 = torch.mm(down_n8W.view(-1, 8), transform.matrix).clamp_(-128.0, 127.0)
+    return _rounded(levels_n8).view(planes_BCn.shape)
 
 
 def _tables(
-    qualities: NDArray[np.generic],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the quantisation tables (B, 64) of luma and chroma, scaled as libjpeg scales them."""
-    quality_B1 = np.clip(qualities.astype(np.int64), 1, 100)[:, None]
-    percent_B1 = np.where(quality_B1 < 50, 5000 // quality_B1, 200 - 2 * quality_B1)
-    luma_B64, chroma_B64 = (
-        np.clip((np.array(table).reshape(64) * percent_B1 + 50) // 100, 1, 255).astype(np.float64)
+    qualities: NDArray[np.generic], device: torch.device, dtype: torch.dtype
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return the quantisation tables of luma and of chroma, scaled as libjpeg scales them.
+
+    Each is the factor of a coefficient's eighths and that of its level, (B, 1, 1, 8, 1, 8).
+    """
+    quality_B11 = np.clip(qualities.astype(np.int64), 1, 100)[:, None, None]
+    percent_B11 = np.where(quality_B11 < 50, 5000 // quality_B11, 200 - 2 * quality_B11)
+    tables_2B88 = [
+        np.clip((np.array(table) * percent_B11 + 50) // 100, 1, 255).astype(np.float64)
         for table in (_LUMA_TABLE, _CHROMA_TABLE)
-    )
-    return luma_B64, chroma_B64
+    ]
+    factors = np.stack([factor for table in tables_2B88 for factor in (_AWAY / (8 * table), table)])
+    if dtype != torch.float64:
+        factors = factors.astype(np.float32)
+    shape = (4, len(qualities), 1, 1, 8, 1, 8)
+    luma, luma_step, chroma, chroma_step = upload(factors.reshape(shape), device).unbind(0)
+    return (luma, luma_step), (chroma, chroma_step)
 
 
 @functools.lru_cache(maxsize=16)
@@ -197,11 +209,20 @@ def _constant(values: Matrix, device: torch.device, dtype: torch.dtype) -> Tenso
         return torch.tensor(values, device=device, dtype=dtype)
 
 
+@dataclass(frozen=True, slots=True)
+class _Transform:
+    """The orthogonal DCT of 8 values as a matrix (8, 8), T.81 A.3.3, and what is used of it."""
+
+    matrix: Tensor
+    transposed: Tensor
+    eightfold: Tensor
+
+
 @functools.lru_cache(maxsize=4)
-def _transform(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return the orthogonal DCT of 8 values as a matrix (8, 8), T.81 A.3.3, and 8 times it."""
+def _transform(device: torch.device, dtype: torch.dtype) -> _Transform:
     rows = torch.arange(8, dtype=torch.float64)
     matrix_88 = torch.cos((2 * rows + 1) * rows[:, None] * math.pi / 16) / 2
     matrix_88[0] /= math.sqrt(2)
     with torch.inference_mode(False):
-        return matrix_88.to(device, dtype), (8.0 * matrix_88).to(device, dtype)
+        every = (matrix_88, matrix_88.T.contiguous(), 8.0 * matrix_88)
+        return _Transform(*(one.to(device, dtype) for one in every))

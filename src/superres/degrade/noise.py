@@ -59,7 +59,7 @@ def add_noise(
     Args:
         x_BCHW: (B, C, H, W) in [0, 1].
         field_BCHW: Normal noise, of mean 0 and variance 1.
-        light_BCHW: The light in [0, 1] that Poisson and speckle noise depend on.
+        light_BCHW: The light in [0, 1] that Poisson and speckle noise depend on; overwritten.
         strengths_3B: Standard deviations of Gaussian noise; strengths of Poisson noise, where 1 is
             that of 255 photons at white; standard deviations of speckle noise at white.
     """
@@ -67,9 +67,12 @@ def add_noise(
     factors = np.stack((gaussian_B, poisson_B / _WHITE**0.5, speckle_B, poisson_B / (6.0 * _WHITE)))
     factors = factors.astype(np.float32)[:, :, None, None, None]
     gaussian, root, speckle, skew = upload(factors, x_BCHW.device).unbind(0)
-    amplitude_BCHW = light_BCHW.sqrt().mul_(root)
-    amplitude_BCHW.addcmul_(light_BCHW, speckle).add_(gaussian).addcmul_(field_BCHW, skew)
-    return torch.addcmul(x_BCHW, amplitude_BCHW, field_BCHW).sub_(skew).clamp_(0.0, 1.0)
+    if speckle_B.any():
+        amplitude_BCHW = light_BCHW.sqrt().mul_(root).addcmul_(light_BCHW, speckle)
+    else:
+        amplitude_BCHW = light_BCHW.sqrt_().mul_(root)
+    amplitude_BCHW.add_(gaussian).addcmul_(field_BCHW, skew)
+    return amplitude_BCHW.mul_(field_BCHW).add_(x_BCHW).sub_(skew).clamp_(0.0, 1.0)
 
 
 def _mix(

@@ -1,4 +1,4 @@
-"""Random plan of a degraded batch: groups of samples, and the rounds in which all of them go.
+"""Random plan of a degraded batch: the order of steps, and the sizes and codecs of its groups.
 
 Everything here is drawn on the host, before the first pixel is touched.
 """
@@ -29,43 +29,43 @@ class Resize:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Consecutive samples that share the order of steps, the sizes and kernels, and the codecs.
+    """Consecutive samples that share the sizes and kernels of resizes, and the codecs.
 
     Attributes:
         count: Number of samples.
-        order: Names of the steps.
         resizes: By the name of the step.
         codecs: Codec, and the subsampling of JPEG's chroma, by the name of the step.
     """
 
     count: int
-    order: tuple[str, ...]
     resizes: Mapping[str, Resize]
     codecs: Mapping[str, tuple[Codec, Subsampling]]
 
 
 def draw_groups(
     config: DegradationConfig,
+    order: Sequence[str],
     count: int,
     large: tuple[int, int],
     small: tuple[int, int],
     rng: np.random.Generator,
 ) -> list[Group]:
-    """Draw the groups of `count` samples, from the large size to the small one."""
+    """Draw the groups of `count` samples that take the steps in an order."""
     return [
-        _draw_group(config, min(config.share, count - start), large, small, rng)
+        _draw_group(config, order, min(config.share, count - start), large, small, rng)
         for start in range(0, count, config.share)
     ]
 
 
 def _draw_group(
     config: DegradationConfig,
+    order: Sequence[str],
     count: int,
     large: tuple[int, int],
     small: tuple[int, int],
     rng: np.random.Generator,
 ) -> Group:
-    order, size = tuple(config.order(rng)), large
+    size = large
     resizes: dict[str, Resize] = {}
     codecs: dict[str, tuple[Codec, Subsampling]] = {}
     for name in order:
@@ -79,7 +79,7 @@ def _draw_group(
                 codecs[name] = codec, "444" if rng.random() < step.full_colour else "420"
             case _:
                 pass
-    return Group(count, order, resizes, codecs)
+    return Group(count, resizes, codecs)
 
 
 def _between(
@@ -92,41 +92,3 @@ def _between(
     height, width = small if step.of == "small" else now
     floor = min(_SMALLEST_EDGE, *small)
     return max(floor, round(height * factor)), max(floor, round(width * factor))
-
-
-def rounds(orders: Sequence[tuple[str, ...]]) -> list[tuple[str, list[bool]]]:
-    """Merge the orders of groups, so that groups take a step together where their orders allow it.
-
-    Returns:
-        The steps to run, and which groups take part in each; what a group takes part in is its
-        order.
-    """
-    merged: tuple[str, ...] = ()
-    for order in dict.fromkeys(orders):
-        merged = _shortest_common(merged, order)
-    reached = [0] * len(orders)
-    result: list[tuple[str, list[bool]]] = []
-    for name in merged:
-        part = [
-            at < len(order) and order[at] == name
-            for at, order in zip(reached, orders, strict=True)
-        ]
-        reached = [at + taken for at, taken in zip(reached, part, strict=True)]
-        if any(part):
-            result.append((name, part))
-    return result
-
-
-def _shortest_common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the shortest sequence that has both in their orders."""
-    rest: dict[tuple[int, int], tuple[str, ...]] = {}
-    for i in range(len(one), -1, -1):
-        for j in range(len(other), -1, -1):
-            if i == len(one) or j == len(other):
-                rest[i, j] = one[i:] + other[j:]
-            elif one[i] == other[j]:
-                rest[i, j] = (one[i], *rest[i + 1, j + 1])
-            else:
-                a, b = (one[i], *rest[i + 1, j]), (other[j], *rest[i, j + 1])
-                rest[i, j] = a if len(a) <= len(b) else b
-    return rest[0, 0]
