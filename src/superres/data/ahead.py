@@ -65,4 +65,6 @@ def _made(
     with torch.cuda.device(device), torch.cuda.stream(stream):
         for key in keys:
             batch = make(key)
-            yield batch, stream.record_event()
+            event = torch.cuda.Event()
+            event.record(stream)
+            yield batch, event

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -48,12 +47,14 @@ def draw_patches(
     places = places[part * batch // parts : (part + 1) * batch // parts]
     sizes, starts = pairs.sizes.numpy(), pairs.starts.numpy()
     likely = sizes.prod(1).astype(np.float64)
-    ends = np.cumsum(likely if pairs.weights is None else likely * pairs.weights.numpy())
+    if pairs.weights is not None:
+        likely *= pairs.weights.numpy()
+    ends = np.cumsum(likely)
     chosen = np.searchsorted(ends, places[:, 0] * ends[-1], side="right")
     windows = _Windows(
         starts=starts[chosen],
-        sizes_B2=sizes[chosen],
-        corners_B2=(places[:, 1:3] * (sizes[chosen] - patch + 1)).astype(np.int64),
+        sizes=sizes[chosen],
+        corners=(places[:, 1:3] * (sizes[chosen] - patch + 1)).astype(np.int64),
         symmetries=(places[:, 3] * 8).astype(np.int64),
         edge=patch,
     )
@@ -66,15 +67,15 @@ class _Windows:
 
     Attributes:
         starts: (B,) first pixel of each window's picture.
-        sizes_B2: Height and width of its picture.
-        corners_B2: Row and column of its top left pixel.
+        sizes: (B, 2) height and width of its picture.
+        corners: (B, 2) row and column of its top left pixel.
         symmetries: From 0 to 7: 1 turns rows around, 2 columns, and 4 first swaps the two.
         edge: Edge of all windows.
     """
 
     starts: NDArray[np.int64]
-    sizes_B2: NDArray[np.int64]
-    corners_B2: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    corners: NDArray[np.int64]
     symmetries: NDArray[np.int64]
     edge: int
 
@@ -82,8 +83,8 @@ class _Windows:
         """Return the same windows of pictures larger by a whole factor."""
         return _Windows(
             self.starts * scale**2,
-            self.sizes_B2 * scale,
-            self.corners_B2 * scale,
+            self.sizes * scale,
+            self.corners * scale,
             self.symmetries,
             self.edge * scale,
         )
@@ -91,10 +92,10 @@ class _Windows:
 
 def _cut(pixels: Tensor, windows: _Windows) -> Tensor:
     """Return patches (B, C, edge, edge) in [0, 1], flipped and turned, on the pixels' device."""
-    edge, widths, symmetries = windows.edge, windows.sizes_B2[:, 1], windows.symmetries
+    edge, widths, symmetries = windows.edge, windows.sizes[:, 1], windows.symmetries
     # A pixel's index is linear in its row and column, also in a flipped or turned patch.
     is_up, is_left, is_turned = (symmetries & bit > 0 for bit in (1, 2, 4))
-    first = windows.starts + windows.corners_B2[:, 0] * widths + windows.corners_B2[:, 1]
+    first = windows.starts + windows.corners[:, 0] * widths + windows.corners[:, 1]
     first += np.where(is_up, (edge - 1) * widths, 0) + np.where(is_left, edge - 1, 0)
     down, right = np.where(is_up, -widths, widths), np.where(is_left, -1, 1)
     per_row, per_column = np.where(is_turned, right, down), np.where(is_turned, down, right)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -152,13 +153,15 @@ def _resize(
     x_BCHW: Tensor, sizes_G2: Sizes, counts: Sequence[int], resizes: Sequence[Resize]
 ) -> tuple[Tensor, Sizes]:
     """Resize each group on its own; return the new canvases, and the groups' new sizes."""
-    jobs = zip(map(tuple, sizes_G2.tolist()), resizes, counts, strict=True)
-    alike = [
-        (before, resize, sum(count for _, _, count in run))
-        for (before, resize), run in itertools.groupby(jobs, key=lambda job: job[:2])
+    befores: list[tuple[int, ...]] = [tuple(size) for size in sizes_G2.tolist()]
+    runs = [
+        (before, resize, sum(counts[index] for index in indices))
+        for (before, resize), indices in itertools.groupby(
+            range(len(counts)), key=lambda index: (befores[index], resizes[index])
+        )
     ]
-    parts = list(x_BCHW.split([count for _, _, count in alike])) if len(alike) > 1 else [x_BCHW]
-    for index, (before, resize, _) in enumerate(alike):
+    parts = _split(x_BCHW, [count for _, _, count in runs])
+    for index, (before, resize, _) in enumerate(runs):
         if before != x_BCHW.shape[2:]:
             parts[index] = parts[index][:, :, : before[0], : before[1]]
         parts[index] = resample(parts[index], resize.size, resize.kernel)
@@ -168,10 +171,17 @@ def _resize(
     if (sizes_G2 == sizes_G2[0]).all():
         return torch.cat(parts), sizes_G2
     canvas_BCHW = x_BCHW.new_zeros((*x_BCHW.shape[:2], *sizes_G2.max(0).tolist()))
-    places = canvas_BCHW.split([len(part) for part in parts])
+    places = _split(canvas_BCHW, [len(part) for part in parts])
     for place_BCHW, part in zip(places, parts, strict=True):
         place_BCHW[:, :, : part.shape[2], : part.shape[3]].copy_(part)
     return canvas_BCHW, sizes_G2
+
+
+def _split(x_BCHW: Tensor, counts: list[int]) -> list[Tensor]:
+    """Return consecutive parts of a batch, without copying."""
+    if len(counts) == 1:
+        return [x_BCHW]
+    return list(cast("tuple[Tensor, ...]", x_BCHW.split(counts)))  # untyped in torch
 
 
 def _on_some(

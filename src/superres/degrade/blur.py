@@ -44,11 +44,12 @@ def draw_kernels(step: BlurStep, count: int, rng: np.random.Generator) -> NDArra
     edge = int(edges.max())
     exponents = np.where(np.char.startswith(shapes, "generalised"), generalised, 1.0)
     kernels_Bkk = gaussian_kernels(sigmas_B2, angles, exponents, edge)
-    for is_shape, other_Bkk in (
-        (np.char.startswith(shapes, "plateau"), plateau_kernels(sigmas_B2, angles, plateau, edge)),
-        (shapes == "sinc", sinc_kernels(cutoffs, edge)),
-    ):
-        kernels_Bkk[is_shape] = other_Bkk[is_shape]
+    is_flat, is_sinc = np.char.startswith(shapes, "plateau"), shapes == "sinc"
+    kernels_Bkk[is_flat] = plateau_kernels(
+        sigmas_B2[is_flat], angles[is_flat], plateau[is_flat], edge
+    )
+    if is_sinc.any():
+        kernels_Bkk[is_sinc] = sinc_kernels(cutoffs[is_sinc], edge)
     away = np.abs(_offsets(edge))
     inside_Bk = away <= edges[:, None] // 2
     kernels_Bkk *= inside_Bk[:, :, None] & inside_Bk[:, None, :]

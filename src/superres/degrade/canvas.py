@@ -59,7 +59,9 @@ def extended(
         if not (before or any(after)):
             return x_BCHW
         most = (height - 1, width - 1)  # torch mirrors only once
-        fits = edge == "repeat" or all(max(before, a) <= m for a, m in zip(after, most, strict=True))
+        fits = edge == "repeat" or all(
+            max(before, a) <= m for a, m in zip(after, most, strict=True)
+        )
         if min(after) >= 0 and fits:
             mode = "reflect" if edge == "mirror" else "replicate"
             return functional.pad(x_BCHW, (before, after[1], before, after[0]), mode=mode)
@@ -74,7 +76,9 @@ def extended(
     return x_BCHW.reshape(batch, channels, -1).gather(2, index_BCn).view(batch, channels, *size)
 
 
-def _inside(places: NDArray[np.int64], lengths_B1: NDArray[np.int64], edge: Edge) -> NDArray[np.int64]:
+def _inside(
+    places: NDArray[np.int64], lengths_B1: NDArray[np.int64], edge: Edge
+) -> NDArray[np.int64]:
     """Return (B, n) places between 0 and each length."""
     last_B1 = lengths_B1 - 1
     if edge == "repeat":

@@ -41,7 +41,9 @@ def draw_noise(
     if channels > 1 and not (colours == "colour").all():
         is_grey_B11 = (colours == "grey")[:, None, None]
         luma_BCC = np.where(is_grey_B11, np.array(_LUMA), np.eye(channels))
-        mix, luma = upload(np.stack((mix_BCC, luma_BCC)).astype(np.float32), x_BCHW.device).unbind(0)
+        mix, luma = upload(np.stack((mix_BCC, luma_BCC)).astype(np.float32), x_BCHW.device).unbind(
+            0
+        )
         field_BCHW, light_BCHW = _mixed(mix, field_BCHW), _mixed(luma, light_BCHW)
     strengths = np.stack((gaussian_B, poisson_B, speckle_B))
     return add_noise(x_BCHW, field_BCHW, light_BCHW, strengths)
@@ -75,9 +77,7 @@ def add_noise(
     return amplitude_BCHW.mul_(field_BCHW).add_(x_BCHW).sub_(skew).clamp_(0.0, 1.0)
 
 
-def _mix(
-    colours: NDArray[np.str_], channels: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _mix(colours: NDArray[np.str_], channels: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return the matrices (B, C, C) that correlate independent channels of noise."""
     rows_BCC = rng.standard_normal((len(colours), channels, channels))
     mix_BCC = np.tile(np.eye(channels), (len(colours), 1, 1))
