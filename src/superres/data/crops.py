@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from superres.data.resident import ResidentPairs
-from superres.degrade.canvas import upload
+from superres.degrade.ragged import upload
 
 
 def draw_patches(
@@ -46,11 +46,12 @@ def draw_patches(
     part, parts = shard
     places = places[part * batch // parts : (part + 1) * batch // parts]
     sizes, starts = pairs.sizes.numpy(), pairs.starts.numpy()
-    likely = sizes.prod(1).astype(np.float64)
+    likely: NDArray[np.float64] = sizes.prod(1).astype(np.float64)
     if pairs.weights is not None:
         likely *= pairs.weights.numpy()
     ends = np.cumsum(likely)
-    chosen = np.searchsorted(ends, places[:, 0] * ends[-1], side="right")
+    aims: NDArray[np.float64] = places[:, 0] * float(ends[-1])
+    chosen = np.searchsorted(ends, aims, side="right")
     windows = _Windows(
         starts=starts[chosen],
         sizes=sizes[chosen],

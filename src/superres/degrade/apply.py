@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from superres.degrade.blur import blur_batch, draw_kernels
-from superres.degrade.canvas import Sizes, upload
+from superres.degrade.ragged import Sizes, upload
 from superres.degrade.codecs import Codec, code_batch
 from superres.degrade.config import (
     BlurStep,

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from superres.degrade.canvas import Sizes, extended
+from superres.degrade.ragged import Sizes, extended
 from superres.degrade.config import BlurStep
 from superres.errors import ArgumentError
 
@@ -107,7 +107,7 @@ def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor, sizes_B2: Sizes | None = Non
     Args:
         x_BCHW: (B, C, H, W), floating.
         kernels_Bkk: (B, k, k), k odd, on the same device.
-        sizes_B2: Sizes of the samples, as of `canvas`; None if each fills its canvas.
+        sizes_B2: Sizes of the samples, as of `ragged`; None if each fills its canvas.
 
     Returns:
         (B, C, H, W).

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from superres.degrade.canvas import Sizes, upload
+from superres.degrade.ragged import Sizes, upload
 from superres.errors import ArgumentError, BackendError
 from superres.frame import UINT8, Bands, from_unit, to_unit
 from superres.media import WriteOptions, open_picture, read_pixels, write_picture
@@ -31,7 +31,7 @@ def code_batch(
         x_BCHW: (B, C, H, W), nominally in [0, 1], of 1 (grey) or 3 (RGB) channels.
         codec: The encoder. JPEG keeps chroma at full size here; `jpeg.jpeg_batch` can halve it.
         qualities: 1 to 100 for each sample; H.264 takes 51 - quality / 2 as its rate factor.
-        sizes_B2: Sizes of the samples, as of `canvas`; None if each fills its canvas.
+        sizes_B2: Sizes of the samples, as of `ragged`; None if each fills its canvas.
 
     Returns:
         (B, C, H, W) float32 in [0, 1] on the batch's device, multiples of 1/255.

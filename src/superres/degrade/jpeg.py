@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from superres.degrade.canvas import Sizes, exact_dtype, extended, upload
+from superres.degrade.ragged import Sizes, exact_dtype, extended, upload
 from superres.errors import ArgumentError
 
 Subsampling = Literal["420", "444"]
@@ -68,7 +68,7 @@ def jpeg_batch(
         x_BCHW: (B, C, H, W), nominally in [0, 1], of 1 (grey) or 3 (RGB) channels, any H and W.
         quality_B: (B,) whole numbers from 1 to 100, on the host.
         subsampling: Whether chroma is halved along both axes (420) or kept (444).
-        sizes_B2: Sizes of the samples, as of `canvas`; None if each fills its canvas.
+        sizes_B2: Sizes of the samples, as of `ragged`; None if each fills its canvas.
 
     Returns:
         (B, C, H, W) in [0, 1], float32, multiples of 1/255.

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from superres.degrade.canvas import Sizes, extended, upload
+from superres.degrade.ragged import Sizes, extended, upload
 from superres.errors import ArgumentError
 
 # Parts of a neighbour's colour that a pixel takes, for red, green and blue: of those beside it, and
@@ -37,7 +37,7 @@ def sensor_batch(
         phase_B2: As of `mosaic_batch`.
         shot_B: Variance of the noise at white, in linear light.
         read_B: Standard deviation of the noise in darkness, in linear light.
-        sizes_B2: Sizes of the samples, as of `canvas`; None if each fills its canvas.
+        sizes_B2: Sizes of the samples, as of `ragged`; None if each fills its canvas.
     """
     raw_B1HW = mosaic_batch(x_BCHW.clamp(0.0, 1.0).square(), phase_B2)
     shot, read = shot_B.view(-1, 1, 1, 1), read_B.view(-1, 1, 1, 1)
@@ -76,7 +76,7 @@ def demosaic_batch(
     Args:
         raw_B1HW: (B, 1, H, W), H and W at least 2.
         phase_B2: As of `mosaic_batch`.
-        sizes_B2: Sizes of the samples, as of `canvas`; None if each fills its canvas.
+        sizes_B2: Sizes of the samples, as of `ragged`; None if each fills its canvas.
     """
     height, width = raw_B1HW.shape[2:]
     # Mirroring about the last pixel keeps the parity of rows: no colour is missing at a border.

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from superres.degrade.canvas import upload
+from superres.degrade.ragged import upload
 from superres.degrade.config import NoiseStep
 
 _WHITE = 255.0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from superres.degrade.canvas import exact_dtype, upload
+from superres.degrade.ragged import exact_dtype, upload
 
 ResizeKernel = Literal["area", "bilinear", "bicubic", "bilinear_aliased", "bicubic_aliased"]
 

@@ -1,4 +1,4 @@
-"""Samples of various sizes in one tensor, so that a step of a degradation runs once for all.
+"""Ragged batches: samples of various sizes in one tensor, so that a step runs once for all.
 
 Each sample lies at the top left of its canvas (C, H, W); what lies beyond its size has no meaning
 and is never read. Sizes are known on the host, so nothing here waits for the device.
