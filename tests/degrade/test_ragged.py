@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from superres.degrade.blur import blur_batch, draw_kernels
-from superres.degrade.ragged import Edge, Sizes, extended
 from superres.degrade.codecs import code_batch
 from superres.degrade.config import BlurStep
 from superres.degrade.jpeg import jpeg_batch
 from superres.degrade.mosaic import sensor_batch
+from superres.degrade.ragged import Edge, Sizes, extended
 
 SIZES = np.array([(9, 14), (16, 16), (5, 20), (1, 3), (12, 2)])
 CANVAS = (16, 20)

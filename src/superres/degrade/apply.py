@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from superres.degrade.blur import blur_batch, draw_kernels
-from superres.degrade.ragged import Sizes, upload
 from superres.degrade.codecs import Codec, code_batch
 from superres.degrade.config import (
     BlurStep,
@@ -35,6 +34,7 @@ from superres.degrade.jpeg import Subsampling, jpeg_batch
 from superres.degrade.mosaic import sensor_batch
 from superres.degrade.noise import draw_noise
 from superres.degrade.plan import Resize, draw_groups
+from superres.degrade.ragged import Sizes, upload
 from superres.degrade.resample import resample
 from superres.errors import ArgumentError
 

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from superres.degrade.ragged import Sizes, extended
 from superres.degrade.config import BlurStep
+from superres.degrade.ragged import Sizes, extended
 from superres.errors import ArgumentError
 
 _Floats = NDArray[np.float64]

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from superres.degrade.ragged import upload
 from superres.degrade.config import NoiseStep
+from superres.degrade.ragged import upload
 
 _WHITE = 255.0
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range
