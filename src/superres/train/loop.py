@@ -247,11 +247,7 @@ def _restore(network: nn.Module, forward: nn.Module) -> Callable[[Tensor], tuple
 def _follow(
     run: _Run, at: Progress, batches: Iterator[Batch], journal: Journal | None, watch: Watch
 ) -> tuple[Progress, float]:
-    """Take steps until the budget is spent.
-
-    Returns:
-        The final progress, and the seconds spent waiting for data.
-    """
+    """Take steps until the budget is spent; return the end, and the seconds of waiting for data."""
     options, fabric = run.options, run.fabric
     clock, step = Clock(at.elapsed_s), at.step
     logged_s = saved_s = validated_s = at.elapsed_s
