@@ -20,8 +20,7 @@ from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
 from superres.jobs.auto_model import choose_model, largest_scale
-from superres.jobs.coding import options_for, profile_for
-from superres.jobs.outputs import check_outputs
+from superres.jobs.outputs import check_outputs, options_for, profile_for
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
 from superres.jobs.spec import PIPE, PictureJob, checked_arguments
