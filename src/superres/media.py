@@ -49,7 +49,7 @@ __all__ = [
     "Page",
     "Picture",
     "WriteOptions",
-    "check_lossless",
+    "check_options",
     "format_for",
     "is_picture",
     "is_written",
@@ -166,16 +166,23 @@ def open_picture(
     return picture
 
 
-def check_lossless(written: Format, options: WriteOptions) -> None:
-    """Check that a format is lossless if the options request it.
+def check_options(written: Format, options: WriteOptions) -> None:
+    """Check that a format can be encoded as requested.
 
     Raises:
-        ArgumentError: It cannot be.
+        ArgumentError: It cannot be lossless, or not be without compression.
     """
     holding = written.holding
-    if options.lossless and isinstance(holding, Holding) and not holding.lossless:
+    if not isinstance(holding, Holding):
+        return
+    if options.lossless and not holding.lossless:
         raise ArgumentError(
             f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
+        )
+    if options.compression == "none" and not holding.stored:
+        raise ArgumentError(
+            f"{written.title} cannot be written without compression",
+            "write PNG or TIFF, or request fast",
         )
 
 
@@ -224,7 +231,7 @@ def write_picture(
             f"a picture has at least 1 x 1 px, requested {height} x {width}", "choose a larger size"
         )
     holding = _holding(written, str(target))
-    check_lossless(written, options)
+    check_options(written, options)
     header = Header(height, width, bands, values, metadata, planes)
     held, notes = held_header(holding, written.title, header)
     rows = _held_rows(blocks, header, held)
@@ -280,6 +287,7 @@ def write_pages(
             f"{written.title} as written here holds one page",
             "write TIFF (.tif), or choose one page with --page",
         )
+    check_options(written, options)
     notes: dict[str, None] = {}
     with (
         atomic_output(target) as path,

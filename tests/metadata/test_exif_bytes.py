@@ -9,7 +9,6 @@ from hand_tiff import block, directory, start, text
 from superres.containers.exif_in_tiff import (
     add_to_tiff,
     exif_of_tiff,
-    forget_tiff_resolution,
     iptc_of_tiff,
 )
 from superres.metadata.exif import (
@@ -222,11 +221,3 @@ def test_a_block_and_a_record_come_back_out_of_the_tiff_they_were_added_to(order
     assert iptc_of_tiff(stream) == b"record"
     assert numbers(stream.getvalue(), 0x0101) == (9,)
     assert stream.getvalue()[16:][: len(bare) - 16] == bare[16:]
-
-
-def test_forgetting_the_resolution_changes_its_unit_alone():
-    before = block([(0x011A, 5, (72, 1)), (0x0128, 3, (2,))], order=">")
-    stream = io.BytesIO(before)
-    forget_tiff_resolution(stream)
-    assert numbers(stream.getvalue(), 0x0128) == (1,)
-    assert sum(a != b for a, b in zip(before, stream.getvalue(), strict=True)) == 1

@@ -88,7 +88,8 @@ def test_a_result_is_named_on_stdout_and_everything_else_on_stderr(capsys):
 def test_all_options_reach_the_job():
     put("a.png")
     words = (
-        "-s 2.5 -n mine.onnx -t 128 -f webp --quality 80 -x --alpha resize --wrap x --profile srgb "
+        "-s 2.5 -n mine.onnx -t 128 -f webp --quality 80 --compression small -x --alpha resize "
+        "--wrap x --profile srgb "
         "--backend torch --precision fp32 --device cuda:0 --threads 3 --max-pixels 99 --overwrite"
     )
     assert main(["upscale", "-i", "a.png", *words.split()]) == 0
@@ -111,6 +112,7 @@ def test_all_options_reach_the_job():
         max_pixels=99,
         format="webp",
         quality=80,
+        compression="small",
         existing="replace",
     )
     assert Path("a_x2.5.webp").exists()

@@ -51,6 +51,10 @@ Lossless = Annotated[
         show_default=False,
     ),
 ]
+Compression = Annotated[
+    Literal["none", "fast", "default", "small"],
+    typer.Option(help="Effort of the encoder: fast, or small files; none: PNG and TIFF alone."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")]
 
 

@@ -12,12 +12,12 @@ from superres.metadata.blocks import Facts
 from superres.metadata.colour_space import Cicp, Described, from_gamma, srgb
 from superres.metadata.photoshop import IPTC, resource
 
-_SIGNATURE_BYTES = 8
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SIGNATURE_BYTES = len(PNG_SIGNATURE)
 _MAX_CHUNKS = 1_000_000
 _MAX_TEXT_BYTES = 16 * 2**20
 _INCH_M = 0.0254
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
-_HEADER_BYTES = 33  # signature and IHDR
 _READ = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"pHYs", b"gAMA", b"cHRM", b"cICP", b"sRGB", b"iCCP")
 _MOVING = (b"acTL", b"fcTL", b"fdAT")
 # Chunks that are read here or by libvips, or describe the storage or display of pixels.
@@ -123,9 +123,20 @@ def cicp_chunk(cicp: Cicp) -> bytes:
     return png_chunk(b"cICP", bytes((cicp.primaries, cicp.transfer, 0, cicp.full)))
 
 
-def after_header() -> int:
-    """Return the offset after a PNG's signature and IHDR."""
-    return _HEADER_BYTES
+def icc_chunk(icc: bytes) -> bytes:
+    """Return an ICC profile as a chunk."""
+    return png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc, 9))
+
+
+def resolution_chunk(dpi: tuple[float, float]) -> bytes:
+    """Return the pixels per inch across and down as a chunk, which counts them per metre."""
+    across, down = (max(1, min(round(number / _INCH_M), 2**31 - 1)) for number in dpi)
+    return png_chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+
+
+def xmp_chunk(xmp: bytes) -> bytes:
+    """Return an XMP packet as a chunk of text, uncompressed, as readers expect it."""
+    return png_chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + xmp)
 
 
 def _dpi(body: bytes) -> tuple[float, float] | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _TICK_MS, _USUAL_MS = 10, 100
 _INSTANT = f"browsers show frames of {_TICK_MS} ms or less for {_USUAL_MS} ms: lower the frame rate"
 _TICKS = f"the times of frames are rounded to {_TICK_MS} ms: GIF holds no finer ones"
+_EFFORTS = {"fast": 1, "default": 7, "small": 10}
 _PALETTE = "colours reduced to 256 a frame, transparency to all or nothing: GIF holds no more"
 
 
@@ -74,7 +75,8 @@ class Gif:
         from superres.formats.saving import save
 
         def saver(image: pyvips.Image, file: str, keep: int) -> None:
-            image.gifsave(file, page_height=header.height, keep=keep)
+            effort = _EFFORTS[options.compression]
+            image.gifsave(file, page_height=header.height, effort=effort, keep=keep)
 
         held, notes = held_metadata(self.holding, self.title, header)
         animation = header.metadata.animation
@@ -85,7 +87,8 @@ class Gif:
             if min(delays_ms, default=_USUAL_MS) <= _TICK_MS:
                 notes = (*notes, _INSTANT)
             animation = replace(animation, delays_ms=delays_ms)
-        save(path, rows, replace(header, metadata=replace(held, animation=animation)), saver)
+        metadata = replace(held, animation=animation)
+        save(path, rows, replace(header, metadata=metadata), saver, check=options.check)
         return (*notes, _PALETTE)
 
 

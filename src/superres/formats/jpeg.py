@@ -94,7 +94,7 @@ class Jpeg:
             image.jpegsave(file, Q=quality, subsample_mode="off", keep=keep)
 
         held, notes = held_metadata(self.holding, self.title, header)
-        late_notes = save_with_exif(path, rows, header, saver, held=held)
+        late_notes = save_with_exif(path, rows, header, saver, held=held, check=options.check)
         return (*notes, *(late_notes or _finish(path, held)))
 
 

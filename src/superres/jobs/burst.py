@@ -13,8 +13,7 @@ from superres.burst.frames import MAX_BURST_PIXELS, check_total
 from superres.burst.fuse import fuse_burst
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.frame import UINT16, Bands, Values
-from superres.jobs.coding import options_for, profile_for
-from superres.jobs.outputs import check_outputs
+from superres.jobs.outputs import check_outputs, options_for, profile_for
 from superres.jobs.report import BurstReport
 from superres.jobs.spec import BurstJob, place_in_words
 from superres.media import (

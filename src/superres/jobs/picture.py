@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,8 +20,7 @@ from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
 from superres.jobs.auto_model import choose_model, largest_scale
-from superres.jobs.coding import options_for, profile_for
-from superres.jobs.outputs import check_outputs
+from superres.jobs.outputs import check_outputs, options_for, profile_for
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
 from superres.jobs.spec import PIPE, PictureJob, checked_arguments
@@ -89,7 +89,9 @@ def upscale_picture(
         quality=job.quality,
         lossless=job.lossless,
         lossless_source=picture.format if picture.lossless else None,
+        compression=job.compression,
     )
+    options = replace(options, check=watch.check)
     if picture.pages > 1 and job.page is None:
         pages = _Pages(job, picture, upscaler, watch, max_pixels)
         notes = write_pages(
@@ -116,7 +118,7 @@ def upscale_picture(
         input_size=(picture.height, picture.width),
         output_size=route.target,
         **network_facts(upscaler.state(route, watch)),
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - began - watch.waited_s,
         notes=tuple(dict.fromkeys((*picture.notes, *watch.notes, *notes))),
     )
 
@@ -297,9 +299,20 @@ def _rows(
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values
     small = prefetch(picture.rows(plane), depth=_QUEUE_BLOCKS)
+    first = next(small)  # decoded while earlier jobs use the network
+    watch.wait_turn()
+    is_last = before + route.target[0] >= total
+    small = itertools.chain([first], small, _passing(watch) if is_last else ())
+    del first
     large, done = upscaler.rows(small, size, bands, values, route, part), 0
     for block in prefetch(large, depth=_QUEUE_BLOCKS, part=part):
         yield block
         done += len(block)
         watch.check()
         watch.progress(before + done, total or route.target[0])
+
+
+def _passing(watch: Watch) -> Iterator[NDArray[Any]]:
+    """Pass on the job's turn at the network where this is iterated; yield nothing."""
+    watch.pass_turn()
+    yield from ()

@@ -32,6 +32,7 @@ from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
 from superres.infer.route import SizeRequest
+from superres.metadata.picture import Compression
 from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
 from superres.videofiles.codec_options import CodecOptions
@@ -185,6 +186,7 @@ class PictureJob(UpscaleJob, frozen=True):
         quality: Quality of lossy formats; None takes each format's default.
         lossless: Whether coding must be lossless; None follows the source if the result has its
             format and no quality is requested.
+        compression: Effort of the encoder, for speed or for size.
     """
 
     kind: Literal["picture"] = "picture"
@@ -193,6 +195,7 @@ class PictureJob(UpscaleJob, frozen=True):
     format: str | None = None
     quality: Quality | None = None
     lossless: bool | None = None
+    compression: Compression = "default"
 
     @model_validator(mode="after")
     def _check_vectors(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from superres.data.ahead import Batch
 from superres.errors import SuperresError
 from superres.evaluate.validators import AnyValidator, Watched, open_validators, validate
 from superres.layers.supervised import Supervised
@@ -84,7 +85,7 @@ class TrainReport:
     card: Card
     steps: int
     minutes: float
-    data_wait: float  # fraction of the time spent on drawing and degrading patches
+    data_wait: float  # fraction of the time spent waiting for patches
     watched: Watched = field(default_factory=Watched)  # its scores on the validation sets
 
 
@@ -130,8 +131,9 @@ def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watc
         at = _resumed(run, state_path)
         watch.note(f"resuming from step {at.step}, {at.elapsed_s / 60:.1f} min")
     journal = Journal(options.folder, at.step) if leads else None
+    batches = run.patches.ahead(at.step)
     try:
-        at, data_s = _follow(run, at, journal, watch)
+        at, data_s = _follow(run, at, batches, journal, watch)
         minutes = at.elapsed_s / 60
         trained = run.training.model_copy(update={"steps": at.step, "minutes": round(minutes, 1)})
         card = card.model_copy(
@@ -150,6 +152,7 @@ def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watc
         if run.validators:
             _report(watch, 1.0, f"step {at.step}  {watched}")
     finally:
+        batches.close()
         if journal:
             journal.close()
     return TrainReport(model, card, at.step, minutes, data_s / max(at.elapsed_s, 1e-9), watched)
@@ -243,20 +246,16 @@ def _restore(network: nn.Module, forward: nn.Module) -> Callable[[Tensor], tuple
 
 
 def _follow(
-    run: _Run, at: Progress, journal: Journal | None, watch: Watch
+    run: _Run, at: Progress, batches: Iterator[Batch], journal: Journal | None, watch: Watch
 ) -> tuple[Progress, float]:
-    """Take steps until the budget is spent.
-
-    Returns:
-        The final progress, and the seconds spent on data.
-    """
+    """Take steps until the budget is spent; return the end, and the seconds of waiting for data."""
     options, fabric = run.options, run.fabric
     clock, step = Clock(at.elapsed_s), at.step
     logged_s = saved_s = validated_s = at.elapsed_s
     window: list[dict[str, Tensor]] = []
     while (done := _done(run, step, clock)) < 1.0:
         watch.check()
-        window.append(_take_step(run, step, done, clock))
+        window.append(_take_step(run, step, done, batches, clock))
         step += 1
         if step % options.log_every == 0:
             means = mean_terms(window, fabric)
@@ -294,7 +293,9 @@ def _done(run: _Run, step: int, clock: Clock) -> float:
     return done
 
 
-def _take_step(run: _Run, step: int, done: float, clock: Clock) -> dict[str, Tensor]:
+def _take_step(
+    run: _Run, step: int, done: float, batches: Iterator[Batch], clock: Clock
+) -> dict[str, Tensor]:
     """Update the network, and the discriminator if there is one; return the values to log."""
     wanted, count = run.recipe.optimizer, run.recipe.optimizer.accumulate
     factor = rate_factor(done, step, wanted.warm_up_steps)
@@ -304,7 +305,7 @@ def _take_step(run: _Run, step: int, done: float, clock: Clock) -> dict[str, Ten
     shown: list[tuple[Tensor, Tensor]] = []
     for micro_batch in range(count):
         before = time.monotonic()
-        small, large = run.patches.draw(step, micro_batch)
+        small, large = next(batches)
         clock.data_s += time.monotonic() - before
         # Processes exchange gradients once a step, with the last micro-batch.
         with run.fabric.no_backward_sync(run.forward, enabled=micro_batch + 1 < count):

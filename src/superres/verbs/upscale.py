@@ -12,6 +12,7 @@ import typer
 from superres.cli.options import (
     AsJson,
     Backend,
+    Compression,
     Device,
     Ensemble,
     Fit,
@@ -75,6 +76,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
     ] = None,
     quality: Quality = None,
     lossless: Lossless = None,
+    compression: Compression = "default",
     ensemble: Ensemble = False,
     alpha: Annotated[
         Literal["network", "resize", "data"],
@@ -171,6 +173,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
                 format=format,
                 quality=quality,
                 lossless=lossless,
+                compression=compression,
             )
             for task in plan.tasks
         ]

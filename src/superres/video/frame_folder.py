@@ -29,7 +29,7 @@ from superres.video.picture_frames import PictureFrames, Times, even_times, fact
 TIMES = "timestamps.txt"
 _RGB = Bands("rgb", 3)
 _MICROSECONDS = Fraction(1, 1_000_000)
-_FAST = WriteOptions(compression=1)
+_FAST = WriteOptions(compression="fast")
 _SAME_MS = 0.002  # precision of written lists
 _LISTED = 5  # numbers or names in a note
 
