@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -175,13 +174,15 @@ def _shade(
 
 
 def _label_box(label: str, a: float, b: float, taken: Sequence[_Box], inside: _Box) -> _Box:
-    """Return where a dot's label covers least of what is there."""
+    """Return the place near a dot where its label covers least, the nearest of equal ones."""
     wide = _CHARACTER * len(label) + 2
     near = _DOT + 3
-    tops = (b - _LINE / 2, b - _LINE - near + 2, b + near - 2)
-    lefts = (a + near, a - near - wide, a - wide / 2)
+    beside = (a + near, a - near - wide)
     choices = [
-        _Box(left, top, left + wide, top + _LINE) for left, top in itertools.product(lefts, tops)
+        _Box(left, b - _LINE / 2 + shift, left + wide, b + _LINE / 2 + shift)
+        for shift in (0, -8, 8, -13, 13, -20, 20, -28, 28)
+        for left in (*beside, a - wide / 2)
+        if abs(shift) >= _LINE or left in beside
     ]
 
     def covered(box: _Box) -> float:
