@@ -83,7 +83,7 @@ def draw_plane(title: str, panels: Sequence[Panel], *, across: str, up: str) -> 
     slowest, fastest = max(d.ms for d in dots), min(d.ms for d in dots)
     best, worst = max(d.db for d in dots), min(d.db for d in dots)
     room = 0.09 * (best - worst) or 0.1
-    times = math.log(fastest / 1.25), math.log(slowest * 1.45)
+    times = math.log(fastest / 1.25), math.log(slowest * 1.6)
     levels = worst - room, best + room
     width = _LEFT + len(panels) * (_WIDTH + _GAP)
     height = _TOP + _HEIGHT + _BOTTOM
@@ -180,7 +180,7 @@ def _label_box(label: str, a: float, b: float, taken: Sequence[_Box], inside: _B
     beside = (a + near, a - near - wide)
     choices = [
         _Box(left, b - _LINE / 2 + shift, left + wide, b + _LINE / 2 + shift)
-        for shift in (0, -8, 8, -13, 13, -20, 20, -28, 28)
+        for shift in (0, -7, 7, -13, 13, -20, 20, -27, 27, -34, 34, -41, 41)
         for left in (*beside, a - wide / 2)
         if abs(shift) >= _LINE or left in beside
     ]

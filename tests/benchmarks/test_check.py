@@ -1,4 +1,5 @@
 import json
+from typing import Literal
 
 import pytest
 
@@ -7,7 +8,7 @@ import check_rows
 from check import Check, Verdict
 
 
-def verdict(stored, value, *, tolerance=0.2, better="lower"):
+def verdict(stored, value, *, tolerance=0.2, better: Literal["lower", "higher"] = "lower"):
     return Verdict(Check("x", lambda: value, tolerance, better), stored, value)
 
 

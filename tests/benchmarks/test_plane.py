@@ -97,6 +97,10 @@ def test_whole_frames_of_any_size_reach_a_network_that_takes_multiples(channels)
     assert (large == small.repeat(2, axis=0).repeat(2, axis=1)).all()
 
 
+def number(element: ElementTree.Element, name: str) -> float:
+    return float(element.attrib[name])
+
+
 def test_the_figure_is_xml_with_each_dot_named_and_placed_by_its_values():
     dots = [Dot("mine & co", 100, 32.0, ours=True), Dot("rival", 10, 30.0, ours=False)]
     text = draw_plane("Plane", [Panel("AVX2", dots)], across="ms", up="dB")
@@ -105,8 +109,8 @@ def test_the_figure_is_xml_with_each_dot_named_and_placed_by_its_values():
     square = next(one for one in root.iter() if one.tag.endswith("rect") and len(one))
     assert circle[0].text == "mine & co: 100 ms, 32.00 dB"
     assert square[0].text == "rival: 10 ms, 30.00 dB"
-    assert float(circle.get("cx")) > float(square.get("x"))  # slower is to the right
-    assert float(circle.get("cy")) < float(square.get("y"))  # better is above
+    assert number(circle, "cx") > number(square, "x")  # slower is to the right
+    assert number(circle, "cy") < number(square, "y")  # better is above
     assert "prefers-color-scheme: dark" in text
 
 
@@ -118,9 +122,9 @@ def test_labels_of_near_dots_do_not_cover_each_other():
         one for one in root.iter() if one.tag.endswith("text") and "network" in (one.text or "")
     ]
     boxes = [
-        plane_chart._Box(x, y - 9, x + 6.3 * len(one.text), y + 3)
+        plane_chart._Box(x, y - 9, x + 6.3 * len(one.text or ""), y + 3)
         for one in labels
-        for x, y in [(float(one.get("x")), float(one.get("y")))]
+        for x, y in [(number(one, "x"), number(one, "y"))]
     ]
     assert len(boxes) == 4
     for n, box in enumerate(boxes):
