@@ -36,7 +36,6 @@ from superres.runtimes.precision import cpu_flags, describe_cpu
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results" / "plane.json"
 PAGE = ROOT / "docs" / "speed.md"
-BEGIN, END = "<!-- plane: begin -->", "<!-- plane: end -->"
 _MEASURE = str(Path(__file__).with_name("plane_measure.py"))
 _SETS = ("Set5", "Set14", "BSD100")
 
@@ -57,7 +56,10 @@ def measure(arguments: argparse.Namespace) -> None:
         result["rows"] = kept["rows"]
     result["scores"] = kept.get("scores", {})
     with tempfile.TemporaryDirectory() as name:
-        entries = _entries(arguments, Path(name), result["missing"])
+        absent: list[str] = []
+        entries = _entries(arguments, Path(name), absent)
+        found = {entry["name"] for entry in entries}
+        result["missing"] = sorted({*kept.get("missing", []), *absent} - found)
         plan = Path(name) / "plan.json"
         for isa in able:
             for scale in sorted({entry["scale"] for entry in entries}, reverse=True):
@@ -282,12 +284,20 @@ def figure(result: dict[str, Any], scale: int) -> str:
     )
 
 
+def write_part(page: Path, name: str, part: str) -> None:
+    """Replace the part of a page between `<!-- NAME: begin -->` and `<!-- NAME: end -->`."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    text = page.read_text(encoding="utf-8")
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"{page} has no part between {begin} and {end}")
+    page.write_text(f"{head}{begin}\n{part}\n{end}{tail}", encoding="utf-8")
+
+
 def write(result: dict[str, Any]) -> None:
     """Write the page's part and the figures from the stored measurements."""
-    text = PAGE.read_text(encoding="utf-8")
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n{page_part(result)}\n{END}{tail}", encoding="utf-8")
+    write_part(PAGE, "plane", page_part(result))
     for scale in sorted({row["scale"] for row in result["rows"]}):
         path = PAGE.parent / "images" / f"plane_x{scale}.svg"
         path.write_text(figure(result, scale), encoding="utf-8")
