@@ -28,7 +28,6 @@ from peers import write_lean_for_ncnn
 from plane import PAGE, write_part
 from runners import Run, in_turn, ncnn, openvino
 from superres import zoo
-from superres.layers.config import NetworkConfig
 from superres.modelfiles.checkpoint import card_for
 from superres.networks.catalog import network_config
 from superres.runtimes.export import export_onnx
@@ -106,11 +105,10 @@ def child(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for shape in SHAPES:
-            config = network_config(shape.architecture, shape.config)
-            path = _exported(config, shape.architecture, folder)
+            path = _exported(shape, folder)
             for text, hint in formats.items():
                 run = openvino(path, arguments.threads, hint)
-                add((shape.lever, shape.name, text), run, _EDGE, config.scale)
+                add((shape.lever, shape.name, text), run, _EDGE, shape.config["scale"])
         _add_winograd(add, folder, formats, arguments.threads)
         model = zoo.resolve("default-x4")
         assert model.onnx is not None
@@ -131,9 +129,10 @@ def child(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
-def _exported(config: NetworkConfig, architecture: str, folder: Path) -> Path:
+def _exported(shape: Shape, folder: Path) -> Path:
     path = folder / f"{len(list(folder.iterdir()))}.onnx"
-    export_onnx(config.build(), card_for(path.stem, architecture, config), path, half=False)
+    network = network_config(shape.architecture, shape.config).build()
+    export_onnx(network, card_for(path.stem, shape.architecture, shape.config), path, half=False)
     return path
 
 

@@ -4,7 +4,8 @@
     python benchmarks/speed.py --json          # the same for machines
     python benchmarks/speed.py --only network  # network, overhead, start or memory
 
-Other networks, number formats and instruction sets: plane.py. GPUs: gpu.py. Peers are measured if they are installed: torch, onnxruntime, ncnn, opencv-python-headless.
+Other networks, number formats and instruction sets are in plane.py, GPUs in gpu.py. Peers are
+measured if they are installed: torch, onnxruntime, ncnn, opencv-python-headless.
 All runs of a comparison take turns, so that a machine whose speed drifts treats them alike; the
 median of each is given.
 """
