@@ -43,10 +43,10 @@ class Check:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("default-x4, time over torch's (fp32, AVX2)", check_rows.default_over_torch, 0.25),
-    Check("fast-x2, time over torch's (fp32, AVX2)", check_rows.fast_over_torch, 0.25),
+    Check("default-x4, time over torch's (AVX2)", check_rows.default_over_torch, 0.25),
+    Check("fast-x2, time over torch's (AVX2)", check_rows.fast_over_torch, 0.25),
     Check("default-x4, time of bf16 over fp32", check_rows.bf16_over_fp32, 0.3),
-    Check("espcn-x4, array to array over its network", check_rows.array_over_network, 0.35),
+    Check("espcn-x4, array to array over its network (AVX2)", check_rows.array_over_network, 0.35),
     Check("PNG, time over libvips alone", check_rows.png_over_libvips, 0.35),
     Check("TIFF, time over libvips alone", check_rows.tiff_over_libvips, 0.35),
     Check("superres upscale of 64x64, time over import openvino", check_rows.command_start, 0.35),
