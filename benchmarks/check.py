@@ -49,6 +49,9 @@ CHECKS: tuple[Check, ...] = (
     Check("espcn-x4, array to array over its network (AVX2)", check_rows.array_over_network, 0.35),
     Check("PNG, time over libvips alone", check_rows.png_over_libvips, 0.35),
     Check("TIFF, time over libvips alone", check_rows.tiff_over_libvips, 0.35),
+    Check("pipeline, CPU time over a pass of numpy", check_rows.pipeline_over_numpy, 0.35),
+    Check("pipeline, bytes a pixel to and from the device", check_rows.bytes_a_pixel, 0.0),
+    Check("training, operations in a step of default-x4", check_rows.operations_a_step, 0.01),
     Check("superres upscale of 64x64, time over import openvino", check_rows.command_start, 0.35),
     Check("import superres, modules beyond numpy's", check_rows.modules_of_import, 0.0),
 )

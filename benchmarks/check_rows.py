@@ -153,6 +153,43 @@ def modules_of_import() -> float:
     return ours - numpy
 
 
+def operations_a_step() -> float | None:
+    """Return the operations that torch dispatches in a training step of default-x4."""
+    tiny = ("--set", "data.batch=4", "--set", "data.patch=16", "--device", "cpu")
+    found = _program("train.py", "--alone", "--seconds", "0.1", *tiny)
+    return None if found is None else found["operations_a_step"]
+
+
+def pipeline_over_numpy() -> float | None:
+    """Return the pipeline's own CPU time for an output megapixel, over that of plain numpy.
+
+    Plain numpy is one pass over floats: clamped, scaled, rounded, as 8 bits.
+    """
+    found = _program("pipeline.py")
+    if found is None:
+        return None
+    pixels = np.random.default_rng(0).random((1024, 1024, 3), dtype=np.float32)
+    times: list[float] = []
+    for _ in range(_ROUNDS + 2):
+        start = time.process_time()
+        _ = (pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+        times.append((time.process_time() - start) * 1e3 / 1024**2 * 1e6)
+    return found["cpu_ms_per_megapixel"] / statistics.median(times)
+
+
+def bytes_a_pixel() -> float | None:
+    """Return the bytes between host and device for a pixel of 8-bit RGB output."""
+    found = _program("pipeline.py")
+    return None if found is None else found["bytes_per_pixel"]
+
+
+@functools.cache
+def _program(name: str, *words: str) -> dict[str, float] | None:
+    """Return what another program of this folder prints with --json; None if there is none."""
+    path = Path(__file__).with_name(name)
+    return json.loads(_python(str(path), "--json", *words)) if path.exists() else None
+
+
 def _python(*words: str) -> str:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": _SRC}
     done = subprocess.run(
