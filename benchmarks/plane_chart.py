@@ -15,7 +15,7 @@ _WIDTH, _HEIGHT = 300, 300  # of a panel, in px
 _LEFT, _TOP, _BOTTOM = 52, 30, 44  # margins of the figure
 _GAP = 14
 _DOT = 4.5
-_CHARACTER, _LINE = 6.3, 12.0  # a label's size
+_CHARACTER, _LINE = 6.9, 12.0  # a label's size
 _STYLE = """text { font: 12px system-ui, sans-serif; fill: #555 }
 .title { font-weight: 600; fill: #333 } .tick { font-size: 11px }
 .grid { stroke: #8883; fill: none } .axis { stroke: #888; fill: none }
@@ -91,12 +91,12 @@ def draw_plane(title: str, panels: Sequence[Panel], *, across: str, up: str) -> 
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" role="img" aria-label="{escape(title)}"><style>\n{_STYLE}\n</style>',
         f'<text class="title" x="{_LEFT}" y="14">{escape(title)}</text>',
-        f'<circle class="ours" cx="{width - 388}" cy="10" r="{_DOT}"/>'
-        f'<text x="{width - 378}" y="14">superres</text>',
-        f'<rect class="published" x="{width - 316}" y="6" width="8.5" height="8.5"/>'
-        f'<text x="{width - 302}" y="14">published</text>',
-        f'<rect class="beaten" x="{width - 232}" y="3" width="16" height="14"/>'
-        f'<text x="{width - 211}" y="14">slower and worse than a published</text>',
+        f'<circle class="ours" cx="{width - 350}" cy="10" r="{_DOT}"/>'
+        f'<text x="{width - 340}" y="14">superres</text>',
+        f'<rect class="published" x="{width - 278}" y="6" width="8.5" height="8.5"/>'
+        f'<text x="{width - 264}" y="14">published</text>',
+        f'<rect class="beaten" x="{width - 194}" y="3" width="16" height="14"/>'
+        f'<text x="{width - 173}" y="14">slower and worse than one</text>',
     ]
     for index, panel in enumerate(panels):
         left = _LEFT + index * (_WIDTH + _GAP)
@@ -180,7 +180,7 @@ def _label_box(label: str, a: float, b: float, taken: Sequence[_Box], inside: _B
     beside = (a + near, a - near - wide)
     choices = [
         _Box(left, b - _LINE / 2 + shift, left + wide, b + _LINE / 2 + shift)
-        for shift in (0, -7, 7, -13, 13, -20, 20, -27, 27, -34, 34, -41, 41)
+        for shift in (-6, 0, 6, -13, 13, -20, 20, -27, 27, -34, 34, -41, 41)
         for left in (*beside, a - wide / 2)
         if abs(shift) >= _LINE or left in beside
     ]

@@ -52,3 +52,18 @@ def test_a_failing_part_is_named_and_the_next_one_runs(monkeypatch):
     result = gpu.measure(gpu.rehearsal(), ["peak", "network"], 240.0)
     assert result["peak"]["failed"] == "ValueError: no such thing"
     assert result["network"]["ran"]
+
+
+def test_training_is_skipped_without_its_program(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu, "_TRAIN", tmp_path / "train.py")
+    assert "no benchmarks/train.py" in gpu.training(gpu.rehearsal())["skipped"]
+
+
+def test_training_gives_what_its_program_prints(monkeypatch, tmp_path):
+    program = tmp_path / "train.py"
+    monkeypatch.setattr(gpu, "_TRAIN", program)
+    program.write_text("import json, sys; print(json.dumps({'given': sys.argv[1:]}))")
+    given = gpu.training(gpu.rehearsal())["default-x4"]["given"]
+    assert given[:3] == ["--json", "--recipe", "default-x4"]
+    program.write_text("raise SystemExit('no pictures')")
+    assert "no pictures" in gpu.training(gpu.rehearsal())["failed"]
