@@ -116,7 +116,7 @@ def test_the_figure_is_xml_with_each_dot_named_and_placed_by_its_values():
 
 def test_labels_of_near_dots_do_not_cover_each_other():
     dots = [Dot(f"network {n}", 100 * 1.01**n, 30 + 0.01 * n, n % 2 == 0) for n in range(4)]
-    dots.append(Dot("far", 10, 28, ours=True))
+    dots += [Dot("fast", 10, 28, ours=True), Dot("slow", 1000, 32, ours=True)]
     root = ElementTree.fromstring(draw_plane("P", [Panel("A", dots)], across="ms", up="dB"))
     labels = [
         one for one in root.iter() if one.tag.endswith("text") and "network" in (one.text or "")
