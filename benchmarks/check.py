@@ -103,13 +103,16 @@ class Verdict:
         return f"{self.check.name:<54} {stored:>9} {value:>9}  {verdict}"
 
 
-def run(checks: Sequence[Check], stored: dict[str, float]) -> list[Verdict]:
-    """Measure checks in order, and print each row as it is known."""
+def run(
+    checks: Sequence[Check], stored: dict[str, float], *, storing: bool = False
+) -> list[Verdict]:
+    """Measure checks in order, and print each row as it is known; verdicts unless storing."""
     print(f"{'':<54} {'stored':>9} {'now':>9}")
     verdicts: list[Verdict] = []
     for check in checks:
         verdicts.append(Verdict(check, stored.get(check.name), check.measure()))
-        print(verdicts[-1].line(), flush=True)
+        line = verdicts[-1].line()
+        print(line.rpartition("  ")[0] if storing else line, flush=True)
     return verdicts
 
 
@@ -128,7 +131,7 @@ def main() -> int:
     began = time.perf_counter()
     kept: dict[str, float] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     wanted = [check for check in CHECKS if (arguments.only or "") in check.name]
-    verdicts = run(wanted, kept)
+    verdicts = run(wanted, kept, storing=arguments.store)
     print(f"{time.perf_counter() - began:.0f} s")
     if arguments.store:
         kept |= {one.check.name: round(one.value, 4) for one in verdicts if one.value is not None}
