@@ -19,7 +19,7 @@ from runners import Files, Run, Timing, in_turn, openers, openvino_kernels
 from superres.evaluate.benchmark import evaluate
 from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.metrics import Protocol
-from superres.modelfiles.files import ModelFile, read_card
+from superres.modelfiles.files import open_model_file, read_card
 from superres.runtimes.half_precision import Memory, open_checked
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import PrecisionRequest, Runtime, RuntimeOptions
@@ -96,7 +96,7 @@ def _files(entry: dict[str, Any]) -> Files:
 
 def _ours(files: Files, job: dict[str, Any]) -> tuple[dict[str, Run], str]:
     """Return one of our networks in superres's own runtime by number format, and auto's choice."""
-    model = ModelFile(read_card(files.onnx), onnx=files.onnx, safetensors=None)
+    model = open_model_file(files.onnx)
     wanted: tuple[PrecisionRequest, ...] = ("fp32", "bf16") if job["bf16"] else ("fp32",)
     opened: dict[str, Run] = {}
     for precision in wanted:
