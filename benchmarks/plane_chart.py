@@ -15,6 +15,7 @@ _WIDTH, _HEIGHT = 300, 300  # of a panel, in px
 _LEFT, _TOP, _BOTTOM = 52, 30, 44  # margins of the figure
 _GAP = 14
 _DOT = 4.5
+_CLEAR, _AMBIGUOUS = 3.0, 60.0  # px nearer than to another dot, and what less counts, in px²
 _CHARACTER, _LINE = 6.9, 12.0  # a label's size
 _STYLE = """text { font: 12px system-ui, sans-serif; fill: #555 }
 .title { font-weight: 600; fill: #333 } .tick { font-size: 11px }
@@ -60,6 +61,12 @@ class _Box:
     top: float
     right: float
     bottom: float
+
+    def distance(self, point: tuple[float, float]) -> float:
+        """Return how far a point is from the box; 0 inside."""
+        x, y = point
+        across = max(self.left - x, 0.0, x - self.right)
+        return math.hypot(across, max(self.top - y, 0.0, y - self.bottom))
 
     def overlap(self, other: _Box) -> float:
         """Return the area that two boxes share."""
@@ -145,7 +152,8 @@ def _draw_panel(
     taken.append(_Box(left, _TOP, left + 8 + 7.5 * len(panel.title), _TOP + 20))
     for dot, (a, b) in sorted(places.items(), key=lambda item: item[1][0]):
         style = "ours" if dot.ours else "published"
-        box = _label_box(dot.label, a, b, taken, _Box(left, _TOP, right, bottom))
+        others = [place for other, place in places.items() if other is not dot]
+        box = _label_box(dot.label, (a, b), others, taken, _Box(left, _TOP, right, bottom))
         taken.append(box)
         tip = f"<title>{escape(dot.label)}: {dot.ms:.0f} ms, {dot.db:.2f} dB</title>"
         if dot.ours:
@@ -173,8 +181,15 @@ def _shade(
     ]
 
 
-def _label_box(label: str, a: float, b: float, taken: Sequence[_Box], inside: _Box) -> _Box:
-    """Return the place near a dot where its label covers least, the nearest of equal ones."""
+def _label_box(
+    label: str,
+    dot: tuple[float, float],
+    others: Sequence[tuple[float, float]],
+    taken: Sequence[_Box],
+    inside: _Box,
+) -> _Box:
+    """Return the place near a dot where its label covers least and is not taken for another's."""
+    a, b = dot
     wide = _CHARACTER * len(label) + 2
     near = _DOT + 3
     beside = (a + near, a - near - wide)
@@ -187,7 +202,10 @@ def _label_box(label: str, a: float, b: float, taken: Sequence[_Box], inside: _B
 
     def covered(box: _Box) -> float:
         out = wide * _LINE - box.overlap(inside)
-        return 10 * out + sum(box.overlap(other) for other in taken)
+        own = box.distance(dot)
+        ambiguous = sum(box.distance(other) < own + _CLEAR for other in others)
+        far = 3 * max(0.0, own - _DOT - 3)
+        return 10 * out + sum(map(box.overlap, taken)) + _AMBIGUOUS * ambiguous + far
 
     return min(choices, key=covered)
 
