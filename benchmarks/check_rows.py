@@ -7,6 +7,7 @@ superres's runtime and torch: they are then nearly the same on AVX2 CPUs and on 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import os
 import statistics
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -156,12 +158,12 @@ def modules_of_import() -> float:
 def operations_a_step() -> float | None:
     """Return the operations that torch dispatches in a training step of default-x4."""
     tiny = ("--set", "data.batch=4", "--set", "data.patch=16", "--device", "cpu")
-    found = _program("train.py", "--alone", "--seconds", "0.1", *tiny)
+    found = _program("train.py", "--json", "--alone", "--seconds", "0.1", *tiny)
     return None if found is None else found["operations_a_step"]
 
 
 def pipeline_over_numpy() -> float | None:
-    """Return the pipeline's own CPU time for an output megapixel, over that of plain numpy.
+    """Return the pipeline's own CPU time for a ×4 output megapixel, over that of plain numpy.
 
     Plain numpy is one pass over floats: clamped, scaled, rounded, as 8 bits.
     """
@@ -174,20 +176,22 @@ def pipeline_over_numpy() -> float | None:
         start = time.process_time()
         _ = (pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8)
         times.append((time.process_time() - start) * 1e3 / 1024**2 * 1e6)
-    return found["cpu_ms_per_megapixel"] / statistics.median(times)
+    return found["x4"]["cpu_ms"] / statistics.median(times)
 
 
 def bytes_a_pixel() -> float | None:
-    """Return the bytes between host and device for a pixel of 8-bit RGB output."""
-    found = _program("pipeline.py")
-    return None if found is None else found["bytes_per_pixel"]
+    """Return the bytes between host and device for a pixel of 8-bit RGB output at x4."""
+    if importlib.util.find_spec("superres.runtimes.torch_canvas") is None:
+        return None
+    found = _program("border.py")
+    return None if found is None else found["8 bits"]
 
 
 @functools.cache
-def _program(name: str, *words: str) -> dict[str, float] | None:
-    """Return what another program of this folder prints with --json; None if there is none."""
+def _program(name: str, *words: str) -> dict[str, Any] | None:
+    """Return what another program of this folder prints as JSON; None if there is none."""
     path = Path(__file__).with_name(name)
-    return json.loads(_python(str(path), "--json", *words)) if path.exists() else None
+    return json.loads(_python(str(path), *words)) if path.exists() else None
 
 
 def _python(*words: str) -> str:
