@@ -7,7 +7,6 @@ superres's runtime and torch: they are then nearly the same on AVX2 CPUs and on 
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import os
 import statistics
@@ -181,8 +180,6 @@ def pipeline_over_numpy() -> float | None:
 
 def bytes_a_pixel() -> float | None:
     """Return the bytes between host and device for a pixel of 8-bit RGB output at x4."""
-    if importlib.util.find_spec("superres.runtimes.torch_canvas") is None:
-        return None
     found = _program("border.py")
     return None if found is None else found["8 bits"]
 
