@@ -92,7 +92,7 @@ def draw_plane(title: str, panels: Sequence[Panel], *, across: str, up: str) -> 
     room = 0.09 * (best - worst) or 0.1
     times = math.log(fastest / 1.25), math.log(slowest * 1.6)
     levels = worst - room, best + room
-    width = _LEFT + len(panels) * (_WIDTH + _GAP)
+    width = _LEFT + len(panels) * (_WIDTH + _GAP) + _GAP  # half of the last tick's text
     height = _TOP + _HEIGHT + _BOTTOM
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
@@ -196,7 +196,7 @@ def _label_box(
     choices = [
         _Box(left, b - _LINE / 2 + shift, left + wide, b + _LINE / 2 + shift)
         for shift in (-6, 0, 6, -13, 13, -20, 20, -27, 27, -34, 34, -41, 41)
-        for left in (*beside, a - wide / 2)
+        for left in (*beside, a - wide / 2, a - 0.85 * wide, a - 0.15 * wide)
         if abs(shift) >= _LINE or left in beside
     ]
 
