@@ -87,16 +87,16 @@ def test_a_damaged_table_of_a_thumbnail_is_unlinked_and_does_no_harm():
 
 
 @pytest.mark.parametrize("data", [b"", MARK, b"garbage in here", start(), start(first=999)])
-def test_a_block_without_a_first_directory_is_refused_and_counts_as_upright(data):
+def test_a_block_without_a_first_directory_is_refused_and_states_no_orientation(data):
     with pytest.raises(TagError):
         settle_exif(data)
     with pytest.raises(TagError):
         exif_dpi(data)
-    assert exif_orientation(data) == 1
+    assert exif_orientation(data) is None
 
 
-def test_no_block_at_all_counts_as_upright():
-    assert exif_orientation(None) == 1
+def test_no_block_at_all_states_no_orientation():
+    assert exif_orientation(None) is None
 
 
 @pytest.mark.parametrize(("value", "kind"), [(65535, 3), (65536, 4)])

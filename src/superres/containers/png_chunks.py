@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from superres.containers.raw_profiles import RawProfiles
+from superres.metadata.blocks import Facts
 from superres.metadata.colour_space import Cicp, Described, from_gamma, srgb
 from superres.metadata.photoshop import IPTC, resource
 
@@ -47,36 +48,16 @@ _IDLE_KEYWORDS = ("Software", "date:create", "date:modify", "date:timestamp", "s
 
 
 @dataclass(frozen=True, slots=True)
-class PngFacts:
-    """Content of the chunks of a PNG.
+class PngFacts(Facts):
+    """Content of the chunks of a PNG; the profile is there if it is valid or only in text.
 
     Attributes:
         animated: Whether it is an APNG.
-        dpi: Horizontal and vertical pixels per inch; None if not stated.
-        exif: The EXIF block; None if there is none.
-        xmp: The XMP packet; None if there is none.
-        profile: Whether it has an ICC profile.
-        notes: What it carries that will not be kept.
-        icc: The ICC profile, if it is valid or only in text.
-        iptc: The IPTC record.
-        photoshop: Photoshop's resources.
-        colour: Its colours by numbers, by the format's order of precedence.
-        cicp: Code points of the colours.
-        lost: What it carries that is not kept, by name.
+        profile: Whether it has a chunk with an ICC profile.
     """
 
-    animated: bool
-    dpi: tuple[float, float] | None
-    exif: bytes | None
-    xmp: bytes | None
-    profile: bool
-    notes: tuple[str, ...]
-    icc: bytes | None = None
-    iptc: bytes | None = None
-    photoshop: bytes | None = None
-    colour: Described | None = None
-    cicp: Cicp | None = None
-    lost: tuple[str, ...] = ()
+    animated: bool = False
+    profile: bool = False
 
 
 def read_png_facts(stream: BinaryIO) -> PngFacts:

@@ -141,21 +141,11 @@ def _open(
     import pyvips
 
     from superres.containers.iso_boxes import read_iso_facts
-    from superres.metadata.colour_space import UNSPECIFIED, Described
     from superres.vips.decode import Found, Loader, open_image
 
     with closing(stream_of(source)) as stream:
         facts = read_iso_facts(stream)
-    colour, cicp = None, facts.cicp
-    if cicp and (cicp.primaries, cicp.transfer) != (UNSPECIFIED, UNSPECIFIED):
-        colour = Described(cicp.space(), facts.source, cicp)
-    found = Found(
-        exif=facts.exif,
-        xmp=facts.xmp,
-        colour=colour,
-        turned=facts.orientation,
-        lost=tuple(facts.lost),
-    )
+    found = Found(facts, turned=facts.orientation)
     loader = Loader(
         name,
         title,

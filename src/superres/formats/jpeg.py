@@ -69,12 +69,7 @@ class Jpeg:
         with closing(mended.file.open() if mended.file else stream_of(source)) as stream:
             quality = jpeg_quality(stream)
         found = Found(
-            exif=facts.exif,
-            xmp=facts.xmp,
-            iptc=facts.iptc,
-            photoshop=facts.photoshop,
-            comments=facts.comments,
-            lost=tuple(facts.lost),
+            facts,
             coded_quality=quality,
             patched=mended.file,
             notes=flaw_notes(mended.flaws),

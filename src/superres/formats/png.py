@@ -59,18 +59,7 @@ class Png:
             facts = read_png_facts(stream)
         if facts.animated:
             return self._open_movie(source, limits)
-        found = Found(
-            exif=facts.exif,
-            xmp=facts.xmp,
-            dpi=facts.dpi,
-            profile=facts.profile,
-            notes=facts.notes,
-            icc=facts.icc,
-            iptc=facts.iptc,
-            photoshop=facts.photoshop,
-            colour=facts.colour,
-            lost=facts.lost,
-        )
+        found = Found(facts, profile=facts.profile)
         loader = Loader(self.name, self.title, pyvips.Image.pngload_source)
         return open_image(source, loader, limits, found)
 

@@ -112,13 +112,9 @@ class Tiff:
                 raise unreadable(source, self.title, "its picture lies partly outside the file")
             patched = mended[0]
         found = Found(
-            exif=facts.exif,
+            facts,
             alpha=facts.alpha,
-            iptc=facts.iptc,
-            photoshop=facts.photoshop,
-            colour=facts.colour,
-            lost=facts.lost,
-            notes=(*notes, *facts.notes),
+            notes=notes,
             patched=patched,
             mend=None if patched else partial(_mended, source, page.at),
         )
@@ -183,6 +179,6 @@ def _finish(path: Path, held: Metadata) -> Notes:
                 forget_tiff_resolution(file)
             if held.exif or held.iptc or held.photoshop:
                 add_to_tiff(file, exif=held.exif, iptc=held.iptc, photoshop=held.photoshop)
-            return not_found(held, read_tiff_facts(file))
+            return not_found(held, read_tiff_facts(file), as_tags=True)
     except TagError as error:
         return (f"EXIF and IPTC are not kept: {error}",)

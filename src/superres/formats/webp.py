@@ -53,11 +53,8 @@ class Webp:
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
-            facts = read_webp_facts(stream)
             found = Found(
-                exif=facts.exif,
-                xmp=facts.xmp,
-                lost=facts.lost,
+                read_webp_facts(stream),
                 coded_quality=webp_quality(stream),
                 lossless=webp_says_lossless(stream),
             )

@@ -19,6 +19,7 @@ from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
 from superres.jobs.auto_model import choose_model, largest_scale
+from superres.jobs.coding import options_for, profile_for
 from superres.jobs.outputs import check_outputs
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
@@ -27,13 +28,12 @@ from superres.media import (
     MAX_PIXELS,
     Page,
     Picture,
-    WriteOptions,
     format_for,
     open_picture,
     write_pages,
     write_picture,
 )
-from superres.metadata.picture import Header
+from superres.metadata.picture import Header, Profile
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.watch import Watch
@@ -73,7 +73,7 @@ def upscale_picture(
         max_pixels=max_pixels,
         max_pages=MAX_PAGES,
         max_planes=MAX_PAGES,
-        profile=job.profile,
+        profile=_profile(job),
     )
     picture = picture if job.page is None else picture.page(job.page)
     upscaler = upscaler or models.upscaler(_choose_model(source, picture, watch), job.run)
@@ -81,9 +81,15 @@ def upscale_picture(
         check_normals(picture.bands)
     route = _plan(job, picture, upscaler, max_pixels)
     format = job.format or (None if isinstance(target, Path) else picture.format)
+    named = format or Path(job.names[1])
     if job.run.alpha_is_data and picture.bands.alpha:
-        _check_data(format or job.names[1], format_for(format or Path(job.names[1])))
-    options = _options(job, picture)
+        _check_data(format or job.names[1], format_for(named))
+    options = options_for(
+        named,
+        quality=job.quality,
+        lossless=job.lossless,
+        lossless_source=picture.format if picture.lossless else None,
+    )
     if picture.pages > 1 and job.page is None:
         pages = _Pages(job, picture, upscaler, watch, max_pixels)
         notes = write_pages(
@@ -174,13 +180,10 @@ def enlarge(
     return upscale_file(source, target, scale=scale, size=size, model=model, overwrite=overwrite)
 
 
-def _options(job: PictureJob, picture: Picture) -> WriteOptions:
-    """Return the encoding options; by default lossless if the source is, in its format."""
-    lossless = job.lossless
-    if lossless is None and job.quality is None and picture.lossless:
-        target = job.format or (picture.format if job.target == PIPE else job.target)
-        lossless = format_for(target).name == picture.format
-    return WriteOptions(quality=job.quality, lossless=bool(lossless))
+def _profile(job: PictureJob) -> Profile:
+    """Return how the colours are read; those of vectors and of an unknown format stay."""
+    target = job.format or job.target
+    return job.profile if target == PIPE or job.run.normal_map else profile_for(target, job.profile)
 
 
 def _choose_model(source: Path | bytes, picture: Picture, watch: Watch) -> str:
@@ -209,7 +212,7 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
     if height * width > max_pixels:
         raise OutputError(
             f"the result would be {width}x{height}, {height * width:,} pixels, "
-            f"the cap is {max_pixels:,}",
+            f"the limit is {max_pixels:,}",
             "choose a smaller scale, or raise --max-pixels",
         )
     return route

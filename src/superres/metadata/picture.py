@@ -48,8 +48,8 @@ class ReadLimits:
         if pixels > self.max_pixels:
             raise PictureError(
                 f"{name} has {height} x {width} px (height x width), {pixels:,} in all; "
-                f"the cap is {self.max_pixels:,}",
-                "raise the cap (--max-pixels) if the file can be trusted",
+                f"the limit is {self.max_pixels:,}",
+                "raise the limit (--max-pixels) if the file can be trusted",
             )
 
 
@@ -245,7 +245,7 @@ def animation_error(source: Path | bytes, what: str) -> PictureError:
     return PictureError(
         f"{name_of(source)} is {what}; expected one still picture",
         "save one frame as a still picture; `superres upscale` takes animated WebP, PNG and "
-        "GIF, `superres video` takes videos",
+        "GIF, `superres video` these and videos",
     )
 
 

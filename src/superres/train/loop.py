@@ -105,6 +105,7 @@ def train(recipe: Recipe, options: TrainingOptions, *, watch: Watch) -> TrainRep
     Raises:
         ArgumentError: The folder already holds a run, of this or of another recipe, or options
             exclude each other.
+        BusyError: Another run is using the folder.
         DataError: No usable pictures.
         BackendError: A device is missing, or a loss became NaN or Inf.
         ModelError: The weights to start from, or the checkpoint, cannot be used.
