@@ -69,6 +69,20 @@ def test_int8_that_is_not_native_is_an_error_and_not_replaced():
         precision.choose_precision("int8", ("fp16",), "GPU.0", Watch(pytest.fail))
 
 
+@pytest.mark.parametrize("limit", ["AVX2", "avx2_vnni", "AVX512_CORE", "SSE41"])
+def test_bf16_is_not_native_where_onednn_is_limited_to_less(flags, monkeypatch, limit):
+    flags("avx2", "avx512_bf16")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert not precision.native_bf16()
+
+
+@pytest.mark.parametrize("limit", ["", "ALL", "AVX512_CORE_BF16", "AVX512_CORE_AMX"])
+def test_bf16_stays_native_where_onednn_may_use_it(flags, monkeypatch, limit):
+    flags("avx2", "avx512_bf16")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert precision.native_bf16()
+
+
 def test_only_flags_that_all_cores_share_count():
     text = "flags\t\t: fpu avx512_bf16 avx2\nmodel name: x\nflags\t: fpu avx2\n"
     assert precision.parse_cpuinfo(text) == {"fpu", "avx2"}
@@ -96,3 +110,11 @@ def test_a_format_that_is_not_native_becomes_fp32_and_is_announced():
     lines: list[str] = []
     assert precision.choose_precision("bf16", ("fp16",), "GPU.0", Watch(lines.append)) == "fp32"
     assert lines == ["bf16 is not native on GPU.0: running in fp32"]
+
+
+@pytest.mark.parametrize(("value", "native"), [("AVX2", False), ("AVX512_CORE", False),
+                                               ("AVX512_CORE_VNNI", True)])  # fmt: skip
+def test_int8_is_not_native_where_onednn_is_limited_to_less(flags, monkeypatch, value, native):
+    flags("avx512_vnni")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", value)
+    assert precision.native_int8() == precision.int8_is_faster() == native

@@ -22,6 +22,13 @@ _INT8_FLAGS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "i8mm"})
 # Beside AMX, whose units run bf16 too, and elsewhere, that is not known: `auto` leaves int8 alone.
 _INT8_IS_FASTER_WITH = "avx512_vnni"
 _UNKNOWN_WITH = frozenset({"amx_bf16", "amx_int8"})
+# oneDNN's own switch, which OpenVINO and torch read, and its values that leave bf16 out: they would
+# emulate it, or fail to.
+_SWITCH = "ONEDNN_MAX_CPU_ISA"
+_VALUES_WITHOUT_BF16 = frozenset(
+    {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
+)
+_VALUES_WITHOUT_INT8 = _VALUES_WITHOUT_BF16 - {"AVX512_CORE_VNNI"}
 # Worth reporting, from the fastest to the commonest.
 _SHOWN_FLAGS = (
     "amx_bf16",
@@ -64,18 +71,20 @@ def parse_cpuinfo(text: str) -> frozenset[str]:
 
 
 def native_bf16() -> bool:
-    """Say whether the CPU computes in bf16 natively; False if unknown."""
-    return not _BF16_FLAGS.isdisjoint(cpu_flags())
+    """Say whether the CPU computes in bf16 natively, and may; False if unknown."""
+    limited = os.environ.get(_SWITCH, "").upper() in _VALUES_WITHOUT_BF16
+    return not limited and not _BF16_FLAGS.isdisjoint(cpu_flags())
 
 
 def native_int8() -> bool:
-    """Say whether the CPU has instructions for int8; False if unknown."""
-    return not _INT8_FLAGS.isdisjoint(cpu_flags())
+    """Say whether the CPU has instructions for int8, and may use them; False if unknown."""
+    limited = os.environ.get(_SWITCH, "").upper() in _VALUES_WITHOUT_INT8
+    return not limited and not _INT8_FLAGS.isdisjoint(cpu_flags())
 
 
 def int8_is_faster() -> bool:
     """Say whether int8 was measured to be faster than bf16 and fp32 on CPUs like this one."""
-    flags = cpu_flags()
+    flags = cpu_flags() if native_int8() else frozenset[str]()
     return _INT8_IS_FASTER_WITH in flags and flags.isdisjoint(_UNKNOWN_WITH)
 
 
