@@ -8,8 +8,7 @@ Formats take turns, so that a machine whose speed drifts treats them alike; the 
 given, as a part of bf16's, or fp32's on CPUs without it. PSNR is luma's, as on model cards. A file
 has an int8 form if NAME.int8.onnx lies next to it (scripts/quantise.py makes it).
 
-`ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI` shows OpenVINO as on a CPU without bf16, `AVX2` as on one
-without AVX512: its fp32 and int8 then are what they would be there, apart from clock rates.
+`ONEDNN_MAX_CPU_ISA=AVX512_CORE_VNNI` shows OpenVINO as on a CPU without bf16, but for clock rates.
 """
 
 from __future__ import annotations
