@@ -20,7 +20,8 @@ _CHARACTER, _LINE = 6.9, 12.0  # a label's size
 _STYLE = """text { font: 12px system-ui, sans-serif; fill: #555 }
 .title { font-weight: 600; fill: #333 } .tick { font-size: 11px }
 .grid { stroke: #888; stroke-opacity: 0.2; fill: none } .axis { stroke: #888; fill: none }
-.beaten { fill: #888; fill-opacity: 0.13 } .front { stroke: #888; stroke-opacity: 0.6; fill: none; stroke-dasharray: 3 3 }
+.beaten { fill: #888; fill-opacity: 0.13 }
+.front { stroke: #888; stroke-opacity: 0.6; fill: none; stroke-dasharray: 3 3 }
 .ours { fill: #1f6fc4 } .published { fill: #c8553d }
 text.ours, text.published { font-size: 11.5px }
 @media (prefers-color-scheme: dark) {

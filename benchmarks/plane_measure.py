@@ -17,10 +17,10 @@ import numpy as np
 from contestants import whole_frames
 from runners import Files, Run, Timing, in_turn, openers, openvino_kernels
 from superres.evaluate.benchmark import evaluate
+from superres.infer.half_precision import Memory, open_checked
 from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.metrics import Protocol
 from superres.modelfiles.files import open_model_file, read_card
-from superres.runtimes.half_precision import Memory, open_checked
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import PrecisionRequest, Runtime, RuntimeOptions
 from superres.watch import Watch

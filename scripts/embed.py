@@ -18,12 +18,12 @@ from torch import nn
 
 from superres.atomic import atomic_write_bytes
 from superres.evaluate.benchmark import evaluate
+from superres.infer.half_precision import PUBLISHED_NAME, measure, published_errors
 from superres.metrics import Protocol
 from superres.modelfiles.card import Card, Score
 from superres.modelfiles.checkpoint import load_network, save_network
 from superres.modelfiles.files import INT8_SUFFIX, read_card
 from superres.runtimes.export import export_onnx
-from superres.runtimes.half_precision import PUBLISHED_NAME, measure, published_errors
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import PrecisionRequest, RuntimeOptions
 from superres.upscaler import load

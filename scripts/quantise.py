@@ -36,10 +36,10 @@ from superres.atomic import atomic_write_bytes
 from superres.data.listing import list_folder
 from superres.errors import SuperresError
 from superres.images.resize import resize
+from superres.infer.half_precision import MOST_INT8_LOSS_DB
 from superres.media import open_picture, read_pixels
 from superres.modelfiles.card import CARD_KEY, Card
 from superres.modelfiles.files import INT8_SUFFIX, int8_losses, open_model_file
-from superres.runtimes.half_precision import MOST_INT8_LOSS_DB
 from superres.runtimes.precision import native_bf16, native_int8
 from superres.zoo import resolve, weights_folder
 

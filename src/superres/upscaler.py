@@ -30,8 +30,8 @@ from superres.images.row_stream import joined_rows
 from superres.images.strips import CELL
 from superres.images.wrap import Axes, plan_wrap
 from superres.infer.engine import Engine, EngineState
+from superres.infer.half_precision import Memory, open_checked
 from superres.infer.route import Route, Size, plan_route
-from superres.runtimes.half_precision import Memory, open_checked
 from superres.runtimes.open import open_runtime
 from superres.runtimes.runtime import PrecisionRequest, RuntimeFacts, RuntimeOptions
 from superres.watch import Watch

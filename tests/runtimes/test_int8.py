@@ -14,11 +14,12 @@ import superres
 from superres import zoo
 from superres.cli.main import main
 from superres.errors import BackendError, ModelError
+from superres.infer import half_precision
 from superres.infer.engine import Engine
+from superres.infer.half_precision import MOST_INT8_LOSS_DB, Memory, open_checked
 from superres.infer.sanity import SanityCheck
 from superres.modelfiles.files import int8_losses
-from superres.runtimes import half_precision, precision
-from superres.runtimes.half_precision import MOST_INT8_LOSS_DB, Memory, open_checked
+from superres.runtimes import precision
 from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import native_int8
 from superres.runtimes.runtime import PrecisionRequest, RuntimeOptions

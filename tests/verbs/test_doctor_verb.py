@@ -52,7 +52,7 @@ def _quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("superres.zoo.resolve", lambda name, scale=None: MODEL)
     monkeypatch.setattr("superres.runtimes.open.open_runtime", fake_open)
     monkeypatch.setattr(
-        "superres.runtimes.half_precision.open_checked",
+        "superres.infer.half_precision.open_checked",
         lambda model, options, *, memory, watch: fake_open(model, watch=watch),
     )
 

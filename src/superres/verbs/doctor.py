@@ -106,7 +106,7 @@ def _devices() -> list[dict[str, str]]:
 def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: JSON values
     """Open the runtime chosen by `auto` and time it for two seconds."""
     from superres.hub import cache_folder
-    from superres.runtimes.half_precision import Memory, open_checked
+    from superres.infer.half_precision import Memory, open_checked
     from superres.runtimes.runtime import RuntimeOptions
     from superres.watch import Watch
     from superres.zoo import resolve

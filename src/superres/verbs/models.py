@@ -175,7 +175,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
 def _half_precision(model: ModelFile) -> list[str]:
     """Return what is known of the model's answers in half precision, a line a number format."""
     from superres.hub import cache_folder
-    from superres.runtimes.half_precision import Memory, known_errors
+    from superres.infer.half_precision import Memory, known_errors
 
     return [
         f"{where} differs by {error}" + ("" if error.acceptable else ": runs in fp32")
@@ -185,8 +185,8 @@ def _half_precision(model: ModelFile) -> list[str]:
 
 def _int8(model: ModelFile) -> list[str]:
     """Return what a model's int8 form costs, in a line; none without one."""
+    from superres.infer.half_precision import int8_acceptable
     from superres.modelfiles.files import int8_losses
-    from superres.runtimes.half_precision import int8_acceptable
 
     if model.int8 is None:
         return []

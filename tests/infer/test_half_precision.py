@@ -12,9 +12,8 @@ from fake_backends import FakeBackend, make_card
 from superres import zoo
 from superres.cli.main import main
 from superres.errors import BackendError
-from superres.modelfiles.files import ModelFile
-from superres.runtimes import half_precision
-from superres.runtimes.half_precision import (
+from superres.infer import half_precision
+from superres.infer.half_precision import (
     REMEMBERED_NAME,
     HalfPrecisionError,
     Memory,
@@ -24,6 +23,7 @@ from superres.runtimes.half_precision import (
     patches,
     published_errors,
 )
+from superres.modelfiles.files import ModelFile
 from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import native_bf16
 from superres.runtimes.runtime import PrecisionRequest, RuntimeOptions
