@@ -24,7 +24,7 @@ from superres.runs.listing import (
     title_of,
     to_json,
 )
-from superres.train.checkpoint import Progress, save_state
+from superres.runs.checkpoint import Progress, save_state
 
 RECIPE = 'name = "mine-x4"\n[network]\narchitecture = "lean"\nconfig = { scale = 4 }\n'
 LINES = (

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from superres.networks.features import FeatureNetwork, load_weights
 
@@ -32,7 +33,7 @@ class Perceptual(nn.Module):
     def __init__(self, layers: Mapping[str, float]) -> None:
         super().__init__()
         self._weights = dict(layers)
-        self.features = FeatureNetwork("vgg16", layers)
+        self.features: nn.Module = FeatureNetwork("vgg16", layers)
 
     def forward(self, restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
         """Compare (B, C, H, W) in [0, 1], C 3 or 1; no gradient goes to the truth.
@@ -44,8 +45,8 @@ class Perceptual(nn.Module):
             truth: dict[str, Tensor] = self.features(truth_BCHW)
         restored: dict[str, Tensor] = self.features(restored_BCHW)
         terms = [
-            self._weights[layer] * (restored[layer].float() - truth[layer].float()).abs().mean()
-            for layer in restored
+            weight * functional.l1_loss(restored[layer].float(), truth[layer].float())
+            for layer, weight in self._weights.items()
         ]
         return torch.stack(terms).sum()
 

@@ -104,3 +104,10 @@ def _precision(recipe: Recipe, kind: str) -> Literal["fp32", "bf16", "fp16"]:
         return recipe.precision
     native = {"cpu": native_bf16, "cuda": torch.cuda.is_bf16_supported}.get(kind)
     return "bf16" if native is not None and native() else "fp32"
+
+
+def autocast_dtype(fabric: Fabric) -> torch.dtype | None:
+    """Return the number format that convolutions run in, or None for fp32."""
+    kind = fabric.device.type
+    with fabric.autocast():
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None

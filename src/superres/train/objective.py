@@ -11,7 +11,9 @@ from torch import Tensor
 
 from superres.degrade.downscale import resize_batch
 from superres.errors import BackendError
-from superres.train.loss_terms import LOSS_TERMS
+from superres.losses.trunks import SharedTrunks
+from superres.train.devices import autocast_dtype
+from superres.train.loss_terms import LOSS_TERMS, LossContext
 from superres.train.recipe import LossSection
 from superres.watch import Watch
 
@@ -21,17 +23,19 @@ class Objective:
 
     Args:
         section: The recipe's section.
-        device: The device of those networks.
+        fabric: Provides the device and the number format of those networks.
         watch: Notified of each download of one.
 
     Raises:
         ModelError: Feature weights or the teacher cannot be used.
     """
 
-    def __init__(self, section: LossSection, *, device: torch.device, watch: Watch) -> None:
+    def __init__(self, section: LossSection, *, fabric: Fabric, watch: Watch) -> None:
         self._weights = section.weights
+        self._trunks = SharedTrunks(fabric.device, autocast_dtype(fabric))
+        context = LossContext(fabric.device, watch, self._trunks)
         self._losses = {
-            name: LOSS_TERMS[name].open(section, device, watch) for name in self._weights
+            name: LOSS_TERMS[name].open(section, context) for name in self._weights
         }
 
     def terms(
@@ -56,7 +60,9 @@ class Objective:
             first = 0 if LOSS_TERMS[name].every_output else -1
             pairs = zip(outputs[first:], truths[first:], strict=True)
             values = [loss(output, truth, small) for output, truth in pairs]
-            terms[name] = weight * (torch.stack(values).mean() if first == 0 else values[0])
+            value = values[0] if len(values) == 1 else torch.stack(values).mean()
+            terms[name] = value if weight == 1 else weight * value
+        self._trunks.forget()
         return terms
 
 
