@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from superres.networks.features import FeatureNetwork, load_weights
 
@@ -30,9 +29,13 @@ class Perceptual(nn.Module):
         ArgumentError: No layer was requested.
     """
 
+    _weighing: Tensor
+
     def __init__(self, layers: Mapping[str, float]) -> None:
         super().__init__()
         self._weights = dict(layers)
+        weighing = torch.tensor(list(layers.values()), dtype=torch.float32)
+        self.register_buffer("_weighing", weighing, persistent=False)
         self.features: nn.Module = FeatureNetwork("vgg16", layers)
 
     def forward(self, restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
@@ -44,11 +47,11 @@ class Perceptual(nn.Module):
         with torch.no_grad():
             truth: dict[str, Tensor] = self.features(truth_BCHW)
         restored: dict[str, Tensor] = self.features(restored_BCHW)
-        terms = [
-            weight * functional.l1_loss(restored[layer].float(), truth[layer].float())
-            for layer, weight in self._weights.items()
+        sums = [
+            (restored[layer] - truth[layer].float()).abs().sum() / truth[layer].numel()
+            for layer in self._weights
         ]
-        return torch.stack(terms).sum()
+        return torch.stack(sums).dot(self._weighing)
 
 
 def load_perceptual(path: Path, layers: Mapping[str, float]) -> Perceptual:

@@ -48,16 +48,17 @@ class _Spectral(nn.Module):
             norm = self._iterate(matrix)
         else:
             norm = torch.dot(self._u, torch.mv(matrix, self._v))
-        return _Divided.apply(weight, norm, self._u.clone(), self._v.clone())
+        return _Divided.apply(weight, norm, self._u, self._v)
 
     @torch.no_grad()
     def _iterate(self, matrix: Tensor) -> Tensor:
         """Take a step of the iteration and return the singular value, u' W v = |W' u|."""
+        # New tensors, as those of earlier forward passes may yet be needed for their gradients.
         left = torch.mv(matrix, self._v)
-        self._u.copy_(left.div_(left.norm().clamp_min_(_TINY)))
+        self._u = left.div_(torch.linalg.vector_norm(left).clamp_min_(_TINY))
         right = torch.mv(matrix.t(), self._u)
-        norm = right.norm().clamp_min_(_TINY)
-        self._v.copy_(right.div_(norm))
+        norm = torch.linalg.vector_norm(right).clamp_min_(_TINY)
+        self._v = right.div_(norm)
         return norm
 
 

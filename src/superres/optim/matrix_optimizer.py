@@ -73,6 +73,18 @@ class MatrixOptimizer(torch.optim.Optimizer, ABC):
         assert not set_to_none
         self.memory.clear()
 
+    @torch.no_grad()
+    def clip(self, largest: float) -> Tensor:
+        """Scale all gradients down, if need be, so that their norm together is at most `largest`.
+
+        Returns:
+            Their norm before; NaN or Inf, if it is that, goes on into the gradients.
+        """
+        self.memory.gather()
+        norm = torch.linalg.vector_norm(self.memory.gradients)
+        self.memory.gradients.mul_(largest / norm.clamp(min=largest))
+        return norm
+
     def tensors(self) -> dict[str, Tensor]:
         """Return the state of each parameter, as `"{index}.{name}"`, in its own shape.
 
@@ -82,7 +94,10 @@ class MatrixOptimizer(torch.optim.Optimizer, ABC):
         parts: dict[int, dict[str, Tensor]] = {}
         for block in self.memory.blocks:
             for name, value in self.state.get(block.values, {}).items():
-                split = [value] * len(block.members) if value.ndim == 0 else block.parts(value)
+                if isinstance(value, Tensor):
+                    split = block.parts(value)
+                else:  # a step count
+                    split = [torch.tensor(value, dtype=torch.float64)] * len(block.members)
                 for index, part in zip(block.members, split, strict=True):
                     parts.setdefault(index, {})[name] = part
         return {
@@ -106,20 +121,22 @@ class MatrixOptimizer(torch.optim.Optimizer, ABC):
             found = {index: states[index] for index in block.members if index in states}
             self.state[block.values] = _joined(block, found)
 
-    # The state's values are tensors and Adam's step count; torch types them as Any.
+    # The state's values are tensors and step counts; torch types them as Any.
     @staticmethod
     @abstractmethod
     def move_matrices(weights: Tensor, gradients: Tensor, state: dict[str, Any], rate: float) -> None:
         """Move a stack (n, *shape) of matrices one step in place; its state is empty at first."""
 
 
-def _joined(block: Block, states: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def _joined(
+    block: Block, states: Mapping[int, Mapping[str, Tensor]]
+) -> dict[str, Tensor | float]:
     """Return the state of a block from those of its members."""
-    joined: dict[str, Tensor] = {}
+    joined: dict[str, Tensor | float] = {}
     for name, example in next(iter(states.values()), {}).items():
         values = {index: state[name] for index, state in states.items() if name in state}
-        if example.ndim == 0:  # a step count, which stays on the CPU
-            joined[name] = torch.stack(list(values.values())).amax()
+        if example.ndim == 0:  # a step count
+            joined[name] = max(map(float, values.values()))
             continue
         shape = block.views[0].shape
         stacked = block.values.ndim > 1

@@ -50,12 +50,12 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     """
     a, b, c = _NEWTON_SCHULZ
     tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.mT if tall else matrices
+    x = matrices.transpose(1, 2) if tall else matrices
     # Before the cast, in one pass; the norm of what is cast differs from it by less than bf16 can
     # tell.
     norm = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
     x = (x / (norm + 1e-7)).bfloat16()
     for _ in range(_NEWTON_SCHULZ_STEPS):
-        gram = torch.bmm(x, x.mT)
+        gram = torch.bmm(x, x.transpose(1, 2))
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x.mT if tall else x).to(matrices.dtype)
+    return (x.transpose(1, 2) if tall else x).to(matrices.dtype)

@@ -31,7 +31,7 @@ class Soap(MatrixOptimizer):
         """Take one step; the first one only finds the directions."""
         matrices = gradients.flatten(2)
         if not state:
-            state["count"] = torch.zeros((), dtype=torch.float64)
+            state["count"] = 0.0
             state["first"] = torch.zeros_like(matrices)
             state["second"] = torch.zeros_like(matrices)
             for side, seen in _sides(matrices):
@@ -39,8 +39,8 @@ class Soap(MatrixOptimizer):
                 # NaN is left to the training loop, which names the loss that it came from.
                 state[f"turn_{side}"] = _eigenvectors(seen.nan_to_num(0.0, 0.0, 0.0))
             return
-        state["count"] += 1
-        count = float(state["count"])
+        state["count"] += 1.0
+        count: float = state["count"]
         first: Tensor = state["first"]
         second: Tensor = state["second"]
         first.lerp_(matrices, 1.0 - _BETA1)

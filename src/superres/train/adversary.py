@@ -82,13 +82,13 @@ class Adversary:
             inputs=self._forward.leaves, retain_graph=True
         )
         self._forward.end_backward()
+        means = scores.detach().view(2, -1).mean(1)
         learnt = {
-            "discriminator": loss,
-            "discriminator_score_true": real.mean(),
-            "discriminator_score_restored": fake.mean(),
+            "discriminator": loss.detach(),
+            "discriminator_score_true": means[0],
+            "discriminator_score_restored": means[1],
         }
-        told = {name: value.detach() for name, value in learnt.items()}
-        return self._loss.generator(real.detach(), fake), told
+        return self._loss.generator(real.detach(), fake), learnt
 
     def learn(self, factor: float) -> None:
         """Take one step of the discriminator with the gradients of all micro-batches.

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
-from torch import Tensor, nn
+from torch import nn
 
 from superres.errors import SuperresError
 from superres.evaluate.validators import AnyValidator, Watched, open_validators, validate
@@ -28,7 +28,7 @@ from superres.train.adversary import Adversary
 from superres.runs.checkpoint import Part, Progress, cannot_resume, load_state, save_state
 from superres.train.devices import Devices, open_fabric
 from superres.train.forward import Forward, compile_pays, compiled
-from superres.train.objective import Objective, check_finite, mean_terms
+from superres.train.objective import Logged, Objective, check_finite, mean_terms
 from superres.train.patches import load_patches
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import to_toml
@@ -264,7 +264,7 @@ def _follow(
     options, trained = run.options, run.trained
     clock, step = Clock(at.elapsed_s), at.step
     logged_s = saved_s = validated_s = at.elapsed_s
-    window: list[dict[str, Tensor]] = []
+    window: list[Logged] = []
     while (done := _done(run, step, clock)) < 1.0:
         watch.check()
         window.append(take_step(trained, step, done, clock))

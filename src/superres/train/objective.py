@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -16,6 +17,9 @@ from superres.train.devices import autocast_dtype
 from superres.train.loss_terms import LOSS_TERMS, LossContext
 from superres.train.recipe import LossSection
 from superres.watch import Watch
+
+# The values of a step, by name.
+Logged = Mapping[str, Tensor | float]
 
 
 class Objective:
@@ -72,7 +76,7 @@ def _as_large_as(output_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
     return resize_batch(truth_BCHW, size=(output_BCHW.shape[2], output_BCHW.shape[3]))
 
 
-def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
+def check_finite(window: Sequence[Logged], step: int) -> None:
     """Check that all values of the last steps are finite.
 
     Args:
@@ -84,7 +88,7 @@ def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
     """
     for index, told in enumerate(window):
         for name, value in told.items():
-            if not torch.isfinite(value).all():
+            if not math.isfinite(value):
                 raise BackendError(
                     f"the loss {name} became {float(value)} at step {step - len(window) + index}",
                     "lower optimizer.rate and optimizer.matrix_lr, or set precision to fp32; "
@@ -92,7 +96,7 @@ def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
                 )
 
 
-def mean_terms(window: Sequence[dict[str, Tensor]], fabric: Fabric) -> dict[str, float]:
+def mean_terms(window: Sequence[Logged], fabric: Fabric) -> dict[str, float]:
     """Return the mean of each value over the steps that have it, and over all processes.
 
     Args:
@@ -102,7 +106,8 @@ def mean_terms(window: Sequence[dict[str, Tensor]], fabric: Fabric) -> dict[str,
     names = dict.fromkeys(name for logged in window for name in logged)
     means: dict[str, float] = {}
     for name in names:
-        mean = torch.stack([logged[name].float() for logged in window if name in logged]).mean()
+        values = [torch.as_tensor(logged[name]) for logged in window if name in logged]
+        mean = torch.stack([value.float() for value in values]).mean()
         if fabric.world_size > 1:
             mean = cast("Tensor", fabric.all_reduce(mean, reduce_op="mean"))
         means[name] = float(mean)
