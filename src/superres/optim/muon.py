@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from superres.optim.matrix_optimizer import MatrixOptimizer
 from superres.optim.shared_memory import in_memory_order
+from superres.runtimes.precision import native_bf16
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _NEWTON_SCHULZ_STEPS = 5
@@ -40,10 +42,16 @@ class Muon(MatrixOptimizer):
         in_memory_order(weights).add_(orthogonalise(nesterov), alpha=-rate * size)
 
 
+@lru_cache
+def _working_dtype(kind: str) -> torch.dtype:
+    return torch.float32 if kind == "cpu" and not native_bf16() else torch.bfloat16
+
+
 def orthogonalise(matrices: Tensor) -> Tensor:
     """Return approximately U V' of each matrix U S V', with singular values of 0.7 to 1.2.
 
-    Five Newton-Schulz steps of a quintic in bf16, which matrix units run fast.
+    Five Newton-Schulz steps of a quintic in bf16, which matrix units run fast; in fp32 on a CPU
+    that would have to emulate it.
 
     Args:
         matrices: (n, rows, columns).
@@ -51,10 +59,8 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     a, b, c = _NEWTON_SCHULZ
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.transpose(1, 2) if tall else matrices
-    # Before the cast, in one pass; the norm of what is cast differs from it by less than bf16 can
-    # tell.
-    norm = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
-    x = (x / (norm + 1e-7)).bfloat16()
+    norm = cast("Tensor", torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True))  # untyped in torch
+    x = (x / (norm + 1e-7)).to(_working_dtype(x.device.type))
     for _ in range(_NEWTON_SCHULZ_STEPS):
         gram = torch.bmm(x, x.transpose(1, 2))
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

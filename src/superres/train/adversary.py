@@ -58,6 +58,11 @@ class Adversary:
         in_fp16 = autocast_dtype(fabric) == torch.float16
         self._scaler = torch.amp.GradScaler(fabric.device.type, enabled=in_fp16)
 
+    @property
+    def gradients(self) -> Tensor:
+        """The discriminator's gradients so far, (m,)."""
+        return self._optimizer.memory.gradients
+
     def judge(
         self, restored_BCHW: Tensor, truth_BCHW: Tensor, *, share: float = 1.0
     ) -> tuple[Tensor, dict[str, Tensor]]:
