@@ -131,6 +131,7 @@ class Ours:
         self.clock, self.steps, self.done = Clock(0.0), 0, done
 
     def step(self) -> None:
+        """Take the next step."""
         take_step(self.trained, self.steps, self.done, self.clock)
         self.steps += 1
 
@@ -152,6 +153,7 @@ class Plain:
         self.clock = Clock(0.0)
 
     def step(self) -> None:
+        """Take a step on the next batch."""
         before = time.monotonic()
         small, large = (one.to(self.device) for one in next(self.batches))
         self.clock.data_s += time.monotonic() - before
@@ -214,6 +216,7 @@ def matrix_peak(device: torch.device, wait: Callable[[], None]) -> float:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure all candidates, and return what the command prints."""
     recipe = load_recipe(arguments.recipe, arguments.set)
     config = network_config(recipe.network.architecture, recipe.network.config)
     usual = recipe.degradation.name == "bicubic" and not recipe.adversarial.weight.largest
@@ -266,6 +269,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Parse, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="default-x4")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE")
@@ -273,9 +277,12 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seconds", type=float, default=45.0, help="of measuring, all together")
     parser.add_argument("--done", type=float, default=0.9, help="fraction of the run to measure at")
+    parser.add_argument("--threads", type=int, help="of the CPU; all by default")
     parser.add_argument("--alone", action="store_true", help="without the plain loop")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     found = measure(arguments)
     if arguments.json:
         print(json.dumps(found, indent=1))

@@ -12,13 +12,16 @@ from superres.train.recipe_file import load_recipe
 from superres.train.step import take_step
 from superres.watch import Watch
 
-WARM_UP = 3  # steps: optimisers allocate in the first, and weights are cast together from the second
+WARM_UP = (
+    3  # steps: optimisers allocate in the first, and weights are cast together from the second
+)
 
 
 def operations(name, tmp_path, monkeypatch, *, done, drawn) -> int:
-    """Return the operations of a steady step at a fraction of the run, in bf16 where that is native.
+    """Return the operations of a steady step, in bf16 where that is native.
 
     Args:
+        done: Completed fraction of the run.
         drawn: Whether patches are drawn anew, or those of one step are used again.
     """
     # Random weights of VGG take the same operations.

@@ -7,7 +7,7 @@ on its way, and the gradient is written down instead of being derived.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -48,32 +48,40 @@ class _Spectral(nn.Module):
             norm = self._iterate(matrix)
         else:
             norm = torch.dot(self._u, torch.mv(matrix, self._v))
-        return _Divided.apply(weight, norm, self._u, self._v)
+        return cast("Tensor", _Divided.apply(weight, norm, self._u, self._v))
 
     @torch.no_grad()
     def _iterate(self, matrix: Tensor) -> Tensor:
         """Take a step of the iteration and return the singular value, u' W v = |W' u|."""
         # New tensors, as those of earlier forward passes may yet be needed for their gradients.
         left = torch.mv(matrix, self._v)
-        self._u = left.div_(torch.linalg.vector_norm(left).clamp_min_(_TINY))
+        self._u = left.div_(_norm(left))
         right = torch.mv(matrix.t(), self._u)
-        norm = torch.linalg.vector_norm(right).clamp_min_(_TINY)
+        norm = _norm(right)
         self._v = right.div_(norm)
         return norm
+
+
+def _norm(vector: Tensor) -> Tensor:
+    # untyped in torch
+    return cast("Tensor", torch.linalg.vector_norm(vector)).clamp_min_(_TINY)
 
 
 class _Divided(torch.autograd.Function):
     """W / (u' W v), with constant u and v."""
 
+    # torch types the context as Any, and calls both with what the other gave.
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, norm: Tensor, u: Tensor, v: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(ctx: Any, *given: Tensor) -> Tensor:  # noqa: ANN401  # pyright: ignore[reportIncompatibleMethodOverride]
+        weight, norm, u, v = given
         divided = weight / norm
         ctx.save_for_backward(divided, norm, u, v)
         return divided
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        divided, norm, u, v = ctx.saved_tensors
+    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401  # pyright: ignore[reportIncompatibleMethodOverride]
+        (gradient,) = given
+        divided, norm, u, v = cast("tuple[Tensor, ...]", ctx.saved_tensors)
         along = torch.sum(gradient * divided)
         rank_one = torch.outer(u * along, v).view(gradient.shape)
         return (gradient - rank_one).div_(norm), None, None, None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
@@ -49,7 +50,7 @@ class WeightAverage:
         """
         assert _places(network) == self._places
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._means, self._followed, 1.0 - decay)
+        get_ema_multi_avg_fn(decay)(self._means, self._followed, None)
         if self._counters:
             current = network.state_dict()
             for name in self._counters:

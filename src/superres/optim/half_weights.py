@@ -30,7 +30,9 @@ class HalfWeights:
         dtype: The number format of the copies.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], memory: SharedMemory, dtype: torch.dtype) -> None:
+    def __init__(
+        self, layers: Sequence[nn.Module], memory: SharedMemory, dtype: torch.dtype
+    ) -> None:
         self._memory = memory
         self._copies = torch.empty_like(memory.values, dtype=dtype)
         self._gradients = torch.zeros_like(self._copies)
@@ -56,7 +58,7 @@ class HalfWeights:
         self._gradients.zero_()
 
     def instead_of(self, parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
-        """Return parameters with those replaced that have copies: the leaves of autograd's graph."""
+        """Return the leaves of autograd's graph: parameters, or their copies if they have one."""
         return [self._replaced.get(id(parameter), parameter) for parameter in parameters]
 
     @contextmanager

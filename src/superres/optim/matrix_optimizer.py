@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -81,7 +81,8 @@ class MatrixOptimizer(torch.optim.Optimizer, ABC):
             Their norm before; NaN or Inf, if it is that, goes on into the gradients.
         """
         self.memory.gather()
-        norm = torch.linalg.vector_norm(self.memory.gradients)
+        # untyped in torch
+        norm = cast("Tensor", torch.linalg.vector_norm(self.memory.gradients))
         self.memory.gradients.mul_(largest / norm.clamp(min=largest))
         return norm
 
@@ -101,7 +102,9 @@ class MatrixOptimizer(torch.optim.Optimizer, ABC):
                 for index, part in zip(block.members, split, strict=True):
                     parts.setdefault(index, {})[name] = part
         return {
-            f"{index}.{name}": part for index in sorted(parts) for name, part in parts[index].items()
+            f"{index}.{name}": part
+            for index in sorted(parts)
+            for name, part in parts[index].items()
         }
 
     @torch.no_grad()
@@ -124,16 +127,18 @@ class MatrixOptimizer(torch.optim.Optimizer, ABC):
     # The state's values are tensors and step counts; torch types them as Any.
     @staticmethod
     @abstractmethod
-    def move_matrices(weights: Tensor, gradients: Tensor, state: dict[str, Any], rate: float) -> None:
+    def move_matrices(
+        weights: Tensor, gradients: Tensor, state: dict[str, Any], rate: float
+    ) -> None:
         """Move a stack (n, *shape) of matrices one step in place; its state is empty at first."""
 
 
-def _joined(
-    block: Block, states: Mapping[int, Mapping[str, Tensor]]
-) -> dict[str, Tensor | float]:
+def _joined(block: Block, states: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor | float]:
     """Return the state of a block from those of its members."""
     joined: dict[str, Tensor | float] = {}
-    for name, example in next(iter(states.values()), {}).items():
+    if not states:
+        return joined
+    for name, example in next(iter(states.values())).items():
         values = {index: state[name] for index, state in states.items() if name in state}
         if example.ndim == 0:  # a step count
             joined[name] = max(map(float, values.values()))

@@ -31,7 +31,9 @@ class Muon(MatrixOptimizer):
     """
 
     @staticmethod
-    def move_matrices(weights: Tensor, gradients: Tensor, state: dict[str, Any], rate: float) -> None:
+    def move_matrices(
+        weights: Tensor, gradients: Tensor, state: dict[str, Any], rate: float
+    ) -> None:
         """Take one step along the orthogonalised momentum."""
         if not state:
             state["momentum"] = torch.zeros_like(weights)

@@ -75,9 +75,9 @@ class SharedMemory:
             end = _aligned(end + self._parameters[index].numel())
 
         first = self._parameters[0]
-        assert all(
-            p.dtype == first.dtype and p.device == first.device for p in self._parameters
-        ), "all parameters are of one dtype and on one device"
+        assert all(p.dtype == first.dtype and p.device == first.device for p in self._parameters), (
+            "all parameters are of one dtype and on one device"
+        )
         self.values = torch.zeros(end, dtype=first.dtype, device=first.device)
         self.gradients = torch.zeros_like(self.values)
         self._gradients = [self._view(self.gradients, n, offsets[n]) for n in range(len(offsets))]

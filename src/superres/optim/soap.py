@@ -27,7 +27,9 @@ class Soap(MatrixOptimizer):
     """
 
     @staticmethod
-    def move_matrices(weights: Tensor, gradients: Tensor, state: dict[str, Any], rate: float) -> None:
+    def move_matrices(
+        weights: Tensor, gradients: Tensor, state: dict[str, Any], rate: float
+    ) -> None:
         """Take one step; the first one only finds the directions."""
         matrices = gradients.flatten(2)
         if not state:

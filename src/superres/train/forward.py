@@ -144,7 +144,9 @@ def compiled(network: nn.Module, example: Tensor, fabric: Fabric, watch: Watch) 
         )
     except Exception as error:  # a compiler fails in ways of its own, none of which ends a run
         first = str(error).strip().partition("\n")[0]
-        watch.note(f"not compiled: {type(error).__name__}: {first[:200]}; each operation runs alone")
+        watch.note(
+            f"not compiled: {type(error).__name__}: {first[:200]}; each operation runs alone"
+        )
         return None
     finally:
         network.zero_grad(set_to_none=False)  # the gradients stay in their memory

@@ -22,10 +22,10 @@ from superres.networks.catalog import network_config
 from superres.optim.ema import WeightAverage
 from superres.optim.schedule import Budget, Clock
 from superres.optim.selection import open_optimizer
+from superres.runs.checkpoint import Part, Progress, cannot_resume, load_state, save_state
 from superres.runs.journal import Journal
 from superres.runs.log import MODEL_NAME, STATE_NAME
 from superres.train.adversary import Adversary
-from superres.runs.checkpoint import Part, Progress, cannot_resume, load_state, save_state
 from superres.train.devices import Devices, open_fabric
 from superres.train.forward import Forward, compile_pays, compiled
 from superres.train.objective import Logged, Objective, check_finite, mean_terms
@@ -351,7 +351,11 @@ def _validate(run: Run, step: int, journal: Journal | None, watch: Watch) -> Wat
     try:
         with _averaged(run):
             return validate(
-                run.validators, run.trained.network, step=step, journal=journal, fabric=run.trained.fabric
+                run.validators,
+                run.trained.network,
+                step=step,
+                journal=journal,
+                fabric=run.trained.fabric,
             )
     except (SuperresError, OSError) as error:
         reason = error.message if isinstance(error, SuperresError) else str(error)

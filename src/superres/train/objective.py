@@ -38,9 +38,7 @@ class Objective:
         self._weights = section.weights
         self._trunks = SharedTrunks(fabric.device, autocast_dtype(fabric))
         context = LossContext(fabric.device, watch, self._trunks)
-        self._losses = {
-            name: LOSS_TERMS[name].open(section, context) for name in self._weights
-        }
+        self._losses = {name: LOSS_TERMS[name].open(section, context) for name in self._weights}
 
     def terms(
         self, small: Tensor, outputs: Sequence[Tensor], truth_BCHW: Tensor, done: float
