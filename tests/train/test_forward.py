@@ -127,6 +127,7 @@ def test_a_run_that_asked_for_no_compiling_goes_on_with_a_recipe_that_leaves_it_
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in torch's own compiler
 def test_torchs_own_compiler_gives_a_step_near_the_plain_one(tmp_path):
     pictures = write_pictures(tmp_path / "pictures", count=2, cells=6, cell_px=8)
     said: list[str] = []
