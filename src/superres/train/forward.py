@@ -48,7 +48,7 @@ class Forward:
         self._compiled = compiled
         self._half: HalfWeights | None = None
         self._called: list[nn.Module] = []
-        self._dtype = None if compiled else autocast_dtype(fabric)
+        self._dtype = None if compiled is not None else autocast_dtype(fabric)
 
     @property
     def leaves(self) -> list[nn.Parameter]:
@@ -66,7 +66,7 @@ class Forward:
     def __call__(self, small: Tensor) -> tuple[Tensor, ...]:
         """Return all supervised outputs in fp32, the final one last."""
         with self._fabric.autocast():
-            if self._compiled:
+            if self._compiled is not None:
                 outputs = self._compiled(small)
             elif self._half:
                 with self._half.applied():
