@@ -43,11 +43,12 @@ class _Spectral(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the weight divided; in training mode, after one step of the power iteration."""
-        matrix = weight.detach().flatten(1)
-        if self.training:
-            norm = self._iterate(matrix)
-        else:
-            norm = torch.dot(self._u, torch.mv(matrix, self._v))
+        with torch.no_grad():
+            matrix = weight.flatten(1)
+            if self.training:
+                norm = self._iterate(matrix)
+            else:
+                norm = torch.dot(self._u, torch.mv(matrix, self._v))
         return cast("Tensor", _Divided.apply(weight, norm, self._u, self._v))
 
     @torch.no_grad()
@@ -56,7 +57,7 @@ class _Spectral(nn.Module):
         # New tensors, as those of earlier forward passes may yet be needed for their gradients.
         left = torch.mv(matrix, self._v)
         self._u = left.div_(_norm(left))
-        right = torch.mv(matrix.t(), self._u)
+        right = torch.mv(matrix.transpose(0, 1), self._u)
         norm = _norm(right)
         self._v = right.div_(norm)
         return norm
@@ -64,7 +65,7 @@ class _Spectral(nn.Module):
 
 def _norm(vector: Tensor) -> Tensor:
     # untyped in torch
-    return cast("Tensor", torch.linalg.vector_norm(vector)).clamp_min_(_TINY)
+    return cast("Tensor", torch.linalg.vector_norm(vector))
 
 
 class _Divided(torch.autograd.Function):
@@ -83,7 +84,7 @@ class _Divided(torch.autograd.Function):
         (gradient,) = given
         divided, norm, u, v = cast("tuple[Tensor, ...]", ctx.saved_tensors)
         along = torch.sum(gradient * divided)
-        rank_one = torch.outer(u * along, v).view(gradient.shape)
+        rank_one = ((u * along)[:, None] * v).view(gradient.shape)
         return (gradient - rank_one).div_(norm), None, None, None
 
 

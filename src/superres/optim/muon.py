@@ -62,7 +62,7 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.transpose(1, 2) if tall else matrices
     norm = cast("Tensor", torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True))  # untyped in torch
-    x = (x / (norm + 1e-7)).to(_working_dtype(x.device.type))
+    x = (x / norm.clamp_min_(1e-7)).to(_working_dtype(x.device.type))
     for _ in range(_NEWTON_SCHULZ_STEPS):
         gram = torch.bmm(x, x.transpose(1, 2))
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
