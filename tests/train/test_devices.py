@@ -24,7 +24,7 @@ class Aside(nn.Module):
         super().__init__()
         self.layer = nn.Conv2d(1, 1, 1)
         nn.init.zeros_(self.layer.weight)
-        nn.init.zeros_(self.layer.bias)
+        nn.init.zeros_(self.layer.get_parameter("bias"))
 
     def forward(self, x):
         return x + self.layer(x)

@@ -387,6 +387,7 @@ def test_the_adversarial_loss_reaches_the_network_alone_and_the_other_the_discri
     learnt = adversary.gradients.clone()
     assert learnt.abs().max() > 0
     score.backward(inputs=[level])
+    assert level.grad is not None
     assert level.grad.abs().max() > 0
     assert torch.equal(adversary.gradients, learnt)
 
