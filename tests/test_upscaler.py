@@ -8,7 +8,7 @@ import torch
 
 import superres
 from superres.errors import ArgumentError, UnknownNameError
-from superres.frame import Bands, Values
+from superres.frame import FLOAT32, Bands, Values
 from superres.images.resize import resize
 from superres.infer.route import plan_route
 from superres.modelfiles.checkpoint import card_for, load_network, save_network
@@ -181,7 +181,7 @@ def test_rows_joined_are_the_whole_whatever_the_blocks(upscaler):
 
     def run(heights: list[int]) -> np.ndarray:
         blocks = np.split(pixels, list(itertools.accumulate(heights))[:-1])
-        return np.concatenate(list(upscaler.rows(blocks, (41, 23), Bands.of(4), route)))
+        return np.concatenate(list(upscaler.rows(blocks, (41, 23), Bands.of(4), FLOAT32, route)))
 
     np.testing.assert_allclose(run([41]), run([1] * 41), atol=1e-6)
     np.testing.assert_allclose(run([41]), run([30, 4, 7]), atol=1e-6)
@@ -231,7 +231,7 @@ def test_arrays_that_are_no_picture_are_refused(upscaler, pixels):
 def test_a_frame_in_one_piece_equals_its_rows(upscaler, scale, channels):
     frame = np.random.default_rng(0).random((24, 37, channels), dtype=np.float32)
     route = plan_route((24, 37), upscaler.offered, scale, None)
-    rows = upscaler.rows((frame,), (24, 37), Bands.of(channels), route)
+    rows = upscaler.rows((frame,), (24, 37), Bands.of(channels), FLOAT32, route)
     assert np.array_equal(upscaler.frame(frame, route), np.concatenate(list(rows)))
 
 

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 
 from superres import zoo
 from superres.errors import ArgumentError
-from superres.frame import Bands, Pixels, Unit, Values, from_unit, to_unit
+from superres.frame import FLOAT32, Bands, Pixels, Unit, Values, from_unit, to_unit
 from superres.hub import cache_folder
+from superres.images.anchor import REACH
 from superres.images.bleed import bleed_rows
-from superres.images.coarse_correction import CELL
 from superres.images.nodata import fill_nodata, mark_nodata, valid_rows
 from superres.images.normals import check_normals, unit_normals
 from superres.images.opacity import keep_ends
 from superres.images.resize import resize_rows
 from superres.images.row_stream import joined_rows
+from superres.images.strips import CELL
 from superres.images.wrap import Axes, plan_wrap
-from superres.infer.anchor import REACH, anchored, anchored_rows
 from superres.infer.engine import Engine, EngineState
 from superres.infer.route import Route, Size, plan_route
 from superres.runtimes.half_precision import Memory, open_checked
@@ -168,48 +168,84 @@ class Upscaler:
 
     def rows(
         self,
-        blocks: Iterable[Unit],
+        blocks: Iterable[Pixels],
         size: Size,
         bands: Bands,
+        values: Values,
         route: Route,
         watch: Watch | None = None,
-        *,
-        gaps: bool = False,
-    ) -> Iterator[Unit]:
+    ) -> Iterator[Pixels]:
         """Upscale a picture that comes in blocks of rows.
 
-        Bands that are not colours pass through the networks one by one, as grey.
+        Bands that are not colours pass through the networks one by one, as grey. Pixels without a
+        value are filled from their surroundings for the networks; in the result exactly these are
+        nodata, in all channels.
 
         Args:
-            blocks: (h, W, C) unit pixels from top to bottom; closed at the end if a generator.
+            blocks: (h, W, C) from top to bottom; closed at the end if a generator.
             size: (height, width) of the whole picture.
             bands: What the channels mean.
+            values: What the numbers mean.
             route: The passes and the target size.
             watch: The job, or the part of it, of the picture.
-            gaps: Whether pixels may be NaN (no value). They are filled from their surroundings
-                for the networks; in the result exactly these pixels are NaN, in all channels.
 
         Yields:
-            (h, target width, C) unit pixels, unclamped, from top to bottom.
+            (h, target width, C) from top to bottom, of the same numbers: whole ones clamped and
+            rounded, floats not.
 
         Raises:
             Cancelled: The job was cancelled.
         """
         watch = watch or self._watch
         try:
-            if self._options.normal_map:
-                check_normals(bands)
-                bands = Bands("bands", bands.count, alpha=bands.alpha)
-                source, vectors = itertools.tee(blocks)
-                large = self._wrapped_rows(source, size, bands, route, watch, gaps)
-                if size != route.target:
-                    large = unit_normals(vectors, large, size=size, target=route.target)
-                yield from large
-            else:
-                yield from self._wrapped_rows(blocks, size, bands, route, watch, gaps)
+            engine = self._direct(size, bands, values, route, watch)
+            if engine:
+                yield from _through(engine, blocks, values, size, route.clamped, watch)
+                return
+            small = (to_unit(block, values) for block in blocks)
+            for unit in self._unit_rows(small, size, bands, values, route, watch):
+                yield from_unit(unit, values)
         finally:
             if isinstance(blocks, Generator):
                 blocks.close()  # or its threads would live as long as an exception raised here
+
+    def _direct(
+        self, size: Size, bands: Bands, values: Values, route: Route, watch: Watch
+    ) -> Engine | None:
+        """Return the engine that makes the whole result by itself, in one pass; None if none does.
+
+        Its pixels then stay whole numbers on the way to the network's device and back.
+        """
+        options, colours = self._options, bands.colour != "bands" and not bands.alpha
+        plain = colours and values.nodata is None and options.wrap == "none"
+        if not plain or options.normal_map or len(route.passes) != 1:
+            return None
+        scale = route.passes[0]
+        if (scale * size[0], scale * size[1]) != route.target:
+            return None
+        return self.engines(route, watch)[0]
+
+    def _unit_rows(
+        self,
+        blocks: Iterable[Unit],
+        size: Size,
+        bands: Bands,
+        values: Values,
+        route: Route,
+        watch: Watch,
+    ) -> Iterator[Unit]:
+        """Upscale unit pixels, with NaN for no value."""
+        gaps = values.nodata is not None
+        if not self._options.normal_map:
+            yield from self._wrapped_rows(blocks, size, bands, route, watch, gaps)
+            return
+        check_normals(bands)
+        bands = Bands("bands", bands.count, alpha=bands.alpha)
+        source, vectors = itertools.tee(blocks)
+        large = self._wrapped_rows(source, size, bands, route, watch, gaps)
+        if size != route.target:
+            large = unit_normals(vectors, large, size=size, target=route.target)
+        yield from large
 
     def _wrapped_rows(
         self,
@@ -293,7 +329,7 @@ class Upscaler:
         return joined_rows(*single)
 
     def frame(self, frame: Unit, route: Route, watch: Watch | None = None) -> Unit:
-        """Upscale a grey or RGB frame that fits into memory, as `rows` does.
+        """Upscale a grey or RGB frame of unit pixels that fits into memory, as `rows` does.
 
         Args:
             frame: (H, W, C) unit pixels.
@@ -313,7 +349,7 @@ class Upscaler:
             scale = engine.card.scale
             if (engine.card.channels, (scale * height, scale * width)) == (channels, route.target):
                 # Faster in one piece.
-                return anchored(frame, engine.upscale(frame, watch), clamped=route.clamped)
+                return engine.upscale(frame, watch, clamped=route.clamped)
         return np.concatenate(list(self._colour_rows((frame,), (height, width), route, watch)))
 
     def _colour_rows(
@@ -321,7 +357,7 @@ class Upscaler:
     ) -> Iterator[Unit]:
         """Upscale grey or RGB blocks through all passes of a route, then to its exact size."""
         for engine in self.engines(route, watch):
-            blocks = _through(engine, blocks, size, route.clamped, watch)
+            blocks = _through(engine, blocks, FLOAT32, size, route.clamped, watch)
             size = (size[0] * engine.card.scale, size[1] * engine.card.scale)
         if size != route.target:
             blocks = resize_rows(blocks, in_size=size, out_size=route.target)
@@ -382,9 +418,8 @@ class Upscaler:
         clamped = values.whole if clamped is None else clamped
         route = plan_route(whole, self.offered, scale, size, exact=exact, clamped=clamped)
         tops = range(0, whole[0], _BLOCK_ROWS)
-        small = (to_unit(block[top : top + _BLOCK_ROWS], values) for top in tops)
-        units = self.rows(small, whole, bands, route, watch, gaps=values.nodata is not None)
-        large: Pixels = np.concatenate([from_unit(unit, values) for unit in units])
+        small = (block[top : top + _BLOCK_ROWS] for top in tops)
+        large: Pixels = np.concatenate(list(self.rows(small, whole, bands, values, route, watch)))
         return large[..., 0] if pixels.ndim == 2 else large
 
 
@@ -455,8 +490,13 @@ def _channels(blocks: Iterable[Unit], channels: slice) -> Iterator[Unit]:
 
 
 def _through(
-    engine: Engine, blocks: Iterable[Unit], size: Size, clamped: bool, watch: Watch
-) -> Iterator[Unit]:
+    engine: Engine,
+    blocks: Iterable[Pixels],
+    values: Values,
+    size: Size,
+    clamped: bool,
+    watch: Watch,
+) -> Iterator[Pixels]:
     """Run blocks through one network, anchored; grey as equal channels, without alpha as opaque."""
     blocks = iter(blocks)
     first = next(blocks)
@@ -470,9 +510,19 @@ def _through(
     if channels == 1 < wanted:
         blocks = (np.repeat(block, _RGB, axis=2) for block in blocks)
     if channels < wanted == _RGBA:
-        blocks = (np.dstack((block, np.ones_like(block[..., :1]))) for block in blocks)
-    small, blocks = itertools.tee(blocks)
-    large = engine.upscale_rows(blocks, height=size[0], width=size[1], watch=watch)
-    large = anchored_rows(small, large, size=size, scale=engine.card.scale, clamped=clamped)
+        blocks = (np.dstack((block, _opaque(block, values))) for block in blocks)
     # Grey's channels are equal, as they are anchored: the first stands for all.
-    return large if channels == wanted else (block[..., :channels] for block in large)
+    return engine.upscale_rows(
+        blocks,
+        values,
+        height=size[0],
+        width=size[1],
+        channels=channels,
+        clamped=clamped,
+        watch=watch,
+    )
+
+
+def _opaque(block: Pixels, values: Values) -> Pixels:
+    """Return the alpha of opaque pixels."""
+    return np.full_like(block[..., :1], values.white)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from superres.errors import ArgumentError
+from superres.frame import FLOAT32
 from superres.infer.row_buffer import RowBuffer
 
 HEIGHT, WIDTH, CHANNELS = 13, 5, 3
@@ -13,7 +14,7 @@ WHOLE = np.random.default_rng(3).random((HEIGHT, WIDTH, CHANNELS), np.float32)
 
 
 def buffer_of(blocks, height=HEIGHT):
-    return RowBuffer(blocks, height=height, width=WIDTH, channels=CHANNELS)
+    return RowBuffer(blocks, FLOAT32, size=(height, WIDTH), channels=CHANNELS)
 
 
 def cut(lengths):

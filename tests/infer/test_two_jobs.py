@@ -150,24 +150,27 @@ def test_a_smaller_tile_is_for_the_picture_and_later_ones_but_not_for_one_under_
     assert last.notes == ()
 
 
+def prefetching() -> int:
+    return sum(thread.name == "superres-prefetch" for thread in threading.enumerate())
+
+
 def test_a_consumer_that_leaves_early_ends_its_threads_and_nothing_else():
     engine = Engine(CARD, FakeBackend(NETWORK), tile=32, fallback=None, watch=Watch())
     one, other = random_picture(300, 64), random_picture(400, 70, seed=1)
     job = Watch()
     rows = rows_of(engine, one, job.part())
     made = [next(rows)]
-    before = threading.active_count()
     part = job.part()
     small = prefetch((other[y : y + 16] for y in range(0, 400, 16)), depth=2)
     left = prefetch(
         engine.upscale_rows(small, height=400, width=70, watch=part), depth=1, part=part
     )
     next(left)
-    assert threading.active_count() == before + 2
+    assert prefetching() == 2
     del small
     assert isinstance(left, Generator)
     left.close()
-    assert threading.active_count() == before
+    assert prefetching() == 0
     assert not job.cancelled
     made += rows
     assert np.array_equal(np.concatenate(made), whole(NETWORK, one))

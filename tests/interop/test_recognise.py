@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 import superres
 from superres.cli.main import main
 from superres.errors import ModelError
-from superres.infer.anchor import anchored
+from superres.images.anchor import anchor_frame
 from superres.interop.elsewhere import network_elsewhere
 from superres.interop.recognise import read_foreign
 from superres.modelfiles.checkpoint import load_network
@@ -340,7 +340,7 @@ def test_a_network_of_rgb_and_alpha_sees_them_together(saved):
         with torch.inference_mode():
             large = network(torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None])
         large = np.ascontiguousarray(large[0].numpy()).transpose(1, 2, 0)
-        return anchored(pixels, large, clamped=False)
+        return anchor_frame(pixels, large, clamped=False)
 
     expected = release(picture)
     expected[..., 3] = expected[..., 3].clip(0, 1)

@@ -30,7 +30,7 @@ from superres.watch import Watch
 
 PACKAGE = f"{Path(superres.__file__).parent}/"
 LEAVES = {"errors", "frame", "watch", "atomic"}
-MOST_CHANGES, MOST_UPWARD, MOST_ARGUMENTS = 22, 3, 10
+MOST_CHANGES, MOST_UPWARD, MOST_ARGUMENTS = 28, 4, 10
 
 
 def has_pixels(value):

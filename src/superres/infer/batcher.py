@@ -14,8 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from superres.errors import BackendError, Cancelled, OutOfMemoryError
 from superres.frame import Unit
 from superres.infer.sanity import CheckedRun, fault
@@ -117,9 +115,9 @@ class Batcher:
     def _run_together(self, group: list[_Tiles]) -> list[_Tiles]:
         """Run tiles together, and return those without a valid output."""
         try:
-            large_NCHW = self._run(
-                group[0].checked.runtime, np.concatenate([item.tiles for item in group])
-            )
+            runtime = group[0].checked.runtime
+            tiles_NCHW = runtime.facts.canvas.joined([item.tiles for item in group], axis=0)
+            large_NCHW = self._run(runtime, tiles_NCHW)
         except (OutOfMemoryError, MemoryError):
             self.joint_px = 0
             line = f"out of memory with {len(group)} pictures at once: continuing one by one"

@@ -14,8 +14,11 @@ from functools import partial
 import numpy as np
 
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
-from superres.frame import Unit
+from superres.frame import FLOAT32, Pixels, Unit, Values
+from superres.images.anchor import anchor_frame
+from superres.images.canvas import HOST, Canvas, Planes
 from superres.images.kernels import mirrored
+from superres.images.strips import CELL, Block
 from superres.infer import tiling
 from superres.infer.batcher import Batcher
 from superres.infer.ensemble import run_ensemble
@@ -28,7 +31,7 @@ from superres.modelfiles.card import Card, check_input
 from superres.runtimes.runtime import Runtime, RuntimeFacts
 from superres.watch import Watch
 
-_YIELD_BYTES = 2 * 2**20  # strips leave in pieces that stay in the cache while they are anchored
+_FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,17 @@ class _Batch:
 
     Attributes:
         row: Position of the row of tiles; a restarted row is a new object.
+        pixels: (h, W, C) of the picture, its input.
+        small: (C, h, W) the same as unit pixels.
         columns: Positions of the tiles along the width.
         tiles: (N, C, h, w) pixels; N may be larger than the number of columns.
     """
 
     row: Span
+    pixels: Pixels
+    small: Planes
     columns: tuple[Span, ...]
-    tiles: Unit
+    tiles: Planes
 
 
 @dataclass(slots=True)
@@ -51,12 +58,16 @@ class _Picture:
     """One picture under way.
 
     Attributes:
+        size: (H, W).
+        values: What its numbers mean.
         watch: Its job's.
         checked: The run of its tiles.
         limit: Edge of its largest tile.
         batch_px: Input pixels of a batch of tiles.
     """
 
+    size: tuple[int, int]
+    values: Values
     watch: Watch
     checked: CheckedRun
     limit: int
@@ -80,6 +91,8 @@ class Engine:
     """One network, opened and ready for pictures of any size, several at once from any threads.
 
     Memory depends on the tile: the tile's own, two rows of tiles of output, and a row of input.
+    Pixels become planes of unit pixels, are joined, anchored to the input, and become rows of
+    pixels again on the runtime's canvas.
     An out-of-memory error halves the tile, for the rest of the picture and for later ones. An
     output that fails the sanity check is computed again in fp32, in which the rest of the
     picture then runs. Neither affects another picture in progress: its pixels and notes are
@@ -140,13 +153,16 @@ class Engine:
         """Return how many pictures of a size, at least one, together keep the device busy."""
         return max(1, self._runs.joint_px // (height * width))
 
-    def upscale(self, frame: Unit, watch: Watch | None = None) -> Unit:
+    def upscale(
+        self, frame: Unit, watch: Watch | None = None, *, clamped: bool | None = None
+    ) -> Unit:
         """Upscale a whole picture.
 
         Args:
             frame: (H, W, C) float32 in [0, 1], C as on the card.
             watch: The picture's job: notified of fallbacks, and checked between tiles; None takes
                 the engine's.
+            clamped: See `upscale_rows`.
 
         Returns:
             (s*H, s*W, C) float32, unclamped, planar in memory.
@@ -155,78 +171,86 @@ class Engine:
             ArgumentError, NumericalError, OutOfMemoryError, BackendError, Cancelled: See
                 `upscale_rows`.
         """
-        (height, width), scale = frame.shape[:2], self.card.scale
-        size = (scale * height, scale * width)
-        large = np.empty((0, 0, 0), np.float32)
-        with self._picture(height, width, watch) as picture:
-            channels = self.card.channels
-            buffer = RowBuffer((frame,), height=height, width=width, channels=channels)
-            for batch, answer_NCHW in self._answers(picture, buffer, height, width):
-                if answer_NCHW.shape[2:] == size:
-                    return answer_NCHW[0].transpose(1, 2, 0)
-                if large.size == 0:
-                    large = _planes(*size, channels)
-                rows = slice(scale * batch.row.core_start, scale * batch.row.core_stop)
-                _place(batch, answer_NCHW, large[rows], scale)
-        return large
+        height, width = frame.shape[:2]
+        with self._picture((height, width), FLOAT32, watch) as picture:
+            canvas = picture.checked.runtime.facts.canvas
+            if canvas is HOST:  # in one piece: often the network's own output
+                rows = list(self._blocks(picture, canvas, (frame,), block_rows=height))
+                whole = rows[0] if len(rows) == 1 else _joined(canvas, rows)
+                planes = whole.large[0] if len(whole.large) == 1 else canvas.joined(whole.large, 2)
+                large = planes.transpose(1, 2, 0)
+                return large if clamped is None else anchor_frame(frame, large, clamped=clamped)
+        rows = self.upscale_rows((frame,), height=height, width=width, clamped=clamped, watch=watch)
+        planes = np.concatenate([block.transpose(2, 0, 1) for block in rows], axis=1)
+        return planes.transpose(1, 2, 0)
 
     def upscale_rows(
         self,
-        blocks: Iterable[Unit],
+        blocks: Iterable[Pixels],
+        values: Values = FLOAT32,
         *,
         height: int,
         width: int,
+        channels: int | None = None,
+        clamped: bool | None = None,
         watch: Watch | None = None,
-    ) -> Iterator[Unit]:
+    ) -> Iterator[Pixels]:
         """Upscale a picture that comes in blocks of rows, with bounded memory.
 
         The network runs in a thread, one batch of tiles ahead of the consumer; the blocks are
         pulled, and the tiles joined, in the consumer's own.
 
         Args:
-            blocks: (h, W, C) float32 in [0, 1] from top to bottom, any h, C as on the card.
+            blocks: (h, W, C) from top to bottom, any h, C as on the card.
+            values: What their numbers mean: float32 in [0, 1] unless stated. Nodata is not
+                supported.
             height: Height of the whole picture.
             width: Its width.
+            channels: How many of the output's channels are returned; None returns all.
+            clamped: Anchor the output to the input, whose local means it has after clamping to
+                [0, 1] (True) or without (False). None leaves the network's output as it is.
             watch: The picture's job: notified of fallbacks, and checked between tiles; None takes
                 the engine's.
 
         Yields:
-            (s*h, s*W, C) float32 from top to bottom, unclamped, planar in memory.
+            (s*h, s*W, channels) from top to bottom: floats unclamped and planar in memory, whole
+            numbers clamped and rounded.
 
         Raises:
-            ArgumentError: The blocks do not make up a picture of that size and the card's
-                channels.
+            ArgumentError: The blocks do not make up a picture of that size, the card's channels
+                and that type.
             NumericalError: The network's output is NaN, Inf or a constant, also in fp32, or the
                 picture itself holds NaN or Inf.
             OutOfMemoryError: Not even the smallest tile fits.
             BackendError: The runtime failed otherwise.
             Cancelled: The job, or this part of it, was cancelled.
         """
-        channels, scale = self.card.channels, self.card.scale
-        with self._picture(height, width, watch) as picture:
-            buffer = RowBuffer(blocks, height=height, width=width, channels=channels)
-            strip = _planes(0, scale * width, channels)
-            row = None
-            for batch, answer_NCHW in self._answers(picture, buffer, height, width):
-                if batch.row is not row:
-                    row = batch.row
-                    rows = scale * (row.core_stop - row.core_start)
-                    strip = _planes(rows, scale * width, channels)
-                _place(batch, answer_NCHW, strip, scale)
-                if batch.columns[-1].core_stop == width:
-                    del answer_NCHW
-                    yield from _pieces(strip, scale)
-                    strip = strip[:0].copy()  # frees the pixels before the next strip is made
+        channels, scale = channels or self.card.channels, self.card.scale
+        with self._picture((height, width), values, watch) as picture:
+            canvas = picture.checked.runtime.facts.canvas
+            cells_bytes = self.card.channels * CELL * width * scale**2 * _FLOAT_BYTES
+            block_rows = CELL * max(1, canvas.block_bytes // cells_bytes)
+            yield from canvas.finished(
+                self._blocks(picture, canvas, blocks, block_rows=block_rows),
+                values,
+                size=(height, width),
+                scale=scale,
+                channels=channels,
+                clamped=clamped,
+            )
 
     @contextmanager
-    def _picture(self, height: int, width: int, watch: Watch | None) -> Generator[_Picture]:
+    def _picture(
+        self, size: tuple[int, int], values: Values, watch: Watch | None
+    ) -> Generator[_Picture]:
         """Run one picture, starting as requested, within the memory limits found so far."""
-        if height < 1 or width < 1:
+        if min(size) < 1:
             raise ArgumentError(
-                f"a picture has at least 1x1 pixels, got {width}x{height}", "pass its real size"
+                f"a picture has at least 1x1 pixels, got {size[1]}x{size[0]}", "pass its real size"
             )
         watch = watch or self._watch
-        picture = _Picture(watch, self._sanity.begin(watch), self._limit, self._batch_px)
+        checked = self._sanity.begin(watch)
+        picture = _Picture(size, values, watch, checked, self._limit, self._batch_px)
         try:
             yield picture
         except OutOfMemoryError:
@@ -250,12 +274,61 @@ class Engine:
                 known.facts if own is requested else own.facts, min(known.tile, picture.limit)
             )
 
+    def _blocks(
+        self, picture: _Picture, canvas: Canvas, blocks: Iterable[Pixels], *, block_rows: int
+    ) -> Generator[Block]:
+        """Cut the picture's rows into blocks of whole cells, of at most so many input rows.
+
+        They are views of the network's output, but for a cell that lies in two rows of tiles.
+        """
+        (height, _), scale, done = picture.size, self.card.scale, 0
+        cell: list[Block] = []  # one that continues in the next row of tiles
+        for row in self._rows(picture, canvas, blocks):
+            count, top = row.small.shape[1], 0
+            ends = done + count == height
+            if cell:
+                top = min(CELL - done % CELL, count)
+                cell.append(_cut(row, slice(top), scale))
+                if (done + top) % CELL == 0 or (ends and top == count):
+                    yield _joined(canvas, cell)
+                    cell.clear()
+            bottom = count if ends else top + (count - top) // CELL * CELL
+            for first in range(top, bottom, block_rows):
+                yield _cut(row, slice(first, min(first + block_rows, bottom)), scale)
+            if max(top, bottom) < count:
+                cell.append(_joined(canvas, [_cut(row, slice(bottom, count), scale)]))
+            done += count
+            del row  # before the next one is made
+
+    def _rows(
+        self, picture: _Picture, canvas: Canvas, blocks: Iterable[Pixels]
+    ) -> Generator[Block]:
+        """Run all tiles, and put the cores of each row of tiles side by side."""
+        (_, width), scale = picture.size, self.card.scale
+        buffer = RowBuffer(blocks, picture.values, size=picture.size, channels=self.card.channels)
+        parts = list[Planes]()
+        for batch, answer_NCHW in self._answers(picture, canvas, buffer):
+            row = batch.row
+            if batch.columns[0].core_start == 0:
+                parts.clear()  # those of a row that was restarted
+            inside = slice(row.core_start - row.start, row.core_stop - row.start)
+            for span, tile_CHW in zip(batch.columns, answer_NCHW, strict=False):
+                core = slice(span.core_start - span.start, span.core_stop - span.start)
+                parts.append(tile_CHW[:, _scaled(inside, scale), _scaled(core, scale)])
+            if batch.columns[-1].core_stop == width:
+                small = batch.small[:, inside, :width]
+                block = Block(batch.pixels[inside, :width], small, tuple(parts))
+                parts.clear()
+                del batch, answer_NCHW
+                yield block
+                del block
+
     def _answers(
-        self, picture: _Picture, buffer: RowBuffer, height: int, width: int
-    ) -> Generator[tuple[_Batch, Unit]]:
+        self, picture: _Picture, canvas: Canvas, buffer: RowBuffer
+    ) -> Generator[tuple[_Batch, Planes]]:
         """Run all tiles; an out-of-memory error restarts their row."""
-        batches = self._batches(picture, buffer, (height, width), 0)
-        in_flight: list[tuple[_Batch, Future[Unit]]] = []
+        batches = self._batches(picture, canvas, buffer, 0)
+        in_flight: list[tuple[_Batch, Future[Planes]]] = []
 
         def launch() -> None:
             batch = next(batches, None)
@@ -271,7 +344,7 @@ class Engine:
                     answer_NCHW = future.result()
                 except OutOfMemoryError as error:
                     self._shrink(picture, batch.tiles.shape, error)
-                    batches = self._batches(picture, buffer, (height, width), batch.row.core_start)
+                    batches = self._batches(picture, canvas, buffer, batch.row.core_start)
                     in_flight.clear()
                     launch()
                     continue
@@ -283,23 +356,23 @@ class Engine:
             wait([future for _, future in in_flight if not future.cancel()])
 
     def _batches(
-        self, picture: _Picture, buffer: RowBuffer, size: tuple[int, int], done: int
+        self, picture: _Picture, canvas: Canvas, buffer: RowBuffer, done: int
     ) -> Generator[_Batch]:
         """Cut the tiles of all rows from `done` on."""
-        height, width = size
+        height, width = picture.size
         edges = tiling.tile_shape(height, width, self.card, picture.limit)
         padded = tiling.padded_length(width, self.card)
         columns = tiling.spans(width, edges[1], self.card)
         while done < height:
             row = tiling.next_span(done, height, edges[0], self.card)
-            band_CHW = buffer.take(row.start, row.stop).transpose(2, 0, 1)
+            rows_HWC = buffer.take(row.start, row.stop)
             if padded != width:
-                band_CHW = band_CHW[:, :, mirrored(np.arange(padded), width)]
+                rows_HWC = rows_HWC[:, mirrored(np.arange(padded), width)]
+            small_CHW = canvas.planes(rows_HWC, picture.values)
             for group in tiling.batches(columns, picture.batch_px // math.prod(edges)):
-                tiles_NCHW = np.stack([band_CHW[:, :, span.start : span.stop] for span in group])
+                tiles = canvas.stacked([small_CHW[:, :, span.start : span.stop] for span in group])
                 # A batch may be padded with copies of its last tile.
-                distinct = tuple(dict.fromkeys(group))
-                yield _Batch(row, distinct, np.ascontiguousarray(tiles_NCHW))
+                yield _Batch(row, rows_HWC, small_CHW, tuple(dict.fromkeys(group)), tiles)
             done = row.core_stop
 
     def _shrink(self, picture: _Picture, shape: tuple[int, ...], error: OutOfMemoryError) -> None:
@@ -323,7 +396,9 @@ def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit
     def run(tiles_NCHW: Unit) -> Unit:
         return runtime.run(ENLARGE, {INPUT: tiles_NCHW})[OUTPUT]
 
-    answer_NCHW = run_ensemble(run, tiles_NCHW) if ensemble else run(tiles_NCHW)
+    answer_NCHW = (
+        run_ensemble(run, tiles_NCHW, runtime.facts.canvas) if ensemble else run(tiles_NCHW)
+    )
     count, channels, height, width = tiles_NCHW.shape
     expected = (count, channels, card.scale * height, card.scale * width)
     if answer_NCHW.shape != expected:
@@ -335,27 +410,19 @@ def _run(card: Card, ensemble: bool, runtime: Runtime, tiles_NCHW: Unit) -> Unit
     return answer_NCHW
 
 
-def _place(batch: _Batch, answer_NCHW: Unit, strip: Unit, scale: int) -> None:
-    """Copy the cores of output tiles into the strip."""
-    row = batch.row
-    top, bottom = scale * (row.core_start - row.start), scale * (row.core_stop - row.start)
-    for span, tile_CHW in zip(batch.columns, answer_NCHW, strict=False):
-        left, right = scale * (span.core_start - span.start), scale * (span.core_stop - span.start)
-        target = strip[:, scale * span.core_start : scale * span.core_stop]
-        for channel, pixels in enumerate(tile_CHW):
-            # Plane by plane: numpy copies a transposed whole at half the speed.
-            target[..., channel] = pixels[top:bottom, left:right]
+def _scaled(span: slice, scale: int) -> slice:
+    return slice(scale * (span.start or 0), scale * span.stop)
 
 
-def _planes(height: int, width: int, channels: int) -> Unit:
-    """Return an empty array (height, width, channels), planar in memory."""
-    return np.empty((channels, height, width), np.float32).transpose(1, 2, 0)
+def _cut(block: Block, rows: slice, scale: int) -> Block:
+    """Return some input rows of a block and their output, as views."""
+    large = tuple(part[:, _scaled(rows, scale)] for part in block.large)
+    return Block(block.pixels[rows], block.small[:, rows], large)
 
 
-def _pieces(strip: Unit, scale: int) -> Iterator[Unit]:
-    """Cut a strip into blocks of whole input rows; it is freed when the last one is taken."""
-    rows = scale * max(1, _YIELD_BYTES // max(1, scale * strip[0].nbytes))
-    last = (len(strip) - 1) // rows * rows
-    for first in range(0, last, rows):
-        yield strip[first : first + rows]
-    yield strip[last:].copy(order="K")  # a consumer holds the last block while the next strip fills
+def _joined(canvas: Canvas, blocks: list[Block]) -> Block:
+    """Join blocks from top to bottom, in new memory."""
+    rows = [canvas.joined(block.large, axis=2) for block in blocks]
+    small = canvas.joined([block.small for block in blocks], axis=1)
+    pixels = np.concatenate([block.pixels for block in blocks])
+    return Block(pixels, small, (rows[0] if len(rows) == 1 else canvas.joined(rows, axis=1),))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
+from superres.images.canvas import HOST, Canvas, Planes
 
-Tiles = NDArray[np.float32]
-_HEIGHT, _WIDTH = 2, 3  # axes of (N, C, H, W)
+_RUNS = 8
 
 
-def run_ensemble(run: Callable[[Tiles], Tiles], tiles_NCHW: Tiles) -> Tiles:
+def run_ensemble(
+    run: Callable[[Planes], Planes], tiles_NCHW: Planes, canvas: Canvas = HOST
+) -> Planes:
     """Run a network on the eight orientations of its input, turn the outputs back, and average.
 
     From Timofte et al., CVPR 2016, "Seven ways to improve example-based single image super
@@ -20,28 +20,18 @@ def run_ensemble(run: Callable[[Tiles], Tiles], tiles_NCHW: Tiles) -> Tiles:
     Args:
         run: Maps (N, C, h, w) to (N, C, s*h, s*w), for both orders of the sides.
         tiles_NCHW: (N, C, h, w) float32.
+        canvas: Where they lie.
 
     Returns:
         (N, C, s*h, s*w) float32.
     """
-    total: Tiles | None = None
+    total: Planes | None = None
     # Orientations of one shape are consecutive, for runtimes that compile for a shape.
-    for turns, flip in ((0, False), (0, True), (2, False), (2, True),
-                        (1, False), (1, True), (3, False), (3, True)):  # fmt: skip
-        answer = _restore(run(_orient(tiles_NCHW, turns, flip)), turns, flip)
-        if total is None:
-            total = answer.copy()
-        else:
-            total += answer
+    for turns in (0, 2, 1, 3):
+        turned = canvas.turned(tiles_NCHW, turns)
+        for flip in (False, True):
+            answer = run(canvas.flipped(turned) if flip else turned)
+            restored = canvas.turned(canvas.flipped(answer) if flip else answer, -turns)
+            total = restored if total is None else total + restored
     assert total is not None
-    return np.multiply(total, np.float32(1 / 8), out=total)
-
-
-def _orient(tiles_NCHW: Tiles, turns: int, flip: bool) -> Tiles:
-    turned = np.rot90(tiles_NCHW, turns, (_HEIGHT, _WIDTH))
-    return np.ascontiguousarray(turned[..., ::-1] if flip else turned)
-
-
-def _restore(answers_NCHW: Tiles, turns: int, flip: bool) -> Tiles:
-    flipped = answers_NCHW[..., ::-1] if flip else answers_NCHW
-    return np.rot90(flipped, -turns, (_HEIGHT, _WIDTH))
+    return total * (1 / _RUNS)

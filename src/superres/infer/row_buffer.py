@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from superres.errors import ArgumentError
-from superres.frame import Unit
+from superres.frame import Pixels, Values
 from superres.images.kernels import mirrored
 
 
@@ -15,20 +15,23 @@ class RowBuffer:
     """Pulls blocks of rows as they are needed and drops rows that are done.
 
     Args:
-        blocks: (h, W, C) float32 arrays, from top to bottom.
-        height: Height of the whole picture.
-        width: Its width.
+        blocks: (h, W, C) arrays, from top to bottom.
+        values: What their numbers mean.
+        size: (height, width) of the whole picture.
         channels: Its channels.
     """
 
-    def __init__(self, blocks: Iterable[Unit], *, height: int, width: int, channels: int) -> None:
+    def __init__(
+        self, blocks: Iterable[Pixels], values: Values, *, size: tuple[int, int], channels: int
+    ) -> None:
         self._blocks = iter(blocks)
-        self._height = height
-        self._shape = (width, channels)
-        self._rows = np.empty((0, width, channels), np.float32)
+        self._dtype = np.dtype(values.dtype)
+        self._height = size[0]
+        self._shape = (size[1], channels)
+        self._rows = np.empty((0, size[1], channels), self._dtype)
         self._first = 0  # the picture's row at the start of self._rows
 
-    def take(self, start: int, stop: int) -> Unit:
+    def take(self, start: int, stop: int) -> Pixels:
         """Return rows start..stop, mirrored beyond the picture's end, and drop those above.
 
         A later call may not request a row above this one's first.
@@ -70,12 +73,12 @@ class RowBuffer:
             if have == self._height and (block := next(self._blocks, None)) is not None:
                 self._check(block, have)
 
-    def _check(self, block: Unit, have: int) -> None:
-        if block.ndim != 3 or block.shape[1:] != self._shape or block.dtype != np.float32:
+    def _check(self, block: Pixels, have: int) -> None:
+        if block.ndim != 3 or block.shape[1:] != self._shape or block.dtype != self._dtype:
             raise ArgumentError(
-                f"rows must be (h, {self._shape[0]}, {self._shape[1]}) float32, "
+                f"rows must be (h, {self._shape[0]}, {self._shape[1]}) {self._dtype}, "
                 f"got {block.shape} {block.dtype}",
-                "convert pixels with superres.frame.to_unit, and split alpha off",
+                "pass the Values that fit them or convert them with to_unit, and split alpha off",
             )
         if have + len(block) > self._height:
             raise ArgumentError(

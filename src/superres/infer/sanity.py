@@ -6,10 +6,9 @@ requested number format, so a picture's result never depends on its neighbours.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
-
-import numpy as np
 
 from superres.errors import NumericalError
 from superres.frame import Unit
@@ -90,7 +89,7 @@ class CheckedRun:
         if wrong is None:
             return True
         check, facts = self._check, self._runtime.facts
-        if not np.isfinite(tiles_NCHW).all():
+        if not math.isfinite(float(tiles_NCHW.min()) + float(tiles_NCHW.max())):
             raise NumericalError(
                 f"model {check.card.name} answered {wrong}: the {check.what} itself holds NaN or "
                 "Inf",
@@ -120,11 +119,11 @@ def fault(tiles_NCHW: Unit, answers_NCHW: Unit) -> str | None:
         answers_NCHW: Its output, (N, C, s*h, s*w).
     """
     for tile, answer in zip(tiles_NCHW, answers_NCHW, strict=True):
-        low, high = answer.min(), answer.max()  # either is NaN if any value is
-        if np.isnan(low):
+        low, high = float(answer.min()), float(answer.max())  # either is NaN if any value is
+        if math.isnan(low):
             return "NaN"
-        if np.isinf(low) or np.isinf(high):
+        if math.isinf(low) or math.isinf(high):
             return "Inf"
-        if low == high and tile.min() != tile.max():
+        if low == high and float(tile.min()) != float(tile.max()):
             return f"one constant, {low:g}, for an input that varies"
     return None

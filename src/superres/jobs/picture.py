@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 from superres import zoo
 from superres.errors import OutputError
 from superres.formats.format import Format, Holding
-from superres.frame import from_unit, to_unit
 from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
@@ -282,7 +280,7 @@ def _rows(
     before: int = 0,
     total: int = 0,
 ) -> Iterator[NDArray[Any]]:
-    """Read, run and round in two threads; the caller's thread encodes and writes.
+    """Read and run in two threads; the caller's thread encodes and writes.
 
     Args:
         picture: The opened source.
@@ -295,12 +293,9 @@ def _rows(
     """
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values
-    small = prefetch(
-        picture.rows(plane), depth=_QUEUE_BLOCKS, convert=partial(to_unit, values=values)
-    )
-    large = upscaler.rows(small, size, bands, route, part, gaps=values.nodata is not None)
-    rounding, done = partial(from_unit, values=values), 0
-    for block in prefetch(large, depth=_QUEUE_BLOCKS, convert=rounding, part=part):
+    small = prefetch(picture.rows(plane), depth=_QUEUE_BLOCKS)
+    large, done = upscaler.rows(small, size, bands, values, route, part), 0
+    for block in prefetch(large, depth=_QUEUE_BLOCKS, part=part):
         yield block
         done += len(block)
         watch.check()

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.images.canvas import HOST, Canvas
 from superres.layers.graphs import Graph
 from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
@@ -67,6 +68,8 @@ class RuntimeFacts:
         batch_px: Input pixels per run, in as many tiles as needed, that keep the device busy.
         joins: Whether batching tiles of several pictures is worthwhile; not where each batch size
             is compiled separately.
+        canvas: The canvas on its device: its tensors may be given to `run`, which then returns
+            such tensors.
     """
 
     name: str
@@ -77,6 +80,7 @@ class RuntimeFacts:
     free_bytes: int
     batch_px: int = CPU_BATCH_PX
     joins: bool = False
+    canvas: Canvas = HOST
 
 
 class Runtime(Protocol):

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from superres.errors import BackendError, OutOfMemoryError, SuperresError
+from superres.images.canvas import HOST
 from superres.layers.graphs import ENLARGE, Graph
 from superres.layers.reparameterised import for_inference
 from superres.modelfiles.card import Card
 from superres.modelfiles.checkpoint import load_network
+from superres.runtimes.cuda_graphs import Network, Replays
 from superres.runtimes.device import Device
 from superres.runtimes.memory import free_memory
 from superres.runtimes.precision import choose_precision, native_bf16
@@ -30,12 +32,14 @@ from superres.runtimes.runtime import (
     probe_edge,
     tiled,
 )
+from superres.runtimes.torch_canvas import TorchCanvas
 
 _from_numpy = cast("Any", torch).from_numpy  # its types are incomplete
 
 _BEST_TILE = 512
-# Not measured: one layer of some 100,000 pixels fills a GPU's cores.
-_GPU_BATCH_PX = 1024**2
+# Not measured: a layer of some 8,000 pixels fills a multiprocessor. A large GPU has 132.
+_PX_PER_MULTIPROCESSOR = 2**13
+_GPU_BATCH_PX = 512**2  # of a GPU that does not say how many it has
 _PROBE = 32  # edge of the tile that memory is estimated with
 _LIVE_TENSORS = 4  # a layer's input and output, a residual kept for later, and scratch
 _DTYPES: dict[Precision, torch.dtype] = {
@@ -68,6 +72,9 @@ class TorchRuntime:
             resolved.precision, native, str(self._device), resolved.watch
         )
         self._bytes_per_px = estimate_bytes_per_px(network, card)
+        self._batch_px = _batch_px(self._device)
+        self._replays = Replays() if self._device.type == "cuda" else None
+        self._canvas = HOST if self._device.type == "cpu" else TorchCanvas(self._device)
         # nn.Module.to has no overload for a memory format in torch's own types.
         self._network: nn.Module = network.eval().to(  # pyright: ignore[reportCallIssue]
             self._device, memory_format=torch.channels_last
@@ -95,8 +102,9 @@ class TorchRuntime:
             best_tile=_BEST_TILE,
             bytes_per_px=self._bytes_per_px,
             free_bytes=_free_bytes(self._device),
-            batch_px=_GPU_BATCH_PX if gpu else CPU_BATCH_PX,
+            batch_px=self._batch_px if gpu else CPU_BATCH_PX,
             joins=gpu,
+            canvas=self._canvas,
         )
 
     def run(self, graph: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
@@ -104,17 +112,27 @@ class TorchRuntime:
         spec = self._card.graph(graph)
         exact = spec.exact or self._precision == "fp32"
         autocast = torch.autocast(
-            self._device.type, _DTYPES[self._precision], enabled=not exact, cache_enabled=True
+            self._device.type,
+            _DTYPES[self._precision],
+            enabled=not exact,
+            cache_enabled=self._replays is None,  # what a graph allocates must not leave it
         )
         failure: Exception | None = None
         try:
             with torch.inference_mode(), autocast, _exact_products(exact=exact):
-                given = [self._tensor(tensors[port.name]) for port in spec.inputs]
-                answer = _method(self._network, spec)(*given)
+                given = [self._tensor(tensors[port.name], held=port.held) for port in spec.inputs]
+                method = _method(self._network, spec)
+                if self._replays and len(given) == 1 and not spec.whole:
+                    answer = self._replays.run(cast("Network", method), given[0])
+                else:
+                    answer = method(*given)
                 made = (answer,) if isinstance(answer, Tensor) else answer
                 # Held tensors stay on the device, unconverted; only this class receives them again.
+                stays = isinstance(tensors[spec.inputs[0].name], Tensor)
                 return {
-                    port.name: cast("Array", one) if port.held else one.float().cpu().numpy()
+                    port.name: cast("Array", one)
+                    if port.held
+                    else (cast("Array", one.float()) if stays else one.float().cpu().numpy())
                     for port, one in zip(spec.outputs, made, strict=True)
                 }
         except SuperresError:
@@ -126,16 +144,20 @@ class TorchRuntime:
         translated = _translated(failure, str(self._device), shape)
         failure.__traceback__ = None
         if isinstance(translated, OutOfMemoryError):
+            if self._replays:
+                self._replays.forget()
             _empty_cache(self._device)
         raise translated from failure
 
-    def _tensor(self, values: Array | Tensor) -> Tensor:
+    def _tensor(self, values: Array | Tensor, *, held: bool) -> Tensor:
         """Return an input of a graph as a tensor; a held one unchanged."""
         if isinstance(values, Tensor):
-            return values
-        # torch warns about read-only arrays, although it only reads them.
-        small_BCHW: Tensor = _from_numpy(np.require(values, np.float32, ("C", "W")))
-        return small_BCHW.to(self._device).contiguous(memory_format=torch.channels_last)
+            if held:
+                return values
+        else:
+            # torch warns about read-only arrays, although it only reads them.
+            values = cast("Tensor", _from_numpy(np.require(values, np.float32, ("C", "W"))))
+        return values.to(self._device).contiguous(memory_format=torch.channels_last)
 
 
 def _method(network: nn.Module, graph: Graph) -> Callable[..., Tensor | tuple[Tensor, ...]]:
@@ -220,6 +242,14 @@ def estimate_bytes_per_px(network: nn.Module, card: Card) -> int:
         for hook in hooks:
             hook.remove()
     return 4 * (math.ceil(_LIVE_TENSORS * largest / edge**2) + 2 * card.channels * card.scale**2)
+
+
+def _batch_px(device: torch.device) -> int:
+    """Return the input pixels of a run that fill a GPU."""
+    if device.type != "cuda":
+        return _GPU_BATCH_PX
+    properties = cast("Any", torch.cuda).get_device_properties(device)  # without types
+    return _PX_PER_MULTIPROCESSOR * int(properties.multi_processor_count)
 
 
 def _free_bytes(device: torch.device) -> int:

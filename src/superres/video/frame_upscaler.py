@@ -17,8 +17,8 @@ import numpy as np
 from superres import zoo
 from superres.errors import ArgumentError
 from superres.frame import Unit
+from superres.images.anchor import anchor_frame
 from superres.images.resize import resize
-from superres.infer.anchor import anchored
 from superres.infer.engine import EngineState
 from superres.infer.route import Route
 from superres.infer.video import VideoEngine
@@ -179,7 +179,7 @@ def upscale_in_order(
                     engine.restart()
             for engine in engines:
                 answer = engine.upscale(frame).copy(order="K")  # the history keeps the original
-                frame = anchored(frame, answer, clamped=True)
+                frame = anchor_frame(frame, answer, clamped=True)
             if frame.shape[:2] != route.target:
                 frame = resize(frame, size=route.target).astype(np.float32)
             return frame

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from superres.errors import ArgumentError
-from superres.infer.anchor import anchored, anchored_rows
+from superres.images.anchor import anchor_frame, anchored
+from superres.images.strips import Block, HostBench
 
 RNG = np.random.default_rng(7)
 SIZES = [(1, 1), (5, 7), (33, 20), (40, 52), (90, 17)]
@@ -32,20 +33,20 @@ def answer(small, scale, noise=0.02, offset=0.05):
 @pytest.mark.parametrize("size", SIZES)
 def test_flat_areas_are_the_input_to_the_last_bit(size, scale):
     small = np.broadcast_to(np.array([0.1, 0.5, 0.999], np.float32), (*size, 3)).copy()
-    large = anchored(small, answer(small, scale), clamped=True)
+    large = anchor_frame(small, answer(small, scale), clamped=True)
     assert np.array_equal(large, np.broadcast_to(small[0, 0], large.shape))
 
 
 def test_a_flat_corner_is_flat_two_pixels_from_what_is_not():
     small = picture(40, 52)
-    large = anchored(small, answer(small, 4), clamped=True)
+    large = anchor_frame(small, answer(small, 4), clamped=True)
     assert (large[: 4 * 18, : 4 * 24] == small[0, 0]).all()
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_equal_channels_stay_equal_to_the_last_bit(size):
     small = RNG.random((*size, 1), np.float32).repeat(3, axis=2)
-    large = anchored(small, answer(small, 3), clamped=True)
+    large = anchor_frame(small, answer(small, 3), clamped=True)
     assert np.array_equal(large, large[..., :1].repeat(3, axis=2))
     assert large.std() > 0 or size == (1, 1)
 
@@ -54,7 +55,7 @@ def test_colours_beside_grey_are_not_touched():
     small = picture(40, 52)
     small[:20, :26] = 0.3 + 0.4 * RNG.random((20, 26, 3), np.float32)
     before = answer(small, 2, offset=0)
-    after = anchored(small, before.copy(order="K"), clamped=False)
+    after = anchor_frame(small, before.copy(order="K"), clamped=False)
     coloured = np.s_[:40, 56:]  # two pixels from the grey corner on
     assert np.abs(np.ptp(after[coloured], axis=2) - np.ptp(before[coloured], axis=2)).max() < 0.01
 
@@ -66,7 +67,7 @@ def test_the_mean_is_the_inputs(size, clamped, flat):
     small = 0.3 + 0.4 * RNG.random((*size, 3), np.float32)
     if flat:
         small[: size[0] // 2] = (0.5, 0.4, 0.6)
-    large = anchored(small, answer(small, 4), clamped=clamped)
+    large = anchor_frame(small, answer(small, 4), clamped=clamped)
     error = large.mean((0, 1), np.float64) - small.mean((0, 1), np.float64)
     assert np.abs(error).max() < 0.01 / 255
 
@@ -74,7 +75,7 @@ def test_the_mean_is_the_inputs(size, clamped, flat):
 @pytest.mark.parametrize("offset", [-0.004, 0.0, 0.004])
 def test_the_mean_of_a_dark_picture_is_kept_after_clamping(offset):
     small = 0.003 * RNG.random((40, 52, 3), np.float32)
-    large = anchored(small, answer(small, 4, noise=0.002, offset=offset), clamped=True)
+    large = anchor_frame(small, answer(small, 4, noise=0.002, offset=offset), clamped=True)
     assert large.min() < 0
     assert abs(large.clip(0, 1).mean(dtype=np.float64) - small.mean()) < 0.01 / 255
 
@@ -84,14 +85,14 @@ def test_few_pixels_do_not_make_up_for_many_that_are_clamped():
     small[::2, ::3] = 0.7  # nowhere flat
     large = np.full((160, 160, 3), 1.2, np.float32)
     large[80, 80] = 0.5
-    before = anchored(small, large.copy(), clamped=False)
-    after = anchored(small, large, clamped=True)
+    before = anchor_frame(small, large.copy(), clamped=False)
+    after = anchor_frame(small, large, clamped=True)
     assert np.abs(after - before).max() < 2 * 2**-4 + 1e-3
 
 
 def test_floats_beyond_white_keep_their_mean():
     small = 3 + RNG.random((30, 30, 1), np.float32)
-    large = anchored(small, answer(small, 2), clamped=False)
+    large = anchor_frame(small, answer(small, 2), clamped=False)
     assert abs(large.mean(dtype=np.float64) - small.mean(dtype=np.float64)) < 1e-4
     assert large.max() > 3.9
 
@@ -101,7 +102,7 @@ def test_only_what_is_coarse_is_corrected():
     small = 0.5 + 0.1 * (np.indices((64, 64)).sum(0)[..., None] % 2 - np.float32(0.5))
     small = small.astype(np.float32).repeat(3, axis=2) + np.array([0.0, 0.01, 0.02], np.float32)
     smooth = np.broadcast_to(small.mean((0, 1)), (256, 256, 3)).astype(np.float32)
-    large = anchored(small, smooth.copy(), clamped=True)
+    large = anchor_frame(small, smooth.copy(), clamped=True)
     assert np.abs(large - smooth).max() < 0.002
 
 
@@ -110,23 +111,36 @@ def test_a_smooth_offset_is_removed_without_steps():
     small = (ramp + ramp[:, None])[..., None] * np.array([0.5, 0.6, 0.7], np.float32)
     truth = np.kron(small, np.ones((4, 4, 1))).astype(np.float32)
     tint = 0.02 * np.sin(np.linspace(0, 3, 256, dtype=np.float32))[:, None, None]
-    large = anchored(small, (truth + tint).astype(np.float32), clamped=True)
+    large = anchor_frame(small, (truth + tint).astype(np.float32), clamped=True)
     assert np.abs(large - truth).max() < 0.003
     left = (large - truth)[..., 0]
     assert np.abs(np.diff(left, axis=0)).max() < 3e-4
 
 
-@pytest.mark.parametrize("rows", [1, 3, 8, 13])
+@pytest.mark.parametrize("cells", [1, 2, 3])
 @pytest.mark.parametrize("size", SIZES)
-def test_rows_in_any_blocks_make_the_pixels_of_the_whole(size, rows):
+def test_rows_in_blocks_make_the_pixels_of_the_whole(size, cells):
     small = picture(*size)
     small[:, : size[1] // 3] *= 1.4  # beyond white after the network's offset
     large = answer(small, 2, noise=0.1)
-    whole = anchored(small, large.copy(order="K"), clamped=True)
-    blocks = (large[2 * i : 2 * (i + rows)].copy(order="K") for i in range(0, size[0], rows))
-    inputs = (small[i : i + 5] for i in range(0, size[0], 5))
-    streamed = list(anchored_rows(inputs, blocks, size=size, scale=2, clamped=True))
-    np.testing.assert_allclose(np.concatenate(streamed), whole, rtol=0, atol=1e-6)
+    whole = anchor_frame(small, large.copy(order="K"), clamped=True)
+    rows = 8 * cells
+    blocks = (
+        Block(
+            small[top : top + rows],
+            small[top : top + rows].transpose(2, 0, 1),
+            tuple(np.split(large[2 * top : 2 * (top + rows)].transpose(2, 0, 1), [8], axis=2)),
+        )
+        for top in range(0, size[0], rows)
+    )
+    streamed = np.zeros_like(whole)
+    done = 0
+    for height, pieces in anchored(blocks, HostBench(2), size=size, clamped=True):
+        assert height == 2 * min(rows, size[0] - done // 2)
+        for inside, columns, pixels in pieces:
+            streamed[done : done + height][inside, columns] = pixels.transpose(1, 2, 0)
+        done += height
+    np.testing.assert_allclose(streamed, whole, rtol=0, atol=1e-6)
 
 
 def test_few_rows_are_held_back():
@@ -137,19 +151,17 @@ def test_few_rows_are_held_back():
         for _ in range(50):
             held += 1
             most = max(most, held)
-            yield np.full((4 * 8, 4 * 20, 3), 0.5, np.float32)
+            small = RNG.random((8, 20, 3), np.float32)
+            large = np.full((3, 32, 80), 0.5, np.float32)
+            yield Block(small, small.transpose(2, 0, 1), (large,))
 
-    small = iter(RNG.random((400, 20, 3), np.float32).reshape(50, 8, 20, 3))
-    for _ in anchored_rows(small, blocks(), size=(400, 20), scale=4, clamped=True):
+    for _ in anchored(blocks(), HostBench(4), size=(400, 20), clamped=True):
         held -= 1
     assert most <= 8
 
 
-def test_an_input_of_another_size_is_an_error():
-    small = RNG.random((10, 20, 3), np.float32)
-    with pytest.raises(ArgumentError, match="should have 12 rows"):
-        list(
-            anchored_rows(
-                (small,), (np.zeros((48, 80, 3), np.float32),), size=(12, 20), scale=4, clamped=True
-            )
-        )
+def test_blocks_of_broken_cells_are_an_error():
+    small = np.zeros((7, 20, 3), np.float32)
+    block = Block(small, small.transpose(2, 0, 1), (np.zeros((3, 28, 80), np.float32),))
+    with pytest.raises(ArgumentError, match="begins at row 7"):
+        list(anchored((block, block), HostBench(4), size=(14, 20), clamped=True))
