@@ -129,10 +129,11 @@ class Ours:
         self.start_s = time.perf_counter() - start
         self.device = fabric.device
         self.clock, self.steps, self.done = Clock(0.0), 0, done
+        self.batches = self.trained.patches.ahead(0)
 
     def step(self) -> None:
         """Take the next step."""
-        take_step(self.trained, self.steps, self.done, self.clock)
+        take_step(self.trained, self.batches, self.steps, self.done, self.clock)
         self.steps += 1
 
 

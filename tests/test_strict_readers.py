@@ -207,10 +207,10 @@ def test_a_file_of_no_known_kind_is_refused():
 
 
 def test_the_writer_fails_where_its_file_would_be_broken(strictly_read, monkeypatch):
+    from superres.formats import png
     from superres.frame import UINT8, Bands
     from superres.media import write_picture
     from superres.metadata.header import Metadata
-    from superres.vips import reserved
 
     pixels = np.zeros((4, 5, 3), np.uint8)
 
@@ -223,10 +223,11 @@ def test_the_writer_fails_where_its_file_would_be_broken(strictly_read, monkeypa
     save(io.BytesIO())
     assert [(one.format, one.height, one.width) for one in strictly_read.seen] == [("png", 4, 5)]
 
-    def spoil(path):
+    def spoil(path, held):
         path.write_bytes(path.read_bytes() + b"\0")
+        return ()
 
-    monkeypatch.setattr(reserved, "forget_png_resolution", spoil)
+    monkeypatch.setattr(png, "_not_found", spoil)
     stream = io.BytesIO()
     with pytest.raises(CorruptError, match="bytes wanted"):
         save(stream)

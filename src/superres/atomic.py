@@ -1,4 +1,4 @@
-"""Output files: checks of targets, and atomic writes."""
+"""Output files: checks of targets, atomic writes, and locks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import errno
 import hashlib
 import os
 import secrets
+import socket
+import sys
+import time
 import unicodedata
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from superres.errors import OutputError
+from superres.errors import BusyError, OutputError
 
 OVERWRITE = "use --overwrite, or name another output"
 OVERWRITE_OR_SKIP = "use --overwrite, --skip-existing, or name another output"
@@ -20,6 +24,7 @@ SHORTER = "name a shorter output with -o"
 
 _USUAL_NAME_BYTES = 255
 _TOO_LONG = 206  # Windows' ERROR_FILENAME_EXCED_RANGE
+_LOCKED_BYTE = 2**20  # beyond the text in the file, as locked bytes cannot be read on Windows
 
 
 @contextmanager
@@ -66,6 +71,40 @@ def atomic_write_bytes(target: Path, data: bytes) -> None:
     """
     with atomic_write(target) as temporary, os_errors_as(target):
         temporary.write_bytes(data)
+
+
+@contextmanager
+def locked(
+    path: Path, output: Path, note: Callable[[str], None], *, resume: str
+) -> Generator[None]:
+    """Lock an output that several commands could write, for this run within the block.
+
+    The lock belongs to the process, not to the file: it ends with the process in all cases.
+
+    Args:
+        path: The file that is locked; it is created, and removed afterwards.
+        output: What it stands for, as messages name it.
+        note: Notified if the file system does not support locks, so that nothing is locked.
+        resume: What to do to go on with the other run's work, such as "use --resume".
+
+    Raises:
+        BusyError: Another process, or another run of this one, holds the lock.
+        OutputError: The file cannot be written.
+    """
+    with _acquired(path, output, note, resume) as file:
+        with os_errors_as(output):
+            file.truncate(0)
+            started = time.strftime("%Y-%m-%d %H:%M:%S")
+            file.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
+            file.flush()
+        try:
+            yield
+        finally:
+            if os.name != "nt":  # where an open file cannot be removed
+                path.unlink(missing_ok=True)
+    if os.name == "nt":
+        with suppress(OSError):  # the next run may already have opened it
+            path.unlink(missing_ok=True)
 
 
 class Inputs:
@@ -213,6 +252,55 @@ def os_errors_as(target: Path) -> Generator[None]:
         raise
     except OSError as error:
         raise unwritable(str(target), error.strerror or str(error)) from error
+
+
+def _acquired(path: Path, output: Path, note: Callable[[str], None], resume: str) -> IO[str]:
+    """Return a lock file, open and locked."""
+    while True:
+        with os_errors_as(output):
+            file = path.open("a+", encoding="utf-8")
+        try:
+            _lock(file)
+        except (BlockingIOError, PermissionError) as error:
+            file.close()
+            raise _busy(path, output, resume) from error
+        except OSError as error:
+            reason = error.strerror or error
+            note(f"{output} cannot be locked ({reason}): let no second run write to it")
+            return file
+        with suppress(OSError):  # a run that just ended has removed the opened file
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[str]) -> None:
+        """Lock an open file, or raise an OSError: PermissionError if it is locked."""
+        file.seek(_LOCKED_BYTE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        file.seek(0)
+
+else:
+    import fcntl
+
+    def _lock(file: IO[str]) -> None:
+        """Lock an open file, or raise an OSError: BlockingIOError if it is locked."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _busy(path: Path, output: Path, resume: str) -> BusyError:
+    try:
+        holder = path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        holder = ""
+    return BusyError(
+        f"{output} is in use by another run: {holder or 'a process that has just begun'}",
+        f"wait until it ends, or stop it and {resume}; a run that was killed keeps no lock, but "
+        f"a machine that vanished may: remove {path} then",
+    )
 
 
 def _check_place(target: Path, inputs: Inputs | Iterable[Path]) -> None:

@@ -55,6 +55,10 @@ class OutputError(SuperresError, OSError):
         return SuperresError.__str__(self)
 
 
+class BusyError(OutputError):
+    """Another process is writing the output."""
+
+
 class Cancelled(SuperresError):  # noqa: N818 - it is not a fault
     """A job was cancelled before it was done; what it wrote so far is removed or resumable."""
 

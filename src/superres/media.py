@@ -49,9 +49,11 @@ __all__ = [
     "Page",
     "Picture",
     "WriteOptions",
+    "check_options",
     "format_for",
     "is_picture",
     "is_written",
+    "may_be_animated",
     "open_picture",
     "picture_suffixes",
     "read_pixels",
@@ -118,6 +120,16 @@ def format_for(target: str | Path) -> Format:
     raise unknown_name("output format", target, written)
 
 
+def may_be_animated(source: Path | bytes) -> bool:
+    """Return whether a file, by its first bytes, has a format that holds animations.
+
+    Raises:
+        PictureError: It is missing or cannot be read.
+    """
+    found = _sniffed(_head(source))
+    return found is not None and isinstance(found.holding, Holding) and found.holding.frames
+
+
 def open_picture(
     source: Path | bytes,
     *,
@@ -141,21 +153,37 @@ def open_picture(
         PictureError: The file is missing, empty, damaged, too large, animated, has too many
             planes, or has an unsupported format or channels.
     """
-    with closing(stream_of(source)) as stream:
-        try:
-            head = stream.read(HEAD_BYTES)
-        except OSError as error:  # on some systems a folder opens but cannot be read
-            raise unopened(source, error) from error
-    for each in FORMATS:
-        if each.sniff(head):
-            picture = each.open(source, ReadLimits(max_pixels, profile))
-            if picture.planes > max_planes and picture.metadata.animation:
-                what = f"an animated {picture.title} of {picture.planes} frames"
-                raise animation_error(source, what)
-            if picture.planes > max_planes or picture.pages > max_pages:
-                raise pages_error(source, max(picture.planes, picture.pages))
-            return picture
-    raise unknown_error(source, head, [each.title for each in FORMATS])
+    head = _head(source)
+    found = _sniffed(head)
+    if found is None:
+        raise unknown_error(source, head, [each.title for each in FORMATS])
+    picture = found.open(source, ReadLimits(max_pixels, profile))
+    if picture.planes > max_planes and picture.metadata.animation:
+        what = f"an animated {picture.title} of {picture.planes} frames"
+        raise animation_error(source, what)
+    if picture.planes > max_planes or picture.pages > max_pages:
+        raise pages_error(source, max(picture.planes, picture.pages))
+    return picture
+
+
+def check_options(written: Format, options: WriteOptions) -> None:
+    """Check that a format can be encoded as requested.
+
+    Raises:
+        ArgumentError: It cannot be lossless, or not be without compression.
+    """
+    holding = written.holding
+    if not isinstance(holding, Holding):
+        return
+    if options.lossless and not holding.lossless:
+        raise ArgumentError(
+            f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
+        )
+    if options.compression == "none" and not holding.stored:
+        raise ArgumentError(
+            f"{written.title} cannot be written without compression",
+            "write PNG or TIFF, or request fast",
+        )
 
 
 def write_picture(
@@ -203,10 +231,7 @@ def write_picture(
             f"a picture has at least 1 x 1 px, requested {height} x {width}", "choose a larger size"
         )
     holding = _holding(written, str(target))
-    if options.lossless and not holding.lossless:
-        raise ArgumentError(
-            f"{written.title} cannot be lossless", "write PNG, TIFF, or lossless WebP or AVIF"
-        )
+    check_options(written, options)
     header = Header(height, width, bands, values, metadata, planes)
     held, notes = held_header(holding, written.title, header)
     rows = _held_rows(blocks, header, held)
@@ -262,6 +287,7 @@ def write_pages(
             f"{written.title} as written here holds one page",
             "write TIFF (.tif), or choose one page with --page",
         )
+    check_options(written, options)
     notes: dict[str, None] = {}
     with (
         atomic_output(target) as path,
@@ -280,6 +306,20 @@ def write_pages(
             notes |= dict.fromkeys((*lost, *late))
             single.unlink()
     return tuple(notes)
+
+
+def _head(source: Path | bytes) -> bytes:
+    """Return a file's first bytes."""
+    with closing(stream_of(source)) as stream:
+        try:
+            return stream.read(HEAD_BYTES)
+        except OSError as error:  # on some systems a folder opens but cannot be read
+            raise unopened(source, error) from error
+
+
+def _sniffed(head: bytes) -> Format | None:
+    """Return the format of a file with these first bytes; None if it is not in the table."""
+    return next((each for each in FORMATS if each.sniff(head)), None)
 
 
 def _written_suffixes() -> list[str]:

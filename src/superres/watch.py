@@ -97,6 +97,21 @@ class Watch:
         """Stop the job at its next `check`; it leaves nothing half-written."""
         self._cancelled.set()
 
+    @property
+    def waited_s(self) -> float:
+        """How long the job has waited for others, in seconds."""
+        return 0.0
+
+    def wait_turn(self) -> None:
+        """Wait until the job may use the network; at once, unless several jobs overlap.
+
+        Raises:
+            Cancelled: The job was cancelled meanwhile.
+        """
+
+    def pass_turn(self) -> None:
+        """Let the next job use the network: this one has passed on all that it needs it for."""
+
     def check(self) -> None:
         """Raise if the job has been cancelled.
 

@@ -81,7 +81,7 @@ def test_the_cap_on_pixels_is_itself_allowed_and_one_frame_more_is_not():
     with pytest.raises(ArgumentError) as caught:
         check_total(5, (2**12, 2**12), MAX_BURST_PIXELS)
     assert "5 frames of 4096 x 4096 px (height x width) are 83,886,080" in caught.value.message
-    assert "the cap is 67,108,864" in caught.value.message
+    assert "the limit is 67,108,864" in caught.value.message
 
 
 def test_a_burst_over_the_cap_is_refused_before_its_pixels_are_read():

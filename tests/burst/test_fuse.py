@@ -254,7 +254,7 @@ def test_progress_counts_every_step_and_never_goes_back(burst):
 
 def test_more_pixels_than_the_cap_are_refused(burst, monkeypatch):
     monkeypatch.setattr(limits, "MAX_BURST_PIXELS", 1000)
-    with pytest.raises(ArgumentError, match="the cap is 1,000"):
+    with pytest.raises(ArgumentError, match="the limit is 1,000"):
         superres.fuse(burst.frames)
 
 

@@ -15,6 +15,7 @@ from superres.containers.iso_boxes import read_iso_facts
 from superres.containers.kept import not_found
 from superres.containers.riff_chunks import read_webp_facts
 from superres.media import open_picture, read_pixels
+from superres.metadata.blocks import Facts
 from superres.metadata.colour_space import Cicp
 from superres.metadata.header import Metadata, set_blob
 
@@ -139,7 +140,7 @@ def test_blocks_of_an_avif_are_found_where_its_boxes_say():
     assert facts.exif is not None
     assert exif_values(facts.exif)["main", 0x013B] == b"A. Person\0"
     assert facts.xmp == XMP
-    assert facts.lost == []
+    assert facts.lost == ()
 
 
 def test_boxes_cut_off_or_set_to_anything_do_not_stop_the_reader():
@@ -168,17 +169,11 @@ def test_tags_of_a_tiff_that_are_not_kept_are_named():
     assert open_picture(data).notes == ("not kept: Photoshop's layers, tag 65000",)
 
 
-class Found:
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    icc: bytes | None = None
-
-
 def test_what_was_to_be_kept_is_looked_up_in_the_finished_file():
     held = Metadata(exif=b"II", xmp=b"x", icc=b"i", iptc=b"r", comments=(b"c",), cicp=Cicp(9, 16))
     note = "not kept: EXIF, XMP, ICC profile, IPTC, comments, code points of colour"
-    assert not_found(held, Found()) == (f"{note} (not found in the finished file)",)
-    assert not_found(Metadata(), Found()) == ()
+    assert not_found(held, Facts()) == (f"{note} (not found in the finished file)",)
+    assert not_found(Metadata(), Facts()) == ()
 
 
 def test_a_writer_that_drops_a_block_in_silence_is_found_out(monkeypatch):

@@ -197,13 +197,13 @@ def test_a_webp_bomb_is_refused_by_its_header():
 def test_the_cap_counts_pixels_and_not_edges(kind):
     data = encoded(ramp(20, 30, 3), kind)
     assert open_picture(data, max_pixels=600).width == 30
-    with pytest.raises(PictureError, match="600 in all; the cap is 599"):
+    with pytest.raises(PictureError, match="600 in all; the limit is 599"):
         open_picture(data, max_pixels=599)
 
 
 def test_a_bomb_is_refused_without_decoding_it(monkeypatch):
     monkeypatch.setattr(pyvips.Region, "fetch", None)
-    with pytest.raises(PictureError, match="the cap is"):
+    with pytest.raises(PictureError, match="the limit is"):
         open_picture(png_of_size(90_000, 90_000))
 
 

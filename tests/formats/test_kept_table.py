@@ -35,9 +35,9 @@ ROWS = {
     "pages": lambda holding: "yes" if holding.pages else "no",
     "transparency": lambda holding: "yes" if holding.alpha else "no: laid on white",
     "grey": lambda holding: "yes" if holding.grey else "as RGB",
-    "ICC profile": lambda holding: "yes" if holding.icc else "no",
+    "ICC profile": lambda holding: "yes" if holding.icc else "no: converted to sRGB",
     "HDR (PQ, HLG)": lambda holding: {
-        "none": "by the ICC profile, said" if holding.icc else "no",
+        "none": "by the ICC profile, said" if holding.icc else "no: converted to sRGB",
         "hdr": "code points",
         "all": "code points and ICC profile",
     }[holding.code_points],

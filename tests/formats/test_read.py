@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+from carried_files import xmp_packet
 from picture_files import (
     EXACT,
     encoded,
@@ -128,6 +129,58 @@ def test_an_orientation_that_does_not_exist_is_taken_as_upright():
     pixels = ramp(5, 9, 3)
     data = with_png_chunks(encoded(pixels, "png"), (b"eXIf", exif_block({0x0112: (3, 77)})))
     assert np.array_equal(read_pixels(open_picture(data)), pixels)
+
+
+def with_xmp(kind, pixels, packet, exif=None):
+    """A file of pixels with an XMP packet, and with an EXIF block if there is one."""
+    if kind == "png":
+        text = b"XML:com.adobe.xmp\0\0\0\0\0" + packet
+        chunks = [(b"iTXt", text)] + ([(b"eXIf", exif)] if exif else [])
+        return with_png_chunks(encoded(pixels, "png", keep=0), *chunks)
+    fields = [("xmp-data", packet)] + ([("exif-data", b"Exif\0\0" + exif)] if exif else [])
+    options = {"lossless": True} if kind == "webp" else {"Q": 100, "subsample_mode": "off"}
+    return encoded(pixels, kind, fields=fields, **options)
+
+
+XMP_TIFF = {"tiff": "http://ns.adobe.com/tiff/1.0/"}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["png", "webp", "jpeg"])
+def test_orientation_in_xmp_alone_is_applied_once_and_reset(kind, orientation):
+    pixels = ramp(16, 24, 3)
+    packet = xmp_packet(XMP_TIFF, f'tiff:Orientation="{orientation}"')
+    picture = open_picture(with_xmp(kind, pixels, packet))
+    expected = UPRIGHT[orientation](pixels)
+    read = read_pixels(picture)
+    assert (picture.height, picture.width, 3) == read.shape == expected.shape
+    assert np.abs(read.astype(int) - expected).max() <= (3 if kind == "jpeg" else 0)
+    assert picture.metadata.xmp is not None
+    assert b'tiff:Orientation="1"' in picture.metadata.xmp
+
+
+@pytest.mark.parametrize(("in_exif", "turned"), [
+    ({0x0112: (3, 1)}, False), ({0x0112: (3, 77)}, True), ({0x010F: (2, b"Camera\0")}, True),
+])  # fmt: skip
+def test_orientation_in_xmp_counts_only_where_exif_states_none(in_exif, turned):
+    pixels = ramp(5, 9, 3)
+    packet = xmp_packet(XMP_TIFF, inner="<tiff:Orientation>6</tiff:Orientation>")
+    picture = open_picture(with_xmp("png", pixels, packet, exif_block(in_exif)))
+    expected = np.rot90(pixels, -1) if turned else pixels
+    assert np.array_equal(read_pixels(picture), expected)
+
+
+@pytest.mark.parametrize(("packet", "turned"), [
+    (xmp_packet(XMP_TIFF, 'tiff:Orientation="6"').decode().encode("utf-16"), True),
+    (b'<not well-formed tiff:Orientation="6"', True),
+    (xmp_packet(XMP_TIFF, 'tiff:Orientation="9"'), False),
+    (xmp_packet(XMP_TIFF, 'tiff:Orientation="six"'), False),
+    (xmp_packet({"a": "http://example.org/"}, 'a:Orientation="6"'), False),
+])  # fmt: skip
+def test_an_orientation_in_xmp_is_read_from_any_text_and_only_if_it_is_one(packet, turned):
+    pixels = ramp(5, 9, 3)
+    read = read_pixels(open_picture(with_xmp("webp", pixels, packet)))
+    assert np.array_equal(read, np.rot90(pixels, -1) if turned else pixels)
 
 
 @pytest.mark.parametrize("block", [1, 7, 64, 1000])

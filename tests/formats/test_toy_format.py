@@ -181,7 +181,7 @@ def test_pixels_without_a_value_become_black_where_there_is_no_mark(name, mark):
 def test_a_file_that_is_cut_off_or_too_large_is_an_error(tmp_path):
     path = tmp_path / "a.toy"
     save(path, pixels_of(*GREY12), *GREY12)
-    with pytest.raises(PictureError, match="the cap is 100"):
+    with pytest.raises(PictureError, match="the limit is 100"):
         open_picture(path, max_pixels=100)
     picture = open_picture(path.read_bytes()[:-1])
     with pytest.raises(PictureError, match="cannot be read as Toy: it ends too early"):

@@ -170,9 +170,9 @@ def test_quality_and_compression_change_the_size():
     for name, kind, options in [
         ("jpeg low", "jpeg", WriteOptions(quality=30)),
         ("jpeg", "jpeg", WriteOptions()),
-        ("png none", "png", WriteOptions(compression=0)),
+        ("png none", "png", WriteOptions(compression="none")),
         ("png", "png", WriteOptions()),
-        ("tiff none", "tiff", WriteOptions(compression=0)),
+        ("tiff none", "tiff", WriteOptions(compression="none")),
         ("tiff", "tiff", WriteOptions()),
         ("webp", "webp", WriteOptions()),
         ("webp lossless", "webp", LOSSLESS),
@@ -348,7 +348,7 @@ def test_no_thread_is_left_behind(tmp_path):
 
 def test_a_failing_encoder_stops_the_blocks_and_names_the_target(tmp_path, monkeypatch):
     def failing(image, header, reserve):
-        raise pyvips.Error("unable to call pngsave", "write error: No space left on device\n")
+        raise pyvips.Error("unable to call jpegsave", "write error: No space left on device\n")
 
     monkeypatch.setattr(saving, "_described", failing)
     requested = []
@@ -358,8 +358,8 @@ def test_a_failing_encoder_stops_the_blocks_and_names_the_target(tmp_path, monke
             requested.append(1)
             yield noise(10, 10, 3)
 
-    with pytest.raises(OutputError, match=r"a\.png cannot be written: No space left") as caught:
-        write(tmp_path / "a.png", noise(10_000, 10, 3), blocks=endless())
+    with pytest.raises(OutputError, match=r"a\.jpg cannot be written: No space left") as caught:
+        write(tmp_path / "a.jpg", noise(10_000, 10, 3), blocks=endless())
     assert "free space" in caught.value.hint
     assert len(requested) < 20
     assert not list(tmp_path.iterdir())
@@ -456,7 +456,7 @@ def test_ctrl_c_while_the_encoder_works_is_heard(tmp_path):
             time.sleep(20)
         saving._described = slow
         saving._LAST_WAIT_S = 0.1
-        write(Path("a.png"), [np.zeros((10, 10, 3), np.uint8)], 10, 10)
+        write(Path("a.jpg"), [np.zeros((10, 10, 3), np.uint8)], 10, 10)
     """
     began = time.monotonic()
     process = in_another_process(script, tmp_path)

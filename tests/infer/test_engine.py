@@ -289,7 +289,7 @@ def test_a_network_that_breaks_its_cards_promise_is_an_error():
     ("blocks", "message"),
     [
         ([np.zeros((5, 6, 3), np.float32)], "ended after 5"),
-        ([np.zeros((5, 6, 3), np.float32)] * 3, "go on to row 15"),
+        ([np.zeros((5, 6, 3), np.float32)] * 3, "reach row 15"),
         ([np.zeros((10, 7, 3), np.float32)], "must be"),
         ([np.zeros((10, 6, 1), np.float32)], "must be"),
         ([np.zeros((10, 6, 3), np.uint8)], "must be"),

@@ -123,7 +123,7 @@ def test_a_picture_that_ends_early_says_how_many_rows_came():
     [([WHOLE, WHOLE[:2]], 15), ([WHOLE[:10], WHOLE[:4]], 14), ([WHOLE, WHOLE], 26)],
 )
 def test_blocks_beyond_the_height_are_refused_with_the_row_they_reach(blocks, last):
-    with pytest.raises(ArgumentError, match=f"have 13 rows, blocks go on to row {last}") as caught:
+    with pytest.raises(ArgumentError, match=f"have 13 rows, blocks reach row {last}") as caught:
         buffer_of(blocks).take(0, 13)
     assert caught.value.hint == "pass the height of the whole picture"
 

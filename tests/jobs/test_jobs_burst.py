@@ -139,7 +139,7 @@ def test_outputs_that_stand_or_are_inputs_are_kept(tmp_path, frames):
 def test_too_many_pixels_are_refused_before_they_are_read(tmp_path, frames, monkeypatch):
     monkeypatch.setattr(module, "MAX_BURST_PIXELS", 1000)
     monkeypatch.setattr(module, "read_pixels", None)
-    with pytest.raises(ArgumentError, match="the cap is 1,000"):
+    with pytest.raises(ArgumentError, match="the limit is 1,000"):
         fuse(frames, tmp_path / "out.png")
 
 

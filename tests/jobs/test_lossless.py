@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,14 @@ from picture_files import encoded, noise, vips_image
 from PIL import Image
 
 import superres
+from superres.burst.options import FuseOptions
 from superres.decoding.compression import webp_says_lossless
-from superres.errors import ArgumentError
+from superres.errors import ArgumentError, OutputError
+from superres.jobs import burst as burst_job
+from superres.jobs.burst import fuse_burst_files
 from superres.jobs.picture import upscale_picture
 from superres.jobs.pipes import Pipes
-from superres.jobs.spec import PictureJob, job_from_json, job_to_json
+from superres.jobs.spec import BurstJob, PictureJob, job_from_json, job_to_json
 from superres.model_pool import ModelPool
 from superres.upscaler import RunOptions
 from superres.watch import Watch
@@ -98,3 +102,54 @@ def test_quality_and_lossless_contradict_each_other(tmp_path):
 def test_a_job_keeps_it_in_its_json(tmp_path, lossless):
     job = PictureJob(source=tmp_path / "a", target=tmp_path / "b.webp", lossless=lossless)
     assert job_from_json(job_to_json(job)) == job
+
+
+# Bursts.
+
+PNG = encoded(PIXELS, "png")
+
+
+def fused(tmp_path, kind, data, **values):
+    frames = [tmp_path / f"{number}.{kind}" for number in range(2)]
+    for frame in frames:
+        frame.write_bytes(data)
+    job = BurstJob(
+        frames=tuple(frames), target=tmp_path / "large.webp",
+        fuse=FuseOptions(scale=2, method="backproject", model="bicubic"), **values,
+    )  # fmt: skip
+    assert job_from_json(job_to_json(job)) == job
+    fuse_burst_files(job, POOL, Watch())
+    return webp_says_lossless(io.BytesIO(job.target.read_bytes()))
+
+
+@pytest.mark.parametrize(("kind", "data", "values", "lossless"), [
+    ("webp", LOSSLESS, {}, True), ("webp", LOSSY, {}, False),
+    ("webp", LOSSLESS, {"quality": 80}, False), ("webp", LOSSLESS, {"lossless": False}, False),
+    ("webp", LOSSY, {"lossless": True}, True), ("png", PNG, {}, False),
+    ("png", PNG, {"lossless": True}, True),
+])  # fmt: skip
+def test_a_burst_is_lossless_on_request_and_as_its_frames_are(
+    tmp_path, kind, data, values, lossless
+):
+    assert fused(tmp_path, kind, data, **values) == lossless
+
+
+@pytest.mark.parametrize(("values", "error", "message"), [
+    ({"target": Path("large.jpg"), "lossless": True}, ArgumentError, "JPEG cannot be lossless"),
+    ({"target": Path("large.webp"), "lossless": True, "quality": 8}, ArgumentError, "quality of 8"),
+    ({"target": Path("large.bmp")}, OutputError, "cannot be written"),
+    ({"target": Path("a.png"), "coverage": Path("seen.bmp")}, OutputError, "cannot be written"),
+])  # fmt: skip
+def test_what_a_burst_cannot_be_written_as_is_refused_before_any_work(
+    tmp_path, monkeypatch, values, error, message
+):
+    def fuse_burst(*args, **more):
+        raise AssertionError("work was done")
+
+    monkeypatch.setattr(burst_job, "fuse_burst", fuse_burst)
+    monkeypatch.chdir(tmp_path)
+    frames = (tmp_path / "0.png", tmp_path / "1.png")
+    for frame in frames:
+        frame.write_bytes(PNG)
+    with pytest.raises(error, match=message):
+        fuse_burst_files(BurstJob(frames=frames, **values), POOL, Watch())

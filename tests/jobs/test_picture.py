@@ -210,7 +210,7 @@ def test_the_input_is_never_overwritten(tmp_path):
 
 def test_a_result_beyond_the_pixel_cap_is_refused_before_any_work(tmp_path):
     source = save(tmp_path / "in.png", noise(30, 30, 3))
-    with pytest.raises(OutputError, match="the cap is 5,000"):
+    with pytest.raises(OutputError, match="the limit is 5,000"):
         file_upscaler(max_pixels=5000).upscale(source, tmp_path / "out.png")
     with pytest.raises(PictureError):
         file_upscaler(max_pixels=500).upscale(source, tmp_path / "out.png")

@@ -56,7 +56,7 @@ CHAIN = load_degradation("real")
         ),
         BurstJob(frames=(IN, OUT), target=Path("b.tif")),
         BurstJob(
-            frames=(IN,), target=OUT, masks=(IN,), coverage=IN, existing="replace",
+            frames=(IN,), target=OUT, masks=(IN,), coverage=IN, existing="replace", lossless=False,
             fuse=FuseOptions(scale=2.5, blur=0.3, method="drizzle", run=RunOptions(threads=1)),
         ),
         *(

@@ -18,8 +18,16 @@ import pytest
 from av.stream import AttachmentStream
 from clips import INTRA, RATE, has_encoder, luma, read_clip, seconds, spoil, write_clip
 
-from superres.errors import ArgumentError, BackendError, NumericalError, OutputError, PictureError
+from superres.errors import (
+    ArgumentError,
+    BackendError,
+    BusyError,
+    NumericalError,
+    OutputError,
+    PictureError,
+)
 from superres.infer.route import SizeRequest
+from superres.jobs import video as video_job
 from superres.jobs.pipes import Pipes
 from superres.jobs.spec import VideoJob, job_to_json
 from superres.jobs.video import upscale_video
@@ -324,10 +332,10 @@ def test_a_folder_that_holds_something_is_refused(tmp_path, upscale):
 
 def test_frames_beyond_the_cap_are_refused_before_any_work(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=2)
-    with pytest.raises(PictureError, match="the cap is 500") as caught:
+    with pytest.raises(PictureError, match="the limit is 500") as caught:
         upscale(source, tmp_path / "b.mkv", max_pixels=500)
     assert caught.value.hint == "raise --max-pixels if the file can be trusted"
-    with pytest.raises(OutputError, match="the cap is 2,000") as caught:
+    with pytest.raises(OutputError, match="the limit is 2,000") as caught:
         upscale(source, tmp_path / "b.mkv", max_pixels=2000)
     assert "smaller scale" in caught.value.hint
     assert left_in(tmp_path) == ["a.mkv"]
@@ -476,12 +484,51 @@ def test_after_kill_9_the_same_command_goes_on_and_makes_the_same_frames(tmp_pat
 def test_after_kill_9_a_folder_of_frames_goes_on(tmp_path, upscale):
     source = write_clip(tmp_path / "a.mkv", frames=10, time_base=MS)
     killed_run(source, tmp_path / "out", form="folder", codec=None, after=7)
+    assert left_in(tmp_path) == ["a.mkv", "out.lock", "out.part"]
     assert not (tmp_path / "out").exists()
     report = upscale(source, tmp_path / "out", form="folder")
     assert report.resumed_at == 4
     assert len(left_in(tmp_path / "out")) == 11
     lines = (tmp_path / "out" / "timestamps.txt").read_text().splitlines()
     assert [float(line) for line in lines[1:]] == [1000 * number / RATE for number in range(10)]
+    assert left_in(tmp_path) == ["a.mkv", "out"]
+
+
+@pytest.mark.parametrize("form", ["file", "folder"])
+def test_a_second_command_for_the_same_output_is_refused_and_disturbs_nothing(
+    tmp_path, upscale, form
+):
+    source = write_clip(tmp_path / "a.mkv", frames=9)
+    target = tmp_path / ("b.mkv" if form == "file" else "b")
+    job = VideoJob(source=source, target=target, scale=2, form=form, segment_frames=4)
+    refused: list[BusyError] = []
+
+    def begin_another(done, total):
+        for existing in ("refuse", "replace"):
+            with pytest.raises(BusyError, match="in use by another run: process") as caught:
+                upscale(source, target, form=form, existing=existing)
+            refused.append(caught.value)
+
+    report = upscale_video(job, ModelPool(), Watch(on_progress=begin_another))
+    assert len(refused) == 18
+    assert (report.frames, report.resumed_at) == (9, 0)
+    assert left_in(tmp_path) == ["a.mkv", target.name]
+
+
+def test_an_output_that_another_run_makes_in_the_meantime_is_not_replaced(
+    tmp_path, upscale, monkeypatch
+):
+    source, target = write_clip(tmp_path / "a.mkv", frames=3), tmp_path / "b.mkv"
+
+    @contextmanager
+    def late(*args):
+        target.write_bytes(b"theirs")
+        yield
+
+    monkeypatch.setattr(video_job, "locked_work", late)
+    with pytest.raises(OutputError, match="already exists"):
+        upscale(source, target)
+    assert target.read_bytes() == b"theirs"
 
 
 def unfinished(upscale, source, target, **options):

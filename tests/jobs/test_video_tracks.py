@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.error import FFmpegError, InvalidDataError
-from clips import has_encoder, jpeg, luma, read_clip, seconds, with_picture_stream, write_clip
+from clips import has_encoder, jpeg, luma, read_clip, with_picture_stream, write_clip
 from hand_mp4 import (
     add_to_user_data,
     add_to_video_entry,
@@ -21,13 +20,11 @@ from hand_mp4 import (
 )
 
 from superres.errors import ArgumentError, BackendError, OutputError, PictureError
-from superres.frame import UINT8, Bands
 from superres.infer.route import SizeRequest
 from superres.jobs import video as video_job
 from superres.jobs.spec import VideoJob, job_from_json, job_to_json
 from superres.jobs.video import upscale_video
-from superres.media import open_picture, read_pixels, write_picture
-from superres.metadata.header import Metadata
+from superres.media import open_picture, read_pixels
 from superres.model_pool import ModelPool
 from superres.video import production
 from superres.video.manifest import work_folder_of
@@ -47,6 +44,7 @@ FACTS = VideoFacts(
 )  # fmt: skip
 MS = Fraction(1, 1000)
 needs_x264 = pytest.mark.skipif(not has_encoder("libx264"), reason="this av has no libx264")
+needs_mp3 = pytest.mark.skipif(not has_encoder("libmp3lame"), reason="this av has no mp3")
 needs_x265 = pytest.mark.skipif(not has_encoder("libx265"), reason="this av has no libx265")
 
 
@@ -88,6 +86,18 @@ def test_a_cover_that_the_container_has_no_place_for_is_said_to_be_lost(tmp_path
     report = upscale(with_picture_stream(clip, tmp_path / "cover.mp4"), tmp_path / name)
     assert any(line.startswith("cover picture 1 (mjpeg): ") for line in report.not_kept)
     assert not any("cover" in line for line in report.kept)
+
+
+@pytest.mark.parametrize(
+    "name", ["b.mp4", "b.mov", "b.mkv", pytest.param("b.ts", marks=needs_x264)]
+)
+@pytest.mark.parametrize("encoder", ["mp2", pytest.param("libmp3lame", marks=needs_mp3)])
+def test_sound_in_another_layer_of_mpeg_is_found_in_every_container(tmp_path, encoder, name):
+    """MP4 and MPEG-TS have one number for all of them, and FFmpeg reads it as the third."""
+    clip = write_clip(tmp_path / "a.mkv", frames=9, codec="mpeg4", sound=encoder)
+    report = upscale(clip, tmp_path / name)
+    assert any(line.startswith("audio 1 (mp") for line in report.kept)
+    assert not any("audio" in line for line in report.not_kept)
 
 
 # Time codes.
@@ -321,7 +331,7 @@ def test_a_requested_shape_comes_back_from_json(tmp_path):
     assert job_from_json(job_to_json(job)) == job
 
 
-# Folders of frames, and animations.
+# Folders of frames.
 
 
 @pytest.fixture
@@ -390,43 +400,3 @@ def test_a_rate_for_a_video_that_has_its_own_times_is_refused(tmp_path):
     source = write_clip(tmp_path / "a.mp4", codec="mpeg4")
     with pytest.raises(ArgumentError, match=r"has its own times, but 24 frames/s are requested"):
         upscale(source, tmp_path / "b.mp4", fps=24)
-
-
-@pytest.mark.parametrize(("format", "codec", "pix_fmt"), [
-    ("gif", "gif", "rgb8"), ("apng", "apng", "rgb24"),
-])  # fmt: skip
-def test_an_animation_becomes_a_video(tmp_path, format, codec, pix_fmt):
-    source = tmp_path / f"a.{format}"
-    with av.open(str(source), "w") as clip:
-        stream = clip.add_stream(codec, rate=10)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 32, 24, pix_fmt
-        for number in range(5):
-            pixels = np.full((24, 32, 3), 40 * number, np.uint8)
-            frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=pix_fmt)
-            clip.mux(stream.encode(frame))
-        clip.mux(stream.encode(None))
-    report = upscale(source, tmp_path / "b.mkv", codec=CodecOptions("ffv1"))
-    assert report.frames == 5
-    shown = seconds(tmp_path / "b.mkv")
-    assert [at - shown[0] for at in shown] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
-
-
-def riff(kind: bytes, body: bytes) -> bytes:
-    return struct.pack("<4sI", kind, len(body)) + body + b"\0" * (len(body) % 2)
-
-
-def test_an_animated_webp_is_refused_with_what_works(tmp_path):
-    write_picture(
-        tmp_path / "still.webp", [np.zeros((24, 32, 3), np.uint8)], height=24, width=32,
-        bands=Bands("rgb", 3), values=UINT8, metadata=Metadata(),
-    )  # fmt: skip
-    still = (tmp_path / "still.webp").read_bytes()
-    image = still[still.index(b"VP8 ") :]
-    size = struct.pack("<HBHB", 31, 0, 23, 0)
-    frame = riff(b"ANMF", bytes(6) + size + b"\x64\0\0\0" + image)
-    head = riff(b"VP8X", b"\x02\0\0\0" + size) + riff(b"ANIM", bytes(6))
-    (tmp_path / "a.webp").write_bytes(riff(b"RIFF", b"WEBP" + head + 2 * frame))
-    with pytest.raises(PictureError, match="is an animated WebP") as caught:
-        upscale(tmp_path / "a.webp", tmp_path / "b.mp4")
-    assert "GIF" in caught.value.hint

@@ -159,7 +159,7 @@ def test_a_picture_goes_through_few_files_few_of_them_upward(tmp_path):
             upscale_picture(job, pool, Watch())
             trace.begin()
     lines, changes, upward = described(trace.way())
-    for step in ("open_picture", "Engine.upscale_rows", "Runtime.run", "write_picture", "push"):
+    for step in ("open_picture", "upscale_rows", "Runtime.run", "write_picture", "write_png"):
         assert step in lines, f"{step} is not on the way:\n{lines}"
     assert changes <= MOST_CHANGES, lines
     assert upward <= MOST_UPWARD, lines

@@ -9,7 +9,6 @@ from hand_tiff import block, directory, start, text
 from superres.containers.exif_in_tiff import (
     add_to_tiff,
     exif_of_tiff,
-    forget_tiff_resolution,
     iptc_of_tiff,
 )
 from superres.metadata.exif import (
@@ -87,16 +86,16 @@ def test_a_damaged_table_of_a_thumbnail_is_unlinked_and_does_no_harm():
 
 
 @pytest.mark.parametrize("data", [b"", MARK, b"garbage in here", start(), start(first=999)])
-def test_a_block_without_a_first_directory_is_refused_and_counts_as_upright(data):
+def test_a_block_without_a_first_directory_is_refused_and_states_no_orientation(data):
     with pytest.raises(TagError):
         settle_exif(data)
     with pytest.raises(TagError):
         exif_dpi(data)
-    assert exif_orientation(data) == 1
+    assert exif_orientation(data) is None
 
 
-def test_no_block_at_all_counts_as_upright():
-    assert exif_orientation(None) == 1
+def test_no_block_at_all_states_no_orientation():
+    assert exif_orientation(None) is None
 
 
 @pytest.mark.parametrize(("value", "kind"), [(65535, 3), (65536, 4)])
@@ -222,11 +221,3 @@ def test_a_block_and_a_record_come_back_out_of_the_tiff_they_were_added_to(order
     assert iptc_of_tiff(stream) == b"record"
     assert numbers(stream.getvalue(), 0x0101) == (9,)
     assert stream.getvalue()[16:][: len(bare) - 16] == bare[16:]
-
-
-def test_forgetting_the_resolution_changes_its_unit_alone():
-    before = block([(0x011A, 5, (72, 1)), (0x0128, 3, (2,))], order=">")
-    stream = io.BytesIO(before)
-    forget_tiff_resolution(stream)
-    assert numbers(stream.getvalue(), 0x0128) == (1,)
-    assert sum(a != b for a, b in zip(before, stream.getvalue(), strict=True)) == 1

@@ -15,7 +15,6 @@ from superres.metadata.tags import (
     Slot,
     TagError,
     add_to_first_directory,
-    overwrite_field,
     point_header,
     read_directory,
     read_field,
@@ -193,17 +192,6 @@ def test_more_tags_leave_old_values_where_they_were_and_outrank_doubles(order, b
         )
     assert read_numbers(stream, header, table.slots[0x0100]) == (9,)
     assert read_value(stream, table.slots[0x8298]) == b"(c) by me\0"
-
-
-def test_only_a_value_of_the_same_type_and_count_is_overwritten():
-    before = block(ENTRIES)
-    stream, header, _ = opened(before)
-    for other in (Field(LONG, 5, bytes(20)), Field(SHORT, 4, bytes(8))):
-        overwrite_field(stream, header, 0x0102, other)
-    overwrite_field(stream, header, 0x0999, Field(SHORT, 1, b"\1\0"))
-    assert stream.getvalue() == before
-    overwrite_field(stream, header, 0x0102, Field(SHORT, 5, b"\1\0" * 5))
-    assert stream.getvalue() == before[:62] + b"\1\0" * 5 + before[72:]
 
 
 def test_an_offset_past_4_gb_is_refused_by_small_offsets_and_taken_by_large_ones():

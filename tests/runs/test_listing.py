@@ -89,7 +89,7 @@ def test_a_run_is_going_on_while_its_files_change_and_stopped_later(tmp_path):
     state = {"network": {"w": torch.zeros(2)}}
     save_state(folder / "state.safetensors", state, Progress(90, 330.0))
     run = read_run(folder)
-    assert (run.state, run.steps, run.minutes) == ("going on", 100, 5.5)
+    assert (run.state, run.steps, run.minutes) == ("running", 100, 5.5)
     grow_old(folder)
     assert read_run(folder).state == "stopped"
 
@@ -114,7 +114,7 @@ def test_damaged_checkpoints_and_models_leave_the_minutes_unknown(tmp_path):
 
 def test_a_run_that_has_just_begun_has_no_steps(tmp_path):
     run = read_run(make_run(tmp_path / "one", lines=()))
-    assert (run.steps, run.measured, run.state) == (0, (), "going on")
+    assert (run.steps, run.measured, run.state) == (0, (), "running")
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_noise_is_drawn_for_few_runs_and_left_out_for_many():
 
 @pytest.mark.parametrize("line", [(), ({"step": 5, "l1": float("nan")},)])
 def test_a_run_without_a_finite_value_has_its_place_in_the_page(line):
-    run = Run(Path("runs/new"), {}, tuple(line), "going on", 0, None)
+    run = Run(Path("runs/new"), {}, tuple(line), "running", 0, None)
     assert "unknown" in parse(render_page([run])).text
 
 

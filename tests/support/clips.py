@@ -33,7 +33,7 @@ def picture(number: int, size=(HEIGHT, WIDTH), pix_fmt="yuv420p") -> av.VideoFra
     frame = av.VideoFrame(size[1], size[0], pix_fmt)
     bits = frame.format.components[0].bits
     dtype = np.uint8 if bits == 8 else np.uint16
-    chroma = (110, 150)
+    chroma = (110, 150, 255)  # and alpha
     for index, plane in enumerate(frame.planes):
         values = view(plane, dtype)
         values[...] = (
@@ -95,7 +95,8 @@ def write_clip(
              "time_base": Fraction(1, 1000), "metadata": {"title": title}}
             for number, title in enumerate(chapters)
         ])  # fmt: skip
-        audio = clip.add_stream("aac", rate=16000, layout="mono") if sound else None
+        encoder = sound if isinstance(sound, str) else "aac"
+        audio = clip.add_stream(encoder, rate=16000, layout="mono") if sound else None
         text = clip.add_stream(subtitles) if subtitles else None
         if attachment:
             clip.add_attachment("font.ttf", "application/x-truetype-font", attachment)
@@ -111,8 +112,10 @@ def write_clip(
             clip.mux(video.encode(frame))
         clip.mux(video.encode(None))
         if audio is not None:
-            samples = np.zeros((1, 16000 * max(1, frames) // RATE), np.float32)
-            tone = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
+            form = cast("av.AudioCodecContext", audio.codec_context).format.name
+            dtype = {"s16": np.int16, "s32": np.int32, "flt": np.float32}[form.removesuffix("p")]
+            samples = np.zeros((1, 16000 * max(1, frames) // RATE), dtype)
+            tone = av.AudioFrame.from_ndarray(samples, form, "mono")
             tone.sample_rate, tone.pts = 16000, 0
             clip.mux(audio.encode(tone))
             clip.mux(audio.encode(None))

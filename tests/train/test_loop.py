@@ -15,6 +15,7 @@ from small_runs import options, write_pictures
 from superres.errors import (
     ArgumentError,
     BackendError,
+    BusyError,
     Cancelled,
     DataError,
     ModelError,
@@ -84,11 +85,11 @@ def test_a_run_leaves_a_model_a_recipe_and_a_log(tmp_path, pictures, recipe):
 
 
 def test_a_second_run_in_the_folder_of_one_that_goes_on_is_refused(tmp_path, pictures, recipe):
-    found: list[ArgumentError] = []
+    found: list[BusyError] = []
 
     def begin_another(words: str) -> None:
         again = options(pictures, tmp_path / "run", resume=True)
-        with pytest.raises(ArgumentError, match="in use by another run: process") as caught:
+        with pytest.raises(BusyError, match="in use by another run: process") as caught:
             train(recipe, again, watch=Watch())
         found.append(caught.value)
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from superres.errors import ArgumentError
+from superres.errors import ArgumentError, BusyError
 from superres.train.recipe_file import load_recipe
 from superres.train.run_folder import RECIPE_NAME, claim_folder, locked_folder
 from superres.watch import Watch
@@ -30,7 +30,7 @@ def test_a_recipe_left_by_a_run_that_never_began_is_replaced(tmp_path):
 def test_a_folder_is_one_runs_at_a_time_and_the_error_says_whose(tmp_path):
     folder = tmp_path / "run"
     with locked_folder(folder, Watch()):
-        with pytest.raises(ArgumentError, match="in use by another run") as caught:
+        with pytest.raises(BusyError, match="in use by another run") as caught:
             locked_folder(folder, Watch()).__enter__()
         assert f"process {os.getpid()} on {socket.gethostname()}, since 2" in caught.value.message
         assert str(folder / "run.lock") in caught.value.hint

@@ -28,7 +28,7 @@ def test_runs_are_listed_from_the_usual_folder(capsys):
     assert header.split()[:5] == ["run", "name", "network", "steps", "minutes"]
     assert one.split()[1:7] == ["mine-x4", "lean", "1,500", "–", "31.500", "l1"]
     assert two.split()[5] == "31.750"
-    assert two.endswith("going on")
+    assert two.endswith("running")
 
 
 def test_two_runs_are_compared_by_recipe_and_values(capsys):

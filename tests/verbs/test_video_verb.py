@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from clips import read_clip, write_clip
+from PIL import Image
 
 from superres.cli.main import main
 
@@ -25,6 +26,18 @@ def test_a_result_stands_beside_its_source_unless_a_place_is_named(clip, tmp_pat
     assert read_clip(tmp_path / "clip_x2.mkv")[1][0].shape == (48, 64)
     assert "kept: time stamps" in told.err
     assert "32×24 → 64×48, 3 frames" in told.err
+
+
+@pytest.mark.parametrize(("name", "made"), [("a.avi", "a_x2.mkv"), ("a.GIF", "a_x2.mp4")])
+def test_a_result_of_a_kind_that_is_not_written_has_another_suffix(clip, tmp_path, name, made):
+    if name == "a.avi":
+        source = write_clip(tmp_path / name, frames=3, codec="mpeg4")
+    else:
+        source = tmp_path / name
+        frames = [Image.new("RGB", (32, 24), (0, 40 * number, 0)) for number in range(3)]
+        frames[0].save(source, "GIF", save_all=True, append_images=frames[1:], duration=40)
+    assert main(["video", str(source), "-s", "2", "--codec", "mpeg4"]) == 0
+    assert len(read_clip(tmp_path / made)[1]) == 3
 
 
 def test_json_is_one_object_and_nothing_else(clip, tmp_path, capsys):

@@ -193,3 +193,9 @@ def test_a_video_of_which_nothing_can_be_decoded_is_refused(tmp_path):
     path = write_clip(tmp_path / "good.mkv", frames=3)
     with pytest.raises(PictureError, match="none of the 3 frames"):
         read(spoil(path, tmp_path / "bad.mkv", {0, 1, 2}))
+
+
+@pytest.mark.parametrize(("pix_fmt", "lost"), [("yuv420p", []), ("yuva420p", ["transparency"])])
+def test_alpha_of_a_video_is_named_as_not_kept(tmp_path, pix_fmt, lost):
+    path = write_clip(tmp_path / "a.mkv", frames=1, codec="ffv1", pix_fmt=pix_fmt)
+    assert FrameReader(path, probe(path)).not_kept() == lost

@@ -12,7 +12,8 @@ from superres.errors import ArgumentError, PictureError
 from superres.frame import UINT8, UINT16, Bands, Values
 from superres.media import write_picture
 from superres.metadata.header import Metadata
-from superres.video.frame_folder import FolderReader, exact_rate, open_folder
+from superres.video.frame_folder import exact_rate, open_folder
+from superres.video.picture_frames import PictureReader
 from superres.videofiles.colour import ToRgb
 
 RNG = np.random.default_rng(3)
@@ -37,7 +38,7 @@ def levels(folder, fps=25.0):
     """Return the first number of each frame."""
     return [
         int(view(still.frame.planes[0])[0, 0])
-        for still in FolderReader(open_folder(folder, fps)).frames()
+        for still in PictureReader(open_folder(folder, fps)).frames()
     ]
 
 
@@ -55,7 +56,7 @@ def test_pixels_are_the_files_own(tmp_path, suffix, off):
     pixels = RNG.integers(0, 256, (8, 10, 3), np.uint8) if off < 1 else flat((200, 60, 20))
     write(tmp_path / f"1{suffix}", pixels)
     folder = open_folder(tmp_path, 25)
-    frame = next(FolderReader(folder).frames()).frame
+    frame = next(PictureReader(folder).frames()).frame
     rgb = ToRgb(folder.facts.size, folder.facts.colour)(frame)
     assert np.abs(rgb * 255 - pixels).max() < off
 
@@ -68,17 +69,30 @@ def test_sixteen_bits_stay_sixteen_and_eight_beside_them_are_said(tmp_path):
     assert folder.facts.pix_fmt == "rgb48le"
     assert "some frames have 8 bits and some 16" in folder.notes
     to_rgb = ToRgb(folder.facts.size, folder.facts.colour)
-    first, second = [to_rgb(still.frame) for still in FolderReader(folder).frames()]
+    first, second = [to_rgb(still.frame) for still in PictureReader(folder).frames()]
     assert np.abs(first * 65535 - deep).max() < 0.05
     assert np.abs(second - 0.2).max() < 1e-5
 
 
-def test_grey_becomes_colours_and_transparency_is_known_to_be_there(tmp_path):
+def test_grey_becomes_colours_and_transparency_is_composited_on_white_and_named(tmp_path):
     write(tmp_path / "1.png", flat(7, channels=1))
-    write(tmp_path / "2.png", flat(9, channels=4))
-    folder = open_folder(tmp_path, 25)
-    assert folder.facts.pix_fmt == "rgba"
-    assert [still.frame.format.name for still in FolderReader(folder).frames()] == ["rgb24"] * 2
+    half = flat(100, channels=4)
+    half[..., 3] = 255
+    half[2:4, :, 3], half[4:6, :, 3] = 0, 51
+    write(tmp_path / "2.png", half)
+    reader = PictureReader(open_folder(tmp_path, 25))
+    grey, colour = [still.frame.to_ndarray() for still in reader.frames()]
+    assert np.array_equal(grey, flat(7))
+    assert colour[[0, 2, 4], 0, 0].tolist() == [100, 255, 224]
+    assert reader.not_kept() == ["transparency"]
+    assert any("areas of 1 frame are composited on white" in note for note in reader.notes())
+
+
+def test_alpha_that_hides_nothing_is_not_called_lost(tmp_path):
+    write(tmp_path / "1.png", flat((9, 9, 9, 255), channels=4))
+    reader = PictureReader(open_folder(tmp_path, 25))
+    assert np.array_equal(next(reader.frames()).frame.to_ndarray(), flat(9))
+    assert (reader.not_kept(), reader.notes()) == ([], [])
 
 
 def test_what_pictures_carry_besides_pixels_is_known_to_be_there(tmp_path):
@@ -105,7 +119,7 @@ def test_frames_follow_each_other_at_the_rate_to_the_tick(tmp_path, fps):
     folder = open_folder(tmp_path, fps)
     times = [stamp * folder.facts.time_base for stamp in folder.stamps]
     assert times == [place / exact_rate(fps) for place in range(5)]
-    stills = list(FolderReader(folder).frames())
+    stills = list(PictureReader(folder).frames())
     assert [still.stamp for still in stills] == list(folder.stamps)
     assert {still.duration * folder.facts.time_base for still in stills} == {1 / exact_rate(fps)}
 
@@ -167,7 +181,7 @@ def test_a_frame_that_changed_since_is_refused_by_name(tmp_path):
     (tmp_path / "1.png").unlink()
     write(tmp_path / "1.png", flat(1, size=(4, 10)))
     with pytest.raises(PictureError, match=r"1\.png is 10x4"):
-        list(FolderReader(folder).frames())
+        list(PictureReader(folder).frames())
 
 
 def test_numbers_that_a_video_cannot_hold_are_refused_by_name(tmp_path):

@@ -8,9 +8,16 @@ import os
 
 import pytest
 
-from superres.errors import OutputError
+from superres.errors import BusyError, OutputError
 from superres.video.encode import Segment
-from superres.video.manifest import fingerprint, open_work, take_over, work_folder_of
+from superres.video.manifest import (
+    fingerprint,
+    locked_work,
+    open_work,
+    take_over,
+    work_folder_of,
+)
+from superres.watch import Watch
 
 COMMAND = {"scale": 2, "size": (48, 64), "codec": {"crf": 18.0}}
 SEGMENTS = [Segment("000000.nut", 60, 0, 2, 512), Segment("000001.nut", 7, 30720, 0, 0)]
@@ -195,7 +202,7 @@ def made(path, command, *, complete):
 
 def test_complete_work_for_the_same_command_is_taken_over(tmp_path):
     made(tmp_path / "o.mp4.part", {"a": (1, 2)}, complete=True)
-    assert take_over(tmp_path / "o.mkv.part", {"a": (1, 2)}) == tmp_path / "o.mp4.part"
+    assert take_over(tmp_path / "o.mkv.part", {"a": (1, 2)}, Watch()) == tmp_path / "o.mp4.part"
     assert [path.name for path in tmp_path.iterdir()] == ["o.mkv.part"]
     assert open_work(tmp_path / "o.mkv.part", {"a": (1, 2)}, overwrite=False).frames == 4
 
@@ -208,14 +215,14 @@ def test_complete_work_for_the_same_command_is_taken_over(tmp_path):
 ])  # fmt: skip
 def test_other_work_is_left_alone(tmp_path, name, command, complete):
     made(tmp_path / name, command, complete=complete)
-    assert take_over(tmp_path / "o.mkv.part", {"a": 1}) is None
+    assert take_over(tmp_path / "o.mkv.part", {"a": 1}, Watch()) is None
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_work_of_its_own_outweighs_that_of_another_target(tmp_path):
     made(tmp_path / "o.mp4.part", {"a": 1}, complete=True)
     made(tmp_path / "o.mkv.part", {"a": 1}, complete=False)
-    assert take_over(tmp_path / "o.mkv.part", {"a": 1}) is None
+    assert take_over(tmp_path / "o.mkv.part", {"a": 1}, Watch()) is None
     assert (tmp_path / "o.mp4.part").exists()
 
 
@@ -230,3 +237,26 @@ def test_a_folder_of_frames_is_told_by_its_files(tmp_path):
     assert changed != before
     (frames / "2.png").write_bytes(b"two")
     assert fingerprint(frames) != changed
+
+
+def test_finished_frames_are_not_taken_from_a_run_that_is_joining_them(tmp_path):
+    work = open_work(tmp_path / "o.mp4.part", {"a": 1}, overwrite=False)
+    work.complete()
+    with locked_work(tmp_path / "o.mp4", Watch()):
+        assert take_over(tmp_path / "o.mkv.part", {"a": 1}, Watch()) is None
+    assert take_over(tmp_path / "o.mkv.part", {"a": 1}, Watch()) == work.path
+
+
+def test_a_target_is_one_runs_at_a_time_and_the_error_says_whose(tmp_path):
+    target = tmp_path / "o.mp4"
+    with locked_work(target, Watch()), locked_work(tmp_path / "o.mkv", Watch()):
+        with (
+            pytest.raises(BusyError, match=r"o\.mp4 is in use by another run: process") as caught,
+            locked_work(target, Watch()),
+        ):
+            pass
+        assert f"process {os.getpid()} on" in caught.value.message
+        assert "repeat this command" in caught.value.hint
+    with locked_work(target, Watch()):
+        pass
+    assert list(tmp_path.iterdir()) == []

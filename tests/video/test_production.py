@@ -1,22 +1,32 @@
-"""Frames on their way from the source into a folder: none lost, none swapped, none made twice."""
+"""Frames on their way into a folder, file or pipe: none lost, none swapped, none made twice."""
 
 from __future__ import annotations
 
+import errno
+import io
+import json
+from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import Any, BinaryIO, cast
 
+import av
 import numpy as np
 import pytest
-from clips import write_clip
+from av.error import InvalidDataError
+from clips import read_clip, write_clip
 
 from superres.errors import Cancelled, OutputError
 from superres.frame import UINT8
 from superres.media import open_picture
 from superres.metadata.picture import read_pixels
+from superres.video import production
 from superres.video.decode import FrameReader
+from superres.video.frame_folder import picture_name, write_frame, write_times
+from superres.video.join import Rest
 from superres.video.manifest import open_work
-from superres.video.pictures import picture_name, write_frame, write_times
-from superres.video.production import VideoPlan, VideoRun, make_folder
+from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
+from superres.videofiles.codec_options import CodecOptions
+from superres.videofiles.encoding import choose_encoding
 from superres.videofiles.probe import probe
 from superres.watch import Watch
 
@@ -175,3 +185,171 @@ def test_times_are_written_in_milliseconds_a_line_each(tmp_path):
 def test_times_that_cannot_be_written_are_an_error_with_the_files_name(tmp_path):
     with pytest.raises(OutputError, match=r"timestamps\.txt"):
         write_times(tmp_path / "none", [0.0])
+
+
+# Files.
+
+# A frame's packet then does not depend on those before it, nor on the number of threads.
+FFV1 = CodecOptions("ffv1", more=(("g", "1"), ("slices", "4")))
+
+
+def coded_run(source, network, container, **more) -> VideoRun:
+    """Return a run that encodes without loss."""
+    run = run_of(source, network, **more)
+    facts = run.plan.facts
+    height, width = facts.size
+    encoding = choose_encoding(facts, (2 * height, 2 * width), container, FFV1)
+    tracks = Rest(tuple(track.index for track in facts.tracks), {})
+    nothing: Any = None
+    run.plan = VideoPlan(source, facts, nothing, container, encoding, tracks)
+    return run
+
+
+@pytest.fixture(scope="module")
+def clip_with_sound(tmp_path_factory):
+    """A clip of frames at uneven times."""
+    stamps = [0, 40, 80, 90, 95, 200, 240, 500, 777]
+    return write_clip(
+        tmp_path_factory.mktemp("sound") / "a.mkv", frames=FRAMES, stamps=stamps, sound=True,
+        codec="ffv1", time_base=Fraction(1, 1000),
+    )  # fmt: skip
+
+
+def packets(path) -> list[tuple[int, int, bytes]]:
+    with av.open(str(path)) as file:
+        return [(p.stream_index, p.pts or 0, bytes(p)) for p in file.demux() if p.size]
+
+
+def assert_shows_the_source(path, source):
+    """Check that a file has each frame of a clip, twice as large, at its time, and its sound."""
+    before, after = read_clip(source), read_clip(path)
+    times = [[float(stamp * one[2]) for stamp in one[0]] for one in (before, after)]
+    assert times[0] == pytest.approx(times[1], abs=1e-3)
+    for small, large in zip(before[1], after[1], strict=True):
+        expected = small.repeat(2, axis=0).repeat(2, axis=1)
+        assert np.abs(large.astype(int) - expected).max() <= 1
+    sounds = [[data for stream, _, data in packets(file) if stream == 1] for file in (source, path)]
+    assert sounds[0] == sounds[1]
+    assert sounds[0]
+
+
+@pytest.mark.parametrize(("segment_frames", "expected"), [
+    (4, [4, 4, 1]), (3, [3, 3, 3]), (1, [1] * 9), (100, [9]),
+])  # fmt: skip
+def test_a_file_is_joined_from_segments_and_shows_what_the_source_shows(
+    clip_with_sound, tmp_path, segment_frames, expected
+):
+    work = open_work(tmp_path / "b.mkv.part", {}, overwrite=False)
+    run = coded_run(clip_with_sound, Doubler(), "matroska")
+    make_file(tmp_path / "b.mkv", run, work, segment_frames)
+    assert [segment.frames for segment in work.segments] == expected
+    assert run.made == FRAMES
+    assert_shows_the_source(tmp_path / "b.mkv", clip_with_sound)
+    assert [path.name for path in tmp_path.iterdir()] == ["b.mkv"]
+
+
+@pytest.mark.parametrize("fails_at", [1, 4, 8])
+def test_a_file_gone_on_with_has_the_packets_of_one_made_at_once(
+    clip_with_sound, tmp_path, fails_at
+):
+    whole = open_work(tmp_path / "whole.part", {}, overwrite=False)
+    make_file(tmp_path / "whole", coded_run(clip_with_sound, Doubler(), "matroska"), whole, 3)
+    target, path = tmp_path / "b", tmp_path / "b.part"
+    work = open_work(path, {}, overwrite=False)
+    run = coded_run(clip_with_sound, Doubler(fails_at=fails_at), "matroska")
+    with pytest.raises(OutputError, match="the network broke"):
+        make_file(target, run, work, 3)
+    assert not target.exists()
+    assert not json.loads((path / "manifest.json").read_bytes())["complete"]
+    work = open_work(path, {}, overwrite=False)
+    assert work.frames == fails_at // 3 * 3
+    rest = Doubler()
+    run = coded_run(clip_with_sound, rest, "matroska", resumed_at=work.frames)
+    make_file(target, run, work, 3)
+    assert len(rest.seen) == FRAMES - fails_at // 3 * 3
+    assert packets(target) == packets(tmp_path / "whole")
+
+
+def test_a_file_that_cannot_be_joined_keeps_its_segments_and_the_file_in_its_place(
+    clip_with_sound, tmp_path, monkeypatch
+):
+    def broken(*args, **more):
+        raise InvalidDataError(1, "it cannot be")
+
+    target = tmp_path / "b.mp4"
+    target.write_bytes(b"dear")
+    work = open_work(tmp_path / "b.mp4.part", {}, overwrite=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(production, "join", broken)
+        with pytest.raises(OutputError, match=r"b\.mp4 cannot be written: it cannot be") as caught:
+            make_file(target, coded_run(clip_with_sound, Doubler(), "matroska"), work, 4)
+    assert str(tmp_path / "b.mkv") in caught.value.hint
+    assert target.read_bytes() == b"dear"
+    work = open_work(tmp_path / "b.mp4.part", {}, overwrite=False)
+    assert work.frames == FRAMES
+    assert json.loads((work.path / "manifest.json").read_bytes())["complete"]
+    rest = Doubler()
+    run = coded_run(clip_with_sound, rest, "matroska", resumed_at=FRAMES)
+    make_file(target, run, work, 4)
+    assert rest.seen == []
+    assert_shows_the_source(target, clip_with_sound)
+
+
+# Pipes.
+
+
+class Pipe(io.RawIOBase):
+    """A pipe whose reader takes so many bytes, and then fails."""
+
+    def __init__(self, takes=2**40, error: OSError | None = None) -> None:
+        self.data, self.takes, self.error = bytearray(), takes, error
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data, /) -> int:
+        self.data += data
+        if self.error and len(self.data) > self.takes:
+            raise self.error
+        return len(data)
+
+
+def test_a_stream_shows_what_the_source_shows(clip_with_sound, tmp_path):
+    pipe = Pipe()
+    run = coded_run(clip_with_sound, Doubler(), "matroska")
+    make_stream(cast("BinaryIO", pipe), run)
+    (tmp_path / "b.mkv").write_bytes(pipe.data)
+    assert_shows_the_source(tmp_path / "b.mkv", clip_with_sound)
+    assert run.made == FRAMES
+
+
+def test_a_stream_is_written_while_it_is_made(tmp_path):
+    stamps = [4000 * number for number in range(FRAMES)]  # Matroska is written every 5 s
+    source = write_clip(
+        tmp_path / "a.mkv", frames=FRAMES, stamps=stamps, time_base=Fraction(1, 1000)
+    )
+    pipe, written = Pipe(), list[int]()
+    watch = Watch(on_progress=lambda done, total: written.append(len(pipe.data)))
+    make_stream(cast("BinaryIO", pipe), coded_run(source, Doubler(), "matroska", watch=watch))
+    assert len(written) == FRAMES
+    assert 0 < written[3] < written[5] < written[-1] < len(pipe.data)
+
+
+def test_a_reader_that_closes_the_pipe_stops_the_network_and_is_no_fault(clip_with_sound):
+    network = Doubler()
+    pipe = Pipe(takes=0, error=BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    with pytest.raises(BrokenPipeError):
+        make_stream(cast("BinaryIO", pipe), coded_run(clip_with_sound, network, "matroska"))
+    assert len(network.seen) <= FRAMES
+
+
+def test_a_stream_that_cannot_be_written_is_an_error_that_says_why(clip_with_sound):
+    pipe = Pipe(takes=0, error=OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(OutputError, match="- cannot be written: No space left on device"):
+        make_stream(cast("BinaryIO", pipe), coded_run(clip_with_sound, Doubler(), "matroska"))
+
+
+def test_a_network_that_fails_ends_the_stream_with_its_error(clip_with_sound):
+    run = coded_run(clip_with_sound, Doubler(fails_at=5), "matroska")
+    with pytest.raises(OutputError, match="the network broke"):
+        make_stream(cast("BinaryIO", Pipe()), run)

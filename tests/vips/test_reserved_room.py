@@ -1,8 +1,5 @@
 """Room reserved in files: how much there is, what fills it, and what is left untouched."""
 
-import io
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
@@ -11,14 +8,7 @@ import pyvips
 from picture_files import encoded, png_chunks, ramp
 
 from superres.vips import reserved
-from superres.vips.reserved import (
-    append_png_xmp,
-    fill,
-    fill_png,
-    forget_png_resolution,
-    png_room,
-    stand_in,
-)
+from superres.vips.reserved import fill, stand_in
 
 PIXELS = ramp(6, 9, 3)
 EXIF = b"II*\0" + bytes(range(200))
@@ -80,100 +70,6 @@ def test_a_file_without_a_stand_in_has_no_room(tmp_path):
     before = path.read_bytes()
     assert not fill(path, EXIF)
     assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("exif", "xmp", "room"),
-    [
-        (None, None, 0),
-        (bytes(100), None, 100),
-        (None, bytes(100), 100 + 22),
-        (bytes(100), bytes(50), 100 + 12 + 50 + 22),
-    ],
-)
-def test_the_room_in_a_png_is_counted_with_the_frame_of_a_second_chunk(exif, xmp, room):
-    assert png_room(exif, xmp) == room
-
-
-@pytest.mark.parametrize(
-    ("exif", "xmp"),
-    [
-        (EXIF, None),
-        (EXIF + b"!", None),
-        (None, b"<x/>"),
-        (None, b"<x>" + b"y" * 3001 + b"</x>"),
-        (EXIF, b"<x/>"),
-        (EXIF + b"!", b"<x>" + b"y" * 3000 + b"</x>"),
-    ],
-)
-def test_a_png_gets_whole_chunks_padded_to_the_room(tmp_path, exif, xmp):
-    path = file_with_room(tmp_path, "png", png_room(exif, xmp))
-    length = path.stat().st_size
-    assert fill_png(path, exif, xmp)
-    assert path.stat().st_size == length
-    assert np.array_equal(decoded(path), PIXELS)
-    blocks, texts = named(path, b"eXIf"), named(path, b"iTXt")
-    assert len(blocks) == (exif is not None)
-    assert len(texts) == (xmp is not None)
-    if exif:
-        assert blocks[0].rstrip(b"\0") == exif.rstrip(b"\0")
-    if xmp:
-        assert texts[0].rstrip(b" ") == XMP_HEAD + xmp
-
-
-def test_a_png_with_too_little_room_or_none_is_refused_and_changes_no_byte(tmp_path):
-    path = file_with_room(tmp_path, "png", 100)
-    before = path.read_bytes()
-    assert not fill_png(path, bytes(9000), None)
-    assert path.read_bytes() == before
-    path.write_bytes(encoded(PIXELS, "png"))
-    before = path.read_bytes()
-    assert not fill_png(path, EXIF, b"<x/>")
-    assert path.read_bytes() == before
-
-
-def test_an_exif_chunk_that_is_no_stand_in_is_not_overwritten(tmp_path):
-    path = file_with_room(tmp_path, "png", 5000)
-    assert fill_png(path, EXIF, None)
-    before = path.read_bytes()
-    assert not fill_png(path, EXIF, b"<x/>")
-    assert path.read_bytes() == before
-
-
-def test_large_xmp_stands_behind_the_pixels_and_in_front_of_the_end(tmp_path):
-    path = tmp_path / "picture.png"
-    path.write_bytes(encoded(PIXELS, "png"))
-    append_png_xmp(path, b"<x/>")
-    names = [name for name, _ in png_chunks(path.read_bytes())]
-    assert names[-3:] == [b"IDAT", b"iTXt", b"IEND"]
-    assert named(path, b"iTXt") == [XMP_HEAD + b"<x/>"]
-    assert np.array_equal(decoded(path), PIXELS)
-
-
-def test_forgetting_the_resolution_leaves_a_ratio_and_a_sound_checksum(tmp_path):
-    path = tmp_path / "picture.png"
-    path.write_bytes(encoded(PIXELS, "png"))
-    before = path.read_bytes()
-    (stated,) = named(path, b"pHYs")
-    assert stated[-1] == 1
-    forget_png_resolution(path)
-    after = path.read_bytes()
-    assert named(path, b"pHYs") == [stated[:-1] + b"\0"]
-    at = after.find(b"pHYs")
-    assert struct.unpack_from(">I", after, at + 13)[0] == zlib.crc32(after[at : at + 13])
-    assert after[: at + 12] + after[at + 17 :] == before[: at + 12] + before[at + 17 :]
-
-
-def test_a_png_without_a_resolution_is_not_touched_by_forgetting_it(tmp_path):
-    path = tmp_path / "bare.png"
-    stream = io.BytesIO(b"\x89PNG\r\n\x1a\n")
-    stream.seek(0, 2)
-    for name, body in ((b"IHDR", bytes(13)), (b"IDAT", b"pHYs"), (b"IEND", b"")):
-        checksum = struct.pack(">I", zlib.crc32(name + body))
-        stream.write(struct.pack(">I", len(body)) + name + body + checksum)
-    path.write_bytes(stream.getvalue())
-    forget_png_resolution(path)
-    assert path.read_bytes() == stream.getvalue()
 
 
 def test_no_two_stand_ins_of_a_process_differ_in_more_than_their_size():

@@ -106,7 +106,7 @@ def check_total(count: int, size: tuple[int, int], most: int) -> None:
     if total > most:
         raise ArgumentError(
             f"{count} frames of {size[0]} x {size[1]} px (height x width) are {total:,} pixels; "
-            f"the cap is {most:,}",
+            f"the limit is {most:,}",
             "fuse fewer frames: 8 to 16 give most of the gain; or fuse the picture in parts",
         )
 

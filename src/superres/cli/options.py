@@ -43,6 +43,18 @@ Precision = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")]
 Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")]
+Lossless = Annotated[
+    bool | None,
+    typer.Option(
+        "--lossless/--lossy",
+        help="Lose no detail in webp and avif. [as the input, in the same format]",
+        show_default=False,
+    ),
+]
+Compression = Annotated[
+    Literal["none", "fast", "default", "small"],
+    typer.Option(help="Effort of the encoder: fast, or small files; none: PNG and TIFF alone."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Report to stdout as JSON.")]
 
 
@@ -99,6 +111,16 @@ def with_values(arguments: Sequence[str]) -> list[str]:
         if words[index] == "--wrap" and words[index + 1 : index + 2] not in _AXES:
             words[index] = "--wrap=xy"
     return words
+
+
+def check_coding(quality: int | None, *, lossless: bool | None) -> None:
+    """Check that a quality and lossless coding are not both requested.
+
+    Raises:
+        ArgumentError: They are.
+    """
+    if lossless and quality:
+        raise ArgumentError(f"--lossless and --quality {quality} are both given", "use one of them")
 
 
 def check_scale(scale: float | None, size: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from superres.containers.bit_reader import Bits
 from superres.metadata.colour_space import Cicp
 
 _SEQUENCE_HEADER = 1
@@ -27,14 +28,14 @@ def coded_colours(data: bytes) -> Cicp | None:
                 if not byte & 0x80 or shift > 56:
                     break
             if head >> 3 & 15 == _SEQUENCE_HEADER:
-                return _colours(_Bits(data[at : at + size] if head & 2 else data[at:]))
+                return _colours(Bits(data[at : at + size] if head & 2 else data[at:]))
             at += size
     except IndexError:
         return None
     return None
 
 
-def _colours(bits: _Bits) -> Cicp | None:
+def _colours(bits: Bits) -> Cicp | None:
     """Read a sequence header up to its colours."""
     profile = bits.take(3)
     bits.take(1)
@@ -76,26 +77,3 @@ def _colours(bits: _Bits) -> Cicp | None:
     if not bits.take(1):
         return None
     return Cicp(bits.take(8), bits.take(8))
-
-
-class _Bits:
-    """Reads bits in order, from the highest of each byte.
-
-    Args:
-        data: The bytes.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    def take(self, count: int) -> int:
-        """Return the next bits as a number.
-
-        Raises:
-            IndexError: Too few bytes are left.
-        """
-        number = 0
-        for _ in range(count):
-            number = 2 * number + (self._data[self._at >> 3] >> (7 - self._at % 8) & 1)
-            self._at += 1
-        return number

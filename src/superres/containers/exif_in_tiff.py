@@ -11,17 +11,15 @@ import struct
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from superres.metadata.exif import EXIF_POINTER, GPS_POINTER, RESOLUTION_UNIT
+from superres.metadata.exif import EXIF_POINTER, GPS_POINTER
 from superres.metadata.tags import (
     LONG,
     LONG8,
-    SHORT,
     UNDEFINED,
     Field,
     Header,
     TagError,
     add_to_first_directory,
-    overwrite_field,
     point_header,
     read_directory,
     read_field,
@@ -116,20 +114,6 @@ def add_to_tiff(
     if photoshop:
         fields[PHOTOSHOP] = Field(UNDEFINED, len(photoshop), photoshop)
     add_to_first_directory(stream, target, fields)
-
-
-def forget_tiff_resolution(stream: BinaryIO) -> None:
-    """Remove the unit of libvips' made-up resolution, which leaves a ratio of 1:1.
-
-    Args:
-        stream: The file, open for reading and writing.
-
-    Raises:
-        TagError: The file's directory is damaged.
-    """
-    header = read_header(stream)
-    no_unit = Field(SHORT, 1, struct.pack(header.order + "H", 1))
-    overwrite_field(stream, header, RESOLUTION_UNIT, no_unit)
 
 
 def _copy(

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from superres.containers.av1_header import coded_colours
-from superres.metadata.colour_space import Cicp
+from superres.containers.hevc_header import configured_colours
+from superres.metadata.blocks import Facts
+from superres.metadata.colour_space import UNSPECIFIED, Cicp, Described
 
 _MOST_META_BYTES = 2**26
 _HEADER_BYTES = 256  # of a coded picture, more than its sequence header takes
@@ -27,20 +29,19 @@ _TURNS, _MIRRORED = (1, 8, 3, 6), {1: 4, 8: 5, 3: 2, 6: 7}
 _LEFT_RIGHT = {1: 2, 8: 7, 3: 4, 6: 5}
 
 
-@dataclass(slots=True)
-class IsoFacts:
+@dataclass(frozen=True, slots=True)
+class IsoFacts(Facts):
     """Content of the boxes of an AVIF or HEIC.
 
     Attributes:
-        exif: The EXIF block from II or MM on.
-        xmp: The XMP packet.
-        icc: The ICC profile.
-        cicp: Code points of the colours.
-        source: Where these were found.
         orientation: How decoders turn the coded picture, as EXIF numbers it.
-        lost: What it carries that is not kept, by name.
     """
 
+    orientation: int = 1
+
+
+@dataclass(slots=True)
+class _Found:
     exif: bytes | None = None
     xmp: bytes | None = None
     icc: bytes | None = None
@@ -60,7 +61,7 @@ class _Item:
 
 def read_iso_facts(stream: BinaryIO) -> IsoFacts:
     """Walk a file's boxes without decoding; damaged ones are left out."""
-    facts = IsoFacts()
+    found = _Found()
     size = stream.seek(0, 2)
     at, meta, meta_at = 0, b"", 0
     while at + 8 <= size:
@@ -78,20 +79,30 @@ def read_iso_facts(stream: BinaryIO) -> IsoFacts:
             meta, meta_at = stream.read(box - skip), at + skip
         elif name == b"uuid":
             is_c2pa = head[skip : skip + 16] == _C2PA
-            facts.lost.append("C2PA/JUMBF" if is_c2pa else f"box uuid {head[skip:][:16].hex()}")
+            found.lost.append("C2PA/JUMBF" if is_c2pa else f"box uuid {head[skip:][:16].hex()}")
         elif name not in _KNOWN_BOXES:
             word = name.decode("latin-1")
-            facts.lost.append(_BOX_NAMES.get(name, f"box {word!r}"))
+            found.lost.append(_BOX_NAMES.get(name, f"box {word!r}"))
         at += box
     if 0 < size - at < size:
-        facts.lost.append(f"{size - at:,} bytes behind the picture")
+        found.lost.append(f"{size - at:,} bytes behind the picture")
     with suppress(IndexError):  # the decoder reports damage of the picture itself
-        _read_meta(stream, facts, meta, meta_at)
-    facts.lost = list(dict.fromkeys(facts.lost))
-    return facts
+        _read_meta(stream, found, meta, meta_at)
+    cicp, colour = found.cicp, None
+    if cicp and (cicp.primaries, cicp.transfer) != (UNSPECIFIED, UNSPECIFIED):
+        colour = Described(cicp.space(), found.source, cicp)
+    return IsoFacts(
+        exif=found.exif,
+        xmp=found.xmp,
+        icc=found.icc,
+        cicp=cicp,
+        colour=colour,
+        lost=tuple(dict.fromkeys(found.lost)),
+        orientation=found.orientation,
+    )
 
 
-def _read_meta(stream: BinaryIO, facts: IsoFacts, meta: bytes, meta_at: int) -> None:
+def _read_meta(stream: BinaryIO, found: _Found, meta: bytes, meta_at: int) -> None:
     boxes = {name: (start, end) for name, start, end in _boxes(meta, 4, len(meta))}
     body = {name: meta[start:end] for name, (start, end) in boxes.items()}
     items = _items(body.get(b"iinf", b""))
@@ -101,55 +112,60 @@ def _read_meta(stream: BinaryIO, facts: IsoFacts, meta: bytes, meta_at: int) -> 
     refers = list(_references(body.get(b"iref", b"")))
     properties = _associate(items, body.get(b"iprp", b""))
     main = items.get(primary, _Item())
-    _read_properties(facts, [properties[index - 1] for index in main.properties if index])
+    _read_properties(found, [properties[index - 1] for index in main.properties if index])
     parts = {target for kind, _, targets in refers if kind == b"dimg" for target in targets}
     tiles = [to for kind, source, to in refers if kind == b"dimg" and source == primary]
     coded = items.get(tiles[0][0], main) if tiles and tiles[0] else main
-    if coded.kind == b"av01" and facts.cicp is None and facts.icc is None:
-        facts.cicp = coded_colours(_data(stream, coded, 0, _HEADER_BYTES))
-        facts.source = "the AV1 header"
+    if found.cicp is None and found.icc is None:
+        if coded.kind == b"av01":
+            found.cicp = coded_colours(_data(stream, coded, 0, _HEADER_BYTES))
+            found.source = "the AV1 header"
+        for index in coded.properties:
+            if index and properties[index - 1][0] == b"hvcC":
+                found.cicp = configured_colours(properties[index - 1][1])
+                found.source = "the HEVC header"
     inside = boxes.get(b"idat", (0, 0))[0] + meta_at
     for number, item in items.items():
         if number == primary:
             continue
         own = [properties[index - 1] for index in item.properties if index]
         roles = {kind for kind, source, _ in refers if source == number}
-        if item.kind == b"Exif" and facts.exif is None:
+        if item.kind == b"Exif" and found.exif is None:
             data = _data(stream, item, inside)
-            facts.exif = (
+            found.exif = (
                 data[4 + int.from_bytes(data[:4], "big") :].removeprefix(b"Exif\0\0") or None
             )
-        elif item.kind == b"mime" and item.content.startswith(_XMP_TYPE) and facts.xmp is None:
-            facts.xmp = _data(stream, item, inside) or None
+        elif item.kind == b"mime" and item.content.startswith(_XMP_TYPE) and found.xmp is None:
+            found.xmp = _data(stream, item, inside) or None
         elif item.kind == b"tmap":
-            facts.lost.append("HDR gain map")
+            found.lost.append("HDR gain map")
         elif b"auxl" in roles:
             kinds = [value[4:] for name, value in own if name == b"auxC"]
             if not any(kind.startswith(_ALPHA) for kind in kinds):
-                facts.lost.append(_auxiliary(kinds))
+                found.lost.append(_auxiliary(kinds))
         elif b"thmb" in roles or number in parts:
             continue  # a thumbnail, or a part of the picture itself
         elif item.kind in _TILES:
-            facts.lost.append("further pictures")
+            found.lost.append("further pictures")
         else:
             word = item.content or item.kind
-            facts.lost.append(f"item {word.decode('latin-1')!r}")
+            found.lost.append(f"item {word.decode('latin-1')!r}")
 
 
-def _read_properties(facts: IsoFacts, properties: list[tuple[bytes, bytes]]) -> None:
+def _read_properties(found: _Found, properties: list[tuple[bytes, bytes]]) -> None:
     for name, value in properties:
-        if name == b"colr" and value[:4] == b"nclx" and len(value) >= 11 and not facts.cicp:
+        if name == b"colr" and value[:4] == b"nclx" and len(value) >= 11 and not found.cicp:
             numbers = [int.from_bytes(value[at : at + 2], "big") for at in (4, 6, 8)]
-            facts.cicp = Cicp(numbers[0], numbers[1])  # matrix and range do not outlast decoding
+            found.cicp = Cicp(numbers[0], numbers[1])  # matrix and range do not outlast decoding
         elif name == b"colr" and value[:4] in (b"prof", b"rICC"):
-            facts.icc = value[4:]
+            found.icc = value[4:]
         elif name == b"irot" and value:
-            facts.orientation = _TURNS[value[0] & 3]
+            found.orientation = _TURNS[value[0] & 3]
         elif name == b"imir" and value:
             flipped = _LEFT_RIGHT if value[0] & 1 else _MIRRORED
-            facts.orientation = flipped.get(facts.orientation, facts.orientation)
+            found.orientation = flipped.get(found.orientation, found.orientation)
         elif name in _LIGHT:
-            facts.lost.append(_LIGHT[name])
+            found.lost.append(_LIGHT[name])
 
 
 def _auxiliary(kinds: list[bytes]) -> str:

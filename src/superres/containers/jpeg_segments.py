@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from superres.metadata.blocks import Facts
 from superres.metadata.photoshop import IPTC, SIGNATURE, resource
 
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
@@ -37,34 +38,20 @@ _VIDEO_WORDS = (b"MotionPhoto", b"MicroVideo")
 
 
 @dataclass(slots=True)
-class JpegFacts:
-    """Content of the segments of a JPEG.
+class _Found:
+    """Segments found so far: the bodies of those that are read, and names of the others."""
 
-    Attributes:
-        exif: The EXIF block with its marker; None if there is none.
-        xmp: The XMP packet.
-        photoshop: Photoshop's resources, IPTC's among them.
-        icc: The ICC profile.
-        comments: The comments.
-        lost: What it carries that is not kept, by name.
-    """
-
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    photoshop: bytes | None = None
-    icc: bytes | None = None
-    comments: tuple[bytes, ...] = ()
+    exif: list[bytes] = field(default_factory=list[bytes])
+    xmp: list[bytes] = field(default_factory=list[bytes])
+    icc: list[bytes] = field(default_factory=list[bytes])
+    photoshop: list[bytes] = field(default_factory=list[bytes])
+    comments: list[bytes] = field(default_factory=list[bytes])
     lost: list[str] = field(default_factory=list[str])
 
-    @property
-    def iptc(self) -> bytes | None:
-        """The IPTC record, bare."""
-        return resource(self.photoshop, IPTC) if self.photoshop else None
 
-
-def read_jpeg_facts(stream: BinaryIO) -> JpegFacts:
+def read_jpeg_facts(stream: BinaryIO) -> Facts:
     """Walk all segments of a JPEG without decoding; stop where it is truncated."""
-    facts, pieces = JpegFacts(), list[bytes]()
+    found = _Found()
     stream.seek(2)
     budget = _MOST_BLOCKS_BYTES
     for _ in range(_MOST_SEGMENTS):
@@ -72,7 +59,7 @@ def read_jpeg_facts(stream: BinaryIO) -> JpegFacts:
         if marker is None:
             break
         if marker == _EOI:
-            _read_rest(stream, facts)
+            _read_rest(stream, found)
             break
         if marker in _BARE_MARKERS:
             continue
@@ -83,11 +70,18 @@ def read_jpeg_facts(stream: BinaryIO) -> JpegFacts:
             stream.seek(size, 1)
             continue
         budget -= size
-        _take(facts, pieces, marker, stream.read(size))
-    if pieces:
-        facts.icc = b"".join(piece[2:] for piece in sorted(pieces, key=lambda piece: piece[:1]))
-    facts.lost = list(dict.fromkeys(facts.lost))
-    return facts
+        _take(found, marker, stream.read(size))
+    pieces = sorted(found.icc, key=lambda piece: piece[:1])
+    photoshop = b"".join(found.photoshop)
+    return Facts(
+        exif=next(iter(found.exif), None),
+        xmp=next(iter(found.xmp), None),
+        icc=b"".join(piece[2:] for piece in pieces) or None,
+        iptc=resource(photoshop, IPTC),
+        photoshop=photoshop or None,
+        comments=tuple(found.comments),
+        lost=tuple(dict.fromkeys(found.lost)),
+    )
 
 
 def comment_segments(comments: tuple[bytes, ...]) -> bytes:
@@ -106,24 +100,24 @@ def after_applications(stream: BinaryIO) -> int:
     return stream.tell() - len(head)
 
 
-def _take(facts: JpegFacts, pieces: list[bytes], marker: int, body: bytes) -> None:
-    """Add a segment to the facts."""
+def _take(found: _Found, marker: int, body: bytes) -> None:
+    """Add a segment to the findings."""
     number = marker - _APP0
     if marker == _COM:
-        facts.comments = (*facts.comments, body)
-    elif number == 1 and body.startswith(_EXIF) and facts.exif is None:
-        facts.exif = body
-    elif number == 1 and body.startswith(_XMP) and facts.xmp is None:
-        facts.xmp = body.removeprefix(_XMP)
+        found.comments.append(body)
+    elif number == 1 and body.startswith(_EXIF) and not found.exif:
+        found.exif.append(body)
+    elif number == 1 and body.startswith(_XMP) and not found.xmp:
+        found.xmp.append(body.removeprefix(_XMP))
     elif number == 2 and body.startswith(_KNOWN[2][0]):
-        pieces.append(body.removeprefix(_KNOWN[2][0]))
+        found.icc.append(body.removeprefix(_KNOWN[2][0]))
     elif number == 13 and body.startswith(SIGNATURE):
-        facts.photoshop = (facts.photoshop or b"") + body.removeprefix(SIGNATURE)
+        found.photoshop.append(body.removeprefix(SIGNATURE))
     elif number in _KNOWN and body.startswith(_KNOWN[number]) and number != 1:
         if number == 0 and len(body) > 14:
-            facts.lost.append("JFIF thumbnail")
+            found.lost.append("JFIF thumbnail")
     else:
-        facts.lost.append(_name(number, body))
+        found.lost.append(_name(number, body))
 
 
 def _name(number: int, body: bytes) -> str:
@@ -147,7 +141,7 @@ def _next_marker(stream: BinaryIO) -> int | None:
     return None
 
 
-def _read_rest(stream: BinaryIO, facts: JpegFacts) -> None:
+def _read_rest(stream: BinaryIO, found: _Found) -> None:
     """Name the data after the end of the picture; only zeros count as padding."""
     start = stream.tell()
     size = stream.seek(0, 2) - start
@@ -169,12 +163,12 @@ def _read_rest(stream: BinaryIO, facts: JpegFacts) -> None:
         carry = data[-64:]
     if only_zeros:
         return
-    packet = facts.xmp or b""
-    if b"hdrgm:" in packet or any(name.startswith("HDR gain") for name in facts.lost):
+    packet = b"".join(found.xmp)
+    if b"hdrgm:" in packet or any(name.startswith("HDR gain") for name in found.lost):
         seen.add("HDR gain map")
     if any(word in packet for word in _VIDEO_WORDS):
         seen.add("video of a motion photo")
     if not seen and head.startswith(b"\xff\xd8"):
         seen.add("further pictures")
     what = ", ".join(sorted(seen))
-    facts.lost.append(f"{size:,} bytes behind the picture{f' ({what})' if what else ''}")
+    found.lost.append(f"{size:,} bytes behind the picture{f' ({what})' if what else ''}")

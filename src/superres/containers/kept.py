@@ -3,55 +3,33 @@
 from __future__ import annotations
 
 import io
-from typing import Protocol
 
 from superres.containers.exif_in_tiff import DESCRIPTIVE
+from superres.metadata.blocks import Blocks
 from superres.metadata.colour_space import Cicp
 from superres.metadata.exif import EXIF_POINTER, GPS_POINTER
 from superres.metadata.header import Metadata
 from superres.metadata.tags import TagError, read_directory, read_header, read_numbers
 
 
-class Carrying(Protocol):
-    """Findings of a format's reader; every reader has some of these."""
-
-    @property
-    def exif(self) -> bytes | None:
-        """The EXIF block."""
-        ...
-
-    @property
-    def xmp(self) -> bytes | None:
-        """The XMP packet."""
-        ...
-
-    @property
-    def icc(self) -> bytes | None:
-        """The ICC profile."""
-        ...
-
-
-def not_found(held: Metadata, found: Carrying) -> tuple[str, ...]:
+def not_found(held: Metadata, found: Blocks, *, as_tags: bool = False) -> tuple[str, ...]:
     """List the metadata that a finished file should carry and does not.
 
     Args:
         held: What it should carry.
-        found: What its own reader finds in it; what the reader does not look for is not checked.
+        found: What its own reader finds in it.
+        as_tags: Whether EXIF is in the file's own tags, and was collected into a block.
     """
-    iptc: bytes | None = getattr(found, "iptc", None)
-    photoshop: bytes | None = getattr(found, "photoshop", None)
-    comments: tuple[bytes, ...] = getattr(found, "comments", ())
-    cicp: Cicp | None = getattr(found, "cicp", None)
+    cicp = found.cicp
     block = (found.exif or b"").removeprefix(b"Exif\0\0")
-    as_tags = bool(getattr(found, "has_tags", False))
     checks = {
         "EXIF": not held.exif
         or (_tags(held.exif) <= _tags(block) if as_tags else block.startswith(held.exif)),
         "XMP": not held.xmp or (found.xmp or b"").rstrip(b" ") == held.xmp.rstrip(b" "),
         "ICC profile": not held.icc or found.icc == held.icc,
-        "IPTC": not held.iptc or iptc == held.iptc,
-        "Photoshop's resources": not held.photoshop or held.photoshop in (photoshop or b""),
-        "comments": not held.comments or b"".join(comments) == b"".join(held.comments),
+        "IPTC": not held.iptc or found.iptc == held.iptc,
+        "Photoshop's resources": not held.photoshop or held.photoshop in (found.photoshop or b""),
+        "comments": not held.comments or b"".join(found.comments) == b"".join(held.comments),
         "code points of colour": not held.cicp
         or (cicp is not None and _codes(cicp) == _codes(held.cicp)),
     }

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from superres.containers.raw_profiles import RawProfiles
+from superres.metadata.blocks import Facts
 from superres.metadata.colour_space import Cicp, Described, from_gamma, srgb
 from superres.metadata.photoshop import IPTC, resource
 
-_SIGNATURE_BYTES = 8
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SIGNATURE_BYTES = len(PNG_SIGNATURE)
 _MAX_CHUNKS = 1_000_000
 _MAX_TEXT_BYTES = 16 * 2**20
 _INCH_M = 0.0254
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
-_HEADER_BYTES = 33  # signature and IHDR
 _READ = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"pHYs", b"gAMA", b"cHRM", b"cICP", b"sRGB", b"iCCP")
 _MOVING = (b"acTL", b"fcTL", b"fdAT")
 # Chunks that are read here or by libvips, or describe the storage or display of pixels.
@@ -47,36 +48,16 @@ _IDLE_KEYWORDS = ("Software", "date:create", "date:modify", "date:timestamp", "s
 
 
 @dataclass(frozen=True, slots=True)
-class PngFacts:
-    """Content of the chunks of a PNG.
+class PngFacts(Facts):
+    """Content of the chunks of a PNG; the profile is there if it is valid or only in text.
 
     Attributes:
         animated: Whether it is an APNG.
-        dpi: Horizontal and vertical pixels per inch; None if not stated.
-        exif: The EXIF block; None if there is none.
-        xmp: The XMP packet; None if there is none.
-        profile: Whether it has an ICC profile.
-        notes: What it carries that will not be kept.
-        icc: The ICC profile, if it is valid or only in text.
-        iptc: The IPTC record.
-        photoshop: Photoshop's resources.
-        colour: Its colours by numbers, by the format's order of precedence.
-        cicp: Code points of the colours.
-        lost: What it carries that is not kept, by name.
+        profile: Whether it has a chunk with an ICC profile.
     """
 
-    animated: bool
-    dpi: tuple[float, float] | None
-    exif: bytes | None
-    xmp: bytes | None
-    profile: bool
-    notes: tuple[str, ...]
-    icc: bytes | None = None
-    iptc: bytes | None = None
-    photoshop: bytes | None = None
-    colour: Described | None = None
-    cicp: Cicp | None = None
-    lost: tuple[str, ...] = ()
+    animated: bool = False
+    profile: bool = False
 
 
 def read_png_facts(stream: BinaryIO) -> PngFacts:
@@ -142,9 +123,20 @@ def cicp_chunk(cicp: Cicp) -> bytes:
     return png_chunk(b"cICP", bytes((cicp.primaries, cicp.transfer, 0, cicp.full)))
 
 
-def after_header() -> int:
-    """Return the offset after a PNG's signature and IHDR."""
-    return _HEADER_BYTES
+def icc_chunk(icc: bytes) -> bytes:
+    """Return an ICC profile as a chunk."""
+    return png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc, 9))
+
+
+def resolution_chunk(dpi: tuple[float, float]) -> bytes:
+    """Return the pixels per inch across and down as a chunk, which counts them per metre."""
+    across, down = (max(1, min(round(number / _INCH_M), 2**31 - 1)) for number in dpi)
+    return png_chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+
+
+def xmp_chunk(xmp: bytes) -> bytes:
+    """Return an XMP packet as a chunk of text, uncompressed, as readers expect it."""
+    return png_chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + xmp)
 
 
 def _dpi(body: bytes) -> tuple[float, float] | None:

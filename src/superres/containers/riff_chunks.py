@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from superres.metadata.blocks import Facts
 
 _MOST_CHUNKS = 100_000
 _MOST_BYTES = 2**28
@@ -11,24 +12,7 @@ _BLOCKS = (b"EXIF", b"XMP ", b"ICCP")
 _PICTURE = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF")
 
 
-@dataclass(frozen=True, slots=True)
-class WebpFacts:
-    """Content of the chunks of a WebP.
-
-    Attributes:
-        exif: The EXIF block.
-        xmp: The XMP packet.
-        icc: The ICC profile.
-        lost: What it carries that is not kept, by name.
-    """
-
-    exif: bytes | None
-    xmp: bytes | None
-    icc: bytes | None
-    lost: tuple[str, ...]
-
-
-def read_webp_facts(stream: BinaryIO) -> WebpFacts:
+def read_webp_facts(stream: BinaryIO) -> Facts:
     """Walk a WebP's chunks without decoding; stop where the file is truncated."""
     found: dict[bytes, bytes] = {}
     lost: list[str] = []
@@ -51,6 +35,9 @@ def read_webp_facts(stream: BinaryIO) -> WebpFacts:
         stream.seek(size + size % 2, 1)
     if file_bytes > end + 1:
         lost.append(f"{file_bytes - end:,} bytes behind the picture")
-    return WebpFacts(
-        found.get(b"EXIF"), found.get(b"XMP "), found.get(b"ICCP"), tuple(dict.fromkeys(lost))
+    return Facts(
+        exif=found.get(b"EXIF"),
+        xmp=found.get(b"XMP "),
+        icc=found.get(b"ICCP"),
+        lost=tuple(dict.fromkeys(lost)),
     )

@@ -11,7 +11,8 @@ from superres.containers.exif_in_tiff import (
     exif_of_tiff,
     iptc_of_tiff,
 )
-from superres.metadata.colour_space import Described, of_directory
+from superres.metadata.blocks import Facts
+from superres.metadata.colour_space import of_directory
 from superres.metadata.photoshop import EXIF_COPIES, IPTC, XMP_COPY, resource
 from superres.metadata.tags import (
     Directory,
@@ -60,32 +61,14 @@ _GEOGRAPHIC = {0x830E, 0x8482, 0x85D8, 0x87AF, 0xA480, 0xA481}
 
 
 @dataclass(frozen=True, slots=True)
-class TiffFacts:
-    """Content of the tags of a TIFF.
+class TiffFacts(Facts):
+    """Content of the tags of a TIFF; EXIF is collected into a block.
 
     Attributes:
         alpha: Meaning of the channels after the colours.
-        exif: Its EXIF tags as a block; None if there are none.
-        iptc: Its IPTC record; None if there is none.
-        notes: What it carries that will not be kept.
-        xmp: Its XMP packet.
-        icc: Its ICC profile.
-        photoshop: Photoshop's resources.
-        colour: Its colours by numbers.
-        lost: What it carries that is not kept, by name.
-        has_tags: EXIF is in tags, and is collected into a block.
     """
 
-    alpha: Alpha
-    exif: bytes | None
-    iptc: bytes | None
-    notes: tuple[str, ...]
-    xmp: bytes | None = None
-    icc: bytes | None = None
-    photoshop: bytes | None = None
-    colour: Described | None = None
-    lost: tuple[str, ...] = ()
-    has_tags: bool = True
+    alpha: Alpha = "none"
 
 
 def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
@@ -118,10 +101,10 @@ def read_tiff_facts(stream: BinaryIO) -> TiffFacts:
     except TagError:
         colour = None  # the damaged EXIF tags are noted above
     return TiffFacts(
-        alpha,
-        exif,
-        iptc,
-        tuple(notes),
+        alpha=alpha,
+        exif=exif,
+        iptc=iptc,
+        notes=tuple(notes),
         xmp=xmp,
         icc=icc,
         photoshop=photoshop,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from superres.data.resident import ResidentPairs
+from superres.degrade.ragged import upload
 
 
 def draw_patches(
@@ -39,46 +42,67 @@ def draw_patches(
     """
     # Drawn by numpy, which mixes seed and step well and gives the same numbers on every machine;
     # torch's generators use only 32 bits of a seed.
-    places = torch.from_numpy(np.random.default_rng((seed, step)).random((batch, 4)))
+    places = np.random.default_rng((seed, step)).random((batch, 4))
     part, parts = shard
     places = places[part * batch // parts : (part + 1) * batch // parts]
-    sizes = pairs.sizes
-    likely = sizes.prod(1).double()
-    ends = (likely if pairs.weights is None else likely * pairs.weights).cumsum(0)
-    chosen = torch.searchsorted(ends, places[:, 0].contiguous() * ends[-1], right=True)
-    rooms = sizes[chosen] - patch + 1
-    corners = (places[:, 1:3] * rooms).long()
-    symmetry = (places[:, 3] * 8).long()
-
-    small = _gather(pairs.small, pairs.starts[chosen], sizes[chosen, 1], corners, symmetry, patch)
-    s = pairs.scale
-    large = _gather(
-        pairs.large,
-        pairs.starts[chosen] * s * s,
-        sizes[chosen, 1] * s,
-        corners * s,
-        symmetry,
-        patch * s,
+    sizes, starts = pairs.sizes.numpy(), pairs.starts.numpy()
+    likely: NDArray[np.float64] = sizes.prod(1).astype(np.float64)
+    if pairs.weights is not None:
+        likely *= pairs.weights.numpy()
+    ends = np.cumsum(likely)
+    aims: NDArray[np.float64] = places[:, 0] * float(ends[-1])
+    chosen = np.searchsorted(ends, aims, side="right")
+    windows = _Windows(
+        starts=starts[chosen],
+        sizes=sizes[chosen],
+        corners=(places[:, 1:3] * (sizes[chosen] - patch + 1)).astype(np.int64),
+        symmetries=(places[:, 3] * 8).astype(np.int64),
+        edge=patch,
     )
-    return small, large
+    return _cut(pairs.small, windows), _cut(pairs.large, windows.scaled(pairs.scale))
 
 
-def _gather(
-    pixels: Tensor, starts: Tensor, widths: Tensor, corners: Tensor, symmetry: Tensor, patch: int
-) -> Tensor:
-    """Return (B, C, patch, patch) in [0, 1]; flips and turns are applied to the indices."""
-    device = pixels.device
-    starts, widths, corners, symmetry = (
-        value.to(device).view(-1, 1, 1) if value.ndim == 1 else value.to(device)
-        for value in (starts, widths, corners, symmetry)
-    )
-    line = torch.arange(patch, device=device)
-    rows, columns = line.view(1, -1, 1), line.view(1, 1, -1)
-    turned = (symmetry & 4) > 0
-    y = torch.where(turned, columns, rows)
-    x = torch.where(turned, rows, columns)
-    y = torch.where((symmetry & 1) > 0, patch - 1 - y, y)
-    x = torch.where((symmetry & 2) > 0, patch - 1 - x, x)
-    index = starts + (y + corners[:, 0].view(-1, 1, 1)) * widths + x + corners[:, 1].view(-1, 1, 1)
-    patches_BHWC = pixels[index.reshape(-1)].reshape(*index.shape, -1)
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """Square windows of pictures that lie one after the other, row by row.
+
+    Attributes:
+        starts: (B,) first pixel of each window's picture.
+        sizes: (B, 2) height and width of its picture.
+        corners: (B, 2) row and column of its top left pixel.
+        symmetries: From 0 to 7: 1 turns rows around, 2 columns, and 4 first swaps the two.
+        edge: Edge of all windows.
+    """
+
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    corners: NDArray[np.int64]
+    symmetries: NDArray[np.int64]
+    edge: int
+
+    def scaled(self, scale: int) -> _Windows:
+        """Return the same windows of pictures larger by a whole factor."""
+        return _Windows(
+            self.starts * scale**2,
+            self.sizes * scale,
+            self.corners * scale,
+            self.symmetries,
+            self.edge * scale,
+        )
+
+
+def _cut(pixels: Tensor, windows: _Windows) -> Tensor:
+    """Return patches (B, C, edge, edge) in [0, 1], flipped and turned, on the pixels' device."""
+    edge, widths, symmetries = windows.edge, windows.sizes[:, 1], windows.symmetries
+    # A pixel's index is linear in its row and column, also in a flipped or turned patch.
+    is_up, is_left, is_turned = (symmetries & bit > 0 for bit in (1, 2, 4))
+    first = windows.starts + windows.corners[:, 0] * widths + windows.corners[:, 1]
+    first += np.where(is_up, (edge - 1) * widths, 0) + np.where(is_left, edge - 1, 0)
+    down, right = np.where(is_up, -widths, widths), np.where(is_left, -1, 1)
+    per_row, per_column = np.where(is_turned, right, down), np.where(is_turned, down, right)
+    line = np.arange(edge)
+    rows_BH1 = upload((first[:, None] + per_row[:, None] * line)[:, :, None], pixels.device)
+    columns_B1W = upload((per_column[:, None] * line)[:, None], pixels.device)
+    index_BHW = rows_BH1 + columns_B1W
+    patches_BHWC = pixels.index_select(0, index_BHW.view(-1)).view(-1, edge, edge, pixels.shape[1])
     return patches_BHWC.permute(0, 3, 1, 2).float().div_(255.0)

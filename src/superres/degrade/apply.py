@@ -1,14 +1,16 @@
 """Seeded degradation of large pictures to small ones for training.
 
-The same degradation runs on a CPU and on a GPU. The parameters of a sample (kernels, sizes,
-strengths, qualities) are drawn by numpy and are the same everywhere; only noise is drawn on the
-device. The built-in degradations, `superres/recipes/degradations`, name their papers.
+The same degradation runs on a CPU and on a GPU, each step once for the whole batch. The parameters
+of samples (kernels, sizes, strengths, qualities) are drawn by numpy and are the same everywhere;
+only noise is drawn on the device. Nothing waits for the device. The built-in degradations,
+`superres/recipes/degradations`, name their papers.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -23,26 +25,31 @@ from superres.degrade.config import (
     CompressStep,
     DegradationConfig,
     NoiseStep,
-    ResizeKernels,
     ResizeStep,
     SensorStep,
     SmallStep,
-    Step,
 )
 from superres.degrade.downscale import resize_batch, round8
-from superres.degrade.jpeg import jpeg_batch
+from superres.degrade.jpeg import Subsampling, jpeg_batch
 from superres.degrade.mosaic import sensor_batch
 from superres.degrade.noise import draw_noise
-from superres.degrade.resample import ResizeKernel, resample
+from superres.degrade.plan import Resize, draw_groups
+from superres.degrade.ragged import Sizes, upload
+from superres.degrade.resample import resample
 from superres.errors import ArgumentError
 
 _SALT = 0x5EED  # so that a seed gives different numbers here than for patches
-_SMALLEST_EDGE = 4  # of an intermediate picture, unless the small one is smaller
+_Chosen = NDArray[np.bool_]
 
 
 @torch.no_grad()
 def degrade_batch(
-    large_BCHW: Tensor, config: DegradationConfig, *, scale: int, seed: tuple[int, ...]
+    large_BCHW: Tensor,
+    config: DegradationConfig,
+    *,
+    scale: int,
+    seed: tuple[int, ...],
+    bicubic_BCHW: Tensor | None = None,
 ) -> Tensor:
     """Make the small pictures of training pairs; they depend only on the arguments.
 
@@ -52,6 +59,8 @@ def degrade_batch(
         config: The degradation.
         scale: Large size over small size.
         seed: Whole numbers from 0, such as a run's seed and its step.
+        bicubic_BCHW: The small pictures of clean samples, if they are at hand: (B, C, H / scale,
+            W / scale) in [0, 1], multiples of 1/255. Otherwise they are made here.
 
     Returns:
         (B, C, H / scale, W / scale) float32 in [0, 1], multiples of 1/255, on the same device.
@@ -63,24 +72,24 @@ def degrade_batch(
         BackendError: The degradation compresses with H.264, and the package `av` is not installed.
     """
     _check_batch(large_BCHW, scale)
-    batch, channels, height, width = large_BCHW.shape
+    batch, _, height, width = large_BCHW.shape
     size = (height // scale, width // scale)
     rng = np.random.default_rng((*seed, _SALT))
     generator = torch.Generator(large_BCHW.device).manual_seed(int(rng.integers(2**32)))
-    small_BCHW = large_BCHW.new_empty((batch, channels, *size), dtype=torch.float32)
     is_clean = rng.random(batch) < config.clean
-    clean, degraded = np.flatnonzero(is_clean), np.flatnonzero(~is_clean)
-    if len(clean):
-        index = _index(clean, large_BCHW)
-        small_BCHW[index] = resize_batch(large_BCHW[index], size=size)
+    if is_clean.all():
+        return _clean(large_BCHW, size) if bicubic_BCHW is None else bicubic_BCHW
+    large_nCHW = _part(large_BCHW, ~is_clean).float().contiguous()
     with torch.autocast(large_BCHW.device.type, enabled=False):
-        for start in range(0, len(degraded), config.share):
-            index = _index(degraded[start : start + config.share], large_BCHW)
-            x_BCHW = large_BCHW[index].float().contiguous()
-            for name in config.order(rng):
-                x_BCHW = _do_step(config.steps[name], x_BCHW, size, rng, generator)
-            small_BCHW[index] = x_BCHW
-    return round8(small_BCHW)
+        small_nCHW = round8(_degraded(large_nCHW, config, size, rng, generator))
+    if not is_clean.any():
+        return small_nCHW
+    if bicubic_BCHW is None:
+        clean_nCHW = _clean(_part(large_BCHW, is_clean), size)
+        small_BCHW = clean_nCHW.new_empty((batch, *clean_nCHW.shape[1:]))
+        small_BCHW.index_copy_(0, _index(is_clean, small_BCHW), clean_nCHW)
+        return small_BCHW.index_copy_(0, _index(~is_clean, small_BCHW), small_nCHW)
+    return bicubic_BCHW.index_copy(0, _index(~is_clean, bicubic_BCHW), small_nCHW)
 
 
 def degrade_pixels(
@@ -106,91 +115,188 @@ def degrade_pixels(
     return small_1CHW[0].permute(1, 2, 0).numpy()
 
 
-def _do_step(
-    step: Step,
+def _degraded(
     x_BCHW: Tensor,
-    size: tuple[int, int],
+    config: DegradationConfig,
+    small: tuple[int, int],
     rng: np.random.Generator,
     generator: torch.Generator,
 ) -> Tensor:
-    match step:
-        case ResizeStep():
-            return resample(x_BCHW, _size_between(step, x_BCHW, size, rng), _kernel(step, rng))
-        case SmallStep():
-            return resample(x_BCHW, size, _kernel(step, rng))
-        case BlurStep():
-            return _on_some(x_BCHW, step.chance, rng, lambda part: _blur(part, step, rng))
-        case NoiseStep():
-            return _on_some(
-                x_BCHW, step.chance, rng, lambda part: draw_noise(part, step, rng, generator)
-            )
-        case CompressStep():
-            return _on_some(x_BCHW, step.chance, rng, lambda part: _compress(part, step, rng))
-        case SensorStep():
-            return _on_some(
-                x_BCHW, step.chance, rng, lambda part: _sense(part, step, rng, generator)
-            )
+    """Take all samples through the steps, each step once."""
+    large = (x_BCHW.shape[2], x_BCHW.shape[3])
+    order = config.order(rng)
+    groups = draw_groups(config, order, len(x_BCHW), large, small, rng)
+    counts = [group.count for group in groups]
+    sizes_G2 = np.array([large] * len(groups))
+    for name in order:
+        step = config.steps[name]
+        if isinstance(step, ResizeStep | SmallStep):
+            resizes = [group.resizes[name] for group in groups]
+            x_BCHW, sizes_G2 = _resize(x_BCHW, sizes_G2, counts, resizes)
+            continue
+        chosen_B = rng.random(len(x_BCHW)) < step.chance
+        is_whole = bool((sizes_G2 == x_BCHW.shape[2:]).all())
+        sizes_B2 = None if is_whole else sizes_G2.repeat(counts, axis=0)
+        if isinstance(step, BlurStep):
+            x_BCHW = _blur(x_BCHW, sizes_B2, chosen_B, step, rng)
+        elif isinstance(step, NoiseStep):
+            x_BCHW = _add_noise(x_BCHW, chosen_B, step, rng, generator)
+        elif isinstance(step, SensorStep):
+            x_BCHW = _sense(x_BCHW, sizes_B2, chosen_B, step, rng, generator)
+        else:
+            codecs = [group.codecs[name] for group in groups for _ in range(group.count)]
+            x_BCHW = _compress(x_BCHW, sizes_B2, chosen_B, codecs, step, rng)
+    return x_BCHW
+
+
+def _resize(
+    x_BCHW: Tensor, sizes_G2: Sizes, counts: Sequence[int], resizes: Sequence[Resize]
+) -> tuple[Tensor, Sizes]:
+    """Resize each group on its own; return the new canvases, and the groups' new sizes."""
+    befores: list[tuple[int, ...]] = [tuple(size) for size in sizes_G2.tolist()]
+    runs = [
+        (before, resize, sum(counts[index] for index in indices))
+        for (before, resize), indices in itertools.groupby(
+            range(len(counts)), key=lambda index: (befores[index], resizes[index])
+        )
+    ]
+    parts = _split(x_BCHW, [count for _, _, count in runs])
+    for index, (before, resize, _) in enumerate(runs):
+        if before != x_BCHW.shape[2:]:
+            parts[index] = parts[index][:, :, : before[0], : before[1]]
+        parts[index] = resample(parts[index], resize.size, resize.kernel)
+    sizes_G2 = np.array([resize.size for resize in resizes])
+    if len(parts) == 1:
+        return parts[0], sizes_G2
+    if (sizes_G2 == sizes_G2[0]).all():
+        return torch.cat(parts), sizes_G2
+    canvas_BCHW = x_BCHW.new_zeros((*x_BCHW.shape[:2], *sizes_G2.max(0).tolist()))
+    places = _split(canvas_BCHW, [len(part) for part in parts])
+    for place_BCHW, part in zip(places, parts, strict=True):
+        place_BCHW[:, :, : part.shape[2], : part.shape[3]].copy_(part)
+    return canvas_BCHW, sizes_G2
+
+
+def _split(x_BCHW: Tensor, counts: list[int]) -> list[Tensor]:
+    """Return consecutive parts of a batch, without copying."""
+    if len(counts) == 1:
+        return [x_BCHW]
+    return list(cast("tuple[Tensor, ...]", x_BCHW.split(counts)))  # untyped in torch
 
 
 def _on_some(
-    x_BCHW: Tensor, chance: float, rng: np.random.Generator, change: Callable[[Tensor], Tensor]
+    x_BCHW: Tensor, chosen_B: _Chosen, change: Callable[[Tensor, _Chosen], Tensor]
 ) -> Tensor:
-    """Change each sample with a probability, and keep the others unchanged."""
-    chosen = np.flatnonzero(rng.random(len(x_BCHW)) < chance)
-    if len(chosen) in (0, len(x_BCHW)):
-        return change(x_BCHW) if len(chosen) else x_BCHW
-    return x_BCHW.index_copy(0, index := _index(chosen, x_BCHW), change(x_BCHW[index]))
+    """Change the chosen samples, and keep the others."""
+    if chosen_B.all():
+        return change(x_BCHW, chosen_B)
+    if not chosen_B.any():
+        return x_BCHW
+    index = _index(chosen_B, x_BCHW)
+    return x_BCHW.index_copy(0, index, change(x_BCHW.index_select(0, index), chosen_B))
 
 
-def _blur(x_BCHW: Tensor, step: BlurStep, rng: np.random.Generator) -> Tensor:
-    kernels_Bkk = torch.from_numpy(draw_kernels(step, len(x_BCHW), rng))
-    return blur_batch(x_BCHW, kernels_Bkk.to(x_BCHW.device))
+def _blur(
+    x_BCHW: Tensor,
+    sizes_B2: Sizes | None,
+    chosen_B: _Chosen,
+    step: BlurStep,
+    rng: np.random.Generator,
+) -> Tensor:
+    kernels_Bkk = draw_kernels(step, len(x_BCHW), rng)
+    if chosen_B.mean() >= 0.5:  # all, so that a GPU sees batches of one size: some by a point
+        middle = kernels_Bkk.shape[1] // 2
+        kernels_Bkk[~chosen_B] = 0.0
+        kernels_Bkk[~chosen_B, middle, middle] = 1.0
+        return blur_batch(x_BCHW, upload(kernels_Bkk, x_BCHW.device), sizes_B2)
+    return _on_some(
+        x_BCHW,
+        chosen_B,
+        lambda part, of: blur_batch(
+            part, upload(kernels_Bkk[of], part.device), _sizes(sizes_B2, of)
+        ),
+    )
 
 
-def _size_between(
-    step: ResizeStep, x_BCHW: Tensor, small: tuple[int, int], rng: np.random.Generator
-) -> tuple[int, int]:
-    """Return the size after an intermediate resize."""
-    way = step.ways.draw(rng, 1)[0]
-    ends = {"up": (1.0, step.factor[1]), "down": (step.factor[0], 1.0), "keep": (1.0, 1.0)}[way]
-    factor = rng.uniform(*ends)
-    height, width = small if step.of == "small" else x_BCHW.shape[2:]
-    floor = min(_SMALLEST_EDGE, *small)
-    return max(floor, round(height * factor)), max(floor, round(width * factor))
+def _add_noise(
+    x_BCHW: Tensor,
+    chosen_B: _Chosen,
+    step: NoiseStep,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> Tensor:
+    return _on_some(x_BCHW, chosen_B, lambda part, _: draw_noise(part, step, rng, generator))
 
 
-def _kernel(step: ResizeStep | SmallStep, rng: np.random.Generator) -> ResizeKernel:
-    kernels: ResizeKernels = step.kernels
-    return cast("ResizeKernel", kernels.draw(rng, 1)[0])  # its field names
+def _compress(
+    x_BCHW: Tensor,
+    sizes_B2: Sizes | None,
+    chosen_B: _Chosen,
+    codecs: Sequence[tuple[Codec, Subsampling]],
+    step: CompressStep,
+    rng: np.random.Generator,
+) -> Tensor:
+    """Compress the chosen samples, those of one codec together."""
+    qualities_B = rng.integers(step.quality[0], step.quality[1] + 1, len(x_BCHW))
+    for codec, subsampling in sorted(set(itertools.compress(codecs, chosen_B))):
+        alike_B = np.array([one == (codec, subsampling) for one in codecs])
 
+        def code(
+            part_BCHW: Tensor,
+            of: _Chosen,
+            codec: Codec = codec,
+            subsampling: Subsampling = subsampling,
+        ) -> Tensor:
+            sizes = _sizes(sizes_B2, of)
+            if codec != "jpeg":
+                return code_batch(part_BCHW, codec, qualities_B[of].tolist(), sizes)
+            return jpeg_batch(part_BCHW, qualities_B[of], subsampling=subsampling, sizes_B2=sizes)
 
-def _compress(x_BCHW: Tensor, step: CompressStep, rng: np.random.Generator) -> Tensor:
-    codec = cast("Codec", step.codecs.draw(rng, 1)[0])  # its field names
-    qualities = rng.integers(step.quality[0], step.quality[1] + 1, len(x_BCHW))
-    subsampling = "444" if rng.random() < step.full_colour else "420"
-    if codec == "jpeg":
-        return jpeg_batch(x_BCHW, torch.from_numpy(qualities), subsampling=subsampling)
-    return code_batch(x_BCHW, codec, qualities.tolist())
+        x_BCHW = _on_some(x_BCHW, chosen_B & alike_B, code)
+    return x_BCHW
 
 
 def _sense(
-    x_BCHW: Tensor, step: SensorStep, rng: np.random.Generator, generator: torch.Generator
+    x_BCHW: Tensor,
+    sizes_B2: Sizes | None,
+    chosen_B: _Chosen,
+    step: SensorStep,
+    rng: np.random.Generator,
+    generator: torch.Generator,
 ) -> Tensor:
-    batch, channels, height, width = x_BCHW.shape
-    phase_B2 = torch.from_numpy(rng.integers(0, 2, (batch, 2)))
+    batch, channels, *size = x_BCHW.shape
+    phase_B2 = rng.integers(0, 2, (batch, 2))
     shot_B = np.exp(rng.uniform(math.log(step.shot[0]), math.log(step.shot[1]), batch))
     read_B = rng.uniform(*step.read, batch)
-    if channels != 3 or min(height, width) < 2:
+    smallest = min(size) if sizes_B2 is None else int(sizes_B2.min())
+    if channels != 3 or smallest < 2:
         return x_BCHW  # no colour to remove, or no neighbour to interpolate from
-    field_B1HW = torch.randn(
-        (batch, 1, height, width), generator=generator, device=x_BCHW.device, dtype=x_BCHW.dtype
-    )
-    shot, read = (torch.from_numpy(value).to(x_BCHW) for value in (shot_B, read_B))
-    return sensor_batch(x_BCHW, field_B1HW, phase_B2, shot, read)
+
+    def sense(part_BCHW: Tensor, of: _Chosen) -> Tensor:
+        noises = np.stack((shot_B[of], read_B[of])).astype(np.float32)
+        shot, read = upload(noises, part_BCHW.device).unbind(0)
+        shape = (len(part_BCHW), 1, *size)
+        field_B1HW = torch.randn(shape, generator=generator, device=part_BCHW.device)
+        phases, sizes = phase_B2[of], _sizes(sizes_B2, of)
+        return sensor_batch(part_BCHW, field_B1HW, phases, shot, read, sizes)
+
+    return _on_some(x_BCHW, chosen_B, sense)
 
 
-def _index(chosen: NDArray[np.intp], x_BCHW: Tensor) -> Tensor:
-    return torch.from_numpy(chosen).to(x_BCHW.device)
+def _sizes(sizes_B2: Sizes | None, of: _Chosen) -> Sizes | None:
+    return None if sizes_B2 is None else sizes_B2[of]
+
+
+def _clean(large_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
+    return round8(resize_batch(large_BCHW, size=size))
+
+
+def _part(x_BCHW: Tensor, chosen_B: _Chosen) -> Tensor:
+    return x_BCHW if chosen_B.all() else x_BCHW.index_select(0, _index(chosen_B, x_BCHW))
+
+
+def _index(chosen_B: _Chosen, x_BCHW: Tensor) -> Tensor:
+    return upload(np.flatnonzero(chosen_B), x_BCHW.device)
 
 
 def _check_batch(large_BCHW: Tensor, scale: int) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from superres.degrade.config import BlurStep
+from superres.degrade.ragged import Sizes, extended
 from superres.errors import ArgumentError
 
 _Floats = NDArray[np.float64]
@@ -44,11 +44,12 @@ def draw_kernels(step: BlurStep, count: int, rng: np.random.Generator) -> NDArra
     edge = int(edges.max())
     exponents = np.where(np.char.startswith(shapes, "generalised"), generalised, 1.0)
     kernels_Bkk = gaussian_kernels(sigmas_B2, angles, exponents, edge)
-    for is_shape, other_Bkk in (
-        (np.char.startswith(shapes, "plateau"), plateau_kernels(sigmas_B2, angles, plateau, edge)),
-        (shapes == "sinc", sinc_kernels(cutoffs, edge)),
-    ):
-        kernels_Bkk[is_shape] = other_Bkk[is_shape]
+    is_flat, is_sinc = np.char.startswith(shapes, "plateau"), shapes == "sinc"
+    kernels_Bkk[is_flat] = plateau_kernels(
+        sigmas_B2[is_flat], angles[is_flat], plateau[is_flat], edge
+    )
+    if is_sinc.any():
+        kernels_Bkk[is_sinc] = sinc_kernels(cutoffs[is_sinc], edge)
     away = np.abs(_offsets(edge))
     inside_Bk = away <= edges[:, None] // 2
     kernels_Bkk *= inside_Bk[:, :, None] & inside_Bk[:, None, :]
@@ -100,12 +101,13 @@ def sinc_kernels(cutoffs_B: _Floats, edge: int) -> _Floats:
     return np.where(middle, waves_B11**2 / (4.0 * np.pi), rings_Bkk)
 
 
-def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor) -> Tensor:
+def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor, sizes_B2: Sizes | None = None) -> Tensor:
     """Convolve each sample with its kernel; pictures are mirrored at their edges.
 
     Args:
         x_BCHW: (B, C, H, W), floating.
         kernels_Bkk: (B, k, k), k odd, on the same device.
+        sizes_B2: Sizes of the samples, as of `ragged`; None if each fills its canvas.
 
     Returns:
         (B, C, H, W).
@@ -121,21 +123,23 @@ def blur_batch(x_BCHW: Tensor, kernels_Bkk: Tensor) -> Tensor:
             f"got {tuple(kernels_Bkk.shape)}",
             "pass kernels (B, k, k), such as draw_kernels makes",
         )
-    radius = edge // 2
-    mode = "reflect" if radius < min(height, width) else "replicate"  # torch mirrors only once
-    padded_BCHW = functional.pad(x_BCHW, (radius,) * 4, mode=mode)
-    # By spectra: as fast for large kernels as for small ones. A depthwise convolution on a CPU
-    # compiles a kernel for every new size, and sizes are random here.
-    lengths = tuple(_fast_length(length) for length in padded_BCHW.shape[2:])
-    spectra_BCHW = cast("Tensor", torch.fft.rfft2(padded_BCHW, lengths))  # untyped in torch
-    filters_BHW = cast("Tensor", torch.fft.rfft2(kernels_Bkk.to(x_BCHW.dtype), lengths))
-    blurred_BCHW = cast("Tensor", torch.fft.irfft2(spectra_BCHW * filters_BHW[:, None], lengths))
+    # By spectra: as fast for large kernels as for small ones, and never in TF32. A depthwise
+    # convolution on a CPU compiles a kernel for every new size, and sizes are random here.
+    lengths = (_fast_length(height + edge - 1), _fast_length(width + edge - 1))
+    padded_BCHW = extended(x_BCHW, sizes_B2, before=edge // 2, size=lengths, edge="mirror")
+    spectra_BCHW = cast("Tensor", torch.fft.rfft2(padded_BCHW))  # untyped in torch
+    filters_B1HW = cast("Tensor", torch.fft.rfft2(kernels_Bkk[:, None], lengths))
+    blurred_BCHW = cast("Tensor", torch.fft.irfft2(spectra_BCHW.mul_(filters_B1HW), lengths))
     # Wrap-around affects only the first rows and columns, which are padding.
     return blurred_BCHW[..., edge - 1 : edge - 1 + height, edge - 1 : edge - 1 + width]
 
 
 def _fast_length(length: int) -> int:
-    """Return the next length with a fast Fourier transform: only factors of 2, 3 and 5."""
+    """Return the next multiple of 8 with a fast Fourier transform: only factors of 2, 3 and 5.
+
+    Only multiples of 8, so that a GPU's plans, which are made once for each size, repeat soon.
+    """
+    length = -(-length // 8) * 8
     while True:
         rest = length
         for factor in (2, 3, 5):
@@ -143,7 +147,7 @@ def _fast_length(length: int) -> int:
                 rest //= factor
         if rest == 1:
             return length
-        length += 1
+        length += 8
 
 
 def _offsets(edge: int) -> _Floats:

@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from superres.degrade.ragged import Sizes, upload
 from superres.errors import ArgumentError, BackendError
 from superres.frame import UINT8, Bands, from_unit, to_unit
 from superres.media import WriteOptions, open_picture, read_pixels, write_picture
@@ -22,13 +22,16 @@ Codec = Literal["jpeg", "webp", "avif", "h264"]
 _Picture = NDArray[np.uint8]
 
 
-def code_batch(x_BCHW: Tensor, codec: Codec, qualities: Sequence[int]) -> Tensor:
+def code_batch(
+    x_BCHW: Tensor, codec: Codec, qualities: Sequence[int], sizes_B2: Sizes | None = None
+) -> Tensor:
     """Encode each sample with a real encoder and decode it again.
 
     Args:
         x_BCHW: (B, C, H, W), nominally in [0, 1], of 1 (grey) or 3 (RGB) channels.
         codec: The encoder. JPEG keeps chroma at full size here; `jpeg.jpeg_batch` can halve it.
         qualities: 1 to 100 for each sample; H.264 takes 51 - quality / 2 as its rate factor.
+        sizes_B2: Sizes of the samples, as of `ragged`; None if each fills its canvas.
 
     Returns:
         (B, C, H, W) float32 in [0, 1] on the batch's device, multiples of 1/255.
@@ -44,14 +47,14 @@ def code_batch(x_BCHW: Tensor, codec: Codec, qualities: Sequence[int]) -> Tensor
             f"got {tuple(x_BCHW.shape)} and {len(qualities)}",
             "pass grey or RGB pictures, and a quality for each",
         )
-    pictures = from_unit(x_BCHW.detach().permute(0, 2, 3, 1).float().cpu().numpy(), UINT8)
+    canvases = from_unit(x_BCHW.detach().permute(0, 2, 3, 1).float().cpu().numpy(), UINT8)
+    coded = np.array(canvases, np.uint8)
     code = _through_h264 if codec == "h264" else _through_file
-    coded = [
-        code(np.ascontiguousarray(picture, np.uint8), codec, int(quality))[..., :channels]
-        for picture, quality in zip(pictures, qualities, strict=True)
-    ]
-    coded_BHWC = torch.from_numpy(to_unit(np.stack(coded)))
-    return coded_BHWC.permute(0, 3, 1, 2).contiguous().to(x_BCHW.device)
+    for index, quality in enumerate(qualities):
+        height, width = coded.shape[1:3] if sizes_B2 is None else sizes_B2[index].tolist()
+        picture = np.ascontiguousarray(coded[index, :height, :width])
+        coded[index, :height, :width] = code(picture, codec, int(quality))[..., :channels]
+    return upload(to_unit(coded), x_BCHW.device).permute(0, 3, 1, 2).contiguous()
 
 
 def _through_file(picture: _Picture, codec: str, quality: int) -> _Picture:

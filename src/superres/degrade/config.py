@@ -273,8 +273,9 @@ class DegradationConfig(Part):
 
     Attributes:
         clean: Fraction of the samples that skip the steps: MATLAB's bicubic downscales them.
-        share: Consecutive samples that share the order of steps, the sizes and kernels of resizes,
-            and the codec. All else is drawn for each. 1 varies most, many are fast on a GPU.
+        share: Consecutive samples that share the sizes and kernels of resizes, and the codec. The
+            order of steps is drawn for a batch, all else for each sample. 1 varies most, many are
+            fast on a GPU.
         steps: The steps by name, in order. One of them is of the kind `small`, and no resize comes
             after it.
         shuffle: Runs of steps that are permuted at random; a run stays together, at the position

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from superres.degrade.config import NoiseStep
+from superres.degrade.ragged import upload
 
 _WHITE = 255.0
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range
@@ -31,34 +32,25 @@ def draw_noise(
     batch, channels = x_BCHW.shape[:2]
     kinds = np.array(step.kinds.draw(rng, batch))
     colours = np.array(step.colours.draw(rng, batch))
-    strengths = {
-        "gaussian": rng.uniform(*step.gaussian, batch) / _WHITE,
-        "poisson": rng.uniform(*step.poisson, batch),
-        "speckle": rng.uniform(*step.speckle, batch) / _WHITE,
-    }
-    mix_BCC = np.stack([_mix(colour, channels, rng) for colour in colours])
-    white_BCHW = torch.randn(x_BCHW.shape, generator=generator, device=x_BCHW.device)
-    field_BCHW = (_like(mix_BCC, x_BCHW) @ white_BCHW.flatten(2)).view_as(x_BCHW)
-    used = {kind: np.where(kinds == kind, value, 0.0) for kind, value in strengths.items()}
-    light_BCHW = _light(x_BCHW, colours == "grey")
-    return add_noise(
-        x_BCHW,
-        field_BCHW,
-        light_BCHW,
-        gaussian_B=_like(used["gaussian"], x_BCHW),
-        poisson_B=_like(used["poisson"], x_BCHW),
-        speckle_B=_like(used["speckle"], x_BCHW),
-    )
+    gaussian_B = np.where(kinds == "gaussian", rng.uniform(*step.gaussian, batch) / _WHITE, 0.0)
+    poisson_B = np.where(kinds == "poisson", rng.uniform(*step.poisson, batch), 0.0)
+    speckle_B = np.where(kinds == "speckle", rng.uniform(*step.speckle, batch) / _WHITE, 0.0)
+    mix_BCC = _mix(colours, channels, rng)
+    field_BCHW = torch.randn(x_BCHW.shape, generator=generator, device=x_BCHW.device)
+    light_BCHW = x_BCHW.clamp(0.0, 1.0)
+    if channels > 1 and not (colours == "colour").all():
+        is_grey_B11 = (colours == "grey")[:, None, None]
+        luma_BCC = np.where(is_grey_B11, np.array(_LUMA), np.eye(channels))
+        mix, luma = upload(np.stack((mix_BCC, luma_BCC)).astype(np.float32), x_BCHW.device).unbind(
+            0
+        )
+        field_BCHW, light_BCHW = _mixed(mix, field_BCHW), _mixed(luma, light_BCHW)
+    strengths = np.stack((gaussian_B, poisson_B, speckle_B))
+    return add_noise(x_BCHW, field_BCHW, light_BCHW, strengths)
 
 
 def add_noise(
-    x_BCHW: Tensor,
-    field_BCHW: Tensor,
-    light_BCHW: Tensor,
-    *,
-    gaussian_B: Tensor,
-    poisson_B: Tensor,
-    speckle_B: Tensor,
+    x_BCHW: Tensor, field_BCHW: Tensor, light_BCHW: Tensor, strengths_3B: NDArray[np.float64]
 ) -> Tensor:
     """Return x plus the sum of three noises, clamped to [0, 1].
 
@@ -69,42 +61,32 @@ def add_noise(
     Args:
         x_BCHW: (B, C, H, W) in [0, 1].
         field_BCHW: Normal noise, of mean 0 and variance 1.
-        light_BCHW: The light in [0, 1] that Poisson and speckle noise depend on.
-        gaussian_B: Standard deviations of Gaussian noise.
-        poisson_B: Strengths of Poisson noise; 1 is that of 255 photons at white.
-        speckle_B: Standard deviations of speckle noise at white.
+        light_BCHW: The light in [0, 1] that Poisson and speckle noise depend on; overwritten.
+        strengths_3B: Standard deviations of Gaussian noise; strengths of Poisson noise, where 1 is
+            that of 255 photons at white; standard deviations of speckle noise at white.
     """
-    gaussian, poisson, speckle = (s.view(-1, 1, 1, 1) for s in (gaussian_B, poisson_B, speckle_B))
-    amplitude_BCHW = light_BCHW.sqrt().mul_(poisson / _WHITE**0.5)
-    amplitude_BCHW.addcmul_(light_BCHW, speckle).add_(gaussian)
-    skew_BCHW = field_BCHW.square().sub_(1.0).mul_(poisson / (6.0 * _WHITE))
-    return torch.addcmul(x_BCHW, amplitude_BCHW, field_BCHW).add_(skew_BCHW).clamp_(0.0, 1.0)
+    gaussian_B, poisson_B, speckle_B = strengths_3B
+    factors = np.stack((gaussian_B, poisson_B / _WHITE**0.5, speckle_B, poisson_B / (6.0 * _WHITE)))
+    factors = factors.astype(np.float32)[:, :, None, None, None]
+    gaussian, root, speckle, skew = upload(factors, x_BCHW.device).unbind(0)
+    if speckle_B.any():
+        amplitude_BCHW = light_BCHW.sqrt().mul_(root).addcmul_(light_BCHW, speckle)
+    else:
+        amplitude_BCHW = light_BCHW.sqrt_().mul_(root)
+    amplitude_BCHW.add_(gaussian).addcmul_(field_BCHW, skew)
+    return amplitude_BCHW.mul_(field_BCHW).add_(x_BCHW).sub_(skew).clamp_(0.0, 1.0)
 
 
-def _mix(colour: str, channels: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return the matrix (C, C) that correlates independent channels of noise."""
-    rows = rng.standard_normal((channels, channels))
-    match colour:
-        case "grey":
-            return np.eye(channels)[[0] * channels]
-        case "linked":
-            return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        case _:
-            return np.eye(channels)
+def _mix(colours: NDArray[np.str_], channels: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the matrices (B, C, C) that correlate independent channels of noise."""
+    rows_BCC = rng.standard_normal((len(colours), channels, channels))
+    mix_BCC = np.tile(np.eye(channels), (len(colours), 1, 1))
+    mix_BCC[colours == "grey"] = np.eye(channels)[[0] * channels]
+    linked_BCC = rows_BCC / np.linalg.norm(rows_BCC, axis=2, keepdims=True)
+    mix_BCC[colours == "linked"] = linked_BCC[colours == "linked"]
+    return mix_BCC
 
 
-def _light(x_BCHW: Tensor, is_grey_B: NDArray[np.bool_]) -> Tensor:
-    """Return the clamped pixels, or for grey noise their luma in every channel."""
-    light_BCHW = x_BCHW.clamp(0.0, 1.0)
-    grey = np.flatnonzero(is_grey_B)
-    if x_BCHW.shape[1] == 3 and len(grey):
-        index = torch.from_numpy(grey).to(x_BCHW.device)
-        luma_3 = torch.tensor(_LUMA, device=x_BCHW.device)
-        part_BCHW = light_BCHW[index]
-        luma_B1HW = torch.einsum("bchw,c->bhw", part_BCHW, luma_3)[:, None]
-        light_BCHW[index] = luma_B1HW.expand_as(part_BCHW)
-    return light_BCHW
-
-
-def _like(values: NDArray[np.float64], x_BCHW: Tensor) -> Tensor:
-    return torch.from_numpy(values).to(x_BCHW.device, x_BCHW.dtype)
+def _mixed(weights_BCC: Tensor, x_BCHW: Tensor) -> Tensor:
+    """Return each sample's channels, mixed by its own matrix, row by row."""
+    return torch.bmm(weights_BCC, x_BCHW.flatten(2)).view(x_BCHW.shape)

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from superres.degrade.ragged import exact_dtype, upload
 
 ResizeKernel = Literal["area", "bilinear", "bicubic", "bilinear_aliased", "bicubic_aliased"]
 
@@ -29,17 +33,28 @@ def resample(x_BCHW: Tensor, size: tuple[int, int], kernel: ResizeKernel) -> Ten
     if (height, width) == size:
         return x_BCHW
     if kernel == "area":
-        # torch's own takes only whole pixels, which distorts pictures at non-integer ratios.
-        down_hH, right_wW = _area(height, size[0], x_BCHW), _area(width, size[1], x_BCHW)
-        return down_hH @ x_BCHW @ right_wW.T
+        return _by_area(x_BCHW, size)
     name, _, aliased = kernel.partition("_")
     return functional.interpolate(x_BCHW, size, mode=name, antialias=not aliased)
 
 
-def _area(in_length: int, out_length: int, like: Tensor) -> Tensor:
+def _by_area(x_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
+    """Average areas, by matrix products; torch's own kernel would distort at non-integer ratios."""
+    batch, channels, height, width = x_BCHW.shape
+    double = x_BCHW.dtype == torch.float64 or exact_dtype(x_BCHW.device) == torch.float64
+    areas = (_area(height, size[0]), _area(width, size[1]).T)
+    down_hH, right_Ww = (
+        upload(area if double else area.astype(np.float32), x_BCHW.device) for area in areas
+    )
+    lines_nW = x_BCHW.to(down_hH.dtype).reshape(-1, width)
+    wide_nHw = (lines_nW @ right_Ww).view(batch * channels, height, size[1])
+    result_nhw = torch.bmm(down_hH.expand(batch * channels, -1, -1), wide_nHw)
+    return result_nhw.view(batch, channels, *size).to(x_BCHW.dtype)
+
+
+def _area(in_length: int, out_length: int) -> NDArray[np.float64]:
     """Return the fraction of each output pixel covered by each input pixel, (out, in)."""
-    ends = torch.arange(out_length + 1, device=like.device, dtype=torch.float64)
-    ends *= in_length / out_length
-    pixels = torch.arange(in_length, device=like.device)
-    covered = torch.minimum(ends[1:, None], pixels + 1) - torch.maximum(ends[:-1, None], pixels)
-    return (covered.clamp(min=0.0) * (out_length / in_length)).to(like.dtype)
+    ends = np.arange(out_length + 1) * (in_length / out_length)
+    pixels = np.arange(in_length)
+    covered = np.minimum(ends[1:, None], pixels + 1) - np.maximum(ends[:-1, None], pixels)
+    return np.clip(covered, 0.0, None) * (out_length / in_length)

@@ -13,6 +13,7 @@ from superres.metadata.photoshop import fit_resources, read_resources
 from superres.metadata.picture import Header, Notes
 from superres.metadata.tags import TagError
 from superres.metadata.xmp import NOT_TEXT, fit_xmp, settle_xmp
+from superres.vips.colour import srgb_profile
 from superres.vips.library import prepare_library
 from superres.vips.profile import fit_profile
 
@@ -109,8 +110,8 @@ def _held_icc(holding: Holding, title: str, header: Header) -> tuple[bytes | Non
     """Return the profile if it fits the colours that the file will hold."""
     icc = header.metadata.icc
     written = "RGB" if header.bands.colour == "rgb" or not holding.grey else "GRAY"
-    if icc is None:
-        return None, ()
+    if icc is None or (icc == srgb_profile() and not holding.icc):
+        return None, ()  # colours without a profile are sRGB
     if not holding.icc:
         hint = "--profile srgb converts the colours"
         return None, (f"the ICC profile is not kept: {title} does not hold one; {hint}",)

@@ -37,6 +37,7 @@ class Holding:
         frames: Whether it holds planes that are the frames of an animation.
         longest_edge: Largest height and width in pixels.
         lossless: Whether it has lossless coding.
+        stored: Whether it can hold pixels without compression.
         quality: Default quality of lossy coding, 1 to 100; 0 if there is none.
         iptc_bytes: Longest IPTC record; 0 if it holds none.
         xmp_bytes: Longest XMP packet.
@@ -61,6 +62,7 @@ class Holding:
     frames: bool = False
     longest_edge: int = 2**31 - 1
     lossless: bool = True
+    stored: bool = False
     quality: int = 0
     iptc_bytes: int = 0
     xmp_bytes: int = 2**31 - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ from superres.metadata.picture import (
 if TYPE_CHECKING:
     import pyvips
 
+_TICK_MS, _USUAL_MS = 10, 100
+_INSTANT = f"browsers show frames of {_TICK_MS} ms or less for {_USUAL_MS} ms: lower the frame rate"
+_TICKS = f"the times of frames are rounded to {_TICK_MS} ms: GIF holds no finer ones"
+_EFFORTS = {"fast": 1, "default": 7, "small": 10}
 _PALETTE = "colours reduced to 256 a frame, transparency to all or nothing: GIF holds no more"
 
 
@@ -70,9 +75,24 @@ class Gif:
         from superres.formats.saving import save
 
         def saver(image: pyvips.Image, file: str, keep: int) -> None:
-            image.gifsave(file, page_height=header.height, keep=keep)
+            effort = _EFFORTS[options.compression]
+            image.gifsave(file, page_height=header.height, effort=effort, keep=keep)
 
         held, notes = held_metadata(self.holding, self.title, header)
-        metadata = replace(held, animation=header.metadata.animation)
-        save(path, rows, replace(header, metadata=metadata), saver)
+        animation = header.metadata.animation
+        if animation:
+            delays_ms = _whole_ticks(animation.delays_ms)
+            if delays_ms != animation.delays_ms:
+                notes = (*notes, _TICKS)
+            if min(delays_ms, default=_USUAL_MS) <= _TICK_MS:
+                notes = (*notes, _INSTANT)
+            animation = replace(animation, delays_ms=delays_ms)
+        metadata = replace(held, animation=animation)
+        save(path, rows, replace(header, metadata=metadata), saver, check=options.check)
         return (*notes, _PALETTE)
+
+
+def _whole_ticks(delays_ms: tuple[int, ...]) -> tuple[int, ...]:
+    """Round the times at which frames end, so that errors do not add up."""
+    ends = [(end + _TICK_MS // 2) // _TICK_MS * _TICK_MS for end in accumulate(delays_ms)]
+    return tuple(end - begin for begin, end in pairwise((0, *ends)))

@@ -69,12 +69,7 @@ class Jpeg:
         with closing(mended.file.open() if mended.file else stream_of(source)) as stream:
             quality = jpeg_quality(stream)
         found = Found(
-            exif=facts.exif,
-            xmp=facts.xmp,
-            iptc=facts.iptc,
-            photoshop=facts.photoshop,
-            comments=facts.comments,
-            lost=tuple(facts.lost),
+            facts,
             coded_quality=quality,
             patched=mended.file,
             notes=flaw_notes(mended.flaws),
@@ -99,7 +94,7 @@ class Jpeg:
             image.jpegsave(file, Q=quality, subsample_mode="off", keep=keep)
 
         held, notes = held_metadata(self.holding, self.title, header)
-        late_notes = save_with_exif(path, rows, header, saver, held=held)
+        late_notes = save_with_exif(path, rows, header, saver, held=held, check=options.check)
         return (*notes, *(late_notes or _finish(path, held)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from superres.formats.format import MAX_RESERVED_BYTES, Holding
+from superres.formats.format import EncoderError, Holding
 from superres.metadata.picture import (
     Header,
     Notes,
@@ -23,11 +23,7 @@ from superres.metadata.picture import (
 )
 
 if TYPE_CHECKING:
-    import pyvips
-
     from superres.metadata.header import Animation, Metadata
-
-_FILTER = 0x20  # "up" alone: on upscaled pictures half the time of all five, files as small
 
 
 class Png:
@@ -38,7 +34,7 @@ class Png:
     suffixes = (".png", ".apng")
     holding = Holding(
         dtypes=("uint8", "uint16"),
-        exif_bytes=MAX_RESERVED_BYTES,
+        stored=True,
         code_points="all",
         whole_word_icc=True,
         frames=True,
@@ -59,18 +55,7 @@ class Png:
             facts = read_png_facts(stream)
         if facts.animated:
             return self._open_movie(source, limits)
-        found = Found(
-            exif=facts.exif,
-            xmp=facts.xmp,
-            dpi=facts.dpi,
-            profile=facts.profile,
-            notes=facts.notes,
-            icc=facts.icc,
-            iptc=facts.iptc,
-            photoshop=facts.photoshop,
-            colour=facts.colour,
-            lost=facts.lost,
-        )
+        found = Found(facts, profile=facts.profile)
         loader = Loader(self.name, self.title, pyvips.Image.pngload_source)
         return open_image(source, loader, limits, found)
 
@@ -97,25 +82,21 @@ class Png:
         self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
     ) -> Notes:
         """Encode a PNG row by row."""
+        from superres.encoding.file_parts import WriteError
+        from superres.encoding.png_file import write_png
         from superres.formats.carried import held_metadata
-        from superres.formats.saving import save
-
-        def saver(image: pyvips.Image, file: str, keep: int) -> None:
-            image.pngsave(file, compression=options.compression, filter=_FILTER, keep=keep)
 
         held, notes = held_metadata(self.holding, self.title, header)
-        reserve = _reserve(held)
-        # libvips would write XMP as a kind of text that other programs do not read.
         animation = header.metadata.animation if header.planes > 1 else None
-        header = replace(header, planes=1, metadata=replace(held, exif=None, xmp=None))
-        if animation is None:
-            save(path, rows, header, saver, reserve=reserve)
-            return (*notes, *_finish(path, held, reserve))
-        frames = _Frames(rows, header.height)
-        save(path, frames.next(), header, saver, reserve=reserve)
-        notes = (*notes, *_finish(path, held, reserve))
-        _add_frames(path, frames, header, saver, animation)
-        return notes
+        header = replace(header, planes=1, metadata=held)
+        try:
+            if animation is None:
+                write_png(path, rows, header, options.compression, options.check)
+            else:
+                _write_frames(path, rows, header, options, animation)
+        except WriteError as error:
+            raise EncoderError(str(error)) from error
+        return (*notes, *_not_found(path, held))
 
 
 class _Frames:
@@ -141,61 +122,35 @@ class _Frames:
             pass
 
 
-def _add_frames(
+def _write_frames(
     path: Path,
-    frames: _Frames,
+    rows: Iterable[NDArray[Any]],
     header: Header,
-    saver: Callable[[pyvips.Image, str, int], None],
+    options: WriteOptions,
     animation: Animation,
 ) -> None:
-    """Make a finished first frame the first of an animation, and add the others."""
-    from superres.formats.saving import save
+    """Write each frame as a still, and join them."""
+    from superres.encoding.png_file import write_png
     from superres.metadata.header import Metadata
     from superres.vips.apng import MovieWriter
 
+    frames = _Frames(rows, header.height)
     bare = replace(header, metadata=Metadata(icc=header.metadata.icc))
     with tempfile.TemporaryDirectory(prefix=".superres-", dir=path.parent) as folder:
-        joined, single = Path(folder) / "joined.png", Path(folder) / "frame.png"
-        writer = MovieWriter(joined, (header.height, header.width), animation)
-        writer.add(path)
-        for _ in animation.delays_ms[1:]:
-            save(single, frames.next(), bare, saver)
+        single = Path(folder) / "frame.png"
+        writer = MovieWriter(path, (header.height, header.width), animation)
+        for number in range(len(animation.delays_ms)):
+            one = bare if number else header
+            write_png(single, frames.next(), one, options.compression, options.check)
             writer.add(single)
         frames.finish()
         writer.finish()
-        joined.replace(path)
 
 
-def _reserve(held: Metadata) -> int:
-    """Return the bytes to reserve in the file while libvips writes it."""
-    from superres.vips.reserved import png_room
-
-    room = png_room(held.exif, held.xmp)
-    return room if room <= MAX_RESERVED_BYTES else png_room(held.exif, None)
-
-
-def _finish(path: Path, held: Metadata, reserve: int) -> Notes:
-    """Put into the finished file what libvips would have changed; note what does not fit."""
+def _not_found(path: Path, held: Metadata) -> Notes:
+    """Note what is not found in the finished file."""
     from superres.containers.kept import not_found
-    from superres.containers.png_chunks import after_header, cicp_chunk, read_png_facts
-    from superres.formats.saving import NO_ROOM
-    from superres.vips.reserved import (
-        append_png_xmp,
-        fill_png,
-        forget_png_resolution,
-        insert,
-        png_room,
-    )
+    from superres.containers.png_chunks import read_png_facts
 
-    exif, xmp = held.exif, held.xmp
-    if held.dpi is None:
-        forget_png_resolution(path)
-    if xmp and png_room(exif, xmp) > MAX_RESERVED_BYTES:
-        append_png_xmp(path, xmp)
-        xmp = None
-    if reserve and not fill_png(path, exif, xmp):
-        return NO_ROOM
-    if held.cicp:
-        insert(path, after_header(), cicp_chunk(held.cicp))
     with path.open("rb") as file:
         return not_found(held, read_png_facts(file))

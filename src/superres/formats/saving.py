@@ -42,6 +42,7 @@ def save(
     saver: Saver,
     *,
     reserve: int = 0,
+    check: Callable[[], None] | None = None,
 ) -> None:
     """Encode rows as they come.
 
@@ -52,10 +53,11 @@ def save(
         saver: Calls the format's saver with the image, the file, and the flags of the metadata
             to write.
         reserve: Bytes to reserve for EXIF, which is put into the finished file.
+        check: Called while the encoder is waited for; what it raises ends the work.
 
     Raises:
         EncoderError: libvips cannot encode or write.
-        BaseException: Whatever `rows` raises passes through unchanged.
+        BaseException: Whatever `rows` or `check` raises passes through unchanged.
     """
     carrier = Carrier(
         header.height * header.planes, header.width, header.bands.channels, header.values.dtype
@@ -80,6 +82,8 @@ def save(
             carrier.push(block)
         while encoder.is_alive():
             encoder.join(0.5)  # short waits, else Windows ignores Ctrl-C
+            if check:
+                check()
     except CarrierError:
         encoder.join()
     except BaseException:
@@ -100,6 +104,7 @@ def save_with_exif(
     saver: Saver,
     *,
     held: Metadata,
+    check: Callable[[], None] | None = None,
 ) -> Notes:
     """Encode rows as they come, and put EXIF unchanged into the finished JPEG, WebP or AVIF.
 
@@ -109,6 +114,7 @@ def save_with_exif(
         header: Their description.
         saver: See `save`.
         held: The metadata for the file.
+        check: See `save`.
 
     Returns:
         Notes on what did not fit.
@@ -118,7 +124,7 @@ def save_with_exif(
     """
     exif = held.exif
     header = replace(header, metadata=replace(held, exif=None))
-    save(path, rows, header, saver, reserve=len(exif or b""))
+    save(path, rows, header, saver, reserve=len(exif or b""), check=check)
     return () if not exif or fill(path, exif) else NO_ROOM
 
 

@@ -25,8 +25,6 @@ from superres.metadata.picture import (
 )
 
 if TYPE_CHECKING:
-    import pyvips
-
     from superres.decoding.tiff_pages import TiffPage
     from superres.mending.patches import Patched
     from superres.metadata.header import Metadata
@@ -44,6 +42,7 @@ class Tiff:
     suffixes = (".tif", ".tiff")
     holding = Holding(
         dtypes=("uint8", "uint16", "float32"),
+        stored=True,
         iptc_bytes=2**31 - 1,
         photoshop_bytes=2**31 - 1,
         pages=True,
@@ -112,13 +111,9 @@ class Tiff:
                 raise unreadable(source, self.title, "its picture lies partly outside the file")
             patched = mended[0]
         found = Found(
-            exif=facts.exif,
+            facts,
             alpha=facts.alpha,
-            iptc=facts.iptc,
-            photoshop=facts.photoshop,
-            colour=facts.colour,
-            lost=facts.lost,
-            notes=(*notes, *facts.notes),
+            notes=notes,
             patched=patched,
             mend=None if patched else partial(_mended, source, page.at),
         )
@@ -137,26 +132,25 @@ class Tiff:
         self, path: Path, rows: Iterable[NDArray[Any]], header: Header, options: WriteOptions
     ) -> Notes:
         """Encode a TIFF row by row, as a BigTIFF above 3 GB."""
+        from superres.encoding.file_parts import WriteError
+        from superres.encoding.tiff_file import write_tiff
         from superres.formats.carried import held_metadata
-        from superres.formats.saving import save
-
-        plain, dtype = options.compression == 0, np.dtype(header.values.dtype)
-        values = header.height * header.width * header.bands.channels
-
-        def saver(image: pyvips.Image, file: str, keep: int) -> None:
-            image.tiffsave(
-                file,
-                compression="none" if plain else "deflate",
-                level=max(1, options.compression),
-                predictor="none" if plain else "float" if dtype.kind == "f" else "horizontal",
-                bigtiff=options.past_4_gb or values * dtype.itemsize > _BIG_TIFF_BYTES,
-                resunit="inch",
-                keep=keep,
-            )
+        from superres.metadata.tags import TagError
 
         held, notes = held_metadata(self.holding, self.title, header)
-        header = replace(header, metadata=replace(held, exif=None, iptc=None, photoshop=None))
-        save(path, rows, header, saver)
+        item = np.dtype(header.values.dtype).itemsize
+        plain_bytes = header.height * header.width * header.bands.channels * item
+        try:
+            write_tiff(
+                path,
+                rows,
+                replace(header, metadata=held),
+                options.compression,
+                big=options.past_4_gb or plain_bytes > _BIG_TIFF_BYTES,
+                check=options.check,
+            )
+        except (WriteError, TagError) as error:
+            raise EncoderError(str(error)) from error
         return (*notes, *_finish(path, held))
 
 
@@ -171,18 +165,16 @@ def _mended(source: Path | bytes, at: int) -> tuple[Patched, Notes] | None:
 
 
 def _finish(path: Path, held: Metadata) -> Notes:
-    """Add the tags that libvips leaves out to the finished file."""
-    from superres.containers.exif_in_tiff import add_to_tiff, forget_tiff_resolution
+    """Add EXIF, IPTC and Photoshop's resources to the finished file; note what it lacks."""
+    from superres.containers.exif_in_tiff import add_to_tiff
     from superres.containers.kept import not_found
     from superres.containers.tiff_facts import read_tiff_facts
     from superres.metadata.tags import TagError
 
     try:
         with path.open("r+b") as file:
-            if held.dpi is None:
-                forget_tiff_resolution(file)
             if held.exif or held.iptc or held.photoshop:
                 add_to_tiff(file, exif=held.exif, iptc=held.iptc, photoshop=held.photoshop)
-            return not_found(held, read_tiff_facts(file))
+            return not_found(held, read_tiff_facts(file), as_tags=True)
     except TagError as error:
         return (f"EXIF and IPTC are not kept: {error}",)

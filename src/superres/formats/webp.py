@@ -23,6 +23,8 @@ from superres.metadata.picture import (
 if TYPE_CHECKING:
     import pyvips
 
+_EFFORTS = {"fast": 0, "default": 4, "small": 6}
+
 
 class Webp:
     """WebP: 8 bits, RGB, lossy or lossless; its encoder needs the whole picture."""
@@ -53,11 +55,8 @@ class Webp:
         from superres.vips.decode import Found, Loader, open_image
 
         with closing(stream_of(source)) as stream:
-            facts = read_webp_facts(stream)
             found = Found(
-                exif=facts.exif,
-                xmp=facts.xmp,
-                lost=facts.lost,
+                read_webp_facts(stream),
                 coded_quality=webp_quality(stream),
                 lossless=webp_says_lossless(stream),
             )
@@ -80,12 +79,13 @@ class Webp:
                 lossless=options.lossless,
                 exact=True,  # keeps colour under transparent pixels
                 smart_subsample=True,
+                effort=_EFFORTS[options.compression],
                 page_height=header.height,
                 keep=keep,
             )
 
         held, notes = held_metadata(self.holding, self.title, header)
         held = replace(held, animation=header.metadata.animation)
-        late_notes = save_with_exif(path, rows, header, saver, held=held)
+        late_notes = save_with_exif(path, rows, header, saver, held=held, check=options.check)
         with path.open("rb") as file:
             return (*notes, *(late_notes or not_found(held, read_webp_facts(file))))

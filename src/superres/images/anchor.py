@@ -108,29 +108,42 @@ class _Anchor:
         first.append(strip)
         while first and self._plain.surrounds(first[0].stop):
             strip = first.popleft()
-            strip.nodes = self._plain.take(strip.start, strip.stop)
+            strip.nodes, _ = self._plain.take(strip.start, strip.stop)
             if not self._clamped:
                 yield strip
                 continue
-            extra = self._bounded.take(strip.start, strip.stop, strip.nodes) - strip.nodes
-            strip.nodes += extra.clip(-_MOST_FOR_CLAMPING, _MOST_FOR_CLAMPING)
-            self._look_again(strip, strip.nodes, 0)
+            bounded, weights = self._bounded.take(strip.start, strip.stop, strip.nodes)
+            extra, left = _limited(bounded - strip.nodes, weights, strip)
+            strip.nodes += extra
+            self._look_again(strip, strip.nodes, left, 0)
         for number, (one, queue) in enumerate(zip(self._again, others, strict=True), 1):
             while queue and one.surrounds(queue[0].stop):
                 strip = queue.popleft()
-                step = one.take(strip.start, strip.stop)
-                step = step.clip(-_MOST_FOR_CLAMPING, _MOST_FOR_CLAMPING)
+                step, left = _limited(*one.take(strip.start, strip.stop), strip)
                 assert strip.nodes is not None
                 strip.nodes = strip.nodes + step
                 if number == len(self._again):
                     yield strip
                 else:
-                    self._look_again(strip, step, number)
+                    self._look_again(strip, step, left, number)
 
-    def _look_again(self, strip: Strip, step: Unit, number: int) -> None:
-        """Add a strip, corrected by a step, to a further correction."""
-        self._again[number].add(*self._bench.surplus(strip, step, _AGAIN))
+    def _look_again(self, strip: Strip, step: Unit, left: Unit, number: int) -> None:
+        """Add a strip, corrected by a step that left some errors, to a further correction."""
+        weights, errors = self._bench.surplus(strip, step, _AGAIN)
+        self._again[number].add(weights, errors + left)
         self._queues[number + 1].append(strip)
+
+
+def _limited(step: Unit, weights: Unit, strip: Strip) -> tuple[Unit, Unit]:
+    """Limit a step of the correction at the nodes of a strip; return it and the errors it leaves.
+
+    The latter, weighted as sums at nodes are, leave out the nodes shared with the strip before.
+    """
+    limited = step.clip(-_MOST_FOR_CLAMPING, _MOST_FOR_CLAMPING)
+    left = weights * (step - limited)
+    if strip.start:
+        left[:, 0] = 0
+    return limited, left
 
 
 def anchor_frame(small: Unit, large: Unit, *, clamped: bool) -> Unit:
@@ -185,7 +198,7 @@ class _Correction:
         """Return whether the nodes around all pixels above row `stop` are complete."""
         return self._errors.surround(stop)
 
-    def take(self, start: int, stop: int, default: Unit | None = None) -> Unit:
+    def take(self, start: int, stop: int, default: Unit | None = None) -> tuple[Unit, Unit]:
         """Return the correction at the nodes around a strip's cells; drop those above its last.
 
         Args:
@@ -194,7 +207,7 @@ class _Correction:
             default: The correction where all weights are 0; None is 0.
 
         Returns:
-            (C, cells + 1, nodes), to be subtracted, once interpolated.
+            (C, cells + 1, nodes), to be subtracted, once interpolated, and the weights there.
         """
         first, last = start // CELL, (stop - 1) // CELL + 1
         errors, weights = (sums.rows(first, last + 1) for sums in (self._errors, self._weights))
@@ -202,7 +215,7 @@ class _Correction:
         np.divide(errors, weights, out=means, where=weights > 0)
         for sums in (self._errors, self._weights):
             sums.forget(stop // CELL)
-        return means
+        return means, weights
 
 
 class NodeSums:

@@ -1,4 +1,4 @@
-"""Pictures that go on with themselves beyond their borders, such as the tiles of a texture.
+"""Pictures that continue with themselves beyond their borders, such as the tiles of a texture.
 
 The picture is padded with itself before it is upscaled, and the padding is cropped afterwards. Its
 extent is such that the padded picture has exactly the scale of the picture, so that pixels stay
@@ -87,7 +87,7 @@ def plan_wrap(
     """Choose the padding.
 
     Args:
-        axes: The axes along which the picture goes on with itself.
+        axes: The axes along which the picture repeats.
         size: (height, width) of the picture.
         target: (height, width) of the result.
         reach: How far a pixel of the result depends on the input, in input pixels.

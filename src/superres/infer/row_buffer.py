@@ -82,7 +82,7 @@ class RowBuffer:
             )
         if have + len(block) > self._height:
             raise ArgumentError(
-                f"the picture should have {self._height} rows, blocks go on to row "
+                f"the picture should have {self._height} rows, blocks reach row "
                 f"{have + len(block)}",
                 "pass the height of the whole picture",
             )

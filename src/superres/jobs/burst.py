@@ -13,13 +13,14 @@ from superres.burst.frames import MAX_BURST_PIXELS, check_total
 from superres.burst.fuse import fuse_burst
 from superres.errors import ArgumentError, OutputError, PictureError
 from superres.frame import UINT16, Bands, Values
-from superres.jobs.outputs import check_outputs
+from superres.jobs.outputs import check_outputs, options_for, profile_for
 from superres.jobs.report import BurstReport
 from superres.jobs.spec import BurstJob, place_in_words
 from superres.media import (
     MAX_PIXELS,
     Picture,
     WriteOptions,
+    format_for,
     open_picture,
     read_pixels,
     write_picture,
@@ -55,7 +56,15 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
     if not job.frames:
         raise ArgumentError("a burst needs at least one frame, got none", "name its pictures")
     check_outputs(job)
+    if job.coverage:
+        format_for(job.coverage)  # before any work
     pictures, frames, unread = _read_frames(job)
+    options = options_for(
+        job.target,
+        quality=job.quality,
+        lossless=job.lossless,
+        lossless_source=pictures[0].format if pictures[0].lossless else None,
+    )
     size = (pictures[0].height, pictures[0].width)
     masks = _read_masks(job.masks, len(frames), size)
     if unread:
@@ -65,11 +74,11 @@ def fuse_burst_files(job: BurstJob, models: ModelPool, watch: Watch) -> BurstRep
     watch.check()
     readable = [index for index in range(len(frames)) if index not in unread]
     reference = pictures[readable.index(made.reference)]
-    notes = _write(job.target, made.pixels, reference.metadata, reference.values, job.quality)
+    notes = _write(job.target, made.pixels, reference.metadata, reference.values, options)
     if job.coverage:
         shown = np.clip(made.coverage / len(pictures), 0.0, 1.0) * 65535.0
         grey = np.rint(shown).astype(np.uint16)[..., None]
-        notes = (*notes, *_write(job.coverage, grey, Metadata(), UINT16, None))
+        notes = (*notes, *_write(job.coverage, grey, Metadata(), UINT16, WriteOptions()))
     return BurstReport(
         source=place_in_words(job.frames[made.reference]),
         target=job.names[1],
@@ -97,11 +106,12 @@ def _read_frames(
         The readable pictures; the pixels of all frames, black for unreadable ones; and the errors
         of these, by index.
     """
+    profile = profile_for(job.target)
     opened: dict[int, Picture] = {}
     failures: dict[int, PictureError] = {}
     for index, path in enumerate(job.frames):
         try:
-            opened[index] = open_picture(path)
+            opened[index] = open_picture(path, profile=profile)
         except PictureError as error:
             failures[index] = error
     if opened:
@@ -156,7 +166,7 @@ def _check_frames(job: BurstJob, opened: Mapping[int, Picture]) -> None:
     large = round(first.height * job.fuse.scale) * round(first.width * job.fuse.scale)
     if large > MAX_PIXELS:
         raise OutputError(
-            f"the result would have {large:,} pixels, the cap is {MAX_PIXELS:,}",
+            f"the result would have {large:,} pixels, the limit is {MAX_PIXELS:,}",
             "use a smaller scale",
         )
 
@@ -203,7 +213,7 @@ def _write(
     pixels: NDArray[np.generic],
     metadata: Metadata,
     values: Values,
-    quality: int | None,
+    options: WriteOptions,
 ) -> tuple[str, ...]:
     height, width, channels = pixels.shape
     return write_picture(
@@ -214,5 +224,5 @@ def _write(
         bands=Bands.of(channels),
         values=values,
         metadata=metadata,
-        options=WriteOptions(quality=quality),
+        options=options,
     )

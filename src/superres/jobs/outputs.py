@@ -1,4 +1,4 @@
-"""Output policy: existing outputs and missing folders."""
+"""Outputs of jobs: existing ones and missing folders, and how they follow their source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from superres.atomic import (
     check_target,
 )
 from superres.errors import OutputError
+from superres.formats.format import ReadOnly
 from superres.jobs.spec import DegradeJob, JobHead, PictureJob, VideoJob
+from superres.media import WriteOptions, check_options, format_for
+from superres.metadata.picture import Compression, Profile
 
 
 def check_outputs(job: JobHead, inputs: Inputs | Iterable[Path] | None = None) -> None:
@@ -74,3 +77,50 @@ def make_folder_of(target: Path) -> None:
             f"the folder {target.parent} cannot be created: {error.strerror}",
             "check its path and permissions, or name another output",
         ) from error
+
+
+def profile_for(target: str | Path, requested: Profile = "keep") -> Profile:
+    """Return how a source's colours are read: in sRGB for a target that holds no profile.
+
+    Args:
+        target: The path or the name of a format, as for `format_for`.
+        requested: How they are read for other targets.
+
+    Raises:
+        OutputError: The format is read only.
+        UnknownNameError: There is no such format.
+    """
+    holding = format_for(target).holding
+    return requested if isinstance(holding, ReadOnly) or holding.icc else "srgb"
+
+
+def options_for(
+    target: str | Path,
+    *,
+    quality: int | None,
+    lossless: bool | None,
+    lossless_source: str | None,
+    compression: Compression = "default",
+) -> WriteOptions:
+    """Return how a result is encoded.
+
+    Args:
+        target: The path or the name of a format, as for `format_for`.
+        quality: The requested quality; None for none.
+        lossless: The requested kind of coding; None follows the source if the result has its format
+            and no quality is requested.
+        lossless_source: The source's format if that can lose detail and did not; else None.
+        compression: The effort of the encoder.
+
+    Raises:
+        ArgumentError: The format cannot be lossless, or not be without compression; or a quality
+            is requested beside lossless.
+        OutputError: The format is read only.
+        UnknownNameError: There is no such format.
+    """
+    written = format_for(target)
+    if lossless is None and quality is None:
+        lossless = written.name == lossless_source
+    options = WriteOptions(quality=quality, lossless=bool(lossless), compression=compression)
+    check_options(written, options)
+    return options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from superres.images.normals import check_normals
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Fit, Route, SizeRequest, plan_route
 from superres.jobs.auto_model import choose_model, largest_scale
-from superres.jobs.outputs import check_outputs
+from superres.jobs.outputs import check_outputs, options_for, profile_for
 from superres.jobs.pipes import NO_PIPES, Pipes
 from superres.jobs.report import Report, network_facts
 from superres.jobs.spec import PIPE, PictureJob, checked_arguments
@@ -27,13 +28,12 @@ from superres.media import (
     MAX_PIXELS,
     Page,
     Picture,
-    WriteOptions,
     format_for,
     open_picture,
     write_pages,
     write_picture,
 )
-from superres.metadata.picture import Header
+from superres.metadata.picture import Header, Profile
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.watch import Watch
@@ -73,7 +73,7 @@ def upscale_picture(
         max_pixels=max_pixels,
         max_pages=MAX_PAGES,
         max_planes=MAX_PAGES,
-        profile=job.profile,
+        profile=_profile(job),
     )
     picture = picture if job.page is None else picture.page(job.page)
     upscaler = upscaler or models.upscaler(_choose_model(source, picture, watch), job.run)
@@ -81,9 +81,17 @@ def upscale_picture(
         check_normals(picture.bands)
     route = _plan(job, picture, upscaler, max_pixels)
     format = job.format or (None if isinstance(target, Path) else picture.format)
+    named = format or Path(job.names[1])
     if job.run.alpha_is_data and picture.bands.alpha:
-        _check_data(format or job.names[1], format_for(format or Path(job.names[1])))
-    options = _options(job, picture)
+        _check_data(format or job.names[1], format_for(named))
+    options = options_for(
+        named,
+        quality=job.quality,
+        lossless=job.lossless,
+        lossless_source=picture.format if picture.lossless else None,
+        compression=job.compression,
+    )
+    options = replace(options, check=watch.check)
     if picture.pages > 1 and job.page is None:
         pages = _Pages(job, picture, upscaler, watch, max_pixels)
         notes = write_pages(
@@ -110,7 +118,7 @@ def upscale_picture(
         input_size=(picture.height, picture.width),
         output_size=route.target,
         **network_facts(upscaler.state(route, watch)),
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - began - watch.waited_s,
         notes=tuple(dict.fromkeys((*picture.notes, *watch.notes, *notes))),
     )
 
@@ -174,13 +182,10 @@ def enlarge(
     return upscale_file(source, target, scale=scale, size=size, model=model, overwrite=overwrite)
 
 
-def _options(job: PictureJob, picture: Picture) -> WriteOptions:
-    """Return the encoding options; by default lossless if the source is, in its format."""
-    lossless = job.lossless
-    if lossless is None and job.quality is None and picture.lossless:
-        target = job.format or (picture.format if job.target == PIPE else job.target)
-        lossless = format_for(target).name == picture.format
-    return WriteOptions(quality=job.quality, lossless=bool(lossless))
+def _profile(job: PictureJob) -> Profile:
+    """Return how the colours are read; those of vectors and of an unknown format stay."""
+    target = job.format or job.target
+    return job.profile if target == PIPE or job.run.normal_map else profile_for(target, job.profile)
 
 
 def _choose_model(source: Path | bytes, picture: Picture, watch: Watch) -> str:
@@ -209,7 +214,7 @@ def _plan(job: PictureJob, picture: Picture, upscaler: Upscaler, max_pixels: int
     if height * width > max_pixels:
         raise OutputError(
             f"the result would be {width}x{height}, {height * width:,} pixels, "
-            f"the cap is {max_pixels:,}",
+            f"the limit is {max_pixels:,}",
             "choose a smaller scale, or raise --max-pixels",
         )
     return route
@@ -294,9 +299,20 @@ def _rows(
     size, part = (picture.height, picture.width), watch.part()
     bands, values = picture.bands, picture.values
     small = prefetch(picture.rows(plane), depth=_QUEUE_BLOCKS)
+    first = next(small)  # decoded while earlier jobs use the network
+    watch.wait_turn()
+    is_last = before + route.target[0] >= total
+    small = itertools.chain([first], small, _passing(watch) if is_last else ())
+    del first
     large, done = upscaler.rows(small, size, bands, values, route, part), 0
     for block in prefetch(large, depth=_QUEUE_BLOCKS, part=part):
         yield block
         done += len(block)
         watch.check()
         watch.progress(before + done, total or route.target[0])
+
+
+def _passing(watch: Watch) -> Iterator[NDArray[Any]]:
+    """Pass on the job's turn at the network where this is iterated; yield nothing."""
+    watch.pass_turn()
+    yield from ()

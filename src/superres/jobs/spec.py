@@ -32,6 +32,7 @@ from superres.burst.options import FuseOptions
 from superres.degrade.config import DegradationConfig
 from superres.errors import ArgumentError, SuperresError, first_fault
 from superres.infer.route import SizeRequest
+from superres.metadata.picture import Compression
 from superres.toml_tables import as_table
 from superres.upscaler import RunOptions
 from superres.videofiles.codec_options import CodecOptions
@@ -185,6 +186,7 @@ class PictureJob(UpscaleJob, frozen=True):
         quality: Quality of lossy formats; None takes each format's default.
         lossless: Whether coding must be lossless; None follows the source if the result has its
             format and no quality is requested.
+        compression: Effort of the encoder, for speed or for size.
     """
 
     kind: Literal["picture"] = "picture"
@@ -193,6 +195,7 @@ class PictureJob(UpscaleJob, frozen=True):
     format: str | None = None
     quality: Quality | None = None
     lossless: bool | None = None
+    compression: Compression = "default"
 
     @model_validator(mode="after")
     def _check_vectors(self) -> Self:
@@ -213,10 +216,11 @@ class VideoJob(UpscaleJob, frozen=True):
     """One video to upscale; `run.alpha`, `wrap` and `normal_map` do not apply.
 
     Attributes:
-        source: The video, or a folder of frames; not a pipe, as it is read more than once.
+        source: The video, folder of frames or animated picture; not a pipe, as it is read twice.
         fps: Frames per second of a folder; None takes the times that it lists.
         stream: Index of the file's stream to upscale; None takes the one that players show.
-        form: Whether the target is a video file or a folder of frames.
+        form: Whether the target is a file (a video, or by its suffix an animated picture) or a
+            folder of frames.
         codec: The result's encoding.
         container: Its container (`mkv`); None derives it from the target's suffix.
         segment_frames: Frames per segment, the most that a killed run may lose.
@@ -242,6 +246,8 @@ class BurstJob(JobHead, frozen=True):
         masks: A picture per frame, or one for all, black where pixels are invalid; or none.
         coverage: The coverage map's file: 16-bit grey, white where all frames contribute.
         quality: Quality of lossy formats; None takes each format's default.
+        lossless: Whether coding must be lossless; None follows the first frame if the result has
+            its format and no quality is requested.
     """
 
     kind: Literal["burst"] = "burst"
@@ -251,6 +257,7 @@ class BurstJob(JobHead, frozen=True):
     masks: tuple[_File, ...] = ()
     coverage: _File | None = None
     quality: Quality | None = None
+    lossless: bool | None = None
 
     @property
     def inputs(self) -> tuple[Path, ...]:

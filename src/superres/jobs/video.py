@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from superres.media import MAX_PIXELS
 from superres.model_pool import ModelPool
 from superres.upscaler import Upscaler
 from superres.video.decode import FrameReader
-from superres.video.frame_folder import FolderReader, open_folder
+from superres.video.frame_folder import open_folder
 from superres.video.frame_upscaler import (
     LOOKED_BACK,
     VideoNetworks,
@@ -26,8 +28,24 @@ from superres.video.frame_upscaler import (
     upscale_in_order,
 )
 from superres.video.kept import findings
-from superres.video.manifest import fingerprint, open_work, software, take_over, work_folder_of
-from superres.video.production import VideoPlan, VideoRun, make_file, make_folder, make_stream
+from superres.video.manifest import (
+    fingerprint,
+    locked_work,
+    open_work,
+    software,
+    take_over,
+    work_folder_of,
+)
+from superres.video.picture_frames import PictureReader, open_animation
+from superres.video.production import (
+    VideoPlan,
+    VideoRun,
+    make_animation,
+    make_file,
+    make_folder,
+    make_stream,
+)
+from superres.videofiles.codec_options import CodecOptions
 from superres.videofiles.probe import VideoFacts, ffmpeg_errors_as_ours, probe
 from superres.videofiles.survey import survey
 from superres.watch import Watch
@@ -52,22 +70,36 @@ def upscale_video(
 
     Raises:
         PictureError: The source is not a video, holds no frames, or too large ones.
-        OutputError: The target is the source, exists, or cannot be written.
+        OutputError: The target is the source, exists, is being made by another run, or cannot be
+            written.
         ArgumentError: Scale, size, codec or container is not possible.
         BackendError: The network or the encoder failed.
         Cancelled: The watch was cancelled; the same job resumes where this run ended.
     """
-    with ffmpeg_errors_as_ours(job.source):
+    with ffmpeg_errors_as_ours(job.source), _owned(job, watch):
         return _upscale(job, models, watch, pipes)
+
+
+@contextmanager
+def _owned(job: VideoJob, watch: Watch) -> Generator[None]:
+    """Check a job's output, and let no other run make it within the block."""
+    check_outputs(job)
+    if not isinstance(job.target, Path):
+        yield
+        return
+    with locked_work(job.target, watch):
+        check_outputs(job)  # another run may just have made it
+        yield
 
 
 def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> VideoReport:
     began = time.perf_counter()
-    check_outputs(job)
     target = pipes.open_target(job.target)
     facts, reader = _open(job)
     upscaler = open_networks(job.model, job.run, models, watch)
     plan = plan_video(job, facts, upscaler.offered)
+    if plan.encoding is None and job.codec != CodecOptions():
+        watch.note("the codec and its options are for videos: the result is pictures")
     part, looked_back = watch.part(), 0
     if isinstance(upscaler, VideoNetworks):
         network = upscale_in_order(upscaler, plan.route, part, segment_frames=job.segment_frames)
@@ -77,17 +109,18 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
     run = VideoRun(plan, network, part, reader, looked_back=looked_back)
     if isinstance(target, Path):
         folder, command = work_folder_of(target), _command(job, plan, upscaler)
-        if job.form == "file" and (other := take_over(folder, command)):
+        if plan.encoding and (other := take_over(folder, command, watch)):
             watch.note(f"the finished frames in {other} are used")
         work = open_work(folder, command, overwrite=job.existing == "replace")
         if work.segments:
             watch.note(f"resuming after frame {work.frames} of an earlier run")
         run.resumed_at = work.frames
-        make = make_folder if job.form == "folder" else make_file
+        pictures = make_folder if job.form == "folder" else make_animation
+        make = make_file if plan.encoding else pictures
         make(target, run, work, job.segment_frames)
     else:
         make_stream(target, run)
-    found = findings(plan, target, reader.notes(), run.times)
+    found = findings(plan, target, reader.notes(), run.times, reader.not_kept())
     seconds = time.perf_counter() - began
     return VideoReport(
         source=job.names[0],
@@ -110,19 +143,27 @@ def _upscale(job: VideoJob, models: ModelPool, watch: Watch, pipes: Pipes) -> Vi
     )
 
 
-def _open(job: VideoJob) -> tuple[VideoFacts, FrameReader | FolderReader]:
-    """Return the facts of a video file or folder of frames, and the reader of its frames."""
-    if job.source.is_dir():
-        max_pixels = job.max_pixels or MAX_PIXELS
-        folder = open_folder(job.source, job.fps, max_pixels=max_pixels)
-        return folder.facts, FolderReader(folder)
-    if job.fps is not None:
+def _open(job: VideoJob) -> tuple[VideoFacts, FrameReader | PictureReader]:
+    """Return the facts of a source, and the reader of its frames."""
+    is_folder, max_pixels = job.source.is_dir(), job.max_pixels or MAX_PIXELS
+    if job.fps is not None and not is_folder:
         raise ArgumentError(
             f"{job.source} has its own times, but {job.fps:g} frames/s are requested",
             "leave --fps out; it is for folders of frames",
         )
-    facts = survey(job.source, probe(job.source, job.stream))
-    return facts, FrameReader(job.source, facts)
+    if is_folder:
+        pictures = open_folder(job.source, job.fps, max_pixels=max_pixels)
+    else:
+        pictures = open_animation(job.source, max_pixels=max_pixels)
+    if pictures is None:
+        facts = survey(job.source, probe(job.source, job.stream))
+        return facts, FrameReader(job.source, facts)
+    if job.stream:
+        raise ArgumentError(
+            f"stream {job.stream} was requested, but {job.source} holds pictures, not streams",
+            "leave --stream out; it is for videos",
+        )
+    return pictures.facts, PictureReader(pictures)
 
 
 def _command(job: VideoJob, plan: VideoPlan, upscaler: Upscaler | VideoNetworks) -> dict[str, Any]:

@@ -8,9 +8,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from superres.errors import ArgumentError, OutputError, PictureError
+from superres.formats.format import Holding
+from superres.formats.holding import held_header
+from superres.frame import UINT8, Bands
 from superres.infer.route import Route, Size, plan_route
 from superres.jobs.spec import Place, VideoJob
-from superres.media import MAX_PIXELS
+from superres.media import MAX_PIXELS, format_for, is_written
+from superres.metadata.header import Animation, Metadata
+from superres.metadata.picture import Header
 from superres.video.join import Rest
 from superres.video.production import VideoPlan
 from superres.video.trial import try_out
@@ -46,6 +51,9 @@ def plan_video(job: VideoJob, facts: VideoFacts, offered: tuple[int, ...]) -> Vi
     if job.form == "folder":
         _check_size(route.target, max_pixels, OutputError, job.source)
         return VideoPlan(job.source, facts, route, "", None, Rest((), {}), turn)
+    if job.container is None and isinstance(job.target, Path) and is_written(job.target):
+        _check_animation(job.target, facts, turn.size(route.target))
+        return VideoPlan(job.source, facts, route, "", None, Rest((), {}), turn)
     container = _container(job.target, job.container)
     pix_fmt = choose_pix_fmt(facts, container, job.codec)
     exact = job.size is not None and job.size.whole and job.size.fit != "inside"
@@ -67,16 +75,27 @@ def _check_size(
         if error is OutputError:
             whose = "frames of the result would be"
             hint = "use a smaller scale, or raise --max-pixels"
-        raise error(
-            f"{whose} {size[1]}x{size[0]}, {size[0] * size[1]:,} pixels; the cap is {max_pixels:,}",
-            hint,
-        )
+        pixels = f"{size[0] * size[1]:,} pixels"
+        raise error(f"{whose} {size[1]}x{size[0]}, {pixels}; the limit is {max_pixels:,}", hint)
 
 
 def _container(target: Place, requested: str | None) -> str:
     if requested is not None:
         return container_of(requested)
     return container_of(target.suffix) if isinstance(target, Path) else PIPE_CONTAINER
+
+
+def _check_animation(target: Path, facts: VideoFacts, size: tuple[int, int]) -> None:
+    """Check that a picture can hold a video's frames.
+
+    Raises:
+        OutputError: Its format holds no animations, or none of this size.
+    """
+    written = format_for(target)
+    assert isinstance(written.holding, Holding)
+    metadata = Metadata(animation=Animation(()))
+    header = Header(*size, Bands.of(3), UINT8, metadata, planes=facts.frames or 2)
+    held_header(written.holding, written.title, header)
 
 
 def _stored_size(job: VideoJob, facts: VideoFacts, turn: Turn) -> tuple[Size | None, VideoFacts]:

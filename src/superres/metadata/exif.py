@@ -137,17 +137,18 @@ def exif_dpi(exif: bytes) -> tuple[float, float] | None:
     return across[0] * inches, down[0] * inches
 
 
-def exif_orientation(exif: bytes | None) -> int:
-    """Return the orientation tag's value; 1 without a readable block or tag."""
+def exif_orientation(exif: bytes | None) -> int | None:
+    """Return the orientation that a block states, 1 to 8; None without a readable one."""
     if exif is None:
-        return 1
+        return None
     stream = io.BytesIO(exif.removeprefix(_MARK))
     try:
         header = read_header(stream)
         slots = read_directory(stream, header, header.first).slots
-        return int((read_numbers(stream, header, slots.get(ORIENTATION)) or (1,))[0])
+        found = read_numbers(stream, header, slots.get(ORIENTATION)) or (0,)
     except TagError:
-        return 1
+        return None
+    return int(found[0]) if found[0] in range(1, 9) else None
 
 
 def resolution_fields(header: Header, dpi: tuple[float, float]) -> dict[int, Field]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pyvips
 
-from superres.metadata.colour_space import Cicp
+from superres.metadata.blocks import Blocks
 from superres.metadata.exif import exif_dpi, settle_exif
 from superres.metadata.geometry import Change
 from superres.metadata.iptc import unwrap_iptc
@@ -34,70 +34,31 @@ class Animation:
 
 
 @dataclass(frozen=True, slots=True)
-class Metadata:
-    """Metadata of a picture.
+class Metadata(Blocks):
+    """Metadata of a picture: blocks that are valid for its upright pixels.
+
+    EXIF begins with II or MM and has no thumbnail, XMP is in UTF-8, both have the orientation 1.
+    The profile is built from numbers if a file describes its colours so, and Photoshop's resources
+    have no IPTC.
 
     Attributes:
-        icc: The ICC profile of the pixels; built from numbers if a file describes its colours so.
-        exif: The EXIF block, from II or MM on, with orientation 1 and no thumbnail.
-        xmp: The XMP packet in UTF-8; its orientation is 1.
-        dpi: Horizontal and vertical pixels per inch.
-        iptc: The IPTC record, bare; only JPEG and TIFF hold it.
-        photoshop: Photoshop's other resources; only JPEG and TIFF hold them.
-        comments: A JPEG's comments.
-        cicp: The colours by the code points of ITU-T H.273, if the file states these.
         size: (height, width) that positions in pixels refer to; None if unknown.
         animation: How the planes are shown, one after the other; None if they are not frames.
     """
 
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    iptc: bytes | None = None
-    photoshop: bytes | None = None
-    comments: tuple[bytes, ...] = ()
-    cicp: Cicp | None = None
     size: tuple[int, int] | None = field(default=None, compare=False)
     animation: Animation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """Blocks of metadata as a file holds them, found by a format's own reader.
-
-    Attributes:
-        exif: The EXIF block.
-        xmp: The XMP packet.
-        dpi: The resolution.
-        iptc: The IPTC record.
-        photoshop: Photoshop's resources, IPTC's among them.
-        comments: A JPEG's comments.
-    """
-
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    iptc: bytes | None = None
-    photoshop: bytes | None = None
-    comments: tuple[bytes, ...] = ()
-
-
 def collect_metadata(
-    image: pyvips.Image,
-    found: Blocks,
-    *,
-    icc: bytes | None,
-    cicp: Cicp | None,
-    change: Change,
+    image: pyvips.Image, found: Blocks, change: Change
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Merge what libvips read of a file with what was read separately.
 
     Args:
         image: The opened file.
-        found: The blocks as the file holds them; None where libvips' are used.
-        icc: The profile of the pixels after conversion.
-        cicp: Their code points, if they have any.
+        found: The blocks as the file holds them, None where libvips' are used; the profile and code
+            points are those of the pixels after conversion.
         change: How the pixels are turned and converted.
 
     Returns:
@@ -126,14 +87,14 @@ def collect_metadata(
     if lost:
         notes.append(f"not kept: {', '.join(lost)}")
     return Metadata(
-        icc=icc,
+        icc=found.icc,
         exif=exif,
         xmp=settled,
         dpi=_clean_dpi(dpi),
         iptc=iptc and unwrap_iptc(iptc),
         photoshop=photoshop or None,
         comments=found.comments,
-        cicp=cicp,
+        cicp=found.cicp,
         size=change.after,
     ), tuple(notes)
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ BLOCK_ROWS = 64
 
 Notes = tuple[str, ...]
 Profile = Literal["keep", "srgb"]
+Compression = Literal["none", "fast", "default", "small"]
+COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 OpenPage = Callable[[int], "Picture"]
 Decode = Callable[[int, int], Iterator[NDArray[Any]]]
 
@@ -48,8 +50,8 @@ class ReadLimits:
         if pixels > self.max_pixels:
             raise PictureError(
                 f"{name} has {height} x {width} px (height x width), {pixels:,} in all; "
-                f"the cap is {self.max_pixels:,}",
-                "raise the cap (--max-pixels) if the file can be trusted",
+                f"the limit is {self.max_pixels:,}",
+                "raise the limit (--max-pixels) if the file can be trusted",
             )
 
 
@@ -155,14 +157,17 @@ class WriteOptions:
     Attributes:
         quality: Of lossy coding, 1 to 100; None takes each format's default.
         lossless: Lossless coding in formats that have it, at several times the size.
-        compression: Effort of deflate in formats that use it, 0 (none) to 9.
+        compression: Effort of the encoder: speed or size, at the same pixels where coding is
+            lossless. `none` stores PNG and TIFF as they are.
         past_4_gb: Whether the file must be able to grow past 4 GB, as more pages will follow.
+        check: Called while an encoder is waited for; what it raises ends the work.
     """
 
     quality: int | None = None
     lossless: bool = False
-    compression: int = 2
+    compression: Compression = "default"
     past_4_gb: bool = False
+    check: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.quality is not None and self.lossless:
@@ -172,9 +177,10 @@ class WriteOptions:
             )
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise ArgumentError(f"quality must be 1 to 100, got {self.quality}", "95 is a good one")
-        if not 0 <= self.compression <= 9:
+        if self.compression not in COMPRESSIONS:
             raise ArgumentError(
-                f"compression must be 0 to 9, got {self.compression}", "2 is fast, 9 is small"
+                f"compression must be {', '.join(COMPRESSIONS)}, got {self.compression!r}",
+                "fast for speed, small for size",
             )
 
 
@@ -245,7 +251,7 @@ def animation_error(source: Path | bytes, what: str) -> PictureError:
     return PictureError(
         f"{name_of(source)} is {what}; expected one still picture",
         "save one frame as a still picture; `superres upscale` takes animated WebP, PNG and "
-        "GIF, `superres video` takes videos",
+        "GIF, `superres video` these and videos",
     )
 
 

@@ -19,7 +19,7 @@ _KIND_BYTES = dict(
 _SWAP_UNIT = {5: 4, 10: 4}  # rationals are two longs
 _MAX_ENTRIES = 4096
 _MAX_VALUE_BYTES = 16 * 2**20
-ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 2, 3, 4, 5, 7, 16
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 2, 3, 4, 5, 7, 16
 
 
 class TagError(ValueError):
@@ -283,18 +283,6 @@ def add_to_first_directory(stream: BinaryIO, header: Header, extra: Mapping[int,
         fields[tag] = Field(slot.kind, slot.count, cell, placed=True)
     at = write_directory(stream, header, fields | dict(extra), directory.next)
     point_header(stream, header, at)
-
-
-def overwrite_field(stream: BinaryIO, header: Header, tag: int, field: Field) -> None:
-    """Replace a value of the first directory by one of the same type and count, if present.
-
-    Raises:
-        TagError: The directory is damaged.
-    """
-    slot = read_directory(stream, header, header.first).slots.get(tag)
-    if slot and (slot.kind, slot.count) == (field.kind, field.count):
-        stream.seek(slot.value_at)
-        stream.write(field.data)
 
 
 def _offset(header: Header, value: int) -> bytes:

@@ -12,7 +12,7 @@ from superres.metadata.xmp_tree import Edit, Node, number_of, parse, put, replac
 
 NOT_TEXT = "XMP is damaged (it is not text) and not kept"
 # Both ways to write a property, for packets that are not well-formed.
-_PROPERTY = rb"""(\b(?:%(names)s)(?:\s*=\s*["']|\s*>\s*))\d+(\s*["']|\s*</(?:%(names)s)\s*>)"""
+_PROPERTY = rb"""(\b(?:%(names)s)(?:\s*=\s*["']|\s*>\s*))(\d+)(\s*["']|\s*</(?:%(names)s)\s*>)"""
 _ORIENTATION_NAMES = b"tiff:Orientation"
 _WIDTH_NAMES = b"tiff:ImageWidth|exif:PixelXDimension"
 _HEIGHT_NAMES = b"tiff:ImageLength|exif:PixelYDimension"
@@ -41,14 +41,9 @@ def settle_xmp(xmp: bytes, change: Change | None = None) -> bytes | None:
     Returns:
         The packet; None if it is not text.
     """
-    encoding = next((name for start, name in _WIDE_STARTS if xmp.startswith(start)), "utf-8")
-    try:
-        text = xmp.decode(encoding).rstrip("\0")
-    except UnicodeDecodeError:
+    packet = _in_utf8(xmp)
+    if packet is None:
         return None
-    if not text or "\0" in text:
-        return None
-    packet = text.encode()
     nodes = parse(packet)
     if nodes is None:
         return _set_numbers(packet, _ORIENTATION_NAMES, 1)
@@ -56,6 +51,19 @@ def settle_xmp(xmp: bytes, change: Change | None = None) -> bytes | None:
     if change:
         edits += changed_places(nodes, change)
     return replaced(packet, edits)
+
+
+def xmp_orientation(xmp: bytes) -> int | None:
+    """Return the orientation that a packet states, 1 to 8 as EXIF numbers it; None for none."""
+    packet = _in_utf8(xmp) or b""
+    nodes = parse(packet)
+    if nodes is None:
+        found = re.search(_PROPERTY % {b"names": _ORIENTATION_NAMES}, packet)
+        numbers = [float(found.group(2))] if found else []
+    else:
+        stated = (value for name, value in values(nodes) if xmp_kind(name) == "orientation")
+        numbers = [number for value in stated if (number := number_of(value)) is not None]
+    return next((int(number) for number in numbers if number in range(1, 9)), None)
 
 
 def fit_xmp(xmp: bytes, *, height: int, width: int, before: tuple[int, int] | None = None) -> bytes:
@@ -98,6 +106,16 @@ def unturned(xmp: bytes, change: Change) -> tuple[str, ...]:
     return (f"XMP's {lost} not kept: the picture was turned",) if lost else ()
 
 
+def _in_utf8(xmp: bytes) -> bytes | None:
+    """Return a packet in UTF-8, without trailing zeros; None if it is not text."""
+    encoding = next((name for start, name in _WIDE_STARTS if xmp.startswith(start)), "utf-8")
+    try:
+        text = xmp.decode(encoding).rstrip("\0")
+    except UnicodeDecodeError:
+        return None
+    return text.encode() if text and "\0" not in text else None
+
+
 def _names(nodes: list[Node]) -> Iterator[str]:
     for node in nodes:
         yield node.name
@@ -132,4 +150,4 @@ def _orientation(nodes: list[Node]) -> Iterator[Edit]:
 
 
 def _set_numbers(xmp: bytes, names: bytes, value: int) -> bytes:
-    return re.sub(_PROPERTY % {b"names": names}, rb"\g<1>%d\g<2>" % value, xmp)
+    return re.sub(_PROPERTY % {b"names": names}, rb"\g<1>%d\g<3>" % value, xmp)

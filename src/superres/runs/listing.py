@@ -26,7 +26,7 @@ from superres.runs.log import (
 from superres.runs.old_names import LOG_NAMES, rename_keys
 from superres.toml_tables import MAX_BYTES, check_values, parse_table
 
-State = Literal["finished", "going on", "stopped"]
+State = Literal["finished", "running", "stopped"]
 Kind = Literal["score", "loss", "course"]
 Point = tuple[float, float]  # step, value
 
@@ -159,7 +159,7 @@ def read_run(folder: Path) -> Run:
     if trained and trained[0] >= logged:
         state: State = "finished"
     else:
-        state = "going on" if time.time() - max(times) < _QUIET_S else "stopped"
+        state = "running" if time.time() - max(times) < _QUIET_S else "stopped"
         trained = _of_checkpoint(folder / STATE_NAME)
     steps, minutes = trained or (0, None)
     return Run(folder, dict(_flat(recipe)), log, state, max(steps, logged), minutes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from torch import nn
 
+from superres.data.ahead import Batch
 from superres.errors import SuperresError
 from superres.evaluate.validators import AnyValidator, Watched, open_validators, validate
 from superres.layers.config import NetworkConfig
@@ -76,7 +77,7 @@ class TrainReport:
     card: Card
     steps: int
     minutes: float
-    data_wait: float  # fraction of the time spent on drawing and degrading patches
+    data_wait: float  # fraction of the time spent waiting for patches
     watched: Watched = field(default_factory=Watched)  # its scores on the validation sets
 
 
@@ -97,6 +98,7 @@ def train(recipe: Recipe, options: TrainingOptions, *, watch: Watch) -> TrainRep
     Raises:
         ArgumentError: The folder already holds a run, of this or of another recipe, or options
             exclude each other.
+        BusyError: Another run is using the folder.
         DataError: No usable pictures.
         BackendError: A device is missing, or a loss became NaN or Inf.
         ModelError: The weights to start from, or the checkpoint, cannot be used.
@@ -121,8 +123,9 @@ def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watc
         at = _resumed(run, state_path)
         watch.note(f"resuming from step {at.step}, {at.elapsed_s / 60:.1f} min")
     journal = Journal(options.folder, at.step) if leads else None
+    batches = run.trained.patches.ahead(at.step)
     try:
-        at, data_s = _follow(run, at, journal, watch)
+        at, data_s = _follow(run, at, batches, journal, watch)
         minutes = at.elapsed_s / 60
         trained = run.training.model_copy(update={"steps": at.step, "minutes": round(minutes, 1)})
         card = run.card.model_copy(
@@ -141,6 +144,7 @@ def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watc
         if run.validators:
             _report(watch, 1.0, f"step {at.step}  {watched}")
     finally:
+        batches.close()
         if journal:
             journal.close()
     return TrainReport(model, card, at.step, minutes, data_s / max(at.elapsed_s, 1e-9), watched)
@@ -254,20 +258,16 @@ def _compiled(
 
 
 def _follow(
-    run: Run, at: Progress, journal: Journal | None, watch: Watch
+    run: Run, at: Progress, batches: Iterator[Batch], journal: Journal | None, watch: Watch
 ) -> tuple[Progress, float]:
-    """Take steps until the budget is spent.
-
-    Returns:
-        The final progress, and the seconds spent on data.
-    """
+    """Take steps until the budget is spent; return the end, and the seconds of waiting for data."""
     options, trained = run.options, run.trained
     clock, step = Clock(at.elapsed_s), at.step
     logged_s = saved_s = validated_s = at.elapsed_s
     window: list[Logged] = []
     while (done := _done(run, step, clock)) < 1.0:
         watch.check()
-        window.append(take_step(trained, step, done, clock))
+        window.append(take_step(trained, batches, step, done, clock))
         step += 1
         if step % options.log_every == 0:
             means = mean_terms(window, trained.fabric)

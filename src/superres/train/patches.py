@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from superres.data.ahead import made_ahead
 from superres.data.crops import draw_patches
 from superres.data.emphasis import emphasised
 from superres.data.folders import find_pictures
@@ -25,6 +27,7 @@ from superres.train.sample_maker import SampleMaker, burst_sample_maker, clip_sa
 from superres.watch import Watch
 
 _CLEAN = "bicubic"
+_AHEAD = 2  # batches that wait for their step
 
 
 class Patches:
@@ -79,6 +82,25 @@ class Patches:
         )
         make = self._sample_maker.make
         return make(small, large, step, shard) if make else (small, large)
+
+    def ahead(self, step: int, depth: int = _AHEAD) -> Generator[tuple[Tensor, ...]]:
+        """Yield the micro-batches from a step on, as `draw` returns them, made ahead in a thread.
+
+        Args:
+            step: The first step's number.
+            depth: Micro-batches that may wait for their use; the results do not depend on it.
+        """
+        keys = (
+            (one, micro_batch)
+            for one in itertools.count(step)
+            for micro_batch in range(self._recipe.optimizer.accumulate)
+        )
+        return made_ahead(
+            lambda key: self.draw(*key),
+            keys,
+            device=self._pairs.large.device,
+            depth=depth,
+        )
 
 
 def load_patches(
@@ -189,8 +211,9 @@ def _pair_maker(recipe: Recipe, scale: int, *, paired: bool) -> SampleMaker:
         return SampleMaker(patch, words)
     degradation = load_degradation(name, recipe.degradation.changes)
 
-    def degraded(_: Tensor, large: Tensor, step: int, shard: int) -> tuple[Tensor, Tensor]:
-        small = degrade_batch(large, degradation, scale=scale, seed=(recipe.seed, step, shard))
+    def degraded(bicubic: Tensor, large: Tensor, step: int, shard: int) -> tuple[Tensor, Tensor]:
+        seed = (recipe.seed, step, shard)
+        small = degrade_batch(large, degradation, scale=scale, seed=seed, bicubic_BCHW=bicubic)
         return small.contiguous(memory_format=torch.channels_last), large
 
     changed = ", with the recipe's changes" if recipe.degradation.changes else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor, nn
 
+from superres.data.ahead import Batch
 from superres.optim.ema import WeightAverage
 from superres.optim.matrix_optimizer import MatrixOptimizer
 from superres.optim.schedule import Clock, rate_factor
@@ -49,14 +50,17 @@ class Trained:
     adversary: Adversary | None
 
 
-def take_step(at: Trained, step: int, done: float, clock: Clock) -> Logged:
+def take_step(
+    at: Trained, batches: Iterator[Batch], step: int, done: float, clock: Clock
+) -> Logged:
     """Update the network, and the discriminator if there is one.
 
     Args:
         at: What is trained.
+        batches: The step's micro-batches come next.
         step: The step's number, from 0.
         done: Completed fraction of the run.
-        clock: Told the time that drawing patches takes.
+        clock: Told the time that waiting for data takes.
 
     Returns:
         The values to log.
@@ -69,9 +73,9 @@ def take_step(at: Trained, step: int, done: float, clock: Clock) -> Logged:
     adversary = at.adversary if weight > 0 else None
     logged: dict[str, Tensor] = {}
     at.forward.begin_step()
-    for micro_batch in range(count):
+    for _ in range(count):
         before = time.monotonic()
-        small, large = at.patches.draw(step, micro_batch)
+        small, large = next(batches)
         clock.data_s += time.monotonic() - before
         outputs = at.forward(small)
         terms = at.objective.terms(small, outputs, large, done)

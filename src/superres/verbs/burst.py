@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from superres.cli.options import AsJson, Backend, Device, Precision, Quality
+from superres.cli.options import (
+    AsJson,
+    Backend,
+    Device,
+    Lossless,
+    Precision,
+    Quality,
+    check_coding,
+)
 from superres.cli.output import print_json, print_result, print_status
 from superres.errors import ArgumentError
 
@@ -63,6 +71,7 @@ def burst(
         typer.Option(metavar="FILE", help="Write each pixel's number of frames."),
     ] = None,
     quality: Quality = None,
+    lossless: Lossless = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
     device: Device = "auto",
@@ -80,6 +89,7 @@ def burst(
     """  # noqa: D301 - \b separates the examples' lines, and must be this one character
     if output == Path("-") or Path("-") in frames:
         raise ArgumentError("burst reads and writes files, got -", "name files or a folder")
+    check_coding(quality, lossless=lossless)
 
     from superres.burst.options import FuseOptions
     from superres.cli.progress import BatchProgress
@@ -115,6 +125,7 @@ def burst(
             masks=tuple(mask or ()),
             coverage=coverage,
             quality=quality,
+            lossless=lossless,
         )
     for target in job.outputs:
         make_folder_of(target)

@@ -12,15 +12,18 @@ import typer
 from superres.cli.options import (
     AsJson,
     Backend,
+    Compression,
     Device,
     Ensemble,
     Fit,
+    Lossless,
     Precision,
     Quality,
     Scale,
     Size,
     Stretch,
     Tile,
+    check_coding,
     check_scale,
     parse_size,
 )
@@ -72,22 +75,16 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
         str | None, typer.Option("--format", "-f", help="png, jpg, webp, tiff, avif. [the input's]")
     ] = None,
     quality: Quality = None,
-    lossless: Annotated[
-        bool | None,
-        typer.Option(
-            "--lossless/--lossy",
-            help="Lose no detail in webp and avif. [as the input, in the same format]",
-            show_default=False,
-        ),
-    ] = None,
+    lossless: Lossless = None,
+    compression: Compression = "default",
     ensemble: Ensemble = False,
     alpha: Annotated[
         Literal["network", "resize", "data"],
-        typer.Option(help="How transparency is upscaled; data: it is none, but a mask or so."),
+        typer.Option(help="How transparency is upscaled; data: it is a mask, not transparency."),
     ] = "network",
     wrap: Annotated[
         Literal["none", "x", "y", "xy"],
-        typer.Option(help="Seamless textures: axes that go on with themselves; alone, both."),
+        typer.Option(help="Seamless textures: axes along which they repeat; alone, both."),
     ] = "none",
     normal_map: Annotated[
         bool, typer.Option("--normal-map", help="RGB are vectors of unit length, not colours.")
@@ -138,12 +135,8 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
             "use one of them",
             overwrite and skip_existing,
         ),
-        (
-            f"--lossless and --quality {quality} are both given",
-            "use one of them",
-            bool(lossless and quality),
-        ),
     )
+    check_coding(quality, lossless=lossless)
 
     from superres.cli.batch import count, open_pipes, report, run_batch
     from superres.jobs.plan import make_plan
@@ -180,6 +173,7 @@ def upscale(  # a verb's options are its arguments; they become a PictureJob at 
                 format=format,
                 quality=quality,
                 lossless=lossless,
+                compression=compression,
             )
             for task in plan.tasks
         ]

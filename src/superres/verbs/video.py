@@ -34,14 +34,17 @@ if TYPE_CHECKING:
 
 
 def video(  # a verb's options are its arguments; they become a VideoJob at once
-    source: Annotated[str, typer.Argument(metavar="IN", help="A video, or a folder of frames.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="A video, a folder of frames, or an animation.")
+    ],
     output: Annotated[
         str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT",
-            help="A video, a folder of frames (ends in /), or - for stdout. [next to the input]",
+            help="A video, an animation (.webp, .png, .gif), a folder of frames (ends in /), or "
+            "- for stdout. [next to the input]",
         ),
     ] = None,
     scale: Scale = None,
@@ -184,11 +187,24 @@ def _target(
         from superres.zoo import scales
 
         words = size.label if size else f"x{scale or max(scales(model)):g}"
-        return source.with_stem(f"{source.stem}_{words}"), "folder" if source.is_dir() else "file"
+        beside = source.with_stem(f"{source.stem}_{words}")
+        if source.is_dir():
+            return beside, "folder"
+        return beside.with_suffix(_suffix(source)), "file"
     target = Path(output)
     if output.endswith(("/", "\\")) or os.path.isdir(target):
         return target, "folder"
     return target, "file"
+
+
+def _suffix(source: Path) -> str:
+    """Return the suffix of a result: the source's, or that of a container for files of its kind."""
+    from superres.media import is_picture
+    from superres.videofiles.containers import CONTAINERS
+
+    if any(source.suffix.lower() in container.suffixes for container in CONTAINERS):
+        return source.suffix
+    return ".mp4" if is_picture(source) else ".mkv"
 
 
 def _pair(text: str) -> tuple[str, str]:

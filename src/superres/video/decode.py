@@ -144,6 +144,11 @@ class FrameReader:
             notes.append("its frames are interlaced and upscaled as they are")
         return notes
 
+    def not_kept(self) -> list[str]:
+        """Name what the frames that are read do not hold."""
+        parts = av.VideoFormat(self._facts.pix_fmt).components
+        return ["transparency"] if any(part.is_alpha for part in parts) else []
+
     def _pass(self, threads: str) -> Iterator[Still]:
         """Decode the whole file in one pass."""
         with open_video(self._source) as container:

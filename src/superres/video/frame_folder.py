@@ -1,93 +1,40 @@
-"""Folder of pictures as a video: frames in numerical order, and their times."""
+"""Folder of frames: a picture each, in numerical order, and a list of their time stamps."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
-from superres.atomic import os_errors_as
+from superres.atomic import atomic_write_bytes, os_errors_as
 from superres.errors import ArgumentError, PictureError
-from superres.frame import UINT8, UINT16, Unit, from_unit, to_unit
-from superres.media import MAX_PIXELS, Picture, is_picture, open_picture, read_pixels
-from superres.video.decode import Still
-from superres.video.pictures import TIMES
-from superres.videofiles.probe import PICTURES, Colour, VideoFacts
+from superres.frame import UINT8, UINT16, Bands, from_unit
+from superres.media import (
+    MAX_PIXELS,
+    Picture,
+    WriteOptions,
+    is_picture,
+    open_picture,
+    write_picture,
+)
+from superres.metadata.header import Metadata
+from superres.video.picture_frames import PictureFrames, Times, even_times, facts_of
 
-_SRGB = Colour(range=2, matrix=0, primaries=1, transfer=13)  # H.273's numbers of sRGB
-_FINE_TICKS = 10_000  # least ticks a second, as in other files
+TIMES = "timestamps.txt"
+_RGB = Bands("rgb", 3)
 _MICROSECONDS = Fraction(1, 1_000_000)
-_SHALLOW, _DEEP = ("rgb24", "rgba"), ("rgb48le", "rgba64le")  # FFmpeg's names, without alpha first
+_FAST = WriteOptions(compression="fast")
 _SAME_MS = 0.002  # precision of written lists
 _LISTED = 5  # numbers or names in a note
 
 
-@dataclass(frozen=True, slots=True)
-class FrameFolder:
-    """A folder of frames, as found.
-
-    Attributes:
-        files: The frames' files, in order.
-        stamps: When each is shown, in the time base of the facts.
-        facts: Its facts, as a video.
-        notes: What is missing or cannot be kept.
-    """
-
-    files: tuple[Path, ...]
-    stamps: tuple[int, ...]
-    facts: VideoFacts
-    notes: tuple[str, ...]
-
-
-class FolderReader:
-    """Reads the frames of a folder, in place of `video.decode.FrameReader`.
-
-    Args:
-        folder: The frames.
-    """
-
-    def __init__(self, folder: FrameFolder) -> None:
-        self._folder = folder
-
-    @property
-    def repeated(self) -> tuple[float, ...]:
-        """Times of frames that replace lost ones: none, as no frame is made up."""
-        return ()
-
-    def notes(self) -> list[str]:
-        """Describe what is missing or cannot be kept."""
-        return list(self._folder.notes)
-
-    def frames(self) -> Iterator[Still]:
-        """Read the frames.
-
-        Raises:
-            PictureError: One is damaged, or has changed since the folder was opened.
-        """
-        facts, stamps = self._folder.facts, self._folder.stamps
-        values, name = (UINT16, "rgb48le") if facts.pix_fmt in _DEEP else (UINT8, "rgb24")
-        for place, (path, stamp) in enumerate(zip(self._folder.files, stamps, strict=True)):
-            picture = open_picture(path, max_pixels=math.prod(facts.size), profile="srgb")
-            if (picture.height, picture.width) != facts.size:
-                raise _other_size(path, picture, self._folder.files[0], facts.size)
-            pixels = from_unit(_colours(read_pixels(picture), picture), values)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), name)
-            frame.color_range, frame.colorspace = _SRGB.range, _SRGB.matrix
-            after = stamps[place + 1] if place + 1 < len(stamps) else None
-            duration = after - stamp if after is not None else _last_duration(stamps)
-            yield Still(frame, stamp, duration, float(stamp * facts.time_base), repeated=False)
-
-
-def open_folder(path: Path, fps: float | None, *, max_pixels: int = MAX_PIXELS) -> FrameFolder:
+def open_folder(path: Path, fps: float | None, *, max_pixels: int = MAX_PIXELS) -> PictureFrames:
     """Read the facts of a folder of frames.
 
     Args:
@@ -106,32 +53,61 @@ def open_folder(path: Path, fps: float | None, *, max_pixels: int = MAX_PIXELS) 
         if (picture.height, picture.width) != size:
             raise _other_size(file, picture, files[0], size)
         _check_kind(file, picture)
-    deep = any(np.dtype(picture.values.dtype).itemsize > 1 for picture in pictures)
-    alpha = any(picture.bands.alpha for picture in pictures)
     stamps, time_base, rate = _times(path, len(files), fps)
-    facts = VideoFacts(
-        index=0,
-        codec=PICTURES,
-        size=size,
-        pix_fmt=(_DEEP if deep else _SHALLOW)[alpha],
-        time_base=time_base,
-        start=stamps[0] * time_base,
-        rate=rate,
-        frames=len(files),
-        counted=True,
-        colour=_SRGB,
-        aspect=None,
-        display=None,
-        mastering=b"",
-        light=b"",
-        interlaced=False,
-        tracks=(),
-        chapters=(),
-        metadata={},
-        video_metadata={},
-        carried=_beside_pixels(pictures),
+
+    def opened() -> Iterator[tuple[Picture, int]]:
+        for file in files:
+            picture = open_picture(file, max_pixels=math.prod(size), profile="srgb")
+            if (picture.height, picture.width) != size:
+                raise _other_size(file, picture, files[0], size)
+            yield picture, 0
+
+    return PictureFrames(
+        opened,
+        stamps,
+        stamps[-1] - stamps[-2] if len(stamps) > 1 else 0,
+        facts_of(pictures, len(files), (stamps, time_base, rate)),
+        tuple(_notes(files, pictures)),
     )
-    return FrameFolder(tuple(files), stamps, facts, tuple(_notes(files, pictures)))
+
+
+def picture_name(number: int) -> str:
+    """Return the name of a frame's file, counted from 1."""
+    return f"{number:08}.png"
+
+
+def write_frame(path: Path, rgb: NDArray[np.float32], *, bits: int) -> None:
+    """Write one frame as a PNG, atomically.
+
+    Args:
+        path: The file.
+        rgb: (H, W, 3), in [0, 1], clipped.
+        bits: Bits a sample in the source; above 8 the PNG has 16.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    values = UINT8 if bits == 8 else UINT16
+    write_picture(
+        path,
+        [from_unit(rgb, values)],
+        height=rgb.shape[0],
+        width=rgb.shape[1],
+        bands=_RGB,
+        values=values,
+        metadata=Metadata(),
+        options=_FAST,
+    )
+
+
+def write_times(folder: Path, seconds: Iterable[float]) -> None:
+    """Write the times of frames in milliseconds, in the format that mkvmerge and others read.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    lines = ("# timestamp format v2", *(f"{1000 * at:.6f}" for at in seconds), "")
+    atomic_write_bytes(folder / TIMES, "\n".join(lines).encode())
 
 
 def _files(path: Path) -> list[Path]:
@@ -173,17 +149,7 @@ def _other_size(path: Path, picture: Picture, first: Path, size: tuple[int, int]
     )
 
 
-# Any: integers of any width.
-def _colours(pixels: NDArray[Any], picture: Picture) -> Unit:
-    """Return a picture's colours as (H, W, 3) in [0, 1], without transparency."""
-    unit = to_unit(pixels, picture.values)
-    colours = unit[..., : picture.bands.count]
-    return np.broadcast_to(colours, (*unit.shape[:2], 3))
-
-
-def _times(
-    folder: Path, frames: int, fps: float | None
-) -> tuple[tuple[int, ...], Fraction, Fraction]:
+def _times(folder: Path, frames: int, fps: float | None) -> Times:
     """Return time stamps, their unit in seconds, and the rate."""
     listed = None if fps else _listed_times(folder / TIMES)
     if listed is None:
@@ -192,7 +158,7 @@ def _times(
                 f"how fast the frames of {folder} follow each other is not known",
                 "use --fps, such as --fps 24",
             )
-        return _steady(frames, exact_rate(fps))
+        return even_times(frames, exact_rate(fps))
     if len(listed) != frames:
         raise PictureError(
             f"{folder / TIMES} lists {len(listed)} times, but there are {frames} frames",
@@ -205,15 +171,8 @@ def _times(
     rate = exact_rate(1000 * (frames - 1) / lasts_ms) if lasts_ms else Fraction(25)
     due = (1000 * place / rate for place in range(frames))
     if all(abs(at - when) < _SAME_MS for at, when in zip(listed, due, strict=True)):
-        return _steady(frames, rate)
+        return even_times(frames, rate)
     return stamps, _MICROSECONDS, rate
-
-
-def _steady(frames: int, rate: Fraction) -> tuple[tuple[int, ...], Fraction, Fraction]:
-    """Return the times of frames at a constant rate from 0, in whole ticks."""
-    fine = math.ceil(_FINE_TICKS / rate.numerator)
-    step = rate.denominator * fine
-    return tuple(step * place for place in range(frames)), Fraction(1, rate.numerator * fine), rate
 
 
 def _listed_times(path: Path) -> list[float] | None:
@@ -240,10 +199,6 @@ def exact_rate(fps: float) -> Fraction:
     return Fraction(fps).limit_denominator(1000)
 
 
-def _last_duration(stamps: Sequence[int]) -> int:
-    return stamps[-1] - stamps[-2] if len(stamps) > 1 else 0
-
-
 def _notes(files: Sequence[Path], pictures: Sequence[Picture]) -> list[str]:
     notes: list[str] = []
     numbers = [int(found[-1]) for file in files if (found := re.findall(r"[0-9]+", file.stem))]
@@ -260,13 +215,3 @@ def _notes(files: Sequence[Path], pictures: Sequence[Picture]) -> list[str]:
         notes.append("some frames have 8 bits and some 16")
     said = dict.fromkeys(note for picture in pictures for note in picture.notes)
     return notes + list(said)[:_LISTED]
-
-
-def _beside_pixels(pictures: Sequence[Picture]) -> dict[str, bytes]:
-    """Return the frames' metadata that no video can hold, by name."""
-    found: dict[str, bytes] = {}
-    for picture in pictures:
-        for name in ("exif", "xmp", "iptc"):
-            if data := getattr(picture.metadata, name):
-                found.setdefault(f"{name.upper()} of the frames", data)
-    return found

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
-import av
-
+from superres.media import format_for, open_picture
 from superres.video.contents import Contents, read_contents, time_fault
 from superres.video.join import place_of_video
 from superres.video.production import VideoPlan
@@ -46,6 +46,8 @@ _TRIFLES = {
 _DELAY_TICK_S = Fraction(1, 1000)  # unit of a track's delay in MP4 and MOV
 # Their bytes are in the file's header, and are read with it.
 _WITHOUT_PACKETS = {"attachment", "cover"}
+# Layers of MPEG audio, which MP4 and MPEG-TS do not tell apart, by FFmpeg's names of decoders.
+_MPEG_AUDIO = {"mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"}
 _STATISTICS = ("_STATISTICS_", "BPS", "NUMBER_OF_", "DURATION", "SOURCE_ID")  # by Matroska's tools
 # H.273's numbers for what pictures without a profile are assumed to be, or that look the same.
 _USUAL_PRIMARIES = (UNSAID, BT709)
@@ -57,6 +59,7 @@ def findings(
     target: Path | BinaryIO,
     notes_of_source: Sequence[str],
     times: Sequence[float] = (),
+    lost_in_frames: Sequence[str] = (),
 ) -> Findings:
     """Report what a finished result kept of its source.
 
@@ -65,15 +68,20 @@ def findings(
         target: The result; a pipe cannot be read back.
         notes_of_source: What was wrong with the source.
         times: When each frame should be shown, in seconds.
+        lost_in_frames: What the source's frames hold and those that were read do not.
     """
     facts, encoding = plan.facts, plan.encoding
     source = numbers_of(facts.pix_fmt, facts.colour, facts.size)
     notes = list(notes_of_source)
     if encoding is None:
-        kept = ["time stamps (in timestamps.txt)"]
+        assert isinstance(target, Path)
+        is_folder = target.is_dir()
+        kept = ["time stamps (in timestamps.txt)"] if is_folder else []
+        lost = [] if is_folder else _judge_animation(target, times, kept)
         if facts.display and turn_of(facts.display):
             kept.append("rotation (frames are turned)")
-        lost = [f"{words}: a folder holds pictures only" for words in beside_frames(facts)]
+        form = "a folder" if is_folder else "an animation"
+        lost += [f"{words}: {form} holds pictures only" for words in beside_frames(facts)]
     elif isinstance(target, Path):
         notes += changes(facts, source, encoding.numbers, encoding.colour)
         after = probe(target, place_of_video(facts, plan.rest))
@@ -87,16 +95,31 @@ def findings(
         refused = plan.rest.refused
         kept = [track.words for track in facts.tracks if track.index not in refused]
         lost = [_refused(track, refused) for track in facts.tracks if track.index in refused]
-    if any(part.is_alpha for part in av.VideoFormat(facts.pix_fmt).components):
-        lost.append("transparency")
     png_format = "rgb24" if source.bits == 8 else "rgb48"
     return Findings(
-        codec=encoding.encoder if encoding else "png",
+        codec=encoding.encoder if encoding else _picture_format(target),
         pix_fmt=encoding.pix_fmt if encoding else png_format,
         kept=tuple(kept),
-        not_kept=tuple(lost),
+        not_kept=(*lost, *lost_in_frames),
         notes=tuple(notes),
     )
+
+
+def _picture_format(target: Path | BinaryIO) -> str:
+    if isinstance(target, Path) and target.is_file():
+        return format_for(target).name
+    return "png"
+
+
+def _judge_animation(target: Path, times: Sequence[float], kept: list[str]) -> list[str]:
+    """Compare the times in a finished animation; return what is lost."""
+    picture = open_picture(target, max_planes=max(1, len(times)))
+    delays_ms = picture.metadata.animation.delays_ms if picture.metadata.animation else (0,)
+    starts = [ms / 1000 for ms in (0, *accumulate(delays_ms[:-1]))]
+    fault = time_fault(Contents(tuple(starts), {}), times, float(_DELAY_TICK_S))
+    if not fault:
+        kept.append(f"time stamps (to {float(_DELAY_TICK_S)} s)")
+    return [f"time stamps: {fault}"] if fault else []
 
 
 def beside_frames(facts: VideoFacts) -> list[str]:
@@ -167,7 +190,7 @@ def _judge_track(
     track: Track, left: list[Track], contents: Contents, kept: list[str], lost: list[str]
 ) -> None:
     """Find a stream of the source among the result's streams that are not matched yet."""
-    alike = [t for t in left if (t.kind, t.codec) == (track.kind, track.codec)]
+    alike = [t for t in left if t.kind == track.kind and _is_same_codec(t.codec, track.codec)]
     if not alike:
         lost.append(f"{track.words}: the finished file does not have it")
         return
@@ -186,6 +209,10 @@ def _judge_track(
         if purpose not in found.purposes
     ]
     _judge_tags(track.metadata, found.metadata, f" of {track.words}", [], lost)
+
+
+def _is_same_codec(one: str, other: str) -> bool:
+    return one == other or {one, other} <= _MPEG_AUDIO
 
 
 def changes(before: VideoFacts, source: Numbers, copy: Numbers, colour: Colour) -> list[str]:

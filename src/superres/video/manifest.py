@@ -7,16 +7,19 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
 
-from superres.atomic import atomic_write_bytes, fitting_name, os_errors_as
-from superres.errors import OutputError
+from superres.atomic import atomic_write_bytes, fitting_name, locked, os_errors_as
+from superres.errors import BusyError, OutputError
 from superres.version import __version__
 from superres.video.encode import Segment
+from superres.watch import Watch
 
 _NAME = "manifest.json"
 _VERSION = 1
@@ -79,6 +82,18 @@ def work_folder_of(target: Path) -> Path:
     return target.with_name(fitting_name(target.name, ".part", target.parent))
 
 
+@contextmanager
+def locked_work(target: Path, watch: Watch) -> Generator[None]:
+    """Lock a target's work folder, which need not exist, for this run within the block.
+
+    Raises:
+        BusyError: Another run makes the same target.
+        OutputError: The target's folder cannot be written to.
+    """
+    with _locked(work_folder_of(target), target, watch):
+        yield
+
+
 def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
     """Resume a work folder, or create one.
 
@@ -116,7 +131,7 @@ def open_work(path: Path, command: Command, *, overwrite: bool) -> WorkFolder:
     return work
 
 
-def take_over(path: Path, command: Command) -> Path | None:
+def take_over(path: Path, command: Command, watch: Watch) -> Path | None:
     """Take over the finished frames of a target that differs only in its suffix.
 
     Frames do not depend on the container, so where one container failed at the end, another one
@@ -126,6 +141,7 @@ def take_over(path: Path, command: Command) -> Path | None:
     Args:
         path: The target's work folder; nothing is done if it exists.
         command: The result to make, and its source.
+        watch: Notified if the file system does not support locks.
 
     Returns:
         The folder that was renamed to `path`, if any.
@@ -142,9 +158,14 @@ def take_over(path: Path, command: Command) -> Path | None:
             if other.suffix != path.suffix or Path(other.stem).stem != stem:
                 continue
             found = _read(other)
-            if found is not None and found[0] == command and _is_complete(other):
-                other.rename(path)
-                return other
+            if found is None or found[0] != command or not _is_complete(other):
+                continue
+            try:
+                with _locked(other, other, watch):
+                    other.rename(path)
+            except BusyError:  # its own run is joining it at the moment
+                continue
+            return other
     return None
 
 
@@ -174,6 +195,14 @@ def fingerprint(source: Path) -> dict[str, Any]:
         "modified_ns": facts.st_mtime_ns,
         "sha256_of_ends": digest.hexdigest(),
     }
+
+
+@contextmanager
+def _locked(work_folder: Path, output: Path, watch: Watch) -> Generator[None]:
+    # Beside the folder, which becomes the result or is removed while the lock is held.
+    lock, resume = work_folder.with_suffix(".lock"), "repeat this command, which resumes its work"
+    with locked(lock, output, watch.note, resume=resume):
+        yield
 
 
 def _read(path: Path) -> tuple[Command, list[Segment]] | None:

@@ -1,4 +1,4 @@
-"""Production of an upscaled video, as a file, a folder or a stream."""
+"""Production of an upscaled video, as a file, a folder, an animation or a stream."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,13 +18,15 @@ from superres.atomic import atomic_write, os_errors_as
 from superres.frame import Unit
 from superres.infer.prefetch import prefetch
 from superres.infer.route import Route
+from superres.media import open_picture, write_picture
+from superres.metadata.header import Animation, Metadata
 from superres.video.decode import FrameReader, Still
 from superres.video.encode import Segment, encode, segment_format, write_segment, writing
-from superres.video.frame_folder import FolderReader
+from superres.video.frame_folder import picture_name, write_frame, write_times
 from superres.video.frame_upscaler import FrameUpscaler
 from superres.video.join import Rest, join, stream_out
 from superres.video.manifest import WorkFolder
-from superres.video.pictures import picture_name, write_frame, write_times
+from superres.video.picture_frames import PictureReader
 from superres.videofiles.colour import FromRgb, ToRgb, numbers_of
 from superres.videofiles.encoding import Encoding
 from superres.videofiles.probe import VideoFacts
@@ -43,8 +46,8 @@ class VideoPlan:
         source: The video.
         facts: Its facts.
         route: The passes by which its frames reach their new size.
-        container: FFmpeg's name of the result's container; "" for a folder of frames.
-        encoding: How the result is encoded; None for a folder of frames.
+        container: FFmpeg's name of the result's container; "" for pictures.
+        encoding: How the result is encoded; None for pictures: a folder of frames, an animation.
         rest: The parts of the source that are copied.
         turn: How stored frames become the shown ones: players apply it to a file, and a folder
             gets turned frames.
@@ -78,7 +81,7 @@ class VideoRun:
     plan: VideoPlan
     network: FrameUpscaler
     part: Watch
-    reader: FrameReader | FolderReader
+    reader: FrameReader | PictureReader
     looked_back: int = 0
     resumed_at: int = 0
     made: int = 0
@@ -164,6 +167,51 @@ def make_folder(target: Path, run: VideoRun, work: WorkFolder, segment_frames: i
     Raises:
         SuperresError: The source, the network or the disk failed.
     """
+    _write_frames(run, work, segment_frames)
+    write_times(work.path, run.times)
+    with os_errors_as(target):
+        if target.exists():
+            target.rmdir()  # empty, as checked before
+        work.path.rename(target)
+    work.forget(target)
+
+
+def make_animation(target: Path, run: VideoRun, work: WorkFolder, segment_frames: int) -> None:
+    """Write the missing frames one by one, then encode all of them as an animated picture.
+
+    Args:
+        target: The picture, which appears whole or not at all.
+        run: The video in progress.
+        work: Its finished segments.
+        segment_frames: Frames that a killed run may lose.
+
+    Raises:
+        SuperresError: The source, the network, the encoder or the disk failed.
+    """
+    _write_frames(run, work, segment_frames)
+    work.complete()
+    frames = [work.path / picture_name(number) for number in range(1, work.frames + 1)]
+    first = open_picture(frames[0])
+    starts_ms = [round(1000 * (at - run.times[0])) for at in run.times]
+    last_ms = max(1, round(1000 / run.plan.facts.rate))
+    delays = (*(after - at for at, after in pairwise(starts_ms)), last_ms)
+    notes = write_picture(
+        target,
+        (block for frame in frames for block in open_picture(frame).rows()),
+        height=first.height,
+        width=first.width,
+        bands=first.bands,
+        values=first.values,
+        metadata=Metadata(animation=Animation(delays) if len(frames) > 1 else None),
+        planes=len(frames),
+    )
+    for note in notes:
+        run.part.note(note)
+    work.remove()
+
+
+def _write_frames(run: VideoRun, work: WorkFolder, segment_frames: int) -> None:
+    """Write the missing frames into the work folder."""
     facts = run.plan.facts
     bits = numbers_of(facts.pix_fmt, facts.colour, facts.size).bits
     with closing(run.frames()) as frames:
@@ -177,12 +225,6 @@ def make_folder(target: Path, run: VideoRun, work: WorkFolder, segment_frames: i
                 break
             name = picture_name(work.frames + 1)
             work.add(Segment(name, len(stamps), stamps[0], delay=0, duration=0))
-    write_times(work.path, run.times)
-    with os_errors_as(target):
-        if target.exists():
-            target.rmdir()  # empty, as checked before
-        work.path.rename(target)
-    work.forget(target)
 
 
 def make_stream(target: BinaryIO, run: VideoRun) -> None:

@@ -44,7 +44,7 @@ _PACKETS_TO_FIRST_FRAME = 500
 _PROFILE_WITHOUT_COLOURS = 5  # of Dolby Vision
 UNSAID = 2  # ITU-T H.273's number for an unspecified matrix, primaries or transfer
 
-PICTURES = "pictures"  # the codec of a folder of frames
+PICTURES = "pictures"  # the codec of frames that are pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,6 @@ def probe(source: Path, stream: int | None = None) -> VideoFacts:
         context = video.codec_context
         size = (context.height, context.width)
         if min(size) < 1 or context.pix_fmt is None:
-            _check_animation(source, context.name)
             raise PictureError(
                 f"{source} does not state the size or pixel format of its video",
                 "it may hold no frames or be truncated; download or record it again",
@@ -263,20 +262,6 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> av.VideoFram
     except FFmpegError:
         return None  # likewise
     return None
-
-
-def _check_animation(source: Path, codec: str) -> None:
-    """Refuse an animation that FFmpeg does not decode, with an alternative.
-
-    Raises:
-        PictureError: It is an animated WebP.
-    """
-    if codec == "webp":
-        raise PictureError(
-            f"{source} is an animated WebP, which FFmpeg does not decode",
-            "convert it to a GIF or an APNG, or its frames to a folder of PNG files, "
-            "which superres video takes with --fps",
-        )
 
 
 def _check_dolby_vision(

@@ -346,7 +346,7 @@ def _joint_in_words(
     index = video if video in after else min(after)
     at = float(after[index].begin + shifts[-1])
     jump = float(after[index].begin - before.get(index, min(before.values(), key=_end)).end)
-    return f"the source's clock jumps by {jump:.3f} s; what follows goes on at {at:.3f} s"
+    return f"the source's clock jumps by {jump:.3f} s; what follows continues at {at:.3f} s"
 
 
 def _end(run: Run) -> Fraction:

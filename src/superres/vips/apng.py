@@ -18,11 +18,10 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from superres.containers.png_chunks import png_chunk
+from superres.containers.png_chunks import PNG_SIGNATURE, png_chunk
 from superres.metadata.header import Animation
 from superres.metadata.picture import stream_of, unreadable
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_FRAMES = 100_000
 _MOST_HEAD_BYTES = 2**26  # of all chunks before the pixels
 _HAS_ALPHA = (4, 6)  # colour types
@@ -100,7 +99,7 @@ def _read(source: Path | bytes, stream: BinaryIO) -> Movie:
             frames.append(_frame(control, tuple(parts)))
             parts.clear()
 
-    stream.seek(len(_SIGNATURE))
+    stream.seek(len(PNG_SIGNATURE))
     while True:
         start = stream.read(8)
         if len(start) < 8:
@@ -277,7 +276,7 @@ def _over(source: Canvas, below: Canvas) -> Canvas:
 
 
 def _png(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    return _SIGNATURE + b"".join(png_chunk(*one) for one in (*chunks, (b"IEND", b"")))
+    return PNG_SIGNATURE + b"".join(png_chunk(*one) for one in (*chunks, (b"IEND", b"")))
 
 
 class MovieWriter:
@@ -297,9 +296,9 @@ class MovieWriter:
         """Append a frame's file; the first one's other chunks are the animation's."""
         first = self._frames == 0
         with frame.open("rb") as source, self._path.open("wb" if first else "ab") as target:
-            source.seek(len(_SIGNATURE))
+            source.seek(len(PNG_SIGNATURE))
             if first:
-                target.write(_SIGNATURE)
+                target.write(PNG_SIGNATURE)
             began = False
             while True:
                 start = source.read(8)

@@ -22,18 +22,19 @@ from superres.containers.tiff_facts import Alpha
 from superres.errors import PictureError
 from superres.frame import Values
 from superres.mending.patches import Patched
+from superres.metadata.blocks import Facts
 from superres.metadata.colour_space import Described, of_tags
 from superres.metadata.exif import exif_orientation
 from superres.metadata.geometry import Change
 from superres.metadata.header import (
     Animation,
-    Blocks,
     blob,
     collect_metadata,
     icc_space,
     profile_of,
 )
 from superres.metadata.picture import Picture, ReadLimits, name_of, unreadable
+from superres.metadata.xmp import xmp_orientation
 from superres.vips.colour import Colour, convert_colour, plan_colour
 from superres.vips.levels import full_range, nearest_straight
 from superres.vips.library import UNREAD, prepare_library, reason_of
@@ -42,6 +43,7 @@ from superres.vips.profile import fit_profile
 _OTHER_HINT = "save it as 8-bit, 16-bit or 32-bit float grey or RGB first"
 Mend = Callable[[], tuple[Patched, tuple[str, ...]] | None]
 
+_NOTHING = Facts()
 _USUAL_DELAY_MS = 100  # browsers' delay for frames that state none
 _ROWWISE = (1, 2)  # orientations whose rows come in the file's own order
 
@@ -56,8 +58,8 @@ class Loader:
         load: libvips' loader, from a source.
         many: Builds the error for a file by its number of pages; None if it cannot have several.
         frames: Whether the pages of a file are frames of one size, shown one after the other.
-        orientation: Where the orientation is stored: in EXIF, in a tag that libvips reads, or
-            nowhere, as the decoder turns the picture.
+        orientation: Where the orientation is stored: in EXIF or else XMP, in a tag that libvips
+            reads, or nowhere, as the decoder turns the picture.
         own_exif: Whether EXIF comes only from `Found`, as libvips does not read it.
         spare_bits: Whether samples of 10 or 12 bits are shifted to the top of 16.
         damaged_hint: What to do about a file that fails; "" for a damaged one.
@@ -83,28 +85,27 @@ class Found:
     """Findings of a format's own reader, without libvips; None where libvips' are used.
 
     Attributes:
+        facts: What the file carries besides pixels.
+        alpha: The meaning of its extra channels.
+        profile: Whether it has an ICC profile, which libvips may drop.
+        coded_quality: See `Picture`.
+        lossless: See `Picture`.
+        notes: What was wrong with it.
         patched: The file as libvips should see it, if changed.
         mend: Returns the file without flaws that cost no pixel, and notes on them, or None if it
             has no such flaw; called where libvips fails.
+        turned: How the decoder turns it, as EXIF numbers it.
     """
 
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    facts: Facts = _NOTHING
     alpha: Alpha | None = None
-    iptc: bytes | None = None
     profile: bool = False
     coded_quality: int | None = None
     lossless: bool = False
     notes: tuple[str, ...] = ()
     patched: Patched | None = None
     mend: Mend | None = None
-    icc: bytes | None = None
-    photoshop: bytes | None = None
-    comments: tuple[bytes, ...] = ()
-    colour: Described | None = None
-    turned: int = 1  # by the decoder, as EXIF numbers it
-    lost: tuple[str, ...] = ()
+    turned: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +179,11 @@ def _described(
     if loader.many and pages > 1:
         raise loader.many(source, pages)
     bits = _number(image, "bits-per-sample") if loader.spare_bits else 0
-    exif = found.exif or (None if loader.own_exif else blob(image, "exif-data"))
+    facts = found.facts
+    exif = facts.exif or (None if loader.own_exif else blob(image, "exif-data"))
     own = profile_of(image)
-    icc = own or _sound(found.icc, image)
-    numbers = _numbers(icc, found, exif)
+    icc = own or _sound(facts.icc, image)
+    numbers = _numbers(icc, facts, exif)
     colour = plan_colour(
         image, name, icc=icc, described=numbers, alpha=found.alpha, profile=limits.profile
     )
@@ -191,21 +193,19 @@ def _described(
     convert_colour(image, colour, bits)
     planes = max(1, pages) if loader.frames else 1
     # Frames are composed in the file's order, and no viewer turns them.
-    orientation = _orientation(image, loader, exif) if planes == 1 else 1
+    orientation = _orientation(image, loader, exif, facts.xmp) if planes == 1 else 1
     height, width = image.height, image.width
     if orientation > 4:
         height, width = width, height
     turned = found.turned if loader.orientation == "turned" else orientation
     before = (width, height) if turned > 4 else (height, width)
-    blocks = Blocks(exif, found.xmp, found.dpi, found.iptc, found.photoshop, found.comments)
     change = Change(before, (height, width), turned, to_srgb=colour.convert != "keep")
-    metadata, notes = collect_metadata(
-        image, blocks, icc=colour.icc, cicp=colour.cicp, change=change
-    )
+    blocks = replace(facts, exif=exif, icc=colour.icc, cicp=colour.cicp)
+    metadata, notes = collect_metadata(image, blocks, change)
     if found.profile and not icc:  # libvips ignores profiles that do not fit the pixels
         notes = (*notes, "its ICC profile does not fit and is not kept")
-    if found.lost:
-        notes = (*notes, f"not kept: {', '.join(found.lost)}")
+    if facts.lost:
+        notes = (*notes, f"not kept: {', '.join(facts.lost)}")
     recipe = _Recipe(source, content, loader, orientation, colour, bits, found.mend)
     decode = partial(_rows, recipe, (height, width))
     if planes > 1:
@@ -220,7 +220,7 @@ def _described(
         metadata=metadata,
         format=loader.name,
         title=loader.title,
-        notes=(*found.notes, *colour.notes, *notes),
+        notes=(*found.notes, *facts.notes, *colour.notes, *notes),
         coded_quality=found.coded_quality,
         lossless=found.lossless,
         planes=planes,
@@ -342,9 +342,9 @@ def _sound(icc: bytes | None, image: pyvips.Image) -> bytes | None:
     return fit_profile(icc, whole_words=False, grey=image.bands < 3)
 
 
-def _numbers(icc: bytes | None, found: Found, exif: bytes | None) -> Described | None:
+def _numbers(icc: bytes | None, facts: Facts, exif: bytes | None) -> Described | None:
     """Return the numbers that describe the colours; None if a profile does."""
-    described = found.colour
+    described = facts.colour
     if described and described.space and described.outranks_icc:
         return described
     if icc:
@@ -352,13 +352,15 @@ def _numbers(icc: bytes | None, found: Found, exif: bytes | None) -> Described |
     return described or (of_tags(exif) if exif else None)
 
 
-def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None) -> int:
+def _orientation(image: pyvips.Image, loader: Loader, exif: bytes | None, xmp: bytes | None) -> int:
     """Return how the picture must be turned, 1 to 8 as EXIF numbers it."""
     if loader.orientation == "turned":
         return 1
-    in_tag = loader.orientation == "tag"
-    found = _number(image, "orientation") if in_tag else exif_orientation(exif)
-    return found if 1 <= found <= 8 else 1
+    if loader.orientation == "tag":
+        found = _number(image, "orientation")
+        return found if found in range(1, 9) else 1
+    xmp = xmp or blob(image, "xmp-data")
+    return exif_orientation(exif) or (xmp and xmp_orientation(xmp)) or 1
 
 
 def _load(

@@ -1,0 +1,1 @@
+"""Picture files written without libvips, row groups compressed in parallel."""
