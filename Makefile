@@ -1,7 +1,9 @@
 # Two commands do everything on a fresh machine:
 #   make demo   installs superres and upscales the pictures of examples/ into out/
 #   make test   installs what a developer needs and runs every check
-# Both work in .venv, and a second run installs nothing again.
+# And for a change that may cost time:
+#   make bench-check   compares ratios of speed with the stored ones, in under three minutes
+# All work in .venv, and a second run installs nothing again.
 
 ifeq ($(OS),Windows_NT)
 PYTHON ?= python
@@ -18,7 +20,7 @@ DEV_STAMP := .venv/installed-dev
 # A developer's install is editable, so it is never stale, and the demo must not replace it.
 DEMO_STAMP := $(if $(wildcard $(DEV_STAMP)),$(DEV_STAMP),$(USER_STAMP))
 
-.PHONY: demo test test-tools clean
+.PHONY: demo test bench-check test-tools clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/superres upscale examples -o out -s 4 --overwrite
@@ -33,6 +35,9 @@ test: $(DEV_STAMP)
 	$(BIN)/basedpyright -p tests/pyrightconfig.json
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+bench-check: $(DEV_STAMP)
+	$(BIN)/python benchmarks/check.py
 
 # Programs that some tests compare with; without them those are skipped.
 test-tools:

@@ -11,48 +11,31 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import runners
+from runners import Run
 from superres.modelfiles.checkpoint import load_network
 from superres.modelfiles.files import ModelFile
-
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (1, C, H, W) -> (1, C, sH, sW)
 
 
 def peers(model: ModelFile, threads: int) -> dict[str, Callable[[], Run]]:
     """Return how to open each peer whose package is installed."""
+    onnx = model.onnx
+    assert onnx is not None
     table: dict[str, tuple[str, Callable[[], Run]]] = {
-        "torch eager fp32": ("torch", lambda: _torch(model, threads)),
-        "ONNX Runtime fp32": ("onnxruntime", lambda: _onnxruntime(model, threads)),
+        "torch eager fp32": ("torch", lambda: _torch(model.weights, threads)),
+        "ONNX Runtime fp32": ("onnxruntime", lambda: runners.onnxruntime(onnx, threads)),
         "OpenCV dnn fp32": ("cv2", lambda: _opencv(model, threads)),
-        "ncnn fp32": ("ncnn", lambda: _ncnn(model, threads, half=False)),
-        "ncnn with its bf16 storage": ("ncnn", lambda: _ncnn(model, threads, half=True)),
+        "ncnn fp32": ("ncnn", lambda: _ncnn(model.weights, threads, half=False)),
+        "ncnn with its bf16 storage": ("ncnn", lambda: _ncnn(model.weights, threads, half=True)),
     }
     return {
         name: open for name, (package, open) in table.items() if importlib.util.find_spec(package)
     }
 
 
-def _torch(model: ModelFile, threads: int) -> Run:
-    import torch
-
-    assert model.weights is not None
-    torch.set_num_threads(threads)
-    network, _ = load_network(model.weights)
-
-    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return network(torch.from_numpy(x)).numpy()
-
-    return run
-
-
-def _onnxruntime(model: ModelFile, threads: int) -> Run:
-    from superres.runtimes.onnxruntime_library import ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(str(model.onnx), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda x: session.run(None, {name: x})[0]
+def _torch(weights: Path | None, threads: int) -> Run:
+    assert weights is not None
+    return runners.torch_eager(weights, threads, half=False, channels_last=False)
 
 
 def _opencv(model: ModelFile, threads: int) -> Run:
@@ -68,26 +51,11 @@ def _opencv(model: ModelFile, threads: int) -> Run:
     return run
 
 
-def _ncnn(model: ModelFile, threads: int, *, half: bool) -> Run:
-    import ncnn
-
-    assert model.weights is not None
-    network = ncnn.Net()
-    network.opt.num_threads = threads
-    network.opt.use_bf16_storage = half
-    network.opt.use_fp16_packed = network.opt.use_fp16_storage = False
-    network.opt.use_fp16_arithmetic = False
+def _ncnn(weights: Path | None, threads: int, *, half: bool) -> Run:
+    assert weights is not None
     with tempfile.TemporaryDirectory() as folder:
-        param, weights = write_lean_for_ncnn(model.weights, Path(folder))
-        network.load_param(str(param))
-        network.load_model(str(weights))
-
-    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        extractor = network.create_extractor()
-        extractor.input("in", ncnn.Mat(x[0]))
-        return np.array(extractor.extract("out")[1])[None]
-
-    return run
+        param, _ = write_lean_for_ncnn(weights, Path(folder))
+        return runners.ncnn(param, threads, half=half)
 
 
 def write_lean_for_ncnn(path: Path, folder: Path) -> tuple[Path, Path]:

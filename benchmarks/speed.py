@@ -4,7 +4,8 @@
     python benchmarks/speed.py --json          # the same for machines
     python benchmarks/speed.py --only network  # network, overhead, start or memory
 
-Peers are measured if they are installed: torch, onnxruntime, ncnn, opencv-python-headless.
+Other networks, number formats and instruction sets are in plane.py, GPUs in gpu.py. Peers are
+measured if they are installed: torch, onnxruntime, ncnn, opencv-python-headless.
 All runs of a comparison take turns, so that a machine whose speed drifts treats them alike; the
 median of each is given.
 """
@@ -15,7 +16,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,15 +26,13 @@ from typing import Any
 
 import numpy as np
 
+import runners
 from peers import peers
+from pictures import photograph, write
 from superres import zoo
-from superres.frame import UINT8, Bands
-from superres.images.resize import resize
 from superres.jobs.picture import upscale_picture
 from superres.jobs.spec import PictureJob
 from superres.layers.graphs import ENLARGE, INPUT
-from superres.media import write_picture
-from superres.metadata.header import Metadata
 from superres.model_pool import ModelPool
 from superres.runtimes.open import open_runtime
 from superres.runtimes.precision import describe_cpu
@@ -47,15 +45,7 @@ RUNS = 7
 
 def in_turn(candidates: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
     """Return the median seconds of each candidate after one warm-up, run in turn."""
-    for run in candidates.values():
-        run()
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(runs):
-        for name, run in candidates.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {name: timing.wall for name, timing in runners.in_turn(candidates, runs).items()}
 
 
 def network(threads: int) -> dict[str, Any]:
@@ -93,7 +83,7 @@ def overhead(threads: int) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "in.png"
-        _write_png(source, rng, 2048, 2048)
+        write(source, photograph(2048, 2048))
         model = zoo.resolve("default", scale=4)
         backend = open_runtime(model, RuntimeOptions(threads=threads), watch=Watch())
         part = rng.random((1, 3, 512, 512), dtype=np.float32)
@@ -117,19 +107,6 @@ def overhead(threads: int) -> dict[str, Any]:
     return {**seconds, "overhead": seconds["file to file"] / seconds["network alone"] - 1}
 
 
-def _write_png(path: Path, rng: np.random.Generator, height: int, width: int) -> None:
-    """Write a picture with the spectrum of a photograph; noise would not compress like one."""
-    total = np.zeros((height, width, 3))
-    for octave in (8, 32, 128, 512):
-        coarse = rng.standard_normal((octave, octave * width // height, 3))
-        total += resize(coarse, size=(height, width)) * 8 / octave
-    pixels = np.clip(128 + 40 * total, 0, 255).astype(np.uint8)
-    write_picture(
-        path, [pixels], height=height, width=width, bands=Bands.of(3), values=UINT8,
-        metadata=Metadata(None, None, None, None),
-    )  # fmt: skip
-
-
 def start(threads: int) -> dict[str, Any]:
     """Time whole commands: `superres upscale` on 256x256, and what the import costs."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -139,7 +116,7 @@ def start(threads: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.png", Path(folder) / "out.png"
-        _write_png(source, np.random.default_rng(0), 256, 256)
+        write(source, photograph(256, 256))
         upscale = (sys.executable, "-m", "superres", "upscale", str(source), "-o", str(target))
         seconds = in_turn(
             {
@@ -174,7 +151,7 @@ def memory(threads: int) -> dict[str, Any]:
     """Measure peak memory and time of a 20 000 x 20 000 output, in its own process."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.png", Path(folder) / "out.png"
-        _write_png(source, np.random.default_rng(0), 5000, 5000)
+        write(source, photograph(5000, 5000))
         began = time.perf_counter()
         words = [sys.executable, "-c", _PEAK, "upscale", str(source), "-o", str(target)]
         done = subprocess.run(

@@ -27,6 +27,20 @@ def test_bf16_is_not_native_on_other_cpus_and_unknown_ones(flags):
     assert not precision.native_bf16()
 
 
+@pytest.mark.parametrize("limit", ["AVX2", "avx2_vnni", "AVX512_CORE", "SSE41"])
+def test_bf16_is_not_native_where_onednn_is_limited_to_less(flags, monkeypatch, limit):
+    flags("avx2", "avx512_bf16")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert not precision.native_bf16()
+
+
+@pytest.mark.parametrize("limit", ["", "ALL", "AVX512_CORE_BF16", "AVX512_CORE_AMX"])
+def test_bf16_stays_native_where_onednn_may_use_it(flags, monkeypatch, limit):
+    flags("avx2", "avx512_bf16")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert precision.native_bf16()
+
+
 def test_only_flags_that_all_cores_share_count():
     text = "flags\t\t: fpu avx512_bf16 avx2\nmodel name: x\nflags\t: fpu avx2\n"
     assert precision.parse_cpuinfo(text) == {"fpu", "avx2"}

@@ -15,6 +15,12 @@ from superres.watch import Watch
 
 # Without one of these, bf16 is emulated and some 80 times slower than fp32.
 _BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16", "feat_bf16"})
+# oneDNN's own switch, which OpenVINO and torch read, and its values that leave bf16 out: they would
+# emulate it, or fail to.
+_SWITCH = "ONEDNN_MAX_CPU_ISA"
+_VALUES_WITHOUT_BF16 = frozenset(
+    {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
+)
 # Worth reporting, from the fastest to the commonest.
 _SHOWN_FLAGS = (
     "amx_bf16",
@@ -57,8 +63,9 @@ def parse_cpuinfo(text: str) -> frozenset[str]:
 
 
 def native_bf16() -> bool:
-    """Say whether the CPU computes in bf16 natively; False if unknown."""
-    return not _BF16_FLAGS.isdisjoint(cpu_flags())
+    """Say whether the CPU computes in bf16 natively, and may; False if unknown."""
+    limited = os.environ.get(_SWITCH, "").upper() in _VALUES_WITHOUT_BF16
+    return not limited and not _BF16_FLAGS.isdisjoint(cpu_flags())
 
 
 def describe_cpu() -> str:
