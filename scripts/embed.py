@@ -21,16 +21,16 @@ from superres.evaluate.benchmark import evaluate
 from superres.metrics import Protocol
 from superres.modelfiles.card import Card, Score
 from superres.modelfiles.checkpoint import load_network, save_network
-from superres.modelfiles.files import read_card
+from superres.modelfiles.files import INT8_SUFFIX, read_card
 from superres.runtimes.export import export_onnx
 from superres.runtimes.half_precision import PUBLISHED_NAME, measure, published_errors
 from superres.runtimes.open import open_runtime
-from superres.runtimes.runtime import RuntimeOptions
+from superres.runtimes.runtime import PrecisionRequest, RuntimeOptions
 from superres.upscaler import load
 from superres.watch import Watch
 from superres.zoo import MANIFEST_NAME, embedded_models, weights_folder
 
-MAX_BYTES = {"one": 3 * 2**20, "many": 6 * 2**20, "video": 3 * 2**20}  # of an embedded file
+MAX_BYTES = {"image": 3 * 2**20, "burst": 6 * 2**20, "video": 3 * 2**20}  # of an embedded file
 
 
 def in_half(model: Path, folder: Path) -> tuple[nn.Module, Card, Path]:
@@ -41,9 +41,11 @@ def in_half(model: Path, folder: Path) -> tuple[nn.Module, Card, Path]:
     return *load_network(half), half
 
 
-def scored(card: Card, file: Path, sets: list[Path]) -> Card:
+def scored(
+    card: Card, file: Path, sets: list[Path], *, precision: PrecisionRequest = "fp32"
+) -> Card:
     """Return the card with the scores of a model file on some benchmark sets."""
-    upscale = load(str(file), precision="fp32")
+    upscale = load(str(file), precision=precision)
     protocol = Protocol(channels="luma", border=card.scale)
     results = [evaluate(upscale, one, scale=card.scale, protocol=protocol) for one in sets]
     scores = tuple(
@@ -95,6 +97,18 @@ def renew_half_precision() -> None:
     atomic_write_bytes(weights_folder() / PUBLISHED_NAME, (text + "\n").encode())
 
 
+def write_manifest() -> None:
+    """Check the sizes of the embedded files and renew their hashes."""
+    folder = weights_folder()
+    files = sorted(path for path in folder.iterdir() if path.suffix == ".onnx")
+    for path in files:
+        allowed = MAX_BYTES[read_card(path).input]
+        if path.stat().st_size > allowed:
+            raise SystemExit(f"{path.name} has {path.stat().st_size} bytes, over {allowed}")
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    atomic_write_bytes(folder / MANIFEST_NAME, (json.dumps(hashes, indent=1) + "\n").encode())
+
+
 def main() -> None:
     """Embed one model and renew the manifest."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -110,13 +124,11 @@ def main() -> None:
             card = scored(card, half.with_suffix(".onnx"), arguments.sets)
         export_onnx(network, card, folder / f"{card.name}.onnx")
 
-    files = sorted(path for path in folder.iterdir() if path.suffix == ".onnx")
-    for path in files:
-        allowed = MAX_BYTES[read_card(path).frames]
-        if path.stat().st_size > allowed:
-            raise SystemExit(f"{path.name} has {path.stat().st_size} bytes, over {allowed}")
-    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    atomic_write_bytes(folder / MANIFEST_NAME, (json.dumps(hashes, indent=1) + "\n").encode())
+    int8 = folder / f"{card.name}{INT8_SUFFIX}"
+    if int8.exists() and read_card(int8).weights_sha256 != card.weights_sha256:
+        int8.unlink()
+        print(f"{int8.name} was of other weights: make it again with scripts/quantise.py")
+    write_manifest()
     renew_half_precision()
     tell(card)
 

@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 from embed import in_half, scored, tell
-
 from superres.atomic import atomic_write_bytes
 from superres.hub import TABLE_NAME, HubFile, hub_files
 from superres.modelfiles.checkpoint import save_network

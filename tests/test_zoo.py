@@ -10,7 +10,7 @@ from superres import zoo
 from superres.errors import ArgumentError, ModelError, UnknownNameError
 from superres.hub import HubFile
 from superres.modelfiles.checkpoint import hash_weights, load_network, save_network
-from superres.modelfiles.files import ModelFile
+from superres.modelfiles.files import INT8_SUFFIX, ModelFile, read_card
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def copied(tmp_path, monkeypatch):
     zoo.open_embedded.cache_clear()
 
 
+INT8_BYTES = 1.5 * 2**20
 EMBEDDED = {
     *("default-x2", "default-x3", "default-x4"),
     *("real-x2", "real-x4", "fast-x2", "burst-x4", "video-x2", "video-x4"),
@@ -47,10 +48,28 @@ def test_every_embedded_model_opens_from_one_file_no_larger_than_is_allowed():
 
 def test_the_package_carries_each_model_once_and_nothing_else_of_size():
     files = list(zoo.weights_folder().iterdir())
-    assert sum(path.stat().st_size for path in files) < 20 * 2**20
-    assert sorted(path.name for path in files if path.suffix != ".json") == sorted(
+    assert sum(path.stat().st_size for path in files) < 26 * 2**20
+    models = [path for path in files if path.suffix != ".json"]
+    assert sorted(path.name for path in models if not path.name.endswith(INT8_SUFFIX)) == sorted(
         f"{name}.onnx" for name in EMBEDDED
     )
+
+
+def test_every_embedded_int8_form_belongs_to_the_model_of_its_name():
+    forms = {path.name for path in zoo.weights_folder().glob(f"*{INT8_SUFFIX}")}
+    found = {one.card.name: one.int8 for one in zoo.embedded_models() if one.int8}
+    assert {path.name for path in found.values()} == forms
+    for name, path in found.items():
+        assert path.stat().st_size < INT8_BYTES
+        card = read_card(path)
+        assert (card.name, card.precision) == (name, "int8")
+
+
+def test_a_changed_int8_form_is_refused(copied):
+    path = copied / "fast-x2.int8.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"fast-x2\.int8\.onnx has the hash"):
+        zoo.resolve("fast-x2")
 
 
 @pytest.mark.parametrize("name", sorted(EMBEDDED))

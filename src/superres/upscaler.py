@@ -113,6 +113,11 @@ class Upscaler:
 
     def _engine(self, scale: int, exact: bool, watch: Watch) -> Engine:
         """Return the engine of one scale; exact runs in fp32 unless a format was requested."""
+        if exact and self._options.precision == "int8":
+            watch.note(
+                "int8 was requested for a picture of more than 8 bits, of which it keeps 8; "
+                "--precision auto keeps them all"
+            )
         exact = exact and self._options.precision == "auto"
         opened = self._engines.get((scale, exact))
         if opened is None:
@@ -440,8 +445,9 @@ def load(
             `.safetensors`, or a community checkpoint (`.pth`, ncnn's `.param`).
         scale: The scale to load of a family; None keeps all of them available.
         backend: `auto`, `openvino`, `torch` or `onnxruntime`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`; `auto` runs uint8 in the device's own format,
-            and finer pictures in fp32.
+        precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`; `auto` runs uint8 in the device's
+            fastest format that does not visibly change the model's output, and finer pictures in
+            fp32.
         tile: Tile edge in input pixels, or `auto`.
         device: `auto` or a device as the runtime names it.
         notice: Called with each choice and fallback, each line once; None is silent.

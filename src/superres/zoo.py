@@ -14,7 +14,13 @@ from pydantic import TypeAdapter, ValidationError
 from superres.errors import ArgumentError, ModelError, unknown_name
 from superres.hub import HubFile, cached, fetch, hub_files
 from superres.modelfiles.card import Card
-from superres.modelfiles.files import FOREIGN_SUFFIXES, SUFFIXES, ModelFile, open_model_file
+from superres.modelfiles.files import (
+    FOREIGN_SUFFIXES,
+    SUFFIXES,
+    ModelFile,
+    model_name,
+    open_model_file,
+)
 from superres.watch import Watch
 
 DEFAULT = "default"
@@ -48,8 +54,7 @@ def embedded_models() -> list[ModelFile]:
     Raises:
         ModelError: A file of the package is missing or damaged.
     """
-    names = sorted({Path(name).stem for name in _manifest()})
-    return [open_embedded(name) for name in names]
+    return [open_embedded(name) for name in sorted(_embedded_names())]
 
 
 def on_hub() -> list[Card]:
@@ -95,7 +100,7 @@ def resolve(name: str, *, scale: int | None = None, watch: Watch | None = None) 
         model = open_model_file(Path(name))
     else:
         full = _full_name(name, scale)
-        embedded = full in {Path(file).stem for file in _manifest()}
+        embedded = full in _embedded_names()
         model = open_embedded(full) if embedded else open_model_file(download(full, watch=watch)[0])
     if scale is not None and model.card.scale != scale:
         raise ArgumentError(
@@ -117,7 +122,7 @@ def scales(name: str) -> tuple[int, ...]:
 
 def embedded_scales(family: str) -> tuple[int, ...]:
     """Return a family's embedded scales, ascending; () if it has none."""
-    return _families({Path(file).stem for file in _manifest()}).get(family, ())
+    return _families(_embedded_names()).get(family, ())
 
 
 def download(name: str, *, watch: Watch | None = None) -> list[Path]:
@@ -136,7 +141,7 @@ def download(name: str, *, watch: Watch | None = None) -> list[Path]:
     if files:
         watch = watch or Watch()
         return [fetch(file, watch) for file in files]
-    embedded = [file for file in _manifest() if Path(file).stem == name]
+    embedded = [file for file in _manifest() if model_name(Path(file)) == name]
     if not embedded:
         known = _names() | {file.name for file in hub_files()}
         raise unknown_name("model", name, known, _OTHERWISE)
@@ -180,10 +185,14 @@ def _is_path(name: str) -> bool:
     return Path(name).suffix in (*SUFFIXES, *FOREIGN_SUFFIXES) or "/" in name or "\\" in name
 
 
+def _embedded_names() -> set[str]:
+    return {model_name(Path(file)) for file in _manifest()}
+
+
 def _names() -> set[str]:
     """Return the names of all models, embedded or on the hub."""
     return {
-        *(Path(file).stem for file in _manifest()),
+        *_embedded_names(),
         *(file.name for file in hub_files() if file.kind == "model"),
     }
 
@@ -223,11 +232,10 @@ def open_embedded(name: str) -> ModelFile:
     Raises:
         ModelError: A file is missing or damaged.
     """
-    hashes = {file: sha for file, sha in _manifest().items() if Path(file).stem == name}
-    paths = [weights_folder() / file for file in hashes]
-    for path in paths:
-        check_hash(path, hashes[path.name])
-    return open_model_file(paths[0])
+    hashes = {file: sha for file, sha in _manifest().items() if model_name(Path(file)) == name}
+    for file, sha in hashes.items():
+        check_hash(weights_folder() / file, sha)
+    return open_model_file(weights_folder() / f"{name}.onnx")
 
 
 def check_hash(path: Path, expected: str) -> None:

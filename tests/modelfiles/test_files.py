@@ -6,6 +6,7 @@ import struct
 import tracemalloc
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -13,7 +14,9 @@ from superres.errors import ModelError
 from superres.layers.graphs import image_graphs
 from superres.modelfiles.card import CARD_KEY, Card
 from superres.modelfiles.files import (
+    int8_losses,
     is_foreign,
+    model_name,
     open_model_file,
     protobuf_fields,
     read_card,
@@ -23,7 +26,7 @@ from superres.modelfiles.files import (
 HERE = Path("x.onnx")
 
 
-def card(sha: str) -> Card:
+def card(sha: str, precision: Literal["float", "int8"] = "float") -> Card:
     return Card(
         name="one",
         architecture="lean",
@@ -31,6 +34,7 @@ def card(sha: str) -> Card:
         scale=2,
         halo=3,
         graphs=image_graphs(3, 2),
+        precision=precision,
         weights_sha256=sha,
     )
 
@@ -57,8 +61,11 @@ def field(number: int, payload: bytes) -> bytes:
     return varint(number << 3 | 2) + varint(len(payload)) + payload
 
 
-def onnx_with_card(path: Path, sha: str) -> Path:
-    pair = field(1, CARD_KEY.encode()) + field(2, card(sha).model_dump_json().encode())
+def onnx_with_card(
+    path: Path, sha: str, precision: Literal["float", "int8"] = "float", **facts: object
+) -> Path:
+    text = card(sha, precision).model_copy(update=facts).model_dump_json()
+    pair = field(1, CARD_KEY.encode()) + field(2, text.encode())
     path.write_bytes(b"\x08\x09" + field(7, b"graph") + field(14, pair))
     return path
 
@@ -85,6 +92,54 @@ def test_a_twin_that_is_rubbish_is_no_error(tmp_path):
     (tmp_path / "one.safetensors").write_bytes(b"rubbish")
     model = open_model_file(graph)
     assert (model.onnx, model.safetensors, model.weights) == (graph, None, graph)
+
+
+def test_the_int8_form_of_the_same_weights_is_found_beside_either_file(tmp_path):
+    sha = "ab" * 32
+    files = [
+        with_card(tmp_path / "one.safetensors", sha),
+        onnx_with_card(tmp_path / "one.onnx", sha),
+    ]
+    form = onnx_with_card(tmp_path / "one.int8.onnx", sha, "int8")
+    for path in files:
+        assert open_model_file(path).int8 == form
+        assert open_model_file(path).onnx == files[1]
+
+
+@pytest.mark.parametrize(("sha", "precision"), [("cd" * 32, "int8"), ("ab" * 32, "float")])
+def test_an_int8_form_of_other_weights_or_a_file_that_only_has_its_name_is_left_alone(
+    tmp_path, sha, precision
+):
+    graph = onnx_with_card(tmp_path / "one.onnx", "ab" * 32)
+    onnx_with_card(tmp_path / "one.int8.onnx", sha, precision)
+    assert open_model_file(graph).int8 is None
+
+
+def test_an_int8_form_under_the_name_of_a_float_graph_is_not_taken_for_one(tmp_path):
+    weights = with_card(tmp_path / "one.safetensors", "ab" * 32)
+    onnx_with_card(tmp_path / "one.onnx", "ab" * 32, "int8")
+    assert open_model_file(weights).onnx is None
+
+
+def test_an_int8_form_by_itself_is_an_error_that_names_the_model(tmp_path):
+    form = onnx_with_card(tmp_path / "one.int8.onnx", "ab" * 32, "int8")
+    with pytest.raises(ModelError, match="is the int8 form of model one") as caught:
+        open_model_file(form)
+    assert "--precision int8" in caught.value.hint
+
+
+def test_what_an_int8_form_loses_stands_on_its_own_card(tmp_path):
+    sha, losses = "ab" * 32, {"Set5": 0.025, "Set14": -0.001}
+    graph = onnx_with_card(tmp_path / "one.onnx", sha, losses_db={"Set5": 9.0})
+    assert int8_losses(open_model_file(graph)) == {}
+    onnx_with_card(tmp_path / "one.int8.onnx", sha, "int8", losses_db=losses)
+    assert int8_losses(open_model_file(graph)) == losses
+
+
+def test_all_files_of_a_model_share_its_name():
+    for name in ("a-x4.onnx", "a-x4.int8.onnx", "a-x4.safetensors"):
+        assert model_name(Path("folder") / name) == "a-x4"
+    assert model_name(Path("a.v3.onnx")) == "a.v3"
 
 
 def test_a_graph_alone_is_where_weights_come_from(tmp_path):

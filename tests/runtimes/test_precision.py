@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from superres.errors import BackendError
 from superres.runtimes import precision
 from superres.watch import Watch
 
@@ -25,6 +26,47 @@ def test_bf16_is_not_native_on_other_cpus_and_unknown_ones(flags):
     assert not precision.native_bf16()
     flags()
     assert not precision.native_bf16()
+
+
+@pytest.mark.parametrize("flag", ["amx_int8", "avx512_vnni", "avx_vnni", "i8mm"])
+def test_int8_is_native_where_a_flag_says_so(flags, flag):
+    flags("fpu", flag)
+    assert precision.native_int8()
+
+
+def test_int8_is_not_native_on_other_cpus_and_unknown_ones(flags):
+    flags("avx2", "avx512f", "avx512_bf16", "asimd", "feat_bf16")
+    assert not precision.native_int8()
+    flags()
+    assert not precision.native_int8()
+
+
+@pytest.mark.parametrize(
+    ("names", "faster"),
+    [
+        (("avx512f", "avx512_vnni"), True),
+        (("avx512f", "avx512_vnni", "avx512_bf16"), True),
+        (("avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"), False),
+        (("avx2", "avx_vnni"), False),
+        (("asimd", "i8mm", "bf16"), False),
+        ((), False),
+    ],
+)
+def test_int8_is_faster_only_where_that_was_measured(flags, names, faster):
+    flags(*names)
+    assert precision.int8_is_faster() == faster
+
+
+def test_auto_never_chooses_int8_by_itself():
+    watch = Watch(pytest.fail)
+    assert precision.choose_precision("auto", ("int8",), "x", watch) == "fp32"
+    assert precision.choose_precision("auto", ("bf16", "int8"), "x", watch) == "bf16"
+    assert precision.choose_precision("int8", ("bf16", "int8"), "x", watch) == "int8"
+
+
+def test_int8_that_is_not_native_is_an_error_and_not_replaced():
+    with pytest.raises(BackendError, match=r"int8 was requested, GPU\.0 computes in fp32, fp16"):
+        precision.choose_precision("int8", ("fp16",), "GPU.0", Watch(pytest.fail))
 
 
 @pytest.mark.parametrize("limit", ["AVX2", "avx2_vnni", "AVX512_CORE", "SSE41"])
@@ -68,3 +110,11 @@ def test_a_format_that_is_not_native_becomes_fp32_and_is_announced():
     lines: list[str] = []
     assert precision.choose_precision("bf16", ("fp16",), "GPU.0", Watch(lines.append)) == "fp32"
     assert lines == ["bf16 is not native on GPU.0: running in fp32"]
+
+
+@pytest.mark.parametrize(("value", "native"), [("AVX2", False), ("AVX512_CORE", False),
+                                               ("AVX512_CORE_VNNI", True)])  # fmt: skip
+def test_int8_is_not_native_where_onednn_is_limited_to_less(flags, monkeypatch, value, native):
+    flags("avx512_vnni")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", value)
+    assert precision.native_int8() == precision.int8_is_faster() == native

@@ -51,6 +51,10 @@ def _quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_TEST_S", 0.0001)
     monkeypatch.setattr("superres.zoo.resolve", lambda name, scale=None: MODEL)
     monkeypatch.setattr("superres.runtimes.open.open_runtime", fake_open)
+    monkeypatch.setattr(
+        "superres.runtimes.half_precision.open_checked",
+        lambda model, options, *, memory, watch: fake_open(model, watch=watch),
+    )
 
 
 def test_a_healthy_machine_is_described_for_people(capsys):

@@ -39,7 +39,7 @@ Ensemble = Annotated[
 ]
 Backend = Annotated[str, typer.Option(help="openvino, torch, onnxruntime, or auto.")]
 Precision = Annotated[
-    Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The number format.")
+    Literal["auto", "fp32", "bf16", "fp16", "int8"], typer.Option(help="The number format.")
 ]
 Device = Annotated[str, typer.Option(help="Such as cpu, gpu, cuda:0, or auto.")]
 Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of lossy formats.")]

@@ -62,7 +62,11 @@ class Card(_Strict):
         input: Whether it takes an image, a burst of any length, or the frames of a video in order.
         graphs: The graphs that a runtime computes; see `layers.graphs`. A single-frame model's
             card may leave out its one graph.
-        weights_sha256: Hash of the weights, by `checkpoint.hash_weights`; "" if unknown.
+        losses_db: Of an int8 form, how much more its float form scored in fp32 in the same run, by
+            benchmark set.
+        precision: Whether the file's weights are floats, which run in any float format, or int8.
+        weights_sha256: Hash of the weights, by `checkpoint.hash_weights`; "" if unknown. Of an int8
+            form, the hash of those it was made from.
     """
 
     format: Literal[2] = FORMAT
@@ -77,10 +81,12 @@ class Card(_Strict):
     exact_halo: bool = True
     input: InputKind = "image"
     graphs: tuple[Graph, ...] = Field(min_length=1)
+    precision: Literal["float", "int8"] = "float"
     parameters: int = Field(default=0, ge=0)
     licence: str = ""
     training: Training = Training()
     scores: tuple[Score, ...] = ()
+    losses_db: dict[str, float] = {}
     weights_sha256: str = ""
     superres_version: str = ""
 

@@ -12,12 +12,13 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from superres.errors import ModelError, SuperresError
 from superres.modelfiles.card import CARD_KEY, Card, parse_card
 
 SUFFIXES = (".safetensors", ".onnx")
+INT8_SUFFIX = ".int8.onnx"  # a model's int8 form, beside the others
 FOREIGN_SUFFIXES = (".pth", ".pt", ".ckpt", ".param", ".bin")  # and .safetensors without a card
 _MAX_HEADER_BYTES = 64 * 2**20  # a hostile header must not fill the memory
 _MAX_CARD_BYTES = 2**20
@@ -35,12 +36,14 @@ class ModelFile:
         onnx: The graph with weights, for OpenVINO and ONNX Runtime; None if there is none.
         safetensors: The weights alone, for torch; None if there is none.
         foreign: A community checkpoint without a card, for torch; None if there is none.
+        int8: The graph in int8, for OpenVINO and ONNX Runtime; None if there is none.
     """
 
     card: Card
     onnx: Path | None
     safetensors: Path | None
     foreign: Path | None = None
+    int8: Path | None = None
 
     @property
     def weights(self) -> Path | None:
@@ -63,6 +66,11 @@ def read_card(path: Path) -> Card:
     if text is None:
         raise ModelError(f"{path} carries no card", _NO_CARD_HINT)
     return parse_card(text, str(path))
+
+
+def model_name(path: Path) -> str:
+    """Return the name that all files of one model share: the file's without its suffixes."""
+    return path.name.removesuffix(INT8_SUFFIX) if path.name.endswith(INT8_SUFFIX) else path.stem
 
 
 def is_foreign(path: Path) -> bool:
@@ -103,19 +111,41 @@ def read_errors_as(path: Path) -> Generator[None]:
 
 
 def open_model_file(path: Path) -> ModelFile:
-    """Read a model file's card and find its twin of the other format next to it.
+    """Read a model file's card and find its twins of other formats next to it.
 
     Raises:
-        ModelError: See `read_card` and `interop.recognise.read_foreign`.
+        ModelError: See `read_card` and `interop.recognise.read_foreign`; or it is an int8 form,
+            which is not used without its float form.
     """
     foreign = is_foreign(path)
     card = _recognised_card(path) if foreign else read_card(path)
+    if card.precision == "int8":
+        raise ModelError(
+            f"{path} is the int8 form of model {card.name}, its float form was expected",
+            f"name {card.name} or its float file, and request --precision int8",
+        )
     files = {} if foreign else {path.suffix: path}
     for suffix in SUFFIXES:
         twin = path.with_suffix(suffix)
-        if suffix not in files and twin.exists() and _is_twin(card, twin):
+        if suffix not in files and twin.exists() and _is_twin(card, twin, "float"):
             files[suffix] = twin
-    return ModelFile(card, files.get(".onnx"), files.get(".safetensors"), path if foreign else None)
+    int8 = path.with_suffix(INT8_SUFFIX)
+    return ModelFile(
+        card,
+        onnx=files.get(".onnx"),
+        safetensors=files.get(".safetensors"),
+        foreign=path if foreign else None,
+        int8=int8 if int8.exists() and _is_twin(card, int8, "int8") else None,
+    )
+
+
+def int8_losses(model: ModelFile) -> dict[str, float]:
+    """Return what a model's int8 form loses in dB, by benchmark set; {} without a form.
+
+    Raises:
+        ModelError: The file is missing or damaged.
+    """
+    return {} if model.int8 is None else read_card(model.int8).losses_db
 
 
 def _recognised_card(path: Path) -> Card:
@@ -133,8 +163,10 @@ def _recognised_card(path: Path) -> Card:
     return read_foreign(path)[0]
 
 
-def _is_twin(card: Card, path: Path) -> bool:
-    """Say whether a file next to a model holds the same weights; a stale export does not.
+def _is_twin(card: Card, path: Path, precision: Literal["float", "int8"]) -> bool:
+    """Say whether a file next to a model holds the same weights in a number format.
+
+    A stale export does not.
 
     A file that is not a model of ours was not requested, so it is not an error here.
     """
@@ -142,7 +174,8 @@ def _is_twin(card: Card, path: Path) -> bool:
         other = read_card(path)
     except ModelError:
         return False
-    return card.weights_sha256 != "" and card.weights_sha256 == other.weights_sha256
+    same = card.weights_sha256 != "" and card.weights_sha256 == other.weights_sha256
+    return same and other.precision == precision
 
 
 def _safetensors_card(file: BinaryIO, path: Path) -> str | None:

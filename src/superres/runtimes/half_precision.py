@@ -1,17 +1,21 @@
-"""Half precision by measurement: used where a network's output stays that of fp32.
+"""Lower precision by measurement: used where a network's output stays that of fp32.
 
 Networks differ widely in sensitivity to rounding: bf16 changes some by a tenth of an 8-bit step,
 and others, whose layers sum large numbers of both signs, by fifty steps. So nothing is assumed. A
 network's outputs for a few small patches (flat, edge, texture, noise) are compared in both formats,
 once: for the package's models when they are embedded, for all others at their first use, with the
 result stored in the cache folder.
+
+int8 is coarser still, so it is judged by what counts: what a model's int8 form loses on benchmark
+sets, by the scores on its card. `auto` takes it where that is not visible, on CPUs on which it was
+measured to be faster.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -24,14 +28,16 @@ from superres.errors import BackendError, OutputError
 from superres.frame import Unit
 from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.modelfiles.card import Card
-from superres.modelfiles.files import ModelFile
+from superres.modelfiles.files import ModelFile, int8_losses
 from superres.runtimes.open import open_runtime
+from superres.runtimes.precision import int8_is_faster
 from superres.runtimes.runtime import Runtime, RuntimeFacts, RuntimeOptions
 from superres.watch import Watch
 
 PUBLISHED_NAME = "half_precision.json"  # next to the embedded weights
 REMEMBERED_NAME = "half_precision.json"  # in the cache folder
 MOST_MEAN, MOST_WORST = 0.25, 2.0  # of 255
+MOST_INT8_LOSS_DB = 0.05  # on each set
 _WORST_PART = 0.001  # of the values
 _EDGE = 48  # px of a patch
 _WEIGHTS = 32  # characters of the weights' hash in a key
@@ -114,7 +120,7 @@ class Memory:
 def open_checked(
     model: ModelFile, options: RuntimeOptions, *, memory: Memory, watch: Watch
 ) -> Runtime:
-    """Open a single-frame model; in half precision only if measured to be acceptable.
+    """Open a single-frame model; in int8 or half precision only if measured to be acceptable.
 
     A number format that was requested by name is not questioned.
 
@@ -132,6 +138,13 @@ def open_checked(
     notes = Watch()
     opened = open_runtime(model, options, watch=notes)
     facts = opened.facts
+    if _takes_int8(model, facts):
+        losses = ", ".join(f"{one:.3f} dB on {name}" for name, one in int8_losses(model).items())
+        watch.note(
+            f"int8 is faster than {facts.precision} on this CPU and costs {model.card.name} "
+            f"{losses}; --precision {facts.precision} avoids that"
+        )
+        return open_runtime(model, replace(options, precision="int8"), watch=watch)
     if facts.precision == "fp32":
         notes.tell(watch)
         return opened
@@ -218,6 +231,22 @@ def patches(card: Card) -> Unit:
     rgb = np.stack([flat, hard, texture, noise]).transpose(0, 3, 1, 2)
     channels = [rgb[:, n % 3] for n in range(card.channels)]
     return np.ascontiguousarray(np.stack(channels, axis=1), np.float32)
+
+
+def int8_acceptable(model: ModelFile) -> bool:
+    """Say whether `auto` may run a model in int8: it has a form, whose loss on no set is visible.
+
+    Raises:
+        ModelError: The int8 form is damaged.
+    """
+    losses = int8_losses(model)
+    return bool(losses) and max(losses.values()) <= MOST_INT8_LOSS_DB
+
+
+def _takes_int8(model: ModelFile, facts: RuntimeFacts) -> bool:
+    """Say whether `auto` prefers int8: measured for OpenVINO on CPUs alone."""
+    measured = (facts.name, facts.device) == ("openvino", "CPU")
+    return measured and int8_is_faster() and int8_acceptable(model)
 
 
 def _in_fp32(model: ModelFile, options: RuntimeOptions, facts: RuntimeFacts) -> Runtime | None:

@@ -16,9 +16,10 @@ from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
 from superres.runtimes.memory import free_memory
 from superres.runtimes.onnxruntime_library import ort
-from superres.runtimes.precision import choose_precision
+from superres.runtimes.precision import choose_precision, native_int8
 from superres.runtimes.runtime import (
     Array,
+    Precision,
     ResolvedOptions,
     RuntimeFacts,
     probe_edge,
@@ -41,22 +42,25 @@ _MEMORY_WORDS = ("bad allocation", "bad_alloc", "failed to allocate", "out of me
 
 
 class OnnxRuntime:
-    """One network in ONNX Runtime, in fp32: a session for each graph, made at its first use.
+    """One network in ONNX Runtime, in fp32 or int8: a session a graph, made at its first use.
 
     Args:
         path: The .onnx file.
         card: Its card.
-        resolved: The options; only fp32 is supported, and `auto` is the CPU.
+        resolved: The options; only fp32 is supported, on CPUs also int8, and `auto` is the CPU.
 
     Raises:
         ModelError: ONNX Runtime cannot read the file, or it lacks a graph of the card's.
-        BackendError: No provider of this build runs on the device.
+        BackendError: No provider of this build runs on the device, or it has no int8.
     """
 
     def __init__(self, path: Path, card: Card, resolved: ResolvedOptions) -> None:
         self._path, self._card = path, card
-        choose_precision(resolved.precision, (), "ONNX Runtime", resolved.watch)
         provider, settings = _provider(resolved.device)
+        native: tuple[Precision, ...] = ("int8",) if provider == _CPU and native_int8() else ()
+        self._precision: Precision = choose_precision(
+            resolved.precision, native, "ONNX Runtime", resolved.watch
+        )
         self._options = ort.SessionOptions()
         self._options.log_severity_level = 4  # its errors are raised as well, and reported by us
         if resolved.threads is not None:
@@ -84,7 +88,7 @@ class OnnxRuntime:
         return RuntimeFacts(
             name="onnxruntime",
             device=self._provider.removesuffix("ExecutionProvider"),
-            precision="fp32",
+            precision=self._precision,
             best_tile=_BEST_TILE,
             bytes_per_px=self._bytes_per_px,
             # ONNX Runtime does not report a GPU's memory; the main memory stands in for it.

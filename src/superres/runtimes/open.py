@@ -15,9 +15,14 @@ from superres.layers.graphs import InputKind
 from superres.modelfiles.card import Card, check_input
 from superres.modelfiles.files import ModelFile
 from superres.modelfiles.onnx_weights import holds_parameters
-from superres.runtimes.device import Device, parse_device
+from superres.runtimes.device import parse_device
 from superres.runtimes.precision import describe_cpu
-from superres.runtimes.runtime import ResolvedOptions, Runtime, RuntimeOptions
+from superres.runtimes.runtime import (
+    PrecisionRequest,
+    ResolvedOptions,
+    Runtime,
+    RuntimeOptions,
+)
 from superres.watch import Watch
 
 _Opener = Callable[[Path, Card, ResolvedOptions], Runtime]
@@ -39,13 +44,15 @@ class RuntimeEntry:
     file: Literal["onnx", "safetensors"]  # or its substitute; see `ModelFile.weights`
     open: _Opener
 
-    def path(self, model: ModelFile) -> Path | None:
-        """Return the model's file of the kind that this runtime reads."""
+    def path(self, model: ModelFile, precision: PrecisionRequest) -> Path | None:
+        """Return the model's file of the kind that this runtime reads, for a number format."""
+        if precision == "int8":
+            return model.int8 if self.file == "onnx" else None
         return model.onnx if self.file == "onnx" else model.weights
 
-    def reads(self, model: ModelFile) -> bool:
-        """Return whether the model has a file that this runtime can run."""
-        path = self.path(model)
+    def reads(self, model: ModelFile, precision: PrecisionRequest = "auto") -> bool:
+        """Return whether the model has a file that this runtime can run in a number format."""
+        path = self.path(model, precision)
         if path is None or self.file == "onnx" or path.suffix != ".onnx":
             return path is not None
         return holds_parameters(path, model.card)
@@ -101,10 +108,15 @@ def open_runtime(
     Raises:
         UnknownNameError: There is no such runtime or device.
         BackendError: The runtime is not installed, or has no such device.
-        ModelError: The model takes another kind of input, has no file that the runtime reads, or
-            that file is damaged.
+        ModelError: The model takes another kind of input, has no file that the runtime reads or
+            no int8 form, or that file is damaged.
     """
     check_input(model.card, takes)
+    if options.precision == "int8" and model.int8 is None:
+        raise ModelError(
+            f"int8 was requested, model {model.card.name} has no int8 form",
+            "use --precision auto; superres models info shows the files of a model",
+        )
     resolved = ResolvedOptions(
         options.precision, parse_device(options.device), options.threads, watch
     )
@@ -112,7 +124,7 @@ def open_runtime(
         if options.backend not in BACKENDS:
             raise unknown_name("backend", options.backend, ("auto", *BACKENDS))
         return _open_named(options.backend, model, resolved)
-    name, reason = _pick(model, resolved.device)
+    name, reason = _pick(model, resolved)
     opened = _open_named(name, model, resolved)
     facts = opened.facts
     where = describe_cpu() if facts.device.lower() == "cpu" else facts.device
@@ -127,7 +139,12 @@ def _open_named(name: str, model: ModelFile, resolved: ResolvedOptions) -> Runti
             f"the backend {name} needs the package {entry.package}, which is not installed",
             f"pip install '{entry.install}', or use --backend auto",
         )
-    path = entry.path(model)
+    path = entry.path(model, resolved.precision)
+    if path is None and resolved.precision == "int8":
+        raise BackendError(
+            f"int8 was requested, the backend {name} does not support it",
+            "use --backend openvino or onnxruntime, or another --precision",
+        )
     if path is None:
         raise ModelError(
             f"the backend {name} reads .{entry.file} files, but model {model.card.name} has none",
@@ -136,14 +153,15 @@ def _open_named(name: str, model: ModelFile, resolved: ResolvedOptions) -> Runti
     return entry.open(path, model.card, resolved)
 
 
-def _pick(model: ModelFile, device: Device) -> tuple[str, str]:
+def _pick(model: ModelFile, resolved: ResolvedOptions) -> tuple[str, str]:
     """Return the name of the runtime chosen for a model, and the reason.
 
     Only reading an .onnx shows whether torch can use it, so that is tried last.
     """
+    device = resolved.device
 
     def able(name: str) -> bool:
-        return BACKENDS[name].installed() and BACKENDS[name].reads(model)
+        return BACKENDS[name].installed() and BACKENDS[name].reads(model, resolved.precision)
 
     if device.kind in ("cuda", "mps"):
         for name in ("torch", "onnxruntime"):

@@ -16,7 +16,7 @@ from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
 from superres.runtimes.memory import free_memory
 from superres.runtimes.openvino_library import ov
-from superres.runtimes.precision import choose_precision, native_bf16
+from superres.runtimes.precision import choose_precision, native_bf16, native_int8
 from superres.runtimes.runtime import (
     Array,
     Precision,
@@ -55,7 +55,7 @@ class OpenVinoRuntime:
 
     Raises:
         ModelError: OpenVINO cannot read the file, or it lacks a graph of the card's.
-        BackendError: There is no such device.
+        BackendError: There is no such device, or it has no int8.
     """
 
     def __init__(self, path: Path, card: Card, resolved: ResolvedOptions) -> None:
@@ -65,6 +65,10 @@ class OpenVinoRuntime:
         self._precision: Precision = choose_precision(
             resolved.precision, native, self._device, resolved.watch
         )
+        # Of an int8 form, the parts that are floats run in the device's best format.
+        self._floats: Precision = self._precision
+        if self._precision == "int8":
+            self._floats = choose_precision("auto", native, self._device, resolved.watch)
         self._threads = resolved.threads
         self._card = card
         self._requests: dict[str, OrderedDict[_Shapes, ov.InferRequest]] = {
@@ -138,7 +142,7 @@ class OpenVinoRuntime:
 
     def _hints(self, graph: Graph) -> dict[str, str]:
         hints = {
-            "INFERENCE_PRECISION_HINT": _HINTS["fp32" if graph.exact else self._precision],
+            "INFERENCE_PRECISION_HINT": _HINTS["fp32" if graph.exact else self._floats],
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
         }
@@ -220,14 +224,14 @@ def _find_device(core: ov.Core, device: Device) -> str:
 
 
 def _native_precisions(core: ov.Core, device: str) -> tuple[Precision, ...]:
-    """Return a device's native number formats, the preferred one first."""
+    """Return a device's native number formats, the preferred one first; int8, if any, last."""
     able = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+    names: dict[Precision, str] = {"fp16": "FP16", "bf16": "BF16", "int8": "INT8"}
     if device == "CPU":
-        # OpenVINO would emulate bf16 if requested; the CPU's own flags decide.
-        halves: tuple[tuple[str, Precision], ...] = (("BF16", "bf16"),) if native_bf16() else ()
-    else:
-        halves = (("FP16", "fp16"), ("BF16", "bf16"))
-    return tuple(precision for name, precision in halves if name in able)
+        # OpenVINO would emulate what is requested; the CPU's own flags decide.
+        ours = {"bf16": native_bf16(), "int8": native_int8()}
+        names = {one: name for one, name in names.items() if ours.get(one)}
+    return tuple(one for one, name in names.items() if name in able)
 
 
 def _pixels(shapes: _Shapes) -> int:

@@ -10,17 +10,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from superres.errors import BackendError
 from superres.runtimes.runtime import Precision, PrecisionRequest
 from superres.watch import Watch
 
 # Without one of these, bf16 is emulated and some 80 times slower than fp32.
 _BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16", "feat_bf16"})
+# Dot products of int8. Without one of these, partial sums may saturate, and int8 is not fast.
+_INT8_FLAGS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "i8mm"})
+# With the first, int8 was measured to be faster than bf16 and fp32 (docs/speed.md, number formats).
+# Beside AMX, whose units run bf16 too, and elsewhere, that is not known: `auto` leaves int8 alone.
+_INT8_IS_FASTER_WITH = "avx512_vnni"
+_UNKNOWN_WITH = frozenset({"amx_bf16", "amx_int8"})
 # oneDNN's own switch, which OpenVINO and torch read, and its values that leave bf16 out: they would
 # emulate it, or fail to.
 _SWITCH = "ONEDNN_MAX_CPU_ISA"
 _VALUES_WITHOUT_BF16 = frozenset(
     {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
 )
+_VALUES_WITHOUT_INT8 = _VALUES_WITHOUT_BF16 - {"AVX512_CORE_VNNI"}
 # Worth reporting, from the fastest to the commonest.
 _SHOWN_FLAGS = (
     "amx_bf16",
@@ -68,6 +76,18 @@ def native_bf16() -> bool:
     return not limited and not _BF16_FLAGS.isdisjoint(cpu_flags())
 
 
+def native_int8() -> bool:
+    """Say whether the CPU has instructions for int8, and may use them; False if unknown."""
+    limited = os.environ.get(_SWITCH, "").upper() in _VALUES_WITHOUT_INT8
+    return not limited and not _INT8_FLAGS.isdisjoint(cpu_flags())
+
+
+def int8_is_faster() -> bool:
+    """Say whether int8 was measured to be faster than bf16 and fp32 on CPUs like this one."""
+    flags = cpu_flags() if native_int8() else frozenset[str]()
+    return _INT8_IS_FASTER_WITH in flags and flags.isdisjoint(_UNKNOWN_WITH)
+
+
 def describe_cpu() -> str:
     """Return the CPU's name, cores and main flags in one line."""
     shown = [flag for flag in _SHOWN_FLAGS if flag in cpu_flags()]
@@ -85,14 +105,23 @@ def choose_precision(
 
     Args:
         request: The user's request.
-        native: The device's native formats, the preferred one first; fp32 always works.
+        native: The device's native formats, the preferred one first; fp32 always works. int8, of
+            which models have another file, is never preferred here.
         device: The device's name, for the note.
         watch: Receives a note if the request cannot be met.
+
+    Raises:
+        BackendError: int8 is requested and not native.
     """
     if request == "auto":
-        return native[0] if native else "fp32"
+        return native[0] if native and native[0] != "int8" else "fp32"
     if request == "fp32" or request in native:
         return request
+    if request == "int8":
+        raise BackendError(
+            f"int8 was requested, {device} computes in {', '.join(('fp32', *native))}",
+            "use --precision auto, which takes the fastest format of the device",
+        )
     watch.note(f"{request} is not native on {device}: running in fp32")
     return "fp32"
 

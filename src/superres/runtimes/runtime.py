@@ -16,8 +16,8 @@ from superres.modelfiles.card import Card
 from superres.runtimes.device import Device
 from superres.watch import Watch
 
-Precision = Literal["fp32", "bf16", "fp16"]
-PrecisionRequest = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+PrecisionRequest = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 Array = NDArray[np.float32]
 
 CPU_BATCH_PX = 256**2  # one tile keeps a CPU busy; small ones need not start one by one
@@ -29,7 +29,8 @@ class RuntimeOptions:
 
     Attributes:
         backend: `auto`, `openvino`, `torch` or `onnxruntime`.
-        precision: The number format; `auto` takes the device's own, or fp32 if unknown.
+        precision: The number format; `auto` takes the device's own, or fp32 if unknown. int8 needs
+            a model's int8 form, and is never replaced by another format.
         device: `auto`, `cpu`, `gpu`, `gpu:1`, `cuda:0`, `mps`, `npu`; see `parse_device`.
         threads: CPU threads; None takes all cores.
     """

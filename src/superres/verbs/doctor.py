@@ -44,7 +44,7 @@ def doctor(
     Example:
       superres doctor --json > machine.json
     """  # noqa: D301 - \b separates the example's lines, and must be this one character
-    from superres.runtimes.precision import cpu_flags, describe_cpu, native_bf16
+    from superres.runtimes.precision import cpu_flags, describe_cpu, native_bf16, native_int8
     from superres.version import __version__
 
     found: dict[str, Any] = {  # Any: JSON values
@@ -55,6 +55,7 @@ def doctor(
         "cpu": {
             "description": describe_cpu(),
             "native_bf16": native_bf16(),
+            "native_int8": native_int8(),
             "flags": sorted(cpu_flags()),
         },
         "devices": _devices(),
@@ -104,13 +105,16 @@ def _devices() -> list[dict[str, str]]:
 
 def _test_default() -> tuple[dict[str, Any], dict[str, float]]:  # Any: JSON values
     """Open the runtime chosen by `auto` and time it for two seconds."""
-    from superres.runtimes.open import open_runtime
+    from superres.hub import cache_folder
+    from superres.runtimes.half_precision import Memory, open_checked
+    from superres.runtimes.runtime import RuntimeOptions
     from superres.watch import Watch
     from superres.zoo import resolve
 
     watch = Watch()
     model = resolve("default", scale=4)
-    runtime = open_runtime(model, watch=watch)
+    options, memory = RuntimeOptions(), Memory(cache_folder())
+    runtime = open_checked(model, options, memory=memory, watch=watch)
     facts = runtime.facts
     picked = {
         "model": model.card.name,

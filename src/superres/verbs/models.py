@@ -165,7 +165,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
             for score in card.scores
         ),
         ("weights", card.weights_sha256),
-        *(("precision", line) for line in _half_precision(model)),
+        *(("precision", line) for line in (*_half_precision(model), *_int8(model))),
         ("made by", f"superres {card.superres_version}" if card.superres_version else ""),
         *(("file", file) for file in _files(model).values() or (_NOT_HERE,)),
     ]
@@ -183,6 +183,18 @@ def _half_precision(model: ModelFile) -> list[str]:
     ]
 
 
+def _int8(model: ModelFile) -> list[str]:
+    """Return what a model's int8 form costs, in a line; none without one."""
+    from superres.modelfiles.files import int8_losses
+    from superres.runtimes.half_precision import int8_acceptable
+
+    if model.int8 is None:
+        return []
+    losses = (f"{one:.3f} dB on {name}" for name, one in int8_losses(model).items())
+    where = "" if int8_acceptable(model) else ": runs only on request"
+    return [f"int8 costs {', '.join(losses) or 'an unknown part of its score'}{where}"]
+
+
 def _scores(card: Card) -> str:
     scores = ", ".join(f"{score.set} {score.psnr_db:.2f}" for score in card.scores)
     return scores or {"image": "", "burst": "for bursts", "video": "for videos"}[card.input]
@@ -194,5 +206,10 @@ def _as_json(model: ModelFile) -> dict[str, Any]:  # Any: JSON values
 
 def _files(model: ModelFile) -> dict[str, str]:
     """Return the paths of the existing files, by kind."""
-    files = {"onnx": model.onnx, "safetensors": model.safetensors, "foreign": model.foreign}
+    files = {
+        "onnx": model.onnx,
+        "safetensors": model.safetensors,
+        "foreign": model.foreign,
+        "int8": model.int8,
+    }
     return {kind: str(path) for kind, path in files.items() if path}
