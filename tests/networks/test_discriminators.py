@@ -8,6 +8,7 @@ from torch import nn
 
 from superres.errors import ArgumentError, ModelError, UnknownNameError
 from superres.networks.discriminators import DISCRIMINATORS, discriminator_config
+from superres.networks.spectral import spectral_conv
 from superres.networks.vgg_discriminator import VggDiscriminator
 
 
@@ -116,3 +117,25 @@ def test_what_a_recipe_gets_wrong_is_named():
         discriminator_config("vgg", {"features": 0}, edge=32, channels=3)
     with pytest.raises(ModelError, match=r"edge: .* got 16"):
         discriminator_config("vgg", {}, edge=16, channels=3)
+
+
+def test_spectral_norms_are_torchs_in_values_state_and_gradients():
+    torch.manual_seed(0)
+    ours = spectral_conv(5, 7, 3, bias=False).train()
+    theirs = nn.utils.parametrizations.spectral_norm(nn.Conv2d(5, 7, 3, padding=1, bias=False))
+    theirs.load_state_dict(ours.state_dict())
+    for _ in range(4):
+        x = torch.rand(2, 5, 8, 8)
+        one, other = ours(x), theirs.train()(x)
+        torch.testing.assert_close(one, other)
+        gradients = [
+            torch.autograd.grad(value.square().sum(), list(layer.parameters()))[0]
+            for value, layer in ((one, ours), (other, theirs))
+        ]
+        torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
+    for name, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+    before = ours.state_dict()["parametrizations.weight.0._u"].clone()
+    ours(x)
+    assert torch.equal(ours.state_dict()["parametrizations.weight.0._u"], before)

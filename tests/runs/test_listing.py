@@ -13,6 +13,7 @@ from superres.errors import DataError
 from superres.modelfiles.card import Training
 from superres.modelfiles.checkpoint import card_for, save_network
 from superres.networks.catalog import network_config
+from superres.runs.checkpoint import Progress, save_state
 from superres.runs.listing import (
     as_text,
     differences,
@@ -24,7 +25,6 @@ from superres.runs.listing import (
     title_of,
     to_json,
 )
-from superres.train.checkpoint import Progress, save_state
 
 RECIPE = 'name = "mine-x4"\n[network]\narchitecture = "lean"\nconfig = { scale = 4 }\n'
 LINES = (

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 
 from superres.errors import DataError, ModelError
+from superres.runs.checkpoint import Progress, load_state, save_state
 from superres.runs.journal import Journal
 from superres.runs.log import read_log, read_progress
-from superres.train.checkpoint import Progress, load_state, save_state
 
 
 def test_a_folder_without_a_log_has_no_lines(tmp_path):

@@ -146,11 +146,13 @@ def test_training_lowers_the_loss(tmp_path, pictures, recipe):
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
 
 
-@pytest.mark.parametrize("name", ["muon", "soap"])
+@pytest.mark.parametrize(
+    ("name", "precision"), [("muon", "fp32"), ("soap", "fp32"), ("muon", "bf16")]
+)
 def test_a_run_killed_and_resumed_has_the_losses_and_weights_of_an_unbroken_one(
-    tmp_path, pictures, recipe, name
+    tmp_path, pictures, recipe, name, precision
 ):
-    recipe = changed(recipe, optimizer={"name": name})
+    recipe = changed(recipe, optimizer={"name": name}).model_copy(update={"precision": precision})
     unbroken = train(recipe, options(pictures, tmp_path / "a"), watch=Watch())
 
     class Killed(BaseException):
@@ -367,11 +369,28 @@ def test_a_discriminator_learns_to_tell_true_pictures_from_flat_ones():
     section = AdversarialSection(loss="original", config={"features": 4}, rate=1e-3)
     adversary = Adversary(section, edge=16, channels=3, fabric=fabric)
     truth, flat = torch.rand(8, 3, 16, 16), torch.full((8, 3, 16, 16), 0.5)
-    before = adversary.loss(flat, truth)
+    before, _ = adversary.judge(flat, truth)
+    adversary.learn(0.0)
     for _ in range(40):
-        told = adversary.learn([(flat, truth)], 1.0)
+        after, told = adversary.judge(flat, truth)
+        adversary.learn(1.0)
     assert told["discriminator_score_true"] > told["discriminator_score_restored"] + 1
-    assert adversary.loss(flat, truth) > before
+    assert after > before
+
+
+def test_the_adversarial_loss_reaches_the_network_alone_and_the_other_the_discriminator_alone():
+    torch.manual_seed(0)
+    section = AdversarialSection(loss="relativistic", config={"features": 4}, rate=1e-3)
+    adversary = Adversary(section, edge=16, channels=3, fabric=Fabric(accelerator="cpu"))
+    truth, level = torch.rand(2, 3, 16, 16), torch.full((1, 3, 1, 1), 0.5, requires_grad=True)
+    score, _ = adversary.judge(level.expand(2, 3, 16, 16), truth)
+    assert level.grad is None
+    learnt = adversary.gradients.clone()
+    assert learnt.abs().max() > 0
+    score.backward(inputs=[level])
+    assert level.grad is not None
+    assert level.grad.abs().max() > 0
+    assert torch.equal(adversary.gradients, learnt)
 
 
 def test_a_weight_can_go_from_one_value_to_another(tmp_path, pictures, recipe):

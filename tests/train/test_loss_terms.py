@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from lightning_fabric import Fabric
 
 from superres.train.loss_terms import LOSS_TERMS, LossTerm
 from superres.train.objective import Objective
@@ -11,9 +12,9 @@ from superres.train.recipe_file import load_recipe, to_toml
 from superres.watch import Watch
 
 
-def toy(section, device, watch):
+def toy(section, context):
     """The toy's file: the largest difference."""
-    watch.note(f"a toy on {device}")
+    context.watch.note(f"a toy on {context.device}")
     return lambda restored, truth, _small: (restored - truth).abs().max()
 
 
@@ -23,7 +24,7 @@ def test_a_loss_is_one_file_and_one_row(monkeypatch, tmp_path):
     (tmp_path / "r.toml").write_text(to_toml(recipe))
     assert load_recipe(str(tmp_path / "r.toml")) == recipe
     said: list[str] = []
-    objective = Objective(recipe.loss, device=torch.device("cpu"), watch=Watch(said.append))
+    objective = Objective(recipe.loss, fabric=Fabric(accelerator="cpu"), watch=Watch(said.append))
     truth = torch.zeros(1, 3, 8, 8)
     restored = truth.clone()
     restored[0, 1, 2, 3] = -0.25
@@ -33,7 +34,7 @@ def test_a_loss_is_one_file_and_one_row(monkeypatch, tmp_path):
 
 def test_terms_of_every_output_are_means_and_others_see_the_final_one():
     section = LossSection.model_validate({"l1": 1.0, "total_variation": 1.0})
-    objective = Objective(section, device=torch.device("cpu"), watch=Watch())
+    objective = Objective(section, fabric=Fabric(accelerator="cpu"), watch=Watch())
     truth = torch.zeros(1, 1, 8, 8)
     small, final = torch.ones(1, 1, 4, 4), torch.full((1, 1, 8, 8), 0.5)
     terms = objective.terms(truth, [small, final], truth, 0.0)

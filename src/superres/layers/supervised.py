@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @runtime_checkable
@@ -18,3 +18,21 @@ class Supervised(Protocol):
         output, the truth is downscaled.
         """
         ...
+
+
+class AllOutputs(nn.Module):
+    """A network whose forward returns all supervised outputs, the final one last.
+
+    Args:
+        network: One with several, or any other, whose only output is the final one.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:
+        """Return the network's outputs."""
+        if isinstance(self.network, Supervised):
+            return self.network.outputs(x_BCHW)
+        return (self.network(x_BCHW),)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -59,9 +60,8 @@ def _relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 def _relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Compare the realism of real pictures with the average of fake ones, and vice versa."""
-    over = functional.softplus(fake.mean() - real).mean()
-    under = functional.softplus(fake - real.mean()).mean()
-    return over + under
+    margins = torch.cat((fake.mean() - real, fake - real.mean()))
+    return 2 * functional.softplus(margins).mean()
 
 
 ADVERSARIAL: dict[str, AdversarialLoss] = {

@@ -33,7 +33,8 @@ class Lpips(nn.Module):
     def __init__(self, trunk: TrunkName) -> None:
         super().__init__()
         taps = _TAPS[trunk]
-        self.features = FeatureNetwork(trunk, taps)
+        self._layers = tuple(taps)
+        self.features: nn.Module = FeatureNetwork(trunk, taps)
         self.lpips = nn.ModuleList(nn.Conv2d(count, 1, 1, bias=False) for count in taps.values())
 
     def forward(self, restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ class Lpips(nn.Module):
         restored: dict[str, Tensor] = self.features(restored_BCHW)
         distances: list[Tensor] = []
         with torch.autocast(truth_BCHW.device.type, enabled=False):
-            for layer, weigh in zip(restored, self.lpips, strict=True):
+            for layer, weigh in zip(self._layers, self.lpips, strict=True):
                 difference_BFHW = _unit(restored[layer]) - _unit(truth[layer])
                 distances.append(weigh(difference_BFHW.square()).mean((1, 2, 3)))
             return torch.stack(distances).sum(0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,8 @@ class Perceptual(nn.Module):
     def __init__(self, layers: Mapping[str, float]) -> None:
         super().__init__()
         self._weights = dict(layers)
-        self.features = FeatureNetwork("vgg16", layers)
+        self._shares: dict[tuple[int, ...], Tensor] = {}
+        self.features: nn.Module = FeatureNetwork("vgg16", layers)
 
     def forward(self, restored_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
         """Compare (B, C, H, W) in [0, 1], C 3 or 1; no gradient goes to the truth.
@@ -43,11 +45,41 @@ class Perceptual(nn.Module):
         with torch.no_grad():
             truth: dict[str, Tensor] = self.features(truth_BCHW)
         restored: dict[str, Tensor] = self.features(restored_BCHW)
-        terms = [
-            self._weights[layer] * (restored[layer].float() - truth[layer].float()).abs().mean()
-            for layer in restored
-        ]
-        return torch.stack(terms).sum()
+        # torch leaves what a function of its own returns untyped
+        sums = cast(
+            "list[Tensor]",
+            [_AbsoluteSum.apply(restored[layer], truth[layer]) for layer in self._weights],
+        )
+        counts = tuple(truth[layer].numel() for layer in self._weights)
+        if counts not in self._shares:  # made once for each size of picture
+            shares = [w / n for w, n in zip(self._weights.values(), counts, strict=True)]
+            self._shares[counts] = torch.tensor(shares, device=truth_BCHW.device)
+        return torch.stack(sums).dot(self._shares[counts])
+
+
+class _AbsoluteSum(torch.autograd.Function):
+    """The sum of absolute differences in fp32, of features in any number format."""
+
+    # torch types the context as Any.
+    @staticmethod
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any,  # noqa: ANN401
+        restored: Tensor,
+        truth: Tensor,
+    ) -> Tensor:
+        difference = torch.empty_like(restored, dtype=torch.float32)
+        torch.sub(restored, truth, out=difference)
+        ctx.dtype = restored.dtype
+        ctx.save_for_backward(difference)
+        return difference.abs().sum()
+
+    @staticmethod
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any,  # noqa: ANN401
+        gradient: Tensor,
+    ) -> tuple[Tensor, None]:
+        (difference,) = cast("tuple[Tensor]", ctx.saved_tensors)
+        return (difference.sign() * gradient).to(cast("torch.dtype", ctx.dtype)), None
 
 
 def load_perceptual(path: Path, layers: Mapping[str, float]) -> Perceptual:

@@ -66,6 +66,10 @@ class FeatureNetwork(nn.Module):
         layers: Names of the layers to return, such as `conv5_3` (before the rectifier),
             `relu5_3` (after it) or `pool4` of VGG16, `relu5` of AlexNet.
 
+    Attributes:
+        name: Which network.
+        layers: The layers to return.
+
     Raises:
         UnknownNameError: The trunk has no layer of such a name.
         ArgumentError: No layer was requested.
@@ -78,18 +82,19 @@ class FeatureNetwork(nn.Module):
         super().__init__()
         if not layers:
             raise ArgumentError(f"no layer of {trunk} was requested", "name at least one layer")
-        self._trunk = trunk
-        self._wanted = frozenset(layers)
+        self.name: TrunkName = trunk
+        self.layers = frozenset(layers)
         built: dict[str, _Layer] = {}
         for name, layer in _TRUNKS[trunk]():
             self.add_module(str(len(built)), layer)
             built[name] = layer
-            if self._wanted <= built.keys():
+            if self.layers <= built.keys():
                 break
         else:
-            unknown = min(self._wanted - built.keys())
+            unknown = min(self.layers - built.keys())
             raise unknown_name(f"layer of {trunk}", unknown, built)
         self._names = list(built)
+        self._dtype = torch.float32
         self._minimum = _minimum(list(built.values()))
         for name, values in (("mean", _MEAN), ("spread", _SPREAD)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
@@ -106,17 +111,26 @@ class FeatureNetwork(nn.Module):
         height, width = x_BCHW.shape[-2:]
         if min(height, width) < self._minimum:
             raise ArgumentError(
-                f"{self._trunk} needs pictures of {self._minimum}×{self._minimum} px for its "
+                f"{self.name} needs pictures of {self._minimum}×{self._minimum} px for its "
                 f"layer {self._names[-1]}, got {height}×{width}",
                 "use larger patches, or earlier layers",
             )
-        f_BFHW = (x_BCHW - self.mean) / self.spread
+        f_BFHW = ((x_BCHW - self.mean) / self.spread).to(self._dtype)
         answers: dict[str, Tensor] = {}
         for name, layer in zip(self._names, self.children(), strict=True):
             f_BFHW = layer(f_BFHW)
-            if name in self._wanted:
+            if name in self.layers:
                 answers[name] = f_BFHW
         return answers
+
+    def convert(self, dtype: torch.dtype) -> None:
+        """Convert weights and features, but not pictures, to a number format, for good.
+
+        Of frozen weights autocast would make a copy for each picture.
+        """
+        for layer in self.children():
+            layer.to(dtype=dtype)
+        self._dtype = dtype
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

@@ -24,11 +24,13 @@ def adam_step(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: flo
     if not state:
         state["first"] = torch.zeros_like(weight)
         state["second"] = torch.zeros_like(weight)
-        state["count"] = torch.zeros((), dtype=torch.float64)
-    state["count"] += 1
-    count = float(state["count"])
+        state["count"] = 0.0
+    state["count"] += 1.0
+    count: float = state["count"]
     beta1, beta2 = _BETAS
     state["first"].lerp_(gradient, 1.0 - beta1)
-    state["second"].lerp_(gradient.square(), 1.0 - beta2)
-    spread = (state["second"] / (1.0 - beta2**count)).sqrt_().add_(_TINY)
-    weight.addcdiv_(state["first"], spread, value=-rate / (1.0 - beta1**count))
+    state["second"].mul_(beta2).addcmul_(gradient, gradient, value=1.0 - beta2)
+    # The second moment's correction stands before the quotient, which saves an operation.
+    root = (1.0 - beta2**count) ** 0.5
+    spread = state["second"].sqrt().add_(_TINY * root)
+    weight.addcdiv_(state["first"], spread, value=-rate * root / (1.0 - beta1**count))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from superres.optim.matrix_optimizer import MatrixOptimizer
+from superres.optim.shared_memory import in_memory_order
+from superres.runtimes.precision import native_bf16
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _NEWTON_SCHULZ_STEPS = 5
@@ -28,27 +31,39 @@ class Muon(MatrixOptimizer):
     """
 
     @staticmethod
-    def move_matrix(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:
+    def move_matrices(
+        weights: Tensor, gradients: Tensor, state: dict[str, Any], rate: float
+    ) -> None:
         """Take one step along the orthogonalised momentum."""
         if not state:
-            state["momentum"] = torch.zeros_like(weight)
+            state["momentum"] = torch.zeros_like(weights)
         momentum: Tensor = state["momentum"]
-        momentum.lerp_(gradient, 1.0 - _MOMENTUM)
-        nesterov = gradient.lerp(momentum, _MOMENTUM).flatten(1)
-        step = orthogonalise(nesterov).reshape(weight.shape)
-        weight.add_(step, alpha=-rate * 0.2 * max(nesterov.shape) ** 0.5)
+        momentum.lerp_(gradients, 1.0 - _MOMENTUM)
+        nesterov = in_memory_order(gradients).lerp(in_memory_order(momentum), _MOMENTUM)
+        size = 0.2 * max(nesterov.shape[1:]) ** 0.5
+        in_memory_order(weights).add_(orthogonalise(nesterov), alpha=-rate * size)
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
-    """Return approximately U V' of a matrix U S V', with singular values of 0.7 to 1.2.
+@lru_cache
+def _working_dtype(kind: str) -> torch.dtype:
+    return torch.float32 if kind == "cpu" and not native_bf16() else torch.bfloat16
 
-    Five Newton-Schulz steps of a quintic in bf16, which matrix units run fast.
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """Return approximately U V' of each matrix U S V', with singular values of 0.7 to 1.2.
+
+    Five Newton-Schulz steps of a quintic in bf16, which matrix units run fast; in fp32 on a CPU
+    that would have to emulate it.
+
+    Args:
+        matrices: (n, rows, columns).
     """
     a, b, c = _NEWTON_SCHULZ
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.t() if tall else matrix).bfloat16()
-    x = x / (x.square().sum().sqrt() + 1e-7)
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.transpose(1, 2) if tall else matrices
+    norm = cast("Tensor", torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True))  # untyped in torch
+    x = (x / norm.clamp_min_(1e-7)).to(_working_dtype(x.device.type))
     for _ in range(_NEWTON_SCHULZ_STEPS):
-        gram = x @ x.t()
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.t() if tall else x).to(matrix.dtype)
+        gram = torch.bmm(x, x.transpose(1, 2))
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.transpose(1, 2) if tall else x).to(matrices.dtype)

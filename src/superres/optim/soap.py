@@ -27,45 +27,47 @@ class Soap(MatrixOptimizer):
     """
 
     @staticmethod
-    def move_matrix(weight: Tensor, gradient: Tensor, state: dict[str, Any], rate: float) -> None:
-        """Take one step; a matrix's first one only finds the directions."""
-        matrix = gradient.flatten(1)
+    def move_matrices(
+        weights: Tensor, gradients: Tensor, state: dict[str, Any], rate: float
+    ) -> None:
+        """Take one step; the first one only finds the directions."""
+        matrices = gradients.flatten(2)
         if not state:
-            state["count"] = torch.zeros((), dtype=torch.float64)
-            state["first"] = torch.zeros_like(matrix)
-            state["second"] = torch.zeros_like(matrix)
-            for side, seen in _sides(matrix):
+            state["count"] = 0.0
+            state["first"] = torch.zeros_like(matrices)
+            state["second"] = torch.zeros_like(matrices)
+            for side, seen in _sides(matrices):
                 state[f"covariance_{side}"] = seen
                 # NaN is left to the training loop, which names the loss that it came from.
                 state[f"turn_{side}"] = _eigenvectors(seen.nan_to_num(0.0, 0.0, 0.0))
             return
-        state["count"] += 1
-        count = float(state["count"])
+        state["count"] += 1.0
+        count: float = state["count"]
         first: Tensor = state["first"]
         second: Tensor = state["second"]
-        first.lerp_(matrix, 1.0 - _BETA1)
-        second.lerp_(_turned(matrix, state).square(), 1.0 - _BETA2)
+        first.lerp_(matrices, 1.0 - _BETA1)
+        second.lerp_(_turned(matrices, state).square(), 1.0 - _BETA2)
         spread = (second / (1.0 - _BETA2**count)).sqrt_().add_(_TINY)
         step = _turned_back(_turned(first, state) / spread, state)
-        weight.add_(step.reshape(weight.shape), alpha=-rate / (1.0 - _BETA1**count))
-        for side, seen in _sides(matrix):
+        weights.add_(step.reshape(weights.shape), alpha=-rate / (1.0 - _BETA1**count))
+        for side, seen in _sides(matrices):
             state[f"covariance_{side}"].lerp_(seen, 1.0 - _BETA2)
             if count % _REFRESH == 0:
                 _refresh(state, side)
 
 
-def _sides(matrix: Tensor) -> list[tuple[str, Tensor]]:
-    """Return the covariances of a gradient's rows and columns, by the side's name."""
-    tall, wide = matrix.shape
-    sides = [("rows", matrix @ matrix.t())] if tall <= _WIDEST else []
-    return [*sides, ("columns", matrix.t() @ matrix)] if wide <= _WIDEST else sides
+def _sides(matrices: Tensor) -> list[tuple[str, Tensor]]:
+    """Return the covariances of gradients' rows and columns, by the side's name."""
+    tall, wide = matrices.shape[1:]
+    sides = [("rows", matrices @ matrices.mT)] if tall <= _WIDEST else []
+    return [*sides, ("columns", matrices.mT @ matrices)] if wide <= _WIDEST else sides
 
 
-def _turned(matrix: Tensor, state: dict[str, Any]) -> Tensor:
-    """Return a matrix in the bases of its sides."""
+def _turned(matrices: Tensor, state: dict[str, Any]) -> Tensor:
+    """Return matrices in the bases of their sides."""
     rows: Tensor | None = state.get("turn_rows")
     columns: Tensor | None = state.get("turn_columns")
-    turned = matrix if rows is None else rows.t() @ matrix
+    turned = matrices if rows is None else rows.mT @ matrices
     return turned if columns is None else turned @ columns
 
 
@@ -73,8 +75,8 @@ def _turned_back(turned: Tensor, state: dict[str, Any]) -> Tensor:
     """Undo `_turned`."""
     rows: Tensor | None = state.get("turn_rows")
     columns: Tensor | None = state.get("turn_columns")
-    matrix = turned if rows is None else rows @ turned
-    return matrix if columns is None else matrix @ columns.t()
+    matrices = turned if rows is None else rows @ turned
+    return matrices if columns is None else matrices @ columns.mT
 
 
 def _refresh(state: dict[str, Any], side: str) -> None:
@@ -84,26 +86,29 @@ def _refresh(state: dict[str, Any], side: str) -> None:
     """
     turn: Tensor = state[f"turn_{side}"]
     moved = state[f"covariance_{side}"] @ turn
-    order = (turn * moved).sum(0).argsort(descending=True)
-    axis = 0 if side == "rows" else 1
-    state["second"] = state["second"].index_select(axis, order)
-    state[f"turn_{side}"] = _orthonormal(moved[:, order])
+    order = (turn * moved).sum(1).argsort(descending=True)
+    if side == "rows":
+        state["second"] = state["second"].take_along_dim(order[:, :, None], 1)
+    else:
+        state["second"] = state["second"].take_along_dim(order[:, None, :], 2)
+    state[f"turn_{side}"] = _orthonormal(moved.take_along_dim(order[:, None, :], 2))
 
 
 # torch leaves torch.linalg's results untyped; MPS cannot decompose.
 
 
-def _eigenvectors(matrix: Tensor) -> Tensor:
+def _eigenvectors(matrices: Tensor) -> Tensor:
     # Scaled and in fp64: for a covariance of 1e-6 with rows of zeros, as units that contribute
     # nothing yet have, LAPACK's fp32 solver returned NaN eigenvectors.
-    exact = _off_mps(matrix).double()
-    largest = exact.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
-    return cast("Tensor", torch.linalg.eigh(exact / largest)[1]).to(matrix)
+    exact = _off_mps(matrices).double()
+    largest = exact.abs().amax((-2, -1), keepdim=True)
+    scaled = exact / largest.clamp_min(torch.finfo(torch.float64).tiny)
+    return cast("Tensor", torch.linalg.eigh(scaled)[1]).to(matrices)
 
 
-def _orthonormal(matrix: Tensor) -> Tensor:
-    return cast("Tensor", torch.linalg.qr(_off_mps(matrix))[0]).to(matrix.device)
+def _orthonormal(matrices: Tensor) -> Tensor:
+    return cast("Tensor", torch.linalg.qr(_off_mps(matrices))[0]).to(matrices.device)
 
 
-def _off_mps(matrix: Tensor) -> Tensor:
-    return matrix.cpu() if matrix.device.type == "mps" else matrix
+def _off_mps(matrices: Tensor) -> Tensor:
+    return matrices.cpu() if matrices.device.type == "mps" else matrices

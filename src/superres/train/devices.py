@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
@@ -13,8 +13,6 @@ from superres.errors import ArgumentError, BackendError, unknown_name
 from superres.runtimes.precision import native_bf16
 from superres.train.recipe import Recipe
 from superres.watch import Watch
-
-_Data = TypeVar("_Data")
 
 _MIXED: dict[str, Literal["bf16-mixed", "16-mixed"]] = {"bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -32,18 +30,6 @@ class Devices:
     kind: str = "auto"
     processes: int = 1
     machines: int = 1
-
-
-class _WholePictures(MixedPrecision):
-    """Mixed precision for convolutions, with the network's input kept in fp32.
-
-    Fabric's own rounds input to bf16 first: an error of half a level in bright areas, always
-    upwards, which a network with a skip learns to undo, and so is wrong on unrounded pictures.
-    """
-
-    def convert_input(self, data: _Data) -> _Data:
-        """Return the network's input unchanged."""
-        return data
 
 
 def open_fabric(devices: Devices, recipe: Recipe, watch: Watch) -> Fabric:
@@ -84,7 +70,7 @@ def open_fabric(devices: Devices, recipe: Recipe, watch: Watch) -> Fabric:
         devices=devices.processes,
         num_nodes=devices.machines,
         strategy="ddp" if devices.processes * devices.machines > 1 else "auto",
-        plugins=[_WholePictures(_MIXED[precision], kind)] if precision in _MIXED else None,
+        plugins=[MixedPrecision(_MIXED[precision], kind)] if precision in _MIXED else None,
     )
     fabric.launch()
     processes = f" in {fabric.world_size} processes" if fabric.world_size > 1 else ""
@@ -104,3 +90,10 @@ def _precision(recipe: Recipe, kind: str) -> Literal["fp32", "bf16", "fp16"]:
         return recipe.precision
     native = {"cpu": native_bf16, "cuda": torch.cuda.is_bf16_supported}.get(kind)
     return "bf16" if native is not None and native() else "fp32"
+
+
+def autocast_dtype(fabric: Fabric) -> torch.dtype | None:
+    """Return the number format that convolutions run in, or None for fp32."""
+    kind = fabric.device.type
+    with fabric.autocast():
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None

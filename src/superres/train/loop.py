@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,38 +11,31 @@ from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric  # pyright: ignore[reportMissingTypeStubs]
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import nn
 
 from superres.data.ahead import Batch
 from superres.errors import SuperresError
 from superres.evaluate.validators import AnyValidator, Watched, open_validators, validate
-from superres.layers.supervised import Supervised
+from superres.layers.config import NetworkConfig
 from superres.modelfiles.card import Card, Training
 from superres.modelfiles.checkpoint import card_for, save_network
 from superres.networks.catalog import network_config
 from superres.optim.ema import WeightAverage
-from superres.optim.schedule import Budget, Clock, rate_factor
+from superres.optim.schedule import Budget, Clock
+from superres.optim.selection import open_optimizer
+from superres.runs.checkpoint import Part, Progress, cannot_resume, load_state, save_state
 from superres.runs.journal import Journal
 from superres.runs.log import MODEL_NAME, STATE_NAME
 from superres.train.adversary import Adversary
-from superres.train.checkpoint import (
-    Part,
-    Progress,
-    cannot_resume,
-    fill_optimizer,
-    load_state,
-    optimizer_part,
-    save_state,
-)
 from superres.train.devices import Devices, open_fabric
-from superres.train.objective import Objective, check_finite, mean_terms
-from superres.train.optimizer import optimizer_for
-from superres.train.patches import Patches, load_patches
+from superres.train.forward import Forward, compile_pays, compiled
+from superres.train.objective import Logged, Objective, check_finite, mean_terms
+from superres.train.patches import load_patches
 from superres.train.recipe import Recipe
 from superres.train.recipe_file import to_toml
 from superres.train.run_folder import claim_folder, locked_folder
 from superres.train.start import freeze, start_weights
+from superres.train.step import Trained, take_step
 from superres.version import __version__
 from superres.watch import Watch
 
@@ -124,19 +116,19 @@ def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watc
     """Train in a folder that this run owns."""
     leads = fabric.global_rank == 0
     fabric.barrier()
-    run, card = _assemble(recipe, options, fabric, watch)
+    run = assemble(recipe, options, fabric, watch)
     at = Progress(0, 0.0)
     state_path = options.folder / STATE_NAME
     if options.resume and state_path.exists():
         at = _resumed(run, state_path)
         watch.note(f"resuming from step {at.step}, {at.elapsed_s / 60:.1f} min")
     journal = Journal(options.folder, at.step) if leads else None
-    batches = run.patches.ahead(at.step)
+    batches = run.trained.patches.ahead(at.step)
     try:
         at, data_s = _follow(run, at, batches, journal, watch)
         minutes = at.elapsed_s / 60
         trained = run.training.model_copy(update={"steps": at.step, "minutes": round(minutes, 1)})
-        card = card.model_copy(
+        card = run.card.model_copy(
             update={
                 "licence": recipe.licence,
                 "training": trained,
@@ -147,7 +139,7 @@ def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watc
         # Before the last validation, so that no failure there can cost the run its model.
         if leads:
             with _averaged(run):
-                card = save_network(run.network, card, model)
+                card = save_network(run.trained.network, card, model)
         watched = _validate(run, at.step, journal, watch)
         if run.validators:
             _report(watch, 1.0, f"step {at.step}  {watched}")
@@ -159,30 +151,19 @@ def _train(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watc
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
     """The parts of a run, between its start or resumption and its end."""
 
-    recipe: Recipe
+    trained: Trained
     options: TrainingOptions
     budget: Budget
-    fabric: Fabric
-    network: nn.Module
-    restore: Callable[[Tensor], tuple[Tensor, ...]]
-    forward: Any  # fabric's wrapped network
-    optimizer: Optimizer
-    stepper: Any  # fabric's wrapped optimiser
-    average: WeightAverage
-    patches: Patches
-    objective: Objective
-    adversary: Adversary | None
     validators: tuple[AnyValidator, ...]
     training: Training
+    card: Card
 
 
-def _assemble(
-    recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watch
-) -> tuple[_Run, Card]:
-    """Build everything that the recipe names, on the device."""
+def assemble(recipe: Recipe, options: TrainingOptions, fabric: Fabric, watch: Watch) -> Run:
+    """Build everything that a recipe names, on the device."""
     torch.manual_seed(recipe.seed)
     config = network_config(recipe.network.architecture, recipe.network.config)
     card = card_for(recipe.name, recipe.network.architecture, recipe.network.config)
@@ -200,69 +181,100 @@ def _assemble(
     )
     network.to(device=fabric.device)
     cast("Any", network).to(memory_format=torch.channels_last)  # torch has no overload for it
-    optimizer = optimizer_for(network, recipe.optimizer)
-    average = WeightAverage(network, recipe.optimizer.ema)
-    module = cast("nn.Module", torch.compile(network)) if recipe.compile else network
-    forward, stepper = fabric.setup(module, optimizer)
+    wanted = recipe.optimizer
+    optimizer = open_optimizer(
+        wanted.name,
+        network,
+        rate=wanted.rate,
+        matrix_rate=wanted.matrix_lr,
+        decay=wanted.matrix_decay,
+    )
+    budget = options.budget or Budget(steps=recipe.budget.steps, minutes=recipe.budget.minutes)
     adversary = None
     if recipe.adversarial.weight.largest > 0:
         edge = recipe.data.patch * config.scale
         adversary = Adversary(
             recipe.adversarial, edge=edge, channels=config.channels, fabric=fabric
         )
+    trained = Trained(
+        recipe=recipe,
+        fabric=fabric,
+        network=network,
+        forward=Forward(
+            network,
+            optimizer,
+            fabric,
+            compiled=_compiled(network, recipe, config, budget, fabric=fabric, watch=watch),
+        ),
+        optimizer=optimizer,
+        stepper=fabric.setup_optimizers(optimizer),
+        average=WeightAverage(network, wanted.ema),
+        patches=patches,
+        objective=Objective(recipe.loss, fabric=fabric, watch=watch),
+        adversary=adversary,
+    )
     training = Training(
         recipe=to_toml(recipe),
         data=recipe.data.sources,
         degradation=patches.description,
         started_from=started_from,
     )
-    run = _Run(
-        recipe=recipe,
+    return Run(
+        trained=trained,
         options=options,
-        budget=options.budget or Budget(steps=recipe.budget.steps, minutes=recipe.budget.minutes),
-        fabric=fabric,
-        network=network,
-        restore=_restore(network, forward),
-        forward=forward,
-        optimizer=optimizer,
-        stepper=stepper,
-        average=average,
-        patches=patches,
-        objective=Objective(recipe.loss, device=fabric.device, watch=watch),
-        adversary=adversary,
+        budget=budget,
         validators=open_validators(options.validation, config, fabric.device, watch),
         training=training,
+        card=card,
     )
-    return run, card
 
 
-def _restore(network: nn.Module, forward: nn.Module) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """Return the function from small patches to all supervised outputs, the final one last."""
-    if isinstance(network, Supervised):
-        wrapped = cast("Any", forward)  # fabric's class is not public
-        wrapped.mark_forward_method("outputs")
-        return lambda small: tuple(y_BCHW.float() for y_BCHW in wrapped.outputs(small))
-    return lambda small: (forward(small).float(),)
+def _compiled(
+    network: nn.Module,
+    recipe: Recipe,
+    config: NetworkConfig,
+    budget: Budget,
+    *,
+    fabric: Fabric,
+    watch: Watch,
+) -> nn.Module | None:
+    """Return the network as torch compiled it, if the recipe or, by default, the device asks so."""
+    wanted = recipe.compile
+    if wanted == "auto":
+        wanted = compile_pays(
+            fabric.device.type,
+            fixed_size=config.input == "image",
+            steps=budget.steps,
+            minutes=budget.minutes,
+        )
+    if not wanted:
+        return None
+    watch.note("compiling the network, which takes a minute or so")
+    batch = recipe.data.batch // (fabric.world_size * recipe.optimizer.accumulate)
+    shape = (batch, config.channels, recipe.data.patch, recipe.data.patch)
+    example = torch.rand(shape, device=fabric.device)
+    example = example.contiguous(memory_format=torch.channels_last)
+    return compiled(network, example, fabric, watch)
 
 
 def _follow(
-    run: _Run, at: Progress, batches: Iterator[Batch], journal: Journal | None, watch: Watch
+    run: Run, at: Progress, batches: Iterator[Batch], journal: Journal | None, watch: Watch
 ) -> tuple[Progress, float]:
     """Take steps until the budget is spent; return the end, and the seconds of waiting for data."""
-    options, fabric = run.options, run.fabric
+    options, trained = run.options, run.trained
     clock, step = Clock(at.elapsed_s), at.step
     logged_s = saved_s = validated_s = at.elapsed_s
-    window: list[dict[str, Tensor]] = []
+    window: list[Logged] = []
     while (done := _done(run, step, clock)) < 1.0:
         watch.check()
-        window.append(_take_step(run, step, done, batches, clock))
+        window.append(take_step(trained, batches, step, done, clock))
         step += 1
         if step % options.log_every == 0:
-            means = mean_terms(window, fabric)
+            means = mean_terms(window, trained.fabric)
             if not all(map(math.isfinite, means.values())):
                 check_finite(window, step)  # not at each step, as it waits for the GPU
             now = clock.elapsed_s
-            samples = len(window) * run.recipe.data.batch / max(now - logged_s, 1e-9)
+            samples = len(window) * trained.recipe.data.batch / max(now - logged_s, 1e-9)
             if journal:
                 journal.scalars(step, {**means, "samples_per_s": round(samples, 1)})
             _report(watch, done, f"step {step}  {_words(means)}")
@@ -285,51 +297,13 @@ def _report(watch: Watch, done: float, line: str) -> None:
     watch.progress(done, 1.0)
 
 
-def _done(run: _Run, step: int, clock: Clock) -> float:
+def _done(run: Run, step: int, clock: Clock) -> float:
     """Return the spent fraction of the budget, by the first process's clock, so that all agree."""
     done = run.budget.done(step, clock.elapsed_s)
-    if run.fabric.world_size > 1 and run.budget.minutes is not None:
-        done = run.fabric.broadcast(done)
+    fabric = run.trained.fabric
+    if fabric.world_size > 1 and run.budget.minutes is not None:
+        done = fabric.broadcast(done)
     return done
-
-
-def _take_step(
-    run: _Run, step: int, done: float, batches: Iterator[Batch], clock: Clock
-) -> dict[str, Tensor]:
-    """Update the network, and the discriminator if there is one; return the values to log."""
-    wanted, count = run.recipe.optimizer, run.recipe.optimizer.accumulate
-    factor = rate_factor(done, step, wanted.warm_up_steps)
-    for group in run.optimizer.param_groups:
-        group["lr"] = factor * (wanted.matrix_lr if group["matrices"] else wanted.rate)
-    logged: dict[str, Tensor] = {}
-    shown: list[tuple[Tensor, Tensor]] = []
-    for micro_batch in range(count):
-        before = time.monotonic()
-        small, large = next(batches)
-        clock.data_s += time.monotonic() - before
-        # Processes exchange gradients once a step, with the last micro-batch.
-        with run.fabric.no_backward_sync(run.forward, enabled=micro_batch + 1 < count):
-            outputs = run.restore(small)
-            terms = run.objective.terms(small, outputs, large, done)
-            weight = run.recipe.adversarial.weight.at(done)
-            if run.adversary and weight > 0:
-                terms["adversarial"] = weight * run.adversary.loss(outputs[-1], large)
-                shown.append((outputs[-1].detach(), large))
-            run.fabric.backward(torch.stack(list(terms.values())).sum() / count)
-        for name, value in terms.items():
-            mean = value.detach() / count
-            logged[name] = logged[name] + mean if name in logged else mean
-    norm = run.fabric.clip_gradients(
-        run.forward, run.stepper, max_norm=wanted.clip, error_if_nonfinite=False
-    )
-    logged["gradient_norm"] = cast("Tensor", norm).detach()  # None only when clipping by value
-    run.stepper.step()
-    run.stepper.zero_grad()
-    run.average.update(run.network, step)
-    if run.adversary and shown:
-        logged |= run.adversary.learn(shown, factor)
-    logged["rate"] = torch.tensor(factor * wanted.rate)
-    return logged
 
 
 def _words(means: Mapping[str, float]) -> str:
@@ -337,37 +311,36 @@ def _words(means: Mapping[str, float]) -> str:
     return "  ".join(f"{k} {v:.4f}" for k, v in means.items() if k not in hidden)
 
 
-def _save(run: _Run, progress: Progress) -> None:
-    if run.fabric.global_rank != 0:
+def _save(run: Run, progress: Progress) -> None:
+    trained = run.trained
+    if trained.fabric.global_rank != 0:
         return
     parts: dict[str, Part] = {
-        "network": run.network.state_dict(),
-        "average": run.average.weights,
-        "optimizer": optimizer_part(run.optimizer),
+        "network": trained.network.state_dict(),
+        "average": trained.average.weights,
+        "optimizer": trained.optimizer.tensors(),
     }
-    if run.adversary:
-        parts |= run.adversary.parts()
+    if trained.adversary:
+        parts |= trained.adversary.parts()
     save_state(run.options.folder / STATE_NAME, parts, progress)
 
 
-def _resumed(run: _Run, path: Path) -> Progress:
+def _resumed(run: Run, path: Path) -> Progress:
     """Restore a saved state into the parts of a run and return its progress."""
     parts, progress = load_state(path)
+    trained = run.trained
     try:
-        run.network.load_state_dict(parts["network"])
-        run.average.weights = {
-            name: parts["average"][name].to(value.device)
-            for name, value in run.average.weights.items()
-        }
-        fill_optimizer(run.optimizer, parts.get("optimizer", {}))
-        if run.adversary:
-            run.adversary.fill(parts)
+        trained.network.load_state_dict(parts["network"])
+        trained.average.load(parts["average"])
+        trained.optimizer.load_tensors(parts.get("optimizer", {}))
+        if trained.adversary:
+            trained.adversary.fill(parts)
     except (KeyError, RuntimeError) as error:
         raise cannot_resume(path, error) from error
     return progress
 
 
-def _validate(run: _Run, step: int, journal: Journal | None, watch: Watch) -> Watched:
+def _validate(run: Run, step: int, journal: Journal | None, watch: Watch) -> Watched:
     """Score the averaged weights on the validation sets and log the scores.
 
     A failure here, such as a picture removed since the run began, is noted, and the run continues,
@@ -378,7 +351,11 @@ def _validate(run: _Run, step: int, journal: Journal | None, watch: Watch) -> Wa
     try:
         with _averaged(run):
             return validate(
-                run.validators, run.network, step=step, journal=journal, fabric=run.fabric
+                run.validators,
+                run.trained.network,
+                step=step,
+                journal=journal,
+                fabric=run.trained.fabric,
             )
     except (SuperresError, OSError) as error:
         reason = error.message if isinstance(error, SuperresError) else str(error)
@@ -387,12 +364,12 @@ def _validate(run: _Run, step: int, journal: Journal | None, watch: Watch) -> Wa
 
 
 @contextmanager
-def _averaged(run: _Run) -> Generator[None]:
+def _averaged(run: Run) -> Generator[None]:
     """Use the averaged weights in the network within a block."""
-    current = {name: value.clone() for name, value in run.network.state_dict().items()}
-    run.network.load_state_dict(run.average.weights)
+    current = {name: value.clone() for name, value in run.trained.network.state_dict().items()}
+    run.trained.network.load_state_dict(run.trained.average.weights)
     try:
         yield
     finally:
-        run.network.load_state_dict(current)
-        run.network.train()
+        run.trained.network.load_state_dict(current)
+        run.trained.network.train()

@@ -14,12 +14,28 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from superres.losses.trunks import SharedTrunks
     from superres.train.recipe import LossSection
     from superres.watch import Watch
 
     # Maps restored and truth, (B, C, H, W) in [0, 1], and the network's input to a scalar.
     Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-    Opener = Callable[["LossSection", torch.device, Watch], Loss]
+    Opener = Callable[["LossSection", "LossContext"], Loss]
+
+
+@dataclass(frozen=True, slots=True)
+class LossContext:
+    """What losses are opened with.
+
+    Attributes:
+        device: Where pictures are.
+        watch: Notified of each download of a feature network.
+        trunks: Feature networks that several losses may use.
+    """
+
+    device: torch.device
+    watch: Watch
+    trunks: SharedTrunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +43,7 @@ class LossTerm:
     """One term.
 
     Attributes:
-        open: Opens the loss for a recipe's section on a device; may raise ModelError.
+        open: Opens the loss for a recipe's section; may raise ModelError.
         every_output: Whether it applies to every supervised output, with the truth downscaled to
             its size, or only to the final one.
     """
@@ -36,71 +52,73 @@ class LossTerm:
     every_output: bool = False
 
 
-def _l1(_: LossSection, __: torch.device, ___: Watch) -> Loss:
+def _l1(_: LossSection, __: LossContext) -> Loss:
     from superres.losses.pixel import l1
 
     return lambda restored, truth, _small: l1(restored, truth)
 
 
-def _l2(_: LossSection, __: torch.device, ___: Watch) -> Loss:
+def _l2(_: LossSection, __: LossContext) -> Loss:
     from superres.losses.pixel import l2
 
     return lambda restored, truth, _small: l2(restored, truth)
 
 
-def _charbonnier(_: LossSection, __: torch.device, ___: Watch) -> Loss:
+def _charbonnier(_: LossSection, __: LossContext) -> Loss:
     from superres.losses.pixel import charbonnier
 
     return lambda restored, truth, _small: charbonnier(restored, truth)
 
 
-def _rmse(_: LossSection, __: torch.device, ___: Watch) -> Loss:
+def _rmse(_: LossSection, __: LossContext) -> Loss:
     from superres.losses.pixel import rmse
 
     return lambda restored, truth, _small: rmse(restored, truth)
 
 
-def _fourier(_: LossSection, __: torch.device, ___: Watch) -> Loss:
+def _fourier(_: LossSection, __: LossContext) -> Loss:
     from superres.losses.frequency import fourier_l1
 
     return lambda restored, truth, _small: fourier_l1(restored, truth)
 
 
-def _ssim(_: LossSection, __: torch.device, ___: Watch) -> Loss:
+def _ssim(_: LossSection, __: LossContext) -> Loss:
     from superres.losses.structure import ssim_loss
 
     return lambda restored, truth, _small: ssim_loss(restored, truth)
 
 
-def _total_variation(_: LossSection, __: torch.device, ___: Watch) -> Loss:
+def _total_variation(_: LossSection, __: LossContext) -> Loss:
     from superres.losses.variation import total_variation
 
     return lambda restored, _truth, _small: total_variation(restored)
 
 
-def _perceptual(section: LossSection, device: torch.device, watch: Watch) -> Loss:
+def _perceptual(section: LossSection, context: LossContext) -> Loss:
     from superres.losses.perceptual import load_perceptual
     from superres.zoo import feature_weights
 
-    weights = feature_weights("vgg16", watch=watch)
-    loss = load_perceptual(weights, section.perceptual_layers).to(device)
+    weights = feature_weights("vgg16", watch=context.watch)
+    loss = load_perceptual(weights, section.perceptual_layers)
+    context.trunks.share(loss)
     return lambda restored, truth, _small: loss(restored, truth)
 
 
-def _lpips(_: LossSection, device: torch.device, watch: Watch) -> Loss:
+def _lpips(_: LossSection, context: LossContext) -> Loss:
     from superres.losses.lpips import load_lpips
     from superres.zoo import feature_weights
 
-    loss = load_lpips("vgg16", feature_weights("vgg16", watch=watch)).to(device)
+    loss = load_lpips("vgg16", feature_weights("vgg16", watch=context.watch))
+    context.trunks.share(loss)
     return lambda restored, truth, _small: loss(restored, truth).mean()
 
 
-def _distillation(section: LossSection, device: torch.device, _: Watch) -> Loss:
+def _distillation(section: LossSection, context: LossContext) -> Loss:
     import torch
 
     from superres.losses.pixel import l1
 
-    teacher = _frozen(section.teacher).to(device)
+    teacher = _frozen(section.teacher).to(context.device)
 
     def from_the_teacher(restored: Tensor, _truth: Tensor, small: Tensor) -> Tensor:
         with torch.no_grad():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -11,9 +12,14 @@ from torch import Tensor
 
 from superres.degrade.downscale import resize_batch
 from superres.errors import BackendError
-from superres.train.loss_terms import LOSS_TERMS
+from superres.losses.trunks import SharedTrunks
+from superres.train.devices import autocast_dtype
+from superres.train.loss_terms import LOSS_TERMS, LossContext
 from superres.train.recipe import LossSection
 from superres.watch import Watch
+
+# The values of a step, by name.
+Logged = Mapping[str, Tensor | float]
 
 
 class Objective:
@@ -21,18 +27,18 @@ class Objective:
 
     Args:
         section: The recipe's section.
-        device: The device of those networks.
+        fabric: Provides the device and the number format of those networks.
         watch: Notified of each download of one.
 
     Raises:
         ModelError: Feature weights or the teacher cannot be used.
     """
 
-    def __init__(self, section: LossSection, *, device: torch.device, watch: Watch) -> None:
+    def __init__(self, section: LossSection, *, fabric: Fabric, watch: Watch) -> None:
         self._weights = section.weights
-        self._losses = {
-            name: LOSS_TERMS[name].open(section, device, watch) for name in self._weights
-        }
+        self._trunks = SharedTrunks(fabric.device, autocast_dtype(fabric))
+        context = LossContext(fabric.device, watch, self._trunks)
+        self._losses = {name: LOSS_TERMS[name].open(section, context) for name in self._weights}
 
     def terms(
         self, small: Tensor, outputs: Sequence[Tensor], truth_BCHW: Tensor, done: float
@@ -56,7 +62,9 @@ class Objective:
             first = 0 if LOSS_TERMS[name].every_output else -1
             pairs = zip(outputs[first:], truths[first:], strict=True)
             values = [loss(output, truth, small) for output, truth in pairs]
-            terms[name] = weight * (torch.stack(values).mean() if first == 0 else values[0])
+            value = values[0] if len(values) == 1 else torch.stack(values).mean()
+            terms[name] = value if weight == 1 else weight * value
+        self._trunks.forget()
         return terms
 
 
@@ -66,7 +74,7 @@ def _as_large_as(output_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
     return resize_batch(truth_BCHW, size=(output_BCHW.shape[2], output_BCHW.shape[3]))
 
 
-def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
+def check_finite(window: Sequence[Logged], step: int) -> None:
     """Check that all values of the last steps are finite.
 
     Args:
@@ -78,7 +86,7 @@ def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
     """
     for index, told in enumerate(window):
         for name, value in told.items():
-            if not torch.isfinite(value).all():
+            if not math.isfinite(value):
                 raise BackendError(
                     f"the loss {name} became {float(value)} at step {step - len(window) + index}",
                     "lower optimizer.rate and optimizer.matrix_lr, or set precision to fp32; "
@@ -86,7 +94,7 @@ def check_finite(window: Sequence[dict[str, Tensor]], step: int) -> None:
                 )
 
 
-def mean_terms(window: Sequence[dict[str, Tensor]], fabric: Fabric) -> dict[str, float]:
+def mean_terms(window: Sequence[Logged], fabric: Fabric) -> dict[str, float]:
     """Return the mean of each value over the steps that have it, and over all processes.
 
     Args:
@@ -96,7 +104,8 @@ def mean_terms(window: Sequence[dict[str, Tensor]], fabric: Fabric) -> dict[str,
     names = dict.fromkeys(name for logged in window for name in logged)
     means: dict[str, float] = {}
     for name in names:
-        mean = torch.stack([logged[name].float() for logged in window if name in logged]).mean()
+        values = [torch.as_tensor(logged[name]) for logged in window if name in logged]
+        mean = torch.stack([value.float() for value in values]).mean()
         if fabric.world_size > 1:
             mean = cast("Tensor", fabric.all_reduce(mean, reduce_op="mean"))
         means[name] = float(mean)

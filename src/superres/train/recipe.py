@@ -234,7 +234,8 @@ class Recipe(_Section):
         clips: The synthesis of clips, for video networks; None takes the defaults.
         licence: Licence of the weights.
         precision: Number format of the network's arithmetic; `auto` takes bf16 where it is native.
-        compile: Whether torch compiles the network: a slower start, faster steps on GPUs.
+        compile: Whether torch compiles the network: a slower start, faster steps on GPUs; `auto`
+            compiles on CUDA, for runs that are long enough to gain from it.
         seed: Seed of the initial weights and of the patches.
     """
 
@@ -250,5 +251,5 @@ class Recipe(_Section):
     budget: BudgetSection = BudgetSection(minutes=60)
     licence: str = ""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    compile: bool = False
+    compile: bool | Literal["auto"] = "auto"
     seed: int = 0

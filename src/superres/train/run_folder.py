@@ -30,7 +30,7 @@ def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
             raise ArgumentError(
                 f"{folder} already holds a run", "continue it with --resume, or name a new folder"
             )
-        if not recipe_path.exists() or load_recipe(str(recipe_path)) != recipe:
+        if not recipe_path.exists() or not _same(load_recipe(str(recipe_path)), recipe):
             raise ArgumentError(
                 f"{folder} holds a run of another recipe than {recipe.name} as it is now",
                 f"continue with {recipe_path}, or name a new folder",
@@ -41,6 +41,11 @@ def claim_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
             "a run's own recipe would replace it: name a new folder",
         )
     atomic_write_bytes(recipe_path, to_toml(recipe).encode())
+
+
+def _same(one: Recipe, other: Recipe) -> bool:
+    """Return whether two recipes train alike; compiling changes how fast, not what."""
+    return one == other.model_copy(update={"compile": one.compile})
 
 
 def _of_a_run(path: Path) -> bool:

@@ -1,31 +1,36 @@
-"""Optimiser of a run, and the split of parameters into matrices and others."""
+"""Optimisers by name, and the split of a network's parameters into matrices and others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
+from superres.optim.matrix_optimizer import MatrixOptimizer
 from superres.optim.muon import Muon
 from superres.optim.soap import Soap
-from superres.train.recipe import OptimizerSection
+
+OptimizerName = Literal["muon", "soap", "adam"]
 
 
-def optimizer_for(network: nn.Module, section: OptimizerSection) -> Optimizer:
-    """Return the optimiser that a recipe requests.
+def open_optimizer(
+    name: OptimizerName, network: nn.Module, *, rate: float, matrix_rate: float, decay: float
+) -> MatrixOptimizer:
+    """Return an optimiser of a network's trained parameters, which it moves into shared memory.
 
-    `matrices` of each parameter group selects one of the recipe's two rates.
+    `matrices` of each parameter group selects one of the two rates.
+
+    Args:
+        name: `adam` is Muon without matrices.
+        network: The network, on its device and in its memory layout.
+        rate: Learning rate of Adam, also for the parameters that the others leave to it.
+        matrix_rate: Learning rate of Muon and SOAP.
+        decay: Weight decay of their parameters, relative to that rate.
     """
-    matrices, others = _SPLIT[section.name](network)
-    kind = Soap if section.name == "soap" else Muon
-    return kind(
-        matrices,
-        others,
-        rate=section.matrix_lr,
-        other_rate=section.rate,
-        decay=section.matrix_decay,
-    )
+    matrices, others = _SPLIT[name](network)
+    kind = Soap if name == "soap" else Muon
+    return kind(matrices, others, rate=matrix_rate, other_rate=rate, decay=decay)
 
 
 def inner_convolutions(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
@@ -50,7 +55,7 @@ def no_matrices(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     return [], [p for p in network.parameters() if p.requires_grad]
 
 
-_SPLIT: dict[str, Callable[[nn.Module], tuple[list[Tensor], list[Tensor]]]] = {
+_SPLIT: dict[OptimizerName, Callable[[nn.Module], tuple[list[Tensor], list[Tensor]]]] = {
     "muon": inner_convolutions,
     "soap": all_matrices,
     "adam": no_matrices,

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
-from torch.optim import Optimizer
 
 from superres.atomic import atomic_write_bytes
 from superres.errors import ModelError
@@ -40,7 +38,7 @@ def save_state(path: Path, parts: Mapping[str, Part], progress: Progress) -> Non
 
     Args:
         path: The file.
-        parts: What to keep, by name: networks' state dicts, and `optimizer_part` of optimisers.
+        parts: What to keep, by name: networks' state dicts, and `tensors` of optimisers.
         progress: The progress of the run.
     """
     plain = {
@@ -80,37 +78,3 @@ def cannot_resume(path: Path, error: Exception) -> ModelError:
     return ModelError(
         f"{path} cannot be resumed from: {error}", "start the run again in a new folder"
     )
-
-
-def optimizer_part(optimizer: Optimizer) -> dict[str, Tensor]:
-    """Return an optimiser's moments and counters, by the index of their parameter."""
-    return {
-        f"{index}.{key}": value
-        for index, parameter in enumerate(_parameters(optimizer))
-        for key, value in optimizer.state[parameter].items()
-    }
-
-
-@torch.no_grad()
-def fill_optimizer(optimizer: Optimizer, part: Part) -> None:
-    """Restore the result of `optimizer_part` into an optimiser of the same parameters."""
-    for index, parameter in enumerate(_parameters(optimizer)):
-        prefix = f"{index}."
-        optimizer.state[parameter] = {
-            name.removeprefix(prefix): _placed(value, parameter)
-            for name, value in part.items()
-            if name.startswith(prefix)
-        }
-
-
-def _placed(value: Tensor, parameter: Tensor) -> Tensor:
-    """Return a state's value on its device: a counter on the CPU, all others as the parameter."""
-    if value.ndim == 0:
-        return value
-    if value.shape == parameter.shape:
-        return torch.empty_like(parameter).copy_(value)
-    return value.to(parameter.device)
-
-
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

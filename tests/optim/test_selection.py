@@ -4,9 +4,8 @@ import pytest
 from torch import nn
 
 from superres.optim.muon import Muon
+from superres.optim.selection import all_matrices, inner_convolutions, open_optimizer
 from superres.optim.soap import Soap
-from superres.train.optimizer import all_matrices, inner_convolutions, optimizer_for
-from superres.train.recipe import OptimizerSection
 
 
 def network():
@@ -34,8 +33,10 @@ def test_all_weights_of_many_axes_are_matrices():
 def test_each_name_has_its_optimiser_and_its_share(name, kind, matrices):
     net = network()
     net[0].bias.requires_grad_(False)
-    optimizer = optimizer_for(net, OptimizerSection(name=name))
+    optimizer = open_optimizer(name, net, rate=1e-3, matrix_rate=2e-3, decay=0.0)
     assert isinstance(optimizer, kind)
-    share = {group["matrices"]: len(group["params"]) for group in optimizer.param_groups}
-    assert share.get(True, 0) == matrices
-    assert sum(share.values()) == len(list(net.parameters())) - 1
+    blocks = optimizer.memory.matrices
+    assert sum(len(block.members) for block in blocks) == matrices
+    rates = {group["matrices"]: group["lr"] for group in optimizer.param_groups}
+    assert rates == {True: 2e-3, False: 1e-3} if matrices else {False: 1e-3}
+    assert len(optimizer.memory.parameters) == len(list(net.parameters())) - 1
