@@ -7,6 +7,7 @@ the host and back. All others share the host's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,25 @@ from superres.images.anchor import anchored
 from superres.images.strips import Block, HostBench
 
 Planes = Unit  # (C, H, W) or (N, C, h, w) in the canvas's own type, which has numpy's slices
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the rows made of a network's output are.
+
+    Attributes:
+        values: What their numbers mean.
+        size: (H, W) of the input.
+        scale: The output's size over the input's.
+        channels: How many of the output's channels they have.
+        clamped: See `images.anchor.anchored`.
+    """
+
+    values: Values
+    size: tuple[int, int]
+    scale: int
+    channels: int
+    clamped: bool | None
 
 
 class Canvas(Protocol):
@@ -47,25 +67,12 @@ class Canvas(Protocol):
         """Return tiles (N, C, h, w) after counterclockwise quarter turns, contiguous."""
         ...
 
-    def finished(
-        self,
-        blocks: Iterable[Block],
-        values: Values,
-        *,
-        size: tuple[int, int],
-        scale: int,
-        channels: int,
-        clamped: bool | None,
-    ) -> Iterator[Pixels]:
+    def finished(self, blocks: Iterable[Block], result: Result) -> Iterator[Pixels]:
         """Anchor a network's output and yield it as rows of a picture.
 
         Args:
             blocks: See `images.anchor.anchored`.
-            values: What the picture's numbers mean.
-            size: (H, W) of the input.
-            scale: The output's size over the input's.
-            channels: How many of the output's channels are returned.
-            clamped: See `images.anchor.anchored`.
+            result: What the rows are.
 
         Yields:
             (s*h, s*W, channels) from top to bottom: floats unclamped and planar in memory, whole
@@ -99,21 +106,15 @@ class HostCanvas:
         """Return tiles after quarter turns."""
         return np.ascontiguousarray(np.rot90(tiles, turns, (2, 3)))
 
-    def finished(
-        self,
-        blocks: Iterable[Block],
-        values: Values,
-        *,
-        size: tuple[int, int],
-        scale: int,
-        channels: int,
-        clamped: bool | None,
-    ) -> Iterator[Pixels]:
+    def finished(self, blocks: Iterable[Block], result: Result) -> Iterator[Pixels]:
         """Anchor a network's output and yield it as rows; see `Canvas.finished`."""
-        for height, pieces in anchored(blocks, HostBench(scale), size=size, clamped=clamped):
-            made = _empty((height, scale * size[1], channels), values)
+        bench, values = HostBench(result.scale), result.values
+        width = result.scale * result.size[1]
+        for height, pieces in anchored(blocks, bench, size=result.size, clamped=result.clamped):
+            made = _empty((height, width, result.channels), values)
             for rows, columns, planes in pieces:
-                from_unit(planes[:channels].transpose(1, 2, 0), values, out=made[rows, columns])
+                unit = planes[: result.channels].transpose(1, 2, 0)
+                from_unit(unit, values, out=made[rows, columns])
             yield made
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from superres.errors import ArgumentError, ModelError, OutOfMemoryError
 from superres.frame import FLOAT32, Pixels, Unit, Values
 from superres.images.anchor import anchor_frame
-from superres.images.canvas import HOST, Canvas, Planes
+from superres.images.canvas import HOST, Canvas, Planes, Result
 from superres.images.kernels import mirrored
 from superres.images.strips import CELL, Block
 from superres.infer import tiling
@@ -230,13 +230,9 @@ class Engine:
             canvas = picture.checked.runtime.facts.canvas
             cells_bytes = self.card.channels * CELL * width * scale**2 * _FLOAT_BYTES
             block_rows = CELL * max(1, canvas.block_bytes // cells_bytes)
+            rows = self._blocks(picture, canvas, blocks, block_rows=block_rows)
             yield from canvas.finished(
-                self._blocks(picture, canvas, blocks, block_rows=block_rows),
-                values,
-                size=(height, width),
-                scale=scale,
-                channels=channels,
-                clamped=clamped,
+                rows, Result(values, (height, width), scale, channels, clamped)
             )
 
     @contextmanager

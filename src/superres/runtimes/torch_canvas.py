@@ -17,7 +17,7 @@ from torch import Tensor
 
 from superres.frame import Pixels, Unit, Values, from_unit, to_unit
 from superres.images.anchor import anchored
-from superres.images.canvas import Planes
+from superres.images.canvas import Planes, Result
 from superres.images.strips import (
     CELL,
     COLOURS,
@@ -93,22 +93,13 @@ class TorchCanvas:
         """Return tiles after quarter turns."""
         return _as_planes(torch.rot90(_tensor(tiles), turns, (2, 3)).contiguous())
 
-    def finished(
-        self,
-        blocks: Iterable[Block],
-        values: Values,
-        *,
-        size: tuple[int, int],
-        scale: int,
-        channels: int,
-        clamped: bool | None,
-    ) -> Iterator[Pixels]:
+    def finished(self, blocks: Iterable[Block], result: Result) -> Iterator[Pixels]:
         """Anchor a network's output and yield it as rows; see `Canvas.finished`."""
-        bench = _TorchBench(self, scale)
+        bench, values = _TorchBench(self, result.scale), result.values
         waiting: _Download | None = None  # being copied while the next rows are computed
-        for _, pieces in anchored(blocks, bench, size=size, clamped=clamped):
+        for _, pieces in anchored(blocks, bench, size=result.size, clamped=result.clamped):
             for _, _, planes in pieces:
-                tensor = _tensor(planes)[:channels]
+                tensor = _tensor(planes)[: result.channels]
                 began = self.download(_whole(tensor, values) if _is_plain(values) else tensor)
                 if waiting:
                     yield _pixels(waiting, values)
