@@ -212,8 +212,10 @@ def test_weights_cast_together_give_autocasts_outputs_and_gradients():
     for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         expected = torch.zeros_like(one) if other.grad is None else other.grad
         assert torch.equal(gradient(one), expected)
+    bias = ours.called.bias
+    assert bias is not None
     with torch.no_grad():
-        ours.called.bias.add_(1)
+        bias.add_(1)
     half.refresh()
     with half.applied():
-        assert torch.equal(ours.called.bias, half.instead_of([ours.called.bias])[0])
+        assert torch.equal(ours.called.bias, half.instead_of([bias])[0])
