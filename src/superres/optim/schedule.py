@@ -37,7 +37,7 @@ class Budget:
 
 
 class Clock:
-    """Wall time of training, and the part of it that drawing patches took.
+    """Wall time of training, and the part of it that waiting for patches took.
 
     Args:
         before_s: Seconds that earlier lives of the run took.
