@@ -29,8 +29,8 @@ from superres.frame import Unit
 from superres.layers.graphs import ENLARGE, INPUT, OUTPUT
 from superres.modelfiles.card import Card
 from superres.modelfiles.files import ModelFile, int8_losses
-from superres.runtimes.open import open_runtime
-from superres.runtimes.precision import int8_is_faster
+from superres.runtimes.open import backend_for, open_runtime
+from superres.runtimes.precision import int8_is_faster, native_bf16
 from superres.runtimes.runtime import Runtime, RuntimeFacts, RuntimeOptions
 from superres.watch import Watch
 
@@ -135,16 +135,12 @@ def open_checked(
     """
     if options.precision != "auto":
         return open_runtime(model, options, watch=watch)
+    in_int8 = _in_int8(model, options, watch)
+    if in_int8 is not None:
+        return in_int8
     notes = Watch()
     opened = open_runtime(model, options, watch=notes)
     facts = opened.facts
-    if _takes_int8(model, facts):
-        losses = ", ".join(f"{one:.3f} dB on {name}" for name, one in int8_losses(model).items())
-        watch.note(
-            f"int8 is faster than {facts.precision} on this CPU and costs {model.card.name} "
-            f"{losses}; --precision {facts.precision} avoids that"
-        )
-        return open_runtime(model, replace(options, precision="int8"), watch=watch)
     if facts.precision == "fp32":
         notes.tell(watch)
         return opened
@@ -243,10 +239,26 @@ def int8_acceptable(model: ModelFile) -> bool:
     return bool(losses) and max(losses.values()) <= MOST_INT8_LOSS_DB
 
 
-def _takes_int8(model: ModelFile, facts: RuntimeFacts) -> bool:
-    """Say whether `auto` prefers int8: measured for OpenVINO on CPUs alone."""
-    measured = (facts.name, facts.device) == ("openvino", "CPU")
-    return measured and int8_is_faster() and int8_acceptable(model)
+def _in_int8(model: ModelFile, options: RuntimeOptions, watch: Watch) -> Runtime | None:
+    """Return a model opened in int8, and note what that costs; None where `auto` does not want it.
+
+    It was measured for OpenVINO on CPUs alone.
+    """
+    wanted = int8_is_faster() and int8_acceptable(model)
+    if not wanted or backend_for(model, options) != "openvino":
+        return None
+    notes = Watch()
+    opened = open_runtime(model, replace(options, precision="int8"), watch=notes)
+    if opened.facts.device != "CPU":
+        return None
+    other = "bf16" if native_bf16() else "fp32"
+    losses = ", ".join(f"{one:.3f} dB on {name}" for name, one in int8_losses(model).items())
+    watch.note(
+        f"int8 is faster than {other} on this CPU and costs {model.card.name} {losses}; "
+        f"--precision {other} avoids that"
+    )
+    notes.tell(watch)
+    return opened
 
 
 def _in_fp32(model: ModelFile, options: RuntimeOptions, facts: RuntimeFacts) -> Runtime | None:

@@ -132,6 +132,18 @@ def open_runtime(
     return opened
 
 
+def backend_for(model: ModelFile, options: RuntimeOptions) -> str:
+    """Return the name of the runtime that a model would be opened on.
+
+    Raises:
+        BackendError: No installed one can run it.
+    """
+    if options.backend != "auto":
+        return options.backend
+    device = parse_device(options.device)
+    return _pick(model, ResolvedOptions(options.precision, device, options.threads, Watch()))[0]
+
+
 def _open_named(name: str, model: ModelFile, resolved: ResolvedOptions) -> Runtime:
     entry = BACKENDS[name]
     if not entry.installed():
