@@ -116,3 +116,17 @@ def test_bands_that_contradict_themselves_are_refused(colour, count):
 def test_a_picture_without_channels_is_refused():
     with pytest.raises(ArgumentError, match="got 0"):
         Bands.of(0)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_numbers_are_written_to_any_memory_that_is_given(dtype):
+    values = Values.of(dtype)
+    planes = np.random.default_rng(0).random((3, 5, 8), np.float32)
+    unit = planes.transpose(1, 2, 0)
+    expected = np.rint(unit * np.float32(values.white)).astype(dtype)
+    interleaved = np.zeros((5, 12, 3), dtype)
+    planar = np.zeros((3, 5, 8), dtype).transpose(1, 2, 0)
+    rgba = np.zeros((5, 8, 4), dtype)
+    for out in (interleaved[:, 2:10], interleaved[:, 3:11], planar, rgba[..., :3]):
+        assert from_unit(unit, values, out=out) is out
+        np.testing.assert_array_equal(out, expected)

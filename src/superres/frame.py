@@ -238,7 +238,9 @@ def _copy_whole(numbers: NDArray[np.floating[Any]], pixels: Pixels) -> None:
     """
     word = {1: "<u2", 2: "<u4"}.get(pixels.itemsize)
     planar = numbers.ndim == _RGB and numbers.strides[1] == numbers.itemsize
-    if not (planar and word) or pixels.shape[1] % 2 or pixels.shape[2] != _RGB:
+    # Or a row would not be a view of words.
+    interleaved = pixels.strides[1:] == (_RGB * pixels.itemsize, pixels.itemsize)
+    if not (word and planar and interleaved) or pixels.shape[1] % 2 or pixels.shape[2] != _RGB:
         np.copyto(pixels, numbers, casting="unsafe")
         return
     height, width, channels = pixels.shape
