@@ -69,7 +69,7 @@ def anchored(
                 f"cut blocks at multiples of {CELL} rows",
             )
         if clamped is None:
-            yield bench.scale * (strip.stop - strip.start), bench.finished(strip, None)
+            yield bench.scale * (strip.stop - strip.start), bench.finished(strip)
             continue
         known.append(block.pixels)
         anchor = anchor or _Anchor(size, len(block.small), bench, clamped=clamped)
@@ -78,7 +78,7 @@ def anchored(
             waiting = strips.popleft()
             waiting.known = known.take(waiting.start, waiting.stop)
             for done in anchor.through(waiting):
-                yield bench.scale * (done.stop - done.start), bench.finished(done, done.known)
+                yield bench.scale * (done.stop - done.start), bench.finished(done)
 
 
 class _Anchor:

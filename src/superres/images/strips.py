@@ -2,6 +2,8 @@
 
 The output stays where the network wrote it, in tiles. It is read piece by piece into memory that is
 used again for the next one, so that no intermediate result of a picture's size is ever written.
+
+One file, as a reader follows a strip from its block through the bench to the sums at its nodes.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -91,7 +93,6 @@ class Strip:
         stop: One past the last.
         small: (C, h, W) the input.
         large: The output; see `Block`.
-        pieces: All of it, from top to bottom and from left to right; of use to numpy's bench alone.
         known: What its input determines.
         nodes: (C, cells + 1, nodes) what is to be subtracted; None is nothing.
         extremes: The lowest and highest value of each piece; empty if clamping does not matter.
@@ -105,13 +106,18 @@ class Strip:
         self.small = block.small
         self.start, self.stop = start, start + block.small.shape[1]
         self.large = block.large
-        self.pieces = list(_cut(block.large, block.small.shape[1], scale))
+        self._scale = scale
         self.known = Known(None, None)
         self.nodes: Unit | None = None
         self.extremes: list[tuple[np.float32, np.float32]] = []
         self.free: Unit | None = None
         self.excess: Unit | None = None
         self.coarse: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """All of it, from top to bottom and from left to right."""
+        return list(_cut(self.large, self.small.shape[1], self._scale))
 
     def look_closer(self, step: Unit, least: float) -> NDArray[np.bool_]:
         """Return the mask of cells to look at once more, after a step of the correction."""
@@ -173,7 +179,7 @@ class Bench(Protocol):
         """
         ...
 
-    def finished(self, strip: Strip, known: Known | None) -> Iterator[Finished]:
+    def finished(self, strip: Strip) -> Iterator[Finished]:
         """Yield the pieces of a strip, corrected and with what is known."""
         ...
 
@@ -238,20 +244,20 @@ class HostBench:
         np.copyto(strip.excess, excess, where=mask)
         return strip.sums(strip.free, surplus)
 
-    def finished(self, strip: Strip, known: Known | None) -> Iterator[Finished]:
+    def finished(self, strip: Strip) -> Iterator[Finished]:
         """Yield the pieces of a strip; see `Bench.finished`."""
         wide, scale = self._wide(strip), self.scale
         for piece in strip.pieces:
             pixels = self._corrected(piece, wide)
-            if known:
-                self._put_known(known, strip, piece, pixels)
+            self._put_known(strip, piece, pixels)
             rows, columns = (
                 slice(scale * one.start, scale * one.stop) for one in (piece.rows, piece.columns)
             )
             yield rows, columns, pixels
 
-    def _put_known(self, known: Known, strip: Strip, piece: Piece, pixels: Unit) -> None:
+    def _put_known(self, strip: Strip, piece: Piece, pixels: Unit) -> None:
         """Make channels equal where the input's are, and flat areas the input's."""
+        known = strip.known
         count, scale, place = min(len(pixels), COLOURS), self.scale, (piece.rows, piece.columns)
         if known.equal is not None and (equal := known.equal[:, *place]).any():
             weights = equal.repeat(scale, axis=2)

@@ -1,4 +1,8 @@
-"""Picture engine: one network on a picture of any size, one row of tiles at a time."""
+"""Picture engine: one network on a picture of any size, one row of tiles at a time.
+
+One file, as its parts share the picture in progress: its batches, what is restarted when memory
+runs out, and the rows that are cut from its tiles.
+"""
 
 from __future__ import annotations
 

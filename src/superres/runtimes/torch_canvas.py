@@ -24,7 +24,6 @@ from superres.images.strips import (
     PARTS,
     Block,
     Finished,
-    Known,
     Strip,
     Sums,
     node_sums,
@@ -148,6 +147,8 @@ class _TorchBench:
     def __init__(self, canvas: TorchCanvas, scale: int) -> None:
         self._canvas = canvas
         self.scale = scale
+        self._parts = canvas.upload(PARTS)  # (CELL, 2)
+        self._ramps = {each: canvas.upload(ramp(each)) for each in (1, scale)}
 
     @torch.inference_mode()
     def measure(self, strip: Strip, *, clamped: bool) -> tuple[Sums, Sums]:
@@ -187,15 +188,16 @@ class _TorchBench:
         strip.excess = _as_planes(torch.where(mask, _tensor(strip.excess), excess))
         return self._sums(strip, unknown * _tensor(strip.free), unknown * surplus)
 
-    def finished(self, strip: Strip, known: Known | None) -> Iterator[Finished]:
+    def finished(self, strip: Strip) -> Iterator[Finished]:
         """Yield a strip as one piece; see `Bench.finished`."""
+        known = strip.known
         with torch.inference_mode():
             pixels = self._corrected(strip)
-            if known and known.equal is not None:
+            if known.equal is not None:
                 colours = pixels[:COLOURS]
                 grey = colours.mean(0, keepdim=True).expand_as(colours)
                 colours.copy_(_blended(colours, grey, self._wide(known.equal)))
-            if known and known.flat is not None:
+            if known.flat is not None:
                 colour = self._repeated(_tensor(strip.small))
                 pixels = _blended(pixels, colour, self._wide(known.flat))
         _, height, width = pixels.shape
@@ -247,9 +249,8 @@ class _TorchBench:
         count = len(values)
         down, across = math.ceil(height / CELL), math.ceil(width / CELL)
         values = F.pad(values, (0, across * CELL - width, 0, down * CELL - height))
-        parts = self._canvas.upload(PARTS)  # (CELL, 2)
         cells = values.reshape(count, down, CELL, across, CELL)
-        cells = torch.einsum("cdiaj,ik,jl->cdkal", cells, parts, parts)
+        cells = torch.einsum("cdiaj,ik,jl->cdkal", cells, self._parts, self._parts)
         sums = values.new_zeros(count, down + 1, across + 1)
         for lower in (0, 1):
             for later in (0, 1):
@@ -259,7 +260,7 @@ class _TorchBench:
 
     def _interpolated(self, nodes: Unit, height: int, width: int, scale: int) -> Tensor:
         """Interpolate nodes (C, cells + 1, nodes) at the output's pixels, (C, height, width)."""
-        at, between = self._canvas.upload(nodes), self._canvas.upload(ramp(scale))
+        at, between = self._canvas.upload(nodes), self._ramps[scale]
         across = torch.stack((at[..., :-1], at[..., 1:]), -1) @ between.T
         wide = across.reshape(*at.shape[:2], -1)[..., :width]
         down = torch.einsum("rk,cnkw->cnrw", between, torch.stack((wide[:, :-1], wide[:, 1:]), 2))

@@ -127,12 +127,9 @@ class TorchRuntime:
                 else:
                     answer = method(*given)
                 made = (answer,) if isinstance(answer, Tensor) else answer
-                # Held tensors stay on the device, unconverted; only this class receives them again.
                 stays = isinstance(tensors[spec.inputs[0].name], Tensor)
                 return {
-                    port.name: cast("Array", one)
-                    if port.held
-                    else (cast("Array", one.float()) if stays else one.float().cpu().numpy())
+                    port.name: _returned(one, held=port.held, stays=stays)
                     for port, one in zip(spec.outputs, made, strict=True)
                 }
         except SuperresError:
@@ -158,6 +155,13 @@ class TorchRuntime:
             # torch warns about read-only arrays, although it only reads them.
             values = cast("Tensor", _from_numpy(np.require(values, np.float32, ("C", "W"))))
         return values.to(self._device).contiguous(memory_format=torch.channels_last)
+
+
+def _returned(made: Tensor, *, held: bool, stays: bool) -> Array:
+    """Return an output of a graph: held ones unchanged, others in fp32, here or on the device."""
+    if held:
+        return cast("Array", made)  # only this class receives it again
+    return cast("Array", made.float()) if stays else made.float().cpu().numpy()
 
 
 def _method(network: nn.Module, graph: Graph) -> Callable[..., Tensor | tuple[Tensor, ...]]:
